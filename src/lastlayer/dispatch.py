@@ -1,0 +1,104 @@
+"""Which implementation serves this array: a table, walked from the fastest to the portable formulas that serve everything.
+
+A framework's adapter (`lastlayer.torch`) adds its own entry and is loaded when one of its arrays first comes in, by name:
+nothing here imports upwards.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from lastlayer.losses import LossOptions, reduce_losses, reduction_scale, row_losses
+from lastlayer.mappings import Point, ProbabilityMapping
+
+Array = Any
+Namespace = Any
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to compute. Scores come in with the classes last; results go out in the dtype that callers see."""
+
+    name: str
+    description: str
+    serves: Callable[[Array], bool]
+    #: (mapping, scores, quantity) with quantity one of "probabilities", "log_probabilities", "log_partition".
+    evaluate: Callable[[ProbabilityMapping, Array, str], Array]
+    #: (mapping, scores, targets, is_soft, options, with_gradient) → (reduced loss or parts, its gradient or None).
+    loss: Callable[[ProbabilityMapping, Array, Array, bool, LossOptions, bool], tuple[Any, Array | None]]
+
+
+_TABLE: list[Implementation] = []
+#: Adapters by the top module of the arrays they serve.
+_ADAPTERS = {"torch": "lastlayer.torch"}
+
+
+def register(implementation: Implementation) -> None:
+    """Put an implementation before those already in the table."""
+    _TABLE.insert(0, implementation)
+
+
+def implementations() -> tuple[Implementation, ...]:
+    """The table, in the order in which it is asked."""
+    return tuple(_TABLE)
+
+
+def implementation_for(scores: Array) -> Implementation:
+    """The first implementation that serves these scores."""
+    adapter = _ADAPTERS.get(type(scores).__module__.partition(".")[0])
+    if adapter is not None:
+        importlib.import_module(adapter)
+    return next(entry for entry in _TABLE if entry.serves(scores))
+
+
+def working_dtype(scores: Array, xp: Namespace) -> Any:
+    """float64 where the array's library and device have it, else the scores' own dtype (JAX without x64)."""
+    available = xp.__array_namespace_info__().dtypes(kind="real floating")
+    return available.get("float64", scores.dtype)
+
+
+def loss_dtype(scores: Array, xp: Namespace) -> Any:
+    """The dtype of a loss: float64 for float64 scores, float32 for float32 and the half types."""
+    return scores.dtype if scores.dtype == xp.float64 else xp.float32
+
+
+def portable_evaluate(mapping: ProbabilityMapping, scores: Array, quantity: str) -> Array:
+    """The record's formula, in float64, rounded once to the scores' dtype."""
+    xp = array_namespace(scores)
+    # Overflow, 0/0 and log 0 happen in branches that are then not taken, and at edges whose result is defined.
+    with np.errstate(all="ignore"):
+        point: Point = mapping.at(xp.astype(scores, working_dtype(scores, xp)), xp)
+        return xp.astype(getattr(point, quantity)(), scores.dtype)
+
+
+def portable_loss(
+    mapping: ProbabilityMapping, scores: Array, targets: Array, is_soft: bool, options: LossOptions, with_gradient: bool
+) -> tuple[Any, Array | None]:
+    """The record's loss, reduced, and its gradient, in float64, each rounded once."""
+    xp = array_namespace(scores)
+    with np.errstate(all="ignore"):
+        wide = xp.astype(scores, working_dtype(scores, xp))
+        rows = row_losses(mapping, wide, targets, is_soft, options, xp, with_gradient)
+        reduced = reduce_losses(rows.losses, rows.denominators, options.reduction, xp)
+        dtype = loss_dtype(scores, xp)
+        loss = tuple(xp.astype(part, dtype) for part in reduced) if isinstance(reduced, tuple) else xp.astype(reduced, dtype)
+        if rows.gradient is None:
+            return loss, None
+        scale = reduction_scale(rows.denominators, options.reduction, xp)
+        return loss, xp.astype(rows.gradient * scale, scores.dtype)
+
+
+PORTABLE = Implementation(
+    name="portable",
+    description="array-API formulas in float64 with compensated sums; any array library",
+    serves=lambda scores: True,
+    evaluate=portable_evaluate,
+    loss=portable_loss,
+)
+register(PORTABLE)

@@ -1,0 +1,46 @@
+"""What serves what: instruction set, threads, implementations."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import numpy as np
+
+from lastlayer.dispatch import implementations
+
+
+def show_config() -> dict[str, Any]:
+    """What this installation computes with.
+
+    Returns:
+        version, python, numpy, machine, native kernels (none yet: the portable formulas serve everything), and the
+        implementations in the order in which they are asked, each with what it serves.
+
+    >>> show_config()["implementations"][-1]["name"]
+    'portable'
+    """
+    from lastlayer import __version__
+
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "native_kernels": None,
+        "threads": 1,
+        "implementations": [{"name": entry.name, "serves": entry.description} for entry in implementations()],
+    }
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads of the native kernels. The portable formulas run on the caller's own thread.
+
+    Raises:
+        TypeError: n is not an integer.
+        ValueError: n is below 1.
+    """
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise TypeError(f"n is {n!r}; give a whole number of threads.")
+    if n < 1:
+        raise ValueError(f"n is {n}; give at least 1 thread.")

@@ -1,0 +1,149 @@
+"""Scores and targets → a loss, and its gradient in the same pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lastlayer.activation import Activation
+from lastlayer.dispatch import implementation_for
+from lastlayer.functions.names import resolve_mapping
+from lastlayer.functions.scores import Scores, check_domain, is_eager, prepare, write
+from lastlayer.functions.targets import prepare_row_weights, prepare_targets, prepare_weight
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import ProbabilityMapping
+
+Array = Any
+
+
+def loss(
+    scores: Array,
+    targets: Array,
+    *,
+    mapping: str | ProbabilityMapping = "softmax",
+    axis: int = -1,
+    weight: Array | None = None,
+    sample_weight: Array | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    temperature: float = 1.0,
+    softcap: float | None = None,
+    on_domain: str = "raise",
+    reduction: str = "mean",
+) -> Any:
+    """The loss of scores against targets under any mapping.
+
+    Normalized mappings have the log loss −Σ y log p, regularized ones the Fenchel–Young loss Ω*(x) + Ω(y) − ⟨x, y⟩
+    (Blondel, Martins & Niculae 2020), computed as a sum of terms ≥ 0.
+
+    Args:
+        scores: real numbers (..., K) along `axis`; any array library, or a list.
+        targets: integer labels of the scores' shape without the class axis, or soft targets of the scores' shape.
+        mapping: a name, a name with parameters, or a `ProbabilityMapping`.
+        axis: the class axis.
+        weight: one weight a class, (K,): in the sum of the log loss as in torch; Fenchel–Young rows are weighed by Σ w y.
+        sample_weight: one weight a row.
+        ignore_index: the label of rows that do not count.
+        label_smoothing: the share of the target that is spread evenly over all classes, in [0, 1].
+        z_loss: λ of the added λ·Z², Z = log Σ g or Ω*(x).
+        temperature: scores are divided by it, after the softcap.
+        softcap: scores become softcap·tanh(score / softcap) first.
+        on_domain: "raise" a DomainError for counted rows outside the domain, or give them a "nan" loss.
+        reduction: "mean" over the weight of the counted rows, "sum", "none", or "parts" → (total, denominator).
+
+    Returns:
+        float64 for float64 scores, otherwise float32. The mean of nothing is 0. A true class of probability 0 has an
+        infinite loss. Label losses keep the mapping's `budget`; Fenchel–Young losses are exact for scores moved by
+        ≤ 4 eps·max(1, |x − max|).
+
+    Raises:
+        DomainError: a counted row is outside the mapping's domain.
+        IndexError: a label is outside 0..K − 1 (checked before any score is touched).
+        TypeError: labels are not integers, or scores not real numbers.
+        ValueError: shapes do not fit, soft targets are no distributions, or an option is outside its range.
+
+    >>> float(loss([0.0, -17.0], 0)) > 0
+    True
+    """
+    options = _options(weight, sample_weight, ignore_index, label_smoothing, z_loss, temperature, softcap, reduction)
+    return _loss(scores, targets, mapping, axis, options, on_domain, with_gradient=False)[0]
+
+
+def loss_and_grad(
+    scores: Array,
+    targets: Array,
+    *,
+    mapping: str | ProbabilityMapping = "softmax",
+    axis: int = -1,
+    weight: Array | None = None,
+    sample_weight: Array | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    temperature: float = 1.0,
+    softcap: float | None = None,
+    on_domain: str = "raise",
+    reduction: str = "mean",
+    out: Array | None = None,
+) -> tuple[Any, Array]:
+    """The loss and its gradient in the scores, in one pass, for users without automatic differentiation.
+
+    Arguments, errors and bounds as for `loss`. With reduction "none" each row's gradient is that of its own loss, with
+    "parts" that of the total. The gradient has the scores' shape and dtype; `out` may be the scores themselves.
+
+    Returns:
+        (loss, grad_scores). The target's entry is −Σ of the other probabilities, which does not vanish for a confident row.
+
+    >>> value, gradient = loss_and_grad([0.0, -50.0], 0)
+    >>> float(gradient[0])
+    -1.9287498479639178e-22
+    """
+    options = _options(weight, sample_weight, ignore_index, label_smoothing, z_loss, temperature, softcap, reduction)
+    value, gradient, checked = _loss(scores, targets, mapping, axis, options, on_domain, with_gradient=True)
+    return value, write(checked.restore(gradient), out)
+
+
+def cross_entropy(scores: Array, targets: Array, **options: Any) -> Any:
+    """Softmax's log loss: `loss` with mapping="softmax"; the same options.
+
+    >>> round(float(cross_entropy([1.0, 0.5], 0)), 4)
+    0.4741
+    """
+    return loss(scores, targets, mapping="softmax", **options)
+
+
+def _options(
+    weight: Any, sample_weight: Any, ignore_index: int, label_smoothing: float, z_loss: float, temperature: float,
+    softcap: float | None, reduction: str,
+) -> LossOptions:  # fmt: skip
+    return LossOptions(
+        weight=weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        activation=Activation(temperature=temperature, softcap=softcap),
+        reduction=reduction,
+    )
+
+
+def _loss(
+    scores: Array,
+    targets: Array,
+    mapping: str | ProbabilityMapping,
+    axis: int,
+    options: LossOptions,
+    on_domain: str,
+    with_gradient: bool,
+) -> tuple[Any, Array | None, Scores]:
+    record = resolve_mapping(mapping)
+    checked = prepare(scores, axis)
+    xp, values = checked.xp, checked.values
+    checked_targets, is_soft = prepare_targets(targets, checked, options.ignore_index)
+    options = prepare_weight(options, checked)
+    options = prepare_row_weights(options, checked)
+    if record.domain.is_valid is not None and is_eager(values):
+        counted = True if is_soft else checked_targets != options.ignore_index
+        check_domain(record, options.activation(values, xp), on_domain, xp, counted)
+    loss, gradient = implementation_for(values).loss(record, values, checked_targets, is_soft, options, with_gradient)
+    return loss, gradient, checked

@@ -1,0 +1,110 @@
+"""Scores at the boundary: their dtype, their class axis, the domain, and where results are written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj, is_torch_array
+
+from lastlayer.functions.errors import DomainError
+from lastlayer.mappings import ProbabilityMapping
+
+Array = Any
+Namespace = Any
+
+
+class Scores(NamedTuple):
+    """Checked scores with the class axis last, and where that axis stood."""
+
+    values: Array
+    axis: int
+    xp: Namespace
+
+    def restore(self, result: Array) -> Array:
+        """Put the class axis of a (..., K) result back."""
+        return self.xp.moveaxis(result, -1, self.axis)
+
+
+def prepare(scores: Any, axis: int) -> Scores:
+    """Check scores and bring the class axis last; lists and numbers become NumPy arrays, integers float64.
+
+    Raises:
+        TypeError: bool, complex, object or other non-real scores.
+        ValueError: no class axis, or no classes.
+    """
+    if not is_array_api_obj(scores) or isinstance(scores, np.generic):
+        scores = np.asarray(scores)
+    xp = array_namespace(scores)
+    if isinstance(scores, np.ndarray) and not scores.dtype.isnative:
+        scores = scores.astype(scores.dtype.newbyteorder("="))
+    scores = _real(scores, xp)
+    if scores.ndim == 0:
+        raise ValueError("the scores are a single number; give at least one axis, the classes: [1.0, 0.5].")
+    if not isinstance(axis, int) or not -scores.ndim <= axis < scores.ndim:
+        raise ValueError(f"axis is {axis!r} for scores of shape {tuple(scores.shape)}; choose {-scores.ndim}..{scores.ndim - 1}.")
+    if scores.shape[axis] == 0:
+        raise ValueError(f"the class axis {axis} of scores of shape {tuple(scores.shape)} is empty; give at least one class.")
+    return Scores(xp.moveaxis(scores, axis, -1), axis, xp)
+
+
+def _real(scores: Array, xp: Namespace) -> Array:
+    # Extension dtypes (object, strings, bfloat16 in NumPy) are no array-API dtypes: ask by name.
+    name = str(scores.dtype).rpartition(".")[2]
+    if name in ("float16", "bfloat16", "float32", "float64"):
+        return scores
+    if name.startswith(("int", "uint")):
+        return xp.astype(scores, xp.float64)
+    raise TypeError(f"scores are {name}; give real numbers: float16, bfloat16, float32, float64, or integers.")
+
+
+def is_eager(array: Array) -> bool:
+    """Whether values may be looked at without waiting for a device or breaking a trace."""
+    if isinstance(array, np.ndarray):
+        return True
+    if is_torch_array(array):
+        return bool(array.device.type == "cpu") and type(array).__name__ in ("Tensor", "Parameter")
+    return not type(array).__name__.endswith("Tracer")
+
+
+def check_domain(mapping: ProbabilityMapping, scores: Array, on_domain: str, xp: Namespace, counted: Any = True) -> None:
+    """Raise DomainError for the first row outside the mapping's domain, unless NaN rows were asked for.
+
+    Raises:
+        ValueError: `on_domain` is neither "raise" nor "nan".
+    """
+    if on_domain not in ("raise", "nan"):
+        raise ValueError(f"on_domain is {on_domain!r}; choose 'raise' or 'nan'.")
+    if on_domain == "nan" or mapping.domain.is_valid is None or not is_eager(scores):
+        return
+    outside = ~mapping.domain.is_valid(scores, xp) & counted
+    if not bool(xp.any(outside)):
+        return
+    first = int(xp.argmax(xp.astype(xp.reshape(outside, (-1,)), xp.int32)))
+    row = xp.reshape(scores, (-1, scores.shape[-1]))[first, ...]
+    where = f" in row {first}" if scores.ndim > 1 else ""
+    shown = [float(row[i]) for i in range(min(6, row.shape[0]))]
+    more = ", …" if row.shape[0] > len(shown) else ""
+    raise DomainError(
+        f"{mapping.label} needs {mapping.domain.description}, but the scores{where} are "
+        f"[{', '.join(f'{x:g}' for x in shown)}{more}]; {mapping.domain.remedy}."
+    )
+
+
+def write(result: Array, out: Any) -> Array:
+    """The result, written into `out` where one is given.
+
+    Raises:
+        TypeError: `out` is of another library or dtype, or cannot be written.
+        ValueError: `out` has another shape.
+    """
+    if out is None:
+        return result
+    if type(out) is not type(result) or out.dtype != result.dtype:
+        raise TypeError(f"out is {type(out).__name__} of {getattr(out, 'dtype', '?')}; it must be like the result: {result.dtype}.")
+    if tuple(out.shape) != tuple(result.shape):
+        raise ValueError(f"out has shape {tuple(out.shape)}; it must have the result's shape {tuple(result.shape)}.")
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise ValueError("out is read-only; give a writable array.")
+    out[...] = result
+    return out

@@ -1,0 +1,18 @@
+"""Targets and their options → losses: log loss, Fenchel–Young, gradients and reductions, derived from a mapping's record."""
+
+from lastlayer.losses.options import REDUCTIONS, LossOptions
+from lastlayer.losses.reduction import reduce_losses, reduction_scale
+from lastlayer.losses.rows import RowLosses, row_losses
+from lastlayer.losses.targets import Targets, check_labels, check_soft_targets
+
+__all__ = [
+    "REDUCTIONS",
+    "LossOptions",
+    "RowLosses",
+    "Targets",
+    "check_labels",
+    "check_soft_targets",
+    "reduce_losses",
+    "reduction_scale",
+    "row_losses",
+]

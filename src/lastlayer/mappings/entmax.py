@@ -1,0 +1,120 @@
+"""α-entmax: Tsallis regularization, from softmax at α = 1 over 1.5-entmax to sparsemax at α = 2 and beyond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lastlayer.mappings.exact import extended_sum
+from lastlayer.mappings.normalized import NormalizedPoint
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
+from lastlayer.mappings.regularized import TsallisPoint, bracketed_threshold, regularized
+from lastlayer.mappings.softmax import SOFTMAX
+from lastlayer.mappings.softmax import carry as softmax_carry
+from lastlayer.mappings.sparsemax import threshold as sparsemax_threshold
+
+
+class ShannonPoint(NormalizedPoint):
+    """Softmax with the Fenchel–Young loss of Shannon's entropy, which is cross-entropy − H(y): the case α = 1."""
+
+    def losses(self, targets: Array) -> Array:
+        """KL(y ‖ p) as Σ y (log y − log p) − y + p: every term is ≥ 0."""
+        xp, y = self.xp, targets
+        log_y = xp.log(xp.where(y > 0, y, xp.ones_like(y)))
+        terms = xp.where(y > 0, y * (log_y - self.log_probabilities()), self.scores_nan_or_zero())
+        # For one-hot targets Σ(p − y) is zero up to rounding, and left out it would cost soft targets nothing either.
+        return extended_sum(terms, xp)
+
+
+def threshold_by_sorting(difference: Array, xp: Namespace) -> Array:
+    """t of 1.5-entmax from sorted scores (Peters, Niculae & Martins 2019, algorithm 2), before Newton's last steps."""
+    half = xp.sort(difference, axis=-1, descending=True) / 2.0
+    classes = half.shape[-1]
+    ranks = 1.0 + xp.astype(xp.arange(classes, device=getattr(difference, "device", None)), half.dtype)
+    mean = xp.cumulative_sum(half, axis=-1) / ranks
+    mean_of_squares = xp.cumulative_sum(half * half, axis=-1) / ranks
+    spread = ranks * (mean_of_squares - mean * mean)
+    room = (1.0 - spread) / ranks
+    zero = xp.zeros_like(half)
+    tau = mean - xp.sqrt(xp.where(room > 0, room, zero))
+    inside = tau <= half
+    size = xp.sum(xp.where(inside, zero + 1.0, zero), axis=-1, keepdims=True)
+    chosen = xp.sum(xp.where(ranks == size, tau, zero), axis=-1, keepdims=True)
+    return -2.0 - 2.0 * chosen
+
+
+def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
+    """The Tsallis argmax for one α or one a row."""
+    if not isinstance(alpha, (int, float)):
+        alpha = xp.astype(xp.asarray(alpha), scores.dtype)[..., None]
+        # Outside the range there is no mapping; at α = 1 the limit is taken from a hair above it.
+        alpha = xp.where(alpha >= 1.0, xp.maximum(alpha, xp.ones_like(alpha) + SMALLEST_RATE), float("nan"))
+        return TsallisPoint(scores, alpha, bracketed_threshold(alpha, TRIPS_CONCAVE), xp)
+    if alpha - 1.0 < SMALLEST_RATE:
+        return ShannonPoint(scores, softmax_carry, (0.0, float("inf")), False, xp)
+    if alpha == 1.5:
+        return TsallisPoint(scores, 1.5, threshold_by_sorting, xp)
+    if alpha == 2.0:
+        return TsallisPoint(scores, 2.0, sparsemax_threshold, xp)
+    return TsallisPoint(scores, float(alpha), bracketed_threshold(float(alpha), TRIPS if alpha < 2 else TRIPS_CONCAVE), xp)
+
+
+#: Below this α − 1 the mapping is softmax to the last bit of float64; it is also the smallest α − 1 above zero there.
+SMALLEST_RATE = 2.0**-52
+#: Newton's steps from one side for α < 2; with bisection as its fallback beyond.
+TRIPS, TRIPS_CONCAVE = 30, 70
+
+
+def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
+    """Halve the bracket of τ in p = [(α − 1)x − τ]₊^(1/(α − 1)); for α = 1 exponentials."""
+    if alpha == 1:
+        return SOFTMAX.oracle(scores, mp)
+    rate = mp.mpf(alpha) - 1
+    largest = max(scores)
+    reach = [rate * (score - largest) for score in scores]
+
+    def at(s: Any) -> list[Any]:
+        return [max(r + s, mp.mpf(0)) ** (1 / rate) for r in reach]
+
+    low, high = mp.mpf(0), mp.mpf(1)
+    for _ in range(mp.prec + 10):
+        middle = (low + high) / 2
+        if mp.fsum(at(middle)) <= 1:
+            low = middle
+        else:
+            high = middle
+    return at(low)
+
+
+def regularizer(targets: list[Any], mp: Any, alpha: Any) -> Any:
+    """Ω(y) = Σ(y^α − y)/(α(α − 1)); Σ y log y at α = 1."""
+    if alpha == 1:
+        return mp.fsum([y * mp.log(y) for y in targets if y])
+    a = mp.mpf(alpha)
+    return mp.fsum([y**a - y for y in targets]) / (a * (a - 1))
+
+
+def budget(alpha: Any) -> Budget:
+    """Closed forms keep the largest probability's last bits; elsewhere the scores' do."""
+    if isinstance(alpha, (int, float)) and alpha in (1.5, 2.0):
+        return Budget("absolute", float32=2, float64=2)
+    return Budget("backward", float32=4, float64=4)
+
+
+ENTMAX = regularized(
+    name="entmax",
+    summary="Between softmax (alpha = 1) and sparsemax (alpha = 2): sparse, but smoother than sparsemax.",
+    equation="p_i = [(alpha - 1) x_i - tau]_+ ^ (1 / (alpha - 1)),  tau such that sum_i p_i = 1",
+    domain=Domain("every real score"),
+    evaluate=evaluate,
+    oracle=oracle,
+    regularizer_oracle=regularizer,
+    laws=frozenset({"sums_to_one", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}),
+    budget=budget(1.5),
+    budget_at=budget,
+    linear=LinearModel(lambda f: f - f.mean(), intercept_constraint="sum_to_zero"),
+    limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
+    parameters=(
+        Parameter("alpha", 1.5, minimum=1.0, per_row=True, meaning="1 is softmax, 2 is sparsemax; larger is sparser"),
+    ),
+    references=("Peters, Niculae & Martins 2019, Sparse sequence-to-sequence models", "Tsallis 1988"),
+)

@@ -1,0 +1,38 @@
+"""From what a user writes to a record: "sparsemax", "entmax:alpha=1.3", or a record itself."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from lastlayer.mappings.record import ProbabilityMapping
+
+
+def resolve(mapping: str | ProbabilityMapping, known: Mapping[str, ProbabilityMapping]) -> ProbabilityMapping:
+    """The record that `mapping` names.
+
+    Raises:
+        TypeError: `mapping` is neither a string nor a record, or names a parameter that the mapping has not.
+        ValueError: no mapping of that name, or a parameter outside its range.
+    """
+    if isinstance(mapping, ProbabilityMapping):
+        return mapping
+    if not isinstance(mapping, str):
+        raise TypeError(f"mapping is {mapping!r}; give a name such as 'softmax' or a ProbabilityMapping.")
+    name, _, options = mapping.strip().partition(":")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+        raise ValueError(f"There is no mapping {name!r}; {hint}")
+    record = known[name]
+    values: dict[str, float | int] = {}
+    for option in filter(None, options.split(",")):
+        key, equals, text = option.partition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not equals or number != number:
+            raise ValueError(f"{option!r} in {mapping!r} is not parameter=number, as in 'entmax:alpha=1.3'.")
+        values[key.strip()] = int(number) if number.is_integer() and "." not in text else number
+    return record.replace(**values) if values else record

@@ -1,0 +1,250 @@
+"""The normalized family: p = g(x) / Σ g(x) for an elementwise g ≥ 0, evaluated without losing a bit that matters.
+
+A mapping says how its g is carried, `g = mantissa · e^exponent` up to one factor per row, and everything else follows here.
+Going through log g would cost the ratio 500 ULP, and computing g itself would underflow for softplus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from lastlayer.mappings.exact import Pair, add, compensated_sum, divide, extended_sum, plain_sum, two_product, two_sum
+from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
+
+
+class Carried(NamedTuple):
+    """g at scores of shape (..., K), and its derivative, each as mantissa · e^exponent / e^log_scale."""
+
+    #: g without its exponential part, of moderate size; None stands for 1.
+    mantissa: Pair | None = None
+    #: The logarithm of the exponential part; None stands for 0.
+    exponent: Array | None = None
+    #: g′ on the scale and exponent of g; None stands for g′ = g.
+    derivative: Callable[[], Pair] | None = None
+    #: g′/g, true size; None stands for 1.
+    slope: Callable[[], Array] | None = None
+    #: Logarithm of the row's factor in the mantissa, shape (..., 1); None stands for 0.
+    log_scale: Pair | None = None
+    #: log g, true size, for probabilities too small for the mantissa; None where the exponent carries them.
+    log_g: Callable[[], Array] | None = None
+
+
+class NormalizedPoint:
+    """A normalized mapping at given scores.
+
+    The largest class is kept apart from the sum of the others, because 1 − p and log p of a confident class are made of the
+    others alone: they must not vanish in 1 + others.
+    """
+
+    def __init__(self, scores: Array, carry: Callable[..., Carried], limits: tuple[float, float], spare: bool, xp: Namespace):
+        self.xp = xp
+        self.scores = scores
+        infinite = xp.isinf(scores)
+        carried = carry(xp.where(infinite, xp.zeros_like(scores), scores), xp)
+        self.carried, self._dominated = _at_infinity(carried, scores, infinite, limits, xp)
+        self._set_weights(spare)
+
+    def _set_weights(self, spare: bool) -> None:
+        xp, carried = self.xp, self.carried
+        zero = xp.zeros_like(self.scores)
+        if carried.exponent is None:
+            assert carried.mantissa is not None
+            self.largest, self.shifted, shift_error, power = zero[..., :1], zero, zero, zero + 1.0
+            weights = carried.mantissa
+        else:
+            largest = xp.max(carried.exponent, axis=-1, keepdims=True)
+            # An outcome with the score 0 that is never observed takes part in the maximum.
+            self.largest = xp.maximum(largest, xp.zeros_like(largest)) if spare else largest
+            # x − max is rounded; its error would come back e^(x − max) times as a relative error, so it is carried.
+            self.shifted, shift_error = two_sum(carried.exponent, -self.largest)
+            shift_error = xp.where(xp.isfinite(self.shifted), shift_error, zero)
+            power = xp.exp(self.shifted)
+            weights = Pair(power, power * shift_error)
+            if carried.mantissa is not None:
+                product = two_product(carried.mantissa.hi, power)
+                weights = Pair(product.hi, product.lo + carried.mantissa.lo * power + product.hi * shift_error)
+        self.shift_error, self.power, self.weights = shift_error, power, weights
+
+        classes = xp.arange(self.scores.shape[-1], device=_device(self.scores))
+        self.is_top = classes == xp.argmax(weights.hi, axis=-1)[..., None]
+        top = Pair(xp.max(weights.hi, axis=-1), xp.sum(xp.where(self.is_top, weights.lo, zero), axis=-1))
+        if spare:
+            spare_weight = xp.exp(-self.largest[..., 0])
+            spare_leads = spare_weight >= 1.0
+            self.is_top = self.is_top & ~spare_leads[..., None]
+            none = xp.zeros_like(spare_weight)
+            top = Pair(xp.where(spare_leads, none + 1.0, top.hi), xp.where(spare_leads, none, top.lo))
+        others = compensated_sum(Pair(*(xp.where(self.is_top, zero, part) for part in weights)), xp)
+        if spare:
+            others = add(others, Pair(xp.where(spare_leads, none, spare_weight), none))
+            if self.scores.shape[-1]:
+                # A NaN score must not be hidden by the spare outcome's lead.
+                top = Pair(xp.where(xp.isnan(self.largest[..., 0]), self.largest[..., 0], top.hi), top.lo)
+        self.top, self.others, self.total = top, others, add(top, others)
+        self.row_total = Pair(self.total.hi[..., None], self.total.lo[..., None])
+
+    @cached_property
+    def _log_total_over_top(self) -> Pair:
+        """log(Σ / top) = log1p(others / top): never through 1 + others, where small others are lost."""
+        ratio = divide(self.others, self.top)
+        return Pair(self.xp.log1p(ratio.hi), ratio.lo / (1.0 + ratio.hi))
+
+    @cached_property
+    def _probabilities(self) -> Array:
+        return divide(self.weights, self.row_total).value()
+
+    def probabilities(self) -> Array:
+        return self._probabilities
+
+    def log_probabilities(self) -> Array:
+        xp, carried = self.xp, self.carried
+        log_top = Pair(*(part[..., None] for part in self._log_total_over_top))
+        if carried.mantissa is None:
+            total = two_sum(self.shifted, -log_top.hi)
+            small = total.lo - log_top.lo + self.shift_error
+        else:
+            quotient = divide(carried.mantissa, self.row_total)
+            total = two_sum(self.shifted, xp.log(quotient.hi))
+            positive = xp.where(quotient.hi > 0, quotient.hi, xp.ones_like(quotient.hi))
+            small = total.lo + quotient.lo / positive + self.shift_error
+        rest = xp.where(xp.isfinite(total.hi), total.hi + small, total.hi)
+        if carried.log_g is not None and carried.mantissa is not None:
+            # The quotient underflows where the logarithm is still an ordinary number.
+            tiny = quotient.hi < xp.finfo(self.scores.dtype).smallest_normal * 2.0**60
+            far = tiny & ~xp.isinf(self.scores)
+            rest = xp.where(far, carried.log_g() - self.log_partition()[..., None], rest)
+        return xp.where(self.is_top, -(log_top.hi + log_top.lo), rest)
+
+    def log_partition(self) -> Array:
+        xp, carried = self.xp, self.carried
+        if carried.mantissa is None:
+            log_total = self._log_total_over_top
+        else:
+            log_total = Pair(xp.log(self.total.hi), self.total.lo / self.total.hi)
+        result = two_sum(self.largest[..., 0], log_total.hi)
+        lo = result.lo + log_total.lo
+        if carried.log_scale is not None:
+            unscaled = two_sum(result.hi, -carried.log_scale.hi[..., 0])
+            result, lo = unscaled, lo + unscaled.lo - carried.log_scale.lo[..., 0]
+        finite = xp.where(xp.isfinite(result.hi), result.hi + lo, result.hi)
+        return xp.where(self._dominated[..., 0], xp.full_like(finite, float("inf")), finite)
+
+    @cached_property
+    def _partition_gradient(self) -> Array:
+        if self.carried.derivative is None:
+            return self.probabilities()
+        derivative = self.carried.derivative()
+        product = two_product(derivative.hi, self.power)
+        lo = product.lo + derivative.lo * self.power + product.hi * self.shift_error
+        return divide(Pair(product.hi, lo), self.row_total).value()
+
+    def partition_gradient(self) -> Array:
+        return self._partition_gradient
+
+    def _complement(self) -> Array:
+        """1 − p as (Σ of the others) / Σ, so that it keeps its digits where p rounds to one."""
+        xp, total = self.xp, self.row_total
+        rest = two_sum(total.hi, -self.weights.hi)
+        rest = Pair(rest.hi, rest.lo + total.lo - self.weights.lo)
+        others = Pair(*(xp.where(self.is_top, o[..., None], r) for o, r in zip(self.others, rest, strict=True)))
+        return divide(others, total).value()
+
+    def vjp(self, cotangents: Array) -> Array:
+        mean = plain_sum(self.probabilities() * cotangents, self.xp)
+        return self.partition_gradient() * (cotangents - mean[..., None])
+
+    def log_vjp(self, cotangents: Array) -> Array:
+        xp = self.xp
+        elsewhere = plain_sum(cotangents, xp)[..., None] - cotangents
+        own = cotangents * self._complement()
+        if self.carried.slope is not None:
+            own = own * self.carried.slope()
+        # Only where the cotangent is not zero: g′/g may be infinite elsewhere.
+        return xp.where(cotangents != 0, own, xp.zeros_like(own)) - elsewhere * self.partition_gradient()
+
+    def losses(self, targets: Array) -> Array:
+        """Log loss −Σ y log p; 0·log 0 = 0."""
+        xp = self.xp
+        terms = targets * self.log_probabilities()
+        return -extended_sum(xp.where(targets != 0, terms, self.scores_nan_or_zero()), xp)
+
+    def scores_nan_or_zero(self) -> Array:
+        """Zero, and NaN throughout the rows that have no probabilities."""
+        return (self.total.hi * 0.0)[..., None] + self.xp.zeros_like(self.scores)
+
+    def loss_gradient(self, targets: Array) -> Array:
+        """g′ₖ (Σy) / S − yₖ g′ₖ/gₖ, its target entry as −(g′/g) · (1 − p) of the others."""
+        return -self.log_vjp(targets)
+
+
+def _at_infinity(
+    carried: Carried, scores: Array, infinite: Array, limits: tuple[float, float], xp: Namespace
+) -> tuple[Carried, Array]:
+    """Put the limits of g at ±inf in place of what was carried for those scores; also which rows have an infinite g.
+
+    Where g is infinite the row is shared equally by such classes; where g vanishes the class gets nothing.
+    """
+    low, high = limits
+    zero = xp.zeros_like(scores)
+    dominant = infinite & (((scores > 0) & (high == float("inf"))) | ((scores < 0) & (low == float("inf"))))
+    dominated = xp.any(dominant, axis=-1, keepdims=True)
+    vanishing = infinite & (((scores > 0) & (high == 0.0)) | ((scores < 0) & (low == 0.0)))
+    nan = xp.any(xp.isnan(scores), axis=-1, keepdims=True)
+    dominated = dominated & ~nan
+    mantissa, exponent, derivative = carried.mantissa, carried.exponent, carried.derivative
+    if mantissa is not None:
+        ones = zero + 1.0
+        limit = xp.where(vanishing, zero, ones)
+        hi = xp.where(dominated, xp.where(dominant, ones, zero), xp.where(infinite, limit, mantissa.hi))
+        mantissa = Pair(hi, xp.where(infinite | dominated, zero, mantissa.lo))
+    if exponent is not None:
+        nothing = xp.full_like(scores, -float("inf"))
+        exponent = xp.where(dominated, xp.where(dominant, zero, nothing), xp.where(vanishing, nothing, exponent))
+    if derivative is not None:
+        carried_derivative = derivative
+        derivative = lambda: Pair(*(xp.where(infinite | dominated, zero, part) for part in carried_derivative()))  # noqa: E731
+    return carried._replace(mantissa=mantissa, exponent=exponent, derivative=derivative), dominated
+
+
+def _device(x: Array) -> Any:
+    return getattr(x, "device", None)
+
+
+def normalized(
+    *,
+    carry: Callable[..., Carried],
+    g_oracle: Callable[..., Any],
+    limits_of_g: tuple[float, float],
+    spare: bool = False,
+    **facts: Any,
+) -> ProbabilityMapping:
+    """A record of the normalized family.
+
+    Args:
+        carry: (scores, xp, **parameters) → `Carried`, for finite scores of shape (..., K).
+        g_oracle: (score, mpmath, **parameters) → g in arbitrary precision.
+        limits_of_g: g at −inf and at +inf: 0, a finite number, inf, or NaN where it is outside the domain.
+        spare: whether an outcome with g = 1 that is never observed shares the denominator.
+        facts: the other fields of `ProbabilityMapping`.
+    """
+
+    def evaluate(scores: Array, xp: Namespace, **parameters: Any) -> NormalizedPoint:
+        return NormalizedPoint(scores, lambda x, xp: carry(x, xp, **parameters), limits_of_g, spare, xp)
+
+    def oracle(scores: list[Any], mp: Any, **parameters: Any) -> list[Any]:
+        values = [g_oracle(score, mp, **parameters) for score in scores]
+        # Each class by the odds of the others against it: no shift, no shared sum.
+        return [
+            1 / mp.fsum([other / value for other in values] + ([1 / value] if spare else [])) if value else mp.mpf(0)
+            for value in values
+        ]
+
+    def log_partition_oracle(scores: list[Any], mp: Any, **parameters: Any) -> Any:
+        return mp.log(mp.fsum([g_oracle(score, mp, **parameters) for score in scores] + ([1] if spare else [])))
+
+    facts.setdefault("loss_name", "log loss −Σ y log p")
+    return ProbabilityMapping(
+        family="normalized", evaluate=evaluate, oracle=oracle, log_partition_oracle=log_partition_oracle, **facts
+    )

@@ -1,0 +1,52 @@
+"""The plain ratio x / Σx: g is the identity, so scores must be non-negative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, power_of_two
+from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
+
+
+def carry(scores: Array, xp: Namespace) -> Carried:
+    """g = x times an exact power of two, so that no sum overflows and no small row is subnormal."""
+    scale, k = power_of_two(xp.max(scores, axis=-1, keepdims=True), xp)
+    zero = xp.zeros_like(scores)
+    return Carried(
+        mantissa=Pair(scores * scale, zero),
+        derivative=lambda: Pair(zero + scale, zero),
+        slope=lambda: 1.0 / scores,
+        log_scale=Pair(k * LN2_HI, k * LN2_LO),
+        log_g=lambda: xp.log(scores),
+    )
+
+
+def is_valid(scores: Array, xp: Namespace) -> Array:
+    """No score below zero, and not all zero. NaN counts as valid: it is not a question of the domain."""
+    return ~xp.any(scores < 0, axis=-1) & ~xp.all(scores == 0, axis=-1)
+
+
+def g(score: Any, mp: Any) -> Any:
+    """x."""
+    return score
+
+
+RATIO = normalized(
+    name="ratio",
+    summary="Divide by the sum. Only proportions count, so negative scores and a zero sum have no answer.",
+    equation="p_i = x_i / sum_j x_j",
+    domain=Domain(
+        "scores >= 0, not all zero",
+        is_valid,
+        "use a mapping defined for every score (softmax, sparsemax), or on_domain='nan' for NaN rows",
+    ),
+    carry=carry,
+    g_oracle=g,
+    limits_of_g=(float("nan"), float("inf")),
+    laws=frozenset({"sums_to_one", "scale_invariant", "order_preserving", "permutation_equivariant"}),
+    budget=Budget("ulp", float32=1, float64=3),
+    linear=LinearModel(lambda f: f, intercept_constraint="sum_to_one", method="interior_point"),
+    limits="one +inf: one-hot; several: they share equally; a zero score: probability 0",
+    references=("Laha et al. 2018, On controllable sparse alternatives to softmax (sum-normalization)",),
+)

@@ -1,0 +1,196 @@
+"""The contract of a mapping: one frozen record says everything the library knows about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+Array = Any
+Namespace = Any
+
+#: Laws a record may declare. `check_mapping` holds it to every one it names.
+LAWS: dict[str, str] = {
+    "sums_to_one": "the probabilities of a row sum to one",
+    "full_support": "every finite score gets a probability above zero",
+    "shift_invariant": "adding a constant to every score changes nothing",
+    "scale_invariant": "multiplying every score by a positive constant changes nothing",
+    "order_preserving": "a larger score never gets a smaller probability",
+    "permutation_equivariant": "reordering the classes reorders the probabilities alike",
+    "convex_loss": "the loss is convex in the scores",
+}
+
+
+class Point(Protocol):
+    """A mapping evaluated at scores of shape (..., K), classes last.
+
+    What several quantities share (maxima, sums, thresholds) is computed once and kept here.
+    Every method is trace-safe array-API code.
+    """
+
+    def probabilities(self) -> Array:
+        """p, shape (..., K)."""
+
+    def log_probabilities(self) -> Array:
+        """log p, shape (..., K); -inf where p is zero."""
+
+    def log_partition(self) -> Array:
+        """Z, shape (...): log Σ g for the normalized family, Ω*(x) for the regularized one."""
+
+    def partition_gradient(self) -> Array:
+        """∂Z/∂x, shape (..., K): g′/Σg, which for the regularized family is p."""
+
+    def vjp(self, cotangents: Array) -> Array:
+        """Σᵢ vᵢ ∂pᵢ/∂xₖ for cotangents v of shape (..., K)."""
+
+    def log_vjp(self, cotangents: Array) -> Array:
+        """Σᵢ vᵢ ∂log pᵢ/∂xₖ for cotangents v of shape (..., K)."""
+
+    def losses(self, targets: Array) -> Array:
+        """The family's loss of soft targets y (..., K), shape (...): log loss or Fenchel–Young."""
+
+    def loss_gradient(self, targets: Array) -> Array:
+        """The gradient of `losses` in the scores, shape (..., K)."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a mapping: its default, the range it may take, and whether one per row is allowed."""
+
+    name: str
+    default: Any
+    minimum: float
+    maximum: float = float("inf")
+    even_integer: bool = False
+    per_row: bool = False
+    meaning: str = ""
+
+    def check(self, value: Any) -> None:
+        """Raise if `value` is outside this parameter's range.
+
+        Raises:
+            TypeError: the value is not a number where one is required.
+            ValueError: the value is outside [minimum, maximum], or not an even integer where one is required.
+        """
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            if not self.per_row or not hasattr(value, "shape"):
+                raise TypeError(f"{self.name} is {value!r}; give a number{' or one per row' * self.per_row}.")
+            # One value a row: out-of-range rows become NaN rows, since an array's values may not be looked at.
+            return
+        if self.even_integer and (value != int(value) or int(value) % 2):
+            raise ValueError(f"{self.name} is {value}; it must be an even integer from {self.minimum} to {self.maximum}.")
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"{self.name} is {value}; it must be at least {self.minimum} and at most {self.maximum}.")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The scores a mapping accepts: a sentence, and a test of each row."""
+
+    description: str
+    #: (scores, xp) → boolean (...), True where the row has probabilities; None when every row has.
+    is_valid: Callable[[Array, Namespace], Array] | None = None
+    #: What to do about a row outside.
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The error bound of the portable formulas, per dtype. Stored here alone.
+
+    `kind` says what the numbers mean:
+    - "ulp": every probability, log-probability, label loss and label gradient is within so many ULP;
+    - "absolute": the error is at most so many eps of the row's largest probability;
+    - "backward": the result is exact for scores moved by at most so many eps·max(1, |x − max|).
+    """
+
+    kind: Literal["ulp", "absolute", "backward"]
+    float32: float
+    float64: float
+
+    def describe(self) -> str:
+        """The bound in words, as docs and cards print it."""
+        what = {
+            "ulp": "{} ULP",
+            "absolute": "{} eps of the largest probability",
+            "backward": "exact for scores moved by ≤ {} eps·max(1, |x − max|)",
+        }[self.kind]
+        if self.float32 == self.float64:
+            return what.format(f"{self.float64:g}")
+        return f"{what.format(f'{self.float32:g}')} in float32, {what.format(f'{self.float64:g}')} in float64"
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """What a linear model needs to be well posed under a mapping."""
+
+    #: Starting intercepts from the class frequencies f (K,), inside the domain when the weights are zero.
+    start_intercept: Callable[[Array], Array] = lambda frequencies: 0.0 * frequencies
+    #: The intercept constraint that pins the direction an L2 penalty on the weights leaves loose.
+    intercept_constraint: Literal["sum_to_zero", "sum_to_one", "unit_norm", "none"] = "none"
+    #: How the fit is done: on the loss itself, along an interior path (scores must stay positive), or by margins.
+    method: Literal["loss", "interior_point", "margin"] = "loss"
+
+
+@dataclass(frozen=True)
+class ProbabilityMapping:
+    """A mapping from scores to probabilities, and all the library knows about it.
+
+    `evaluate(scores, xp, **parameters)` returns a `Point`. Everything else (losses, gradients, tests, docs,
+    the classifier, the study) is derived from this record. Build one with `normalized` or `regularized`.
+    """
+
+    name: str
+    family: Literal["normalized", "regularized"]
+    summary: str
+    equation: str
+    domain: Domain
+    evaluate: Callable[..., Point]
+    #: (scores as a list of mpf, mpmath, **parameters) → probabilities by brute force, another algorithm than `evaluate`.
+    oracle: Callable[..., list[Any]]
+    #: (scores as a list of mpf, mpmath, **parameters) → Z, by brute force.
+    log_partition_oracle: Callable[..., Any]
+    laws: frozenset[str]
+    budget: Budget
+    linear: LinearModel
+    references: tuple[str, ...]
+    loss_name: str
+    limits: str
+    parameters: tuple[Parameter, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    #: Ω(y) by brute force, for the regularized family: (targets as a list of mpf, mpmath, **parameters).
+    regularizer_oracle: Callable[..., Any] | None = None
+    #: The error bound at given parameter values, where it depends on them: (**parameters) → Budget.
+    budget_at: Callable[..., Budget] | None = None
+    #: Why a study leaves the mapping out unless it is asked for; empty when it is studied by default.
+    study_note: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = self.laws - LAWS.keys()
+        if unknown:
+            raise ValueError(f"{self.name} declares unknown laws {sorted(unknown)}; known are {sorted(LAWS)}.")
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name, value in self.values.items():
+            if name not in known:
+                raise TypeError(f"{self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}.")
+            known[name].check(value)
+        object.__setattr__(self, "values", {p.name: self.values.get(p.name, p.default) for p in self.parameters})
+        if self.budget_at is not None:
+            object.__setattr__(self, "budget", self.budget_at(**self.values))
+
+    def replace(self, **values: Any) -> ProbabilityMapping:
+        """The same mapping with other parameter values: `MAPPINGS["entmax"].replace(alpha=1.3)`."""
+        return replace(self, values={**self.values, **values})
+
+    @property
+    def label(self) -> str:
+        """The name with the parameters that differ from their defaults: `entmax:alpha=1.3`."""
+        changed = [f"{p.name}={self.values[p.name]}" for p in self.parameters if self.values[p.name] is not p.default]
+        return f"{self.name}:{','.join(changed)}" if changed else self.name
+
+    def at(self, scores: Array, xp: Namespace) -> Point:
+        """Evaluate at scores of shape (..., K) in the widest float the arrays have; rows outside the domain are NaN."""
+        if self.domain.is_valid is not None:
+            # Invalid rows become NaN rows, which every formula carries through to all of its outputs.
+            scores = xp.where(self.domain.is_valid(scores, xp)[..., None], scores, float("nan"))
+        return self.evaluate(scores, xp, **self.values)

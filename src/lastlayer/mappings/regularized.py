@@ -1,0 +1,292 @@
+"""The regularized family: p = argmax over the simplex of ⟨p, x⟩ − Ω(p), with Tsallis's Ω(p) = Σ(p^α − p)/(α(α − 1)).
+
+At the optimum p = exp_α(x − max + t) with exp_α(u) = [1 + (α − 1)u]₊^(1/(α − 1)), one threshold t ≤ 0 for the row
+(Peters, Niculae & Martins 2019, section 3). Written so, α → 1 is softmax and no α needs a special case but for speed.
+The loss is the Fenchel–Young loss (Blondel, Martins & Niculae 2020) as a sum of terms that are all ≥ 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from lastlayer.mappings.exact import Pair, add, compensated_sum, extended_sum, multiply, plain_sum, two_sum
+from lastlayer.mappings.normalized import _device
+from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
+
+
+class Shifted(NamedTuple):
+    """Scores less their maximum, with the rounding error of the difference; one-hot where a score is +inf."""
+
+    largest: Array
+    difference: Pair
+
+
+def shift(scores: Array, xp: Namespace) -> Shifted:
+    """x − max per row. Scores of +inf share the row equally: they get 0 and all others −inf."""
+    zero = xp.zeros_like(scores)
+    lowest = xp.full_like(scores, -float("inf"))
+    dominant = scores == float("inf")
+    dominated = xp.any(dominant, axis=-1, keepdims=True) & ~xp.any(xp.isnan(scores), axis=-1, keepdims=True)
+    largest = xp.max(scores, axis=-1, keepdims=True)
+    hi, lo = two_sum(scores, -largest)
+    hi = xp.where(dominated, xp.where(dominant, zero, lowest), hi)
+    return Shifted(largest, Pair(hi, xp.where(xp.isfinite(hi), lo, zero)))
+
+
+class RegularizedPoint:
+    """What every mapping of the family shares once its probabilities and `tangent` (p^(2−α) on the support) are known."""
+
+    xp: Namespace
+    shifted: Shifted
+    _p: Array
+
+    def probabilities(self) -> Array:
+        return self._p
+
+    def partition_gradient(self) -> Array:
+        return self._p
+
+    def tangent(self) -> Array:
+        """s = p^(2−α) on the support: the Jacobian of p is diag(s) − s sᵀ / Σs."""
+        raise NotImplementedError
+
+    def log_slope(self) -> Array:
+        """s/p = p^(1−α) on the support, zero off it."""
+        raise NotImplementedError
+
+    @cached_property
+    def _is_top(self) -> Array:
+        classes = self.xp.arange(self._p.shape[-1], device=_device(self._p))
+        return classes == self.xp.argmax(self._p, axis=-1)[..., None]
+
+    @cached_property
+    def _complement(self) -> Array:
+        """1 − p, for the largest class as the sum of the others: it must not vanish while any other has mass."""
+        xp = self.xp
+        others = plain_sum(xp.where(self._is_top, xp.zeros_like(self._p), self._p), xp)[..., None]
+        return xp.where(self._is_top, others, 1.0 - self._p)
+
+    def log_probabilities(self) -> Array:
+        xp = self.xp
+        confident = self._is_top & (self._p > 0.5)
+        return xp.where(confident, xp.log1p(-self._complement), xp.log(self._p))
+
+    def vjp(self, cotangents: Array) -> Array:
+        xp, s = self.xp, self.tangent()
+        total = plain_sum(s, xp)[..., None]
+        mean = plain_sum(s * cotangents, xp)[..., None] / xp.where(total > 0, total, xp.ones_like(total))
+        return s * (cotangents - mean)
+
+    def log_vjp(self, cotangents: Array) -> Array:
+        # A class off the support has log p = −inf in a neighbourhood: flat, so it contributes nothing.
+        xp, s, slope = self.xp, self.tangent(), self.log_slope()
+        pulled = xp.where(cotangents != 0, cotangents * slope, xp.zeros_like(slope))
+        total = plain_sum(s, xp)[..., None]
+        mean = plain_sum(s * pulled / xp.where(slope > 0, slope, xp.ones_like(slope)), xp)[..., None]
+        mean = mean / xp.where(total > 0, total, xp.ones_like(total))
+        return pulled - s * mean
+
+    def loss_gradient(self, targets: Array) -> Array:
+        """p − y, the target's entry as −Σ of the other probabilities."""
+        xp = self.xp
+        elsewhere = plain_sum(targets, xp)[..., None] - targets
+        return self._p * elsewhere - targets * self._complement
+
+
+class HardmaxPoint(RegularizedPoint):
+    """Ω = 0: all mass on the largest score; ties share equally."""
+
+    def __init__(self, scores: Array, xp: Namespace):
+        self.xp = xp
+        self.shifted = shift(scores, xp)
+        difference = self.shifted.difference.hi
+        is_largest = xp.where(difference == 0, xp.ones_like(difference), xp.zeros_like(difference))
+        bad = xp.isnan(self.shifted.largest) | (self.shifted.largest == -float("inf"))
+        shares = is_largest / xp.sum(is_largest, axis=-1, keepdims=True)
+        self._p = xp.where(bad, xp.full_like(shares, float("nan")), shares)
+
+    def tangent(self) -> Array:
+        return self._p * 0.0
+
+    def log_slope(self) -> Array:
+        return self._p * 0.0
+
+    def log_partition(self) -> Array:
+        return self.shifted.largest[..., 0]
+
+    def losses(self, targets: Array) -> Array:
+        """Σ yᵢ (max − xᵢ): the perceptron loss."""
+        xp, (hi, lo) = self.xp, self.shifted.difference
+        terms = xp.where(targets != 0, targets * -(hi + lo), self._p * 0.0)
+        return extended_sum(terms, xp)
+
+
+class TsallisPoint(RegularizedPoint):
+    """α-entmax at given scores, for one α > 1 or one a row of shape (..., 1).
+
+    `threshold` finds a first t from x − max; Newton steps with compensated sums then take it to the last bit. The equation
+    Σ exp_α(x − max + t) = 1 is well conditioned in t, so what is left is the rounding of each p.
+    """
+
+    #: Newton steps after the first threshold; the second already changes the last bits only.
+    POLISH = 2
+
+    def __init__(self, scores: Array, alpha: Any, threshold: Callable[..., Array], xp: Namespace):
+        self.xp, self.alpha = xp, alpha
+        self.shifted = shift(scores, xp)
+        below = -1.0 / (alpha - 1.0)
+        hi, lo = self.shifted.difference
+        # Everything this far below the largest score has p = 0; clipped so that no −inf enters the sums.
+        in_reach = hi > below
+        floor = xp.zeros_like(hi) + below
+        self._near = Pair(xp.where(in_reach | xp.isnan(hi), hi, floor), xp.where(in_reach, lo, xp.zeros_like(lo)))
+        first = threshold(self._near.hi, xp)
+        t = Pair(first, xp.zeros_like(first))
+        for _ in range(self.POLISH):
+            base, p = self._exponential(t)
+            residual = compensated_sum(p, xp)
+            excess = (residual.hi - 1.0) + residual.lo
+            slope = xp.sum(xp.where(p.hi > 0, p.hi / _positive(base.hi, xp), xp.zeros_like(p.hi)), axis=-1)
+            t = add(t, Pair((-excess / slope)[..., None], xp.zeros_like(first)))
+        self._t = t
+        base, p = self._exponential(t)
+        #: p^(α−1) on the support, zero off it.
+        self._base = xp.where(base.hi > 0, base.hi + base.lo, xp.zeros_like(base.hi))
+        self._p = p.value()
+
+    def _exponential(self, t: Pair) -> tuple[Pair, Pair]:
+        """(1 + (α − 1)u)₊ and exp_α(u) at u = x − max + t, each as a pair."""
+        xp, rate = self.xp, self.alpha - 1.0
+        scaled = multiply(add(self._near, t), Pair(rate + 0.0 * t.hi, 0.0 * t.hi))
+        base = two_sum(1.0 + 0.0 * scaled.hi, scaled.hi)
+        base = Pair(base.hi, base.lo + scaled.lo)
+        inside = base.hi > 0
+        zero = xp.zeros_like(base.hi)
+        if _is_number(self.alpha, 2.0):
+            power = base
+        elif _is_number(self.alpha, 1.5):
+            power = multiply(base, base)
+        else:
+            # log(1 + w): from w itself while w is small (α near 1), from the exact 1 + w near the edge of the support.
+            small = scaled.hi > -0.5
+            safe = xp.where(small, scaled.hi, zero)
+            near = xp.log1p(safe) + scaled.lo / (1.0 + safe)
+            far = xp.log(_positive(base.hi, xp)) + base.lo / _positive(base.hi, xp)
+            hi = xp.exp(xp.where(small, near, far) / rate)
+            power = Pair(hi, zero)
+        nan = base.hi * 0.0
+        return (
+            Pair(xp.where(inside, base.hi, nan), xp.where(inside, base.lo, zero)),
+            Pair(xp.where(inside, power.hi, nan), xp.where(inside, power.lo, zero)),
+        )
+
+    def tangent(self) -> Array:
+        xp = self.xp
+        return xp.where(self._p > 0, self._p / _positive(self._base, xp), self._p * 0.0)
+
+    def log_slope(self) -> Array:
+        xp = self.xp
+        return xp.where(self._p > 0, 1.0 / _positive(self._base, xp), self._p * 0.0)
+
+    def _exponent(self) -> Array:
+        """u = x − max + t, rounded once; −inf stays −inf."""
+        xp, (hi, lo) = self.xp, self.shifted.difference
+        total = two_sum(hi, self._t.hi)
+        return xp.where(xp.isfinite(hi), total.hi + (total.lo + lo + self._t.lo), hi)
+
+    def log_partition(self) -> Array:
+        """Ω*(x) = max + Σ p (x − max − u/α): Ω(p) = Σ p u / α, because p^(α−1) = 1 + (α − 1)u."""
+        xp = self.xp
+        u = self._exponent()
+        terms = xp.where(self._p > 0, self._p * (self.shifted.difference.hi - u / self.alpha), self._p * 0.0)
+        return self.shifted.largest[..., 0] + plain_sum(terms, xp)
+
+    def losses(self, targets: Array) -> Array:
+        """D_Ω(y, p) + Σ yᵢ max(0, slackᵢ): a Bregman divergence, and how far below the support the targets lie."""
+        xp, alpha, y = self.xp, self.alpha, targets
+        zero = self._p * 0.0
+        u = self._exponent()
+        edge = -1.0 / (alpha - 1.0) + zero
+        slack = xp.where((y != 0) & (u < edge), y * (edge - u), zero)
+        gap = self.loss_gradient(y)
+        if _is_number(alpha, 2.0):
+            divergence = gap * gap / 2.0
+        elif _is_number(alpha, 1.5):
+            # (√y − √p)² (√y + √p/2) / (α(α − 1)), the difference of the roots from the difference y − p.
+            root_y, root_p = xp.sqrt(y), self._base
+            difference = gap / _positive(root_y + root_p, xp)
+            divergence = difference * difference * (root_y + root_p / 2.0) / 0.75
+        else:
+            rate = alpha - 1.0
+            log_y = xp.where(y > 0, xp.expm1(rate * xp.log(_positive(y, xp))) / rate, zero)
+            divergence = (y * (log_y - xp.where(u < edge, edge, u)) + self._base * gap) / alpha
+            divergence = xp.where(divergence > 0, divergence, divergence * 0.0)
+        return extended_sum(divergence + slack, xp)
+
+
+def bracketed_threshold(alpha: Any, trips: int) -> Callable[[Array, Namespace], Array]:
+    """The root t of ln_α Σ exp_α(d + t) = 0 by Newton steps kept in a bracket that halves where Newton would leave it.
+
+    In this form the equation is convex in t for α ≤ 2 (the p-norm of a positive part), and linear at α = 1, so that Newton
+    from t = 0 converges fast and from one side; for α > 2 the bracket does the work near the kinks.
+    """
+    rate = alpha - 1.0
+
+    def exp_alpha(u: Array, xp: Namespace) -> tuple[Array, Array]:
+        base = 1.0 + rate * u
+        inside = base > 0
+        small = rate * u > -0.5
+        safe = xp.where(small, rate * u, xp.zeros_like(u))
+        logarithm = xp.where(small, xp.log1p(safe), xp.log(_positive(base, xp)))
+        zero = u * 0.0
+        return xp.where(inside, xp.exp(logarithm / rate), zero), xp.where(inside, base, zero)
+
+    def threshold(difference: Array, xp: Namespace) -> Array:
+        zero = difference[..., :1] * 0.0
+        # ln_α(1/K): p of the largest class is at least 1/K. Through expm1, for K^(1 − α) − 1 vanishes as α → 1.
+        low = xp.expm1(-(rate + zero) * math.log(difference.shape[-1])) / rate
+        high, t = zero, zero
+        for _ in range(trips):
+            p, base = exp_alpha(difference + t, xp)
+            total = xp.sum(p, axis=-1, keepdims=True)
+            slope = xp.sum(xp.where(p > 0, p / _positive(base, xp), p * 0.0), axis=-1, keepdims=True)
+            above = total >= 1.0
+            high = xp.where(above, t, high)
+            low = xp.where(above, low, t)
+            log_total = xp.expm1(rate * xp.log(_positive(total, xp))) / rate
+            newton = t - log_total * _positive(total, xp) ** (2.0 - alpha) / _positive(slope, xp)
+            # The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
+            keeps = (newton >= low) & (newton <= high)
+            t = xp.where(keeps, newton, (low + high) / 2.0)
+        return t
+
+    return threshold
+
+
+def _is_number(alpha: Any, value: float) -> bool:
+    return isinstance(alpha, (int, float)) and alpha == value
+
+
+def _positive(x: Array, xp: Namespace) -> Array:
+    """x where it is positive (or NaN) and 1 elsewhere, for divisions and logarithms whose result is then not used."""
+    return xp.where(x <= 0, xp.ones_like(x), x)
+
+
+def regularized(*, evaluate: Callable[..., Any], **facts: Any) -> ProbabilityMapping:
+    """A record of the regularized family.
+
+    Args:
+        evaluate: (scores, xp, **parameters) → `Point`.
+        facts: the other fields of `ProbabilityMapping`, `oracle` and `regularizer_oracle` among them.
+    """
+    oracle, regularizer = facts["oracle"], facts["regularizer_oracle"]
+
+    def log_partition_oracle(scores: list[Any], mp: Any, **parameters: Any) -> Any:
+        p = oracle(scores, mp, **parameters)
+        return mp.fsum(a * b for a, b in zip(p, scores, strict=True) if a) - regularizer(p, mp, **parameters)
+
+    facts.setdefault("loss_name", "Fenchel–Young loss Ω*(x) + Ω(y) − ⟨x, y⟩")
+    return ProbabilityMapping(family="regularized", evaluate=evaluate, log_partition_oracle=log_partition_oracle, **facts)

@@ -1,0 +1,59 @@
+"""Sparsemax: the Euclidean projection of the scores onto the simplex (Gini regularization)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
+from lastlayer.mappings.regularized import TsallisPoint, regularized
+
+
+def threshold(difference: Array, xp: Namespace) -> Array:
+    """t from sorted scores: the largest k with 1 + k·d₍ₖ₎ > Σ_{j ≤ k} d₍ⱼ₎ is the support (Martins & Astudillo 2016, alg. 1)."""
+    descending = xp.sort(difference, axis=-1, descending=True)
+    classes = difference.shape[-1]
+    ranks = 1.0 + xp.astype(xp.arange(classes, device=getattr(difference, "device", None)), difference.dtype)
+    sums = xp.cumulative_sum(descending, axis=-1)
+    inside = 1.0 + ranks * descending > sums
+    zero = xp.zeros_like(descending)
+    size = xp.sum(xp.where(inside, zero + 1.0, zero), axis=-1, keepdims=True)
+    total = xp.sum(xp.where(inside, descending, zero), axis=-1, keepdims=True)
+    return -1.0 - (total - 1.0) / size
+
+
+def evaluate(scores: Array, xp: Namespace) -> TsallisPoint:
+    """max(0, x − τ), τ such that the row sums to one."""
+    return TsallisPoint(scores, 2.0, threshold, xp)
+
+
+def oracle(scores: list[Any], mp: Any) -> list[Any]:
+    """Halve the bracket of τ until it is far below the working precision."""
+    low, high = max(scores) - 1, max(scores)
+    for _ in range(mp.prec + 10):
+        middle = (low + high) / 2
+        if mp.fsum([max(score - middle, 0) for score in scores]) >= 1:
+            low = middle
+        else:
+            high = middle
+    return [max(score - low, mp.mpf(0)) for score in scores]
+
+
+def regularizer(targets: list[Any], mp: Any) -> Any:
+    """Ω(y) = (Σy² − 1)/2, zero at the vertices."""
+    return (mp.fsum([y * y for y in targets]) - mp.fsum(targets)) / 2
+
+
+SPARSEMAX = regularized(
+    name="sparsemax",
+    summary="Project the scores onto the simplex: classes far behind get exactly zero.",
+    equation="p_i = max(0, x_i - tau),  tau such that sum_i p_i = 1",
+    domain=Domain("every real score"),
+    evaluate=evaluate,
+    oracle=oracle,
+    regularizer_oracle=regularizer,
+    laws=frozenset({"sums_to_one", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}),
+    budget=Budget("absolute", float32=2, float64=2),
+    linear=LinearModel(lambda f: f - f.mean(), intercept_constraint="sum_to_zero"),
+    limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
+    references=("Martins & Astudillo 2016, From softmax to sparsemax",),
+)

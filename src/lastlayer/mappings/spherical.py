@@ -1,0 +1,50 @@
+"""Spherical softmax: g = x², so a score counts by its size and not by its sign."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, power_of_two, two_product
+from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
+
+
+def carry(scores: Array, xp: Namespace) -> Carried:
+    """g = (x·2^k)², with the rounding of the square kept."""
+    scale, k = power_of_two(xp.max(xp.abs(scores), axis=-1, keepdims=True), xp)
+    y = scores * scale
+    return Carried(
+        mantissa=two_product(y, y),
+        derivative=lambda: Pair(2.0 * y * scale, xp.zeros_like(y)),
+        slope=lambda: 2.0 / scores,
+        log_scale=Pair(2.0 * k * LN2_HI, 2.0 * k * LN2_LO),
+        log_g=lambda: 2.0 * xp.log(xp.abs(scores)),
+    )
+
+
+def is_valid(scores: Array, xp: Namespace) -> Array:
+    """Not all scores zero."""
+    return ~xp.all(scores == 0, axis=-1)
+
+
+def g(score: Any, mp: Any) -> Any:
+    """x²."""
+    return score * score
+
+
+SPHERICAL = normalized(
+    name="spherical",
+    summary="Square, then divide by the sum of squares: the sign of a score does not matter, only its size.",
+    equation="p_i = x_i^2 / sum_j x_j^2",
+    domain=Domain("not all scores zero", is_valid, "add a constant to the scores, or on_domain='nan' for NaN rows"),
+    carry=carry,
+    g_oracle=g,
+    limits_of_g=(float("inf"), float("inf")),
+    laws=frozenset({"sums_to_one", "scale_invariant", "permutation_equivariant"}),
+    budget=Budget("ulp", float32=1, float64=3),
+    linear=LinearModel(lambda f: np.sqrt(f), intercept_constraint="unit_norm"),
+    limits="one score of ±inf: one-hot; several: they share equally; a zero score: probability 0",
+    references=("de Brébisson & Vincent 2016, An exploration of softmax alternatives belonging to the spherical loss family",),
+)

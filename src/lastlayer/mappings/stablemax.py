@@ -1,0 +1,67 @@
+"""StableMax: g grows linearly above zero and decays like 1/(1 − x) below, so no score saturates it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, divide, multiply, power_of_two, two_sum
+from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
+
+
+def carry(scores: Array, xp: Namespace) -> Carried:
+    """g = 1 + |x| or its reciprocal, with the rounding of the addition kept, times a power of two."""
+    zero = xp.zeros_like(scores)
+    one = zero + 1.0
+    negative = scores < 0
+    size = two_sum(one, xp.abs(scores))
+    largest = xp.max(scores, axis=-1, keepdims=True)
+    up, k_up = power_of_two(xp.where(largest < 0, one[..., :1], largest + 1.0), xp)
+    down, k_down = power_of_two(xp.where(largest < 0, 1.0 - largest, one[..., :1]), xp)
+    # All scores negative: g is below one, and the scale that lifts it is the inverse of the one that lowers 1 − max.
+    all_negative = largest < 0
+    scale = xp.where(all_negative, 1.0 / down, up)
+    k = xp.where(all_negative, -k_down, k_up)
+    # Products of sizes near the overflow threshold need room: the quotient is exact in the shift.
+    room = 2.0**-100
+    reciprocal = divide(Pair(zero + scale, zero), Pair(size.hi * room, size.lo * room))
+    hi = xp.where(negative, reciprocal.hi * room, size.hi * scale)
+    lo = xp.where(negative, reciprocal.lo * room, size.lo * scale)
+
+    def steepness() -> Pair:
+        """1/(1 + |x|), which is g′/g on both sides."""
+        quotient = divide(Pair(one, zero), Pair(size.hi * room, size.lo * room))
+        return Pair(quotient.hi * room, quotient.lo * room)
+
+    def derivative() -> Pair:
+        square = multiply(Pair(hi, lo), steepness())
+        return Pair(xp.where(negative, square.hi, zero + scale), xp.where(negative, square.lo, zero))
+
+    return Carried(
+        mantissa=Pair(hi, lo),
+        derivative=derivative,
+        slope=lambda: steepness().value(),
+        log_scale=Pair(k * LN2_HI, k * LN2_LO),
+        log_g=lambda: xp.where(negative, -xp.log(size.hi), xp.log(size.hi)),
+    )
+
+
+def g(score: Any, mp: Any) -> Any:
+    """x + 1 for x ≥ 0, 1/(1 − x) below."""
+    return score + 1 if score >= 0 else 1 / (1 - score)
+
+
+STABLEMAX = normalized(
+    name="stablemax",
+    summary="Linear above zero, reciprocal below: a softmax whose loss never rounds to zero for a confident example.",
+    equation="p_i = g(x_i) / sum_j g(x_j),  g(x) = x + 1 if x >= 0 else 1 / (1 - x)",
+    domain=Domain("every real score"),
+    carry=carry,
+    g_oracle=g,
+    limits_of_g=(0.0, float("inf")),
+    laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
+    budget=Budget("ulp", float32=1, float64=3),
+    linear=LinearModel(),
+    limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
+    references=("Prieto et al. 2025, Grokking at the edge of numerical stability",),
+)
