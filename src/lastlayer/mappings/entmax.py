@@ -48,24 +48,26 @@ def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
         alpha = xp.astype(xp.asarray(alpha), scores.dtype)[..., None]
         # Outside the range there is no mapping; at α = 1 the limit is taken from a hair above it.
         alpha = xp.where(alpha >= 1.0, xp.maximum(alpha, xp.ones_like(alpha) + SMALLEST_RATE), float("nan"))
-        return TsallisPoint(scores, alpha, bracketed_threshold(alpha, TRIPS_CONCAVE), xp)
+        return TsallisPoint(scores, alpha, bracketed_threshold(alpha, TRIPS_CONCAVE, halving=True), xp)
     if alpha - 1.0 < SMALLEST_RATE:
         return ShannonPoint(scores, softmax_carry, (0.0, float("inf")), False, xp)
     if alpha == 1.5:
         return TsallisPoint(scores, 1.5, threshold_by_sorting, xp)
     if alpha == 2.0:
         return TsallisPoint(scores, 2.0, sparsemax_threshold, xp)
-    return TsallisPoint(scores, float(alpha), bracketed_threshold(float(alpha), TRIPS if alpha < 2 else TRIPS_CONCAVE), xp)
+    alpha = float(alpha)
+    search = bracketed_threshold(alpha, TRIPS if alpha < 2 else TRIPS_CONCAVE, halving=alpha > 2)
+    return TsallisPoint(scores, alpha, search, xp)
 
 
 #: Below this α − 1 the mapping is softmax to the last bit of float64; it is also the smallest α − 1 above zero there.
 SMALLEST_RATE = 2.0**-52
-#: Newton's steps from one side for α < 2; with bisection as its fallback beyond.
-TRIPS, TRIPS_CONCAVE = 30, 70
+#: Newton's steps from one side for α < 2; beyond, as many halvings of the bracket again.
+TRIPS, TRIPS_CONCAVE = 30, 120
 
 
 def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
-    """Halve the bracket of τ in p = [(α − 1)x − τ]₊^(1/(α − 1)); for α = 1 exponentials."""
+    """False position on τ in p = [(α − 1)x − τ]₊^(1/(α − 1)); for α = 1 exponentials."""
     if alpha == 1:
         return SOFTMAX.oracle(scores, mp)
     rate = mp.mpf(alpha) - 1
@@ -75,14 +77,23 @@ def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
     def at(s: Any) -> list[Any]:
         return [max(r + s, mp.mpf(0)) ** (1 / rate) for r in reach]
 
+    def excess(s: Any) -> Any:
+        return mp.fsum(at(s)) - 1
+
+    # False position with the Illinois rule: the bracket always holds the root, and closes in a dozen steps.
     low, high = mp.mpf(0), mp.mpf(1)
-    for _ in range(mp.prec + 10):
-        middle = (low + high) / 2
-        if mp.fsum(at(middle)) <= 1:
-            low = middle
+    at_low, at_high = excess(low), excess(high)
+    resolution = mp.ldexp(1, 8 - mp.prec)
+    while at_high != 0 and high - low > resolution:
+        cut = (low * at_high - high * at_low) / (at_high - at_low)
+        # Not nearer to an end than the resolution asks, so that both ends move.
+        cut = min(max(cut, low + resolution / 2), high - resolution / 2)
+        value = excess(cut)
+        if value > 0:
+            high, at_high, at_low = cut, value, at_low / 2
         else:
-            high = middle
-    return at(low)
+            low, at_low, at_high = cut, value, at_high / 2
+    return at(high)
 
 
 def regularizer(targets: list[Any], mp: Any, alpha: Any) -> Any:

@@ -71,7 +71,9 @@ class NormalizedPoint:
         self.is_top = classes == xp.argmax(weights.hi, axis=-1)[..., None]
         top = Pair(xp.max(weights.hi, axis=-1), xp.sum(xp.where(self.is_top, weights.lo, zero), axis=-1))
         if spare:
+            # Beside an infinite score nothing is left for the outcome that is never observed.
             spare_weight = xp.exp(-self.largest[..., 0])
+            spare_weight = xp.where(self._dominated[..., 0], xp.zeros_like(spare_weight), spare_weight)
             spare_leads = spare_weight >= 1.0
             self.is_top = self.is_top & ~spare_leads[..., None]
             none = xp.zeros_like(spare_weight)

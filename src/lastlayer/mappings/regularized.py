@@ -32,8 +32,8 @@ def shift(scores: Array, xp: Namespace) -> Shifted:
     dominated = xp.any(dominant, axis=-1, keepdims=True) & ~xp.any(xp.isnan(scores), axis=-1, keepdims=True)
     largest = xp.max(scores, axis=-1, keepdims=True)
     hi, lo = two_sum(scores, -largest)
-    hi = xp.where(dominated, xp.where(dominant, zero, lowest), hi)
-    return Shifted(largest, Pair(hi, xp.where(xp.isfinite(hi), lo, zero)))
+    lo = xp.where(xp.isfinite(hi), lo, zero)
+    return Shifted(largest, Pair(xp.where(dominated, xp.where(dominant, zero, lowest), hi), lo))
 
 
 class RegularizedPoint:
@@ -76,18 +76,14 @@ class RegularizedPoint:
 
     def vjp(self, cotangents: Array) -> Array:
         xp, s = self.xp, self.tangent()
-        total = plain_sum(s, xp)[..., None]
-        mean = plain_sum(s * cotangents, xp)[..., None] / xp.where(total > 0, total, xp.ones_like(total))
-        return s * (cotangents - mean)
+        mean = plain_sum(s * cotangents, xp) / _positive(plain_sum(s, xp), xp)
+        return s * (cotangents - mean[..., None])
 
     def log_vjp(self, cotangents: Array) -> Array:
         # A class off the support has log p = −inf in a neighbourhood: flat, so it contributes nothing.
         xp, s, slope = self.xp, self.tangent(), self.log_slope()
         pulled = xp.where(cotangents != 0, cotangents * slope, xp.zeros_like(slope))
-        total = plain_sum(s, xp)[..., None]
-        mean = plain_sum(s * pulled / xp.where(slope > 0, slope, xp.ones_like(slope)), xp)[..., None]
-        mean = mean / xp.where(total > 0, total, xp.ones_like(total))
-        return pulled - s * mean
+        return pulled - s * (plain_sum(pulled, xp) / _positive(plain_sum(s, xp), xp))[..., None]
 
     def loss_gradient(self, targets: Array) -> Array:
         """p − y, the target's entry as −Σ of the other probabilities."""
@@ -145,17 +141,44 @@ class TsallisPoint(RegularizedPoint):
         self._near = Pair(xp.where(in_reach | xp.isnan(hi), hi, floor), xp.where(in_reach, lo, xp.zeros_like(lo)))
         first = threshold(self._near.hi, xp)
         t = Pair(first, xp.zeros_like(first))
-        for _ in range(self.POLISH):
-            base, p = self._exponential(t)
-            residual = compensated_sum(p, xp)
-            excess = (residual.hi - 1.0) + residual.lo
-            slope = xp.sum(xp.where(p.hi > 0, p.hi / _positive(base.hi, xp), xp.zeros_like(p.hi)), axis=-1)
-            t = add(t, Pair((-excess / slope)[..., None], xp.zeros_like(first)))
-        self._t = t
         base, p = self._exponential(t)
+        excess, step = self._newton(base, p)
+        for _ in range(self.POLISH):
+            trial = add(t, Pair(step, xp.zeros_like(step)))
+            trial_base, trial_p = self._exponential(trial)
+            trial_excess, trial_step = self._newton(trial_base, trial_p)
+            # For α > 2 a class enters the support with a vertical tangent, and Newton's step may overshoot it.
+            better = (xp.abs(trial_excess) < xp.abs(excess)) & (trial_excess > -0.5)
+            t, base, p = (self._choose(better, new, old) for new, old in ((trial, t), (trial_base, base), (trial_p, p)))
+            excess = xp.where(better, trial_excess, excess)
+            step = xp.where(better, trial_step, xp.zeros_like(step))
+        self._t = t
         #: p^(α−1) on the support, zero off it.
         self._base = xp.where(base.hi > 0, base.hi + base.lo, xp.zeros_like(base.hi))
-        self._p = p.value()
+        self._p = self._share_out(p.value(), excess)
+
+    def _share_out(self, p: Array, excess: Array) -> Array:
+        """For α > 2 no t of this precision may give Σp = 1, since p has vertical tangents: p moves by what t cannot."""
+        xp = self.xp
+        if isinstance(self.alpha, float) and self.alpha <= 2.0:
+            return p
+        for _ in range(self.POLISH):
+            slopes = xp.where(p > 0, p / _positive(self._base, xp), p * 0.0)
+            p = p - excess * slopes / xp.sum(slopes, axis=-1, keepdims=True)
+            p = xp.where(p < 0, xp.zeros_like(p), p)
+            excess = plain_sum(p, xp)[..., None] - 1.0
+        return p
+
+    def _newton(self, base: Pair, p: Pair) -> tuple[Array, Array]:
+        """Σp − 1, and Newton's step for t: d(Σp)/dt = Σ p^(2−α) = Σ p / base."""
+        xp = self.xp
+        total = compensated_sum(p, xp)
+        excess = ((total.hi - 1.0) + total.lo)[..., None]
+        slopes = xp.where(p.hi > 0, p.value() / _positive(base.hi, xp), xp.zeros_like(p.hi))
+        return excess, -excess / xp.sum(slopes, axis=-1, keepdims=True)
+
+    def _choose(self, condition: Array, new: Pair, old: Pair) -> Pair:
+        return Pair(*(self.xp.where(condition, a, b) for a, b in zip(new, old, strict=True)))
 
     def _exponential(self, t: Pair) -> tuple[Pair, Pair]:
         """(1 + (α − 1)u)₊ and exp_α(u) at u = x − max + t, each as a pair."""
@@ -175,8 +198,10 @@ class TsallisPoint(RegularizedPoint):
             safe = xp.where(small, scaled.hi, zero)
             near = xp.log1p(safe) + scaled.lo / (1.0 + safe)
             far = xp.log(_positive(base.hi, xp)) + base.lo / _positive(base.hi, xp)
-            hi = xp.exp(xp.where(small, near, far) / rate)
-            power = Pair(hi, zero)
+            exponent = xp.where(small, near, far) / rate
+            # The class near 1 as 1 + expm1: what it lacks of 1 is all that the threshold is found from.
+            leads = exponent > -0.5
+            power = Pair(xp.where(leads, zero + 1.0, xp.exp(exponent)), xp.where(leads, xp.expm1(exponent), zero))
         nan = base.hi * 0.0
         return (
             Pair(xp.where(inside, base.hi, nan), xp.where(inside, base.lo, zero)),
@@ -227,11 +252,12 @@ class TsallisPoint(RegularizedPoint):
         return extended_sum(divergence + slack, xp)
 
 
-def bracketed_threshold(alpha: Any, trips: int) -> Callable[[Array, Namespace], Array]:
+def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Array, Namespace], Array]:
     """The root t of ln_α Σ exp_α(d + t) = 0 by Newton steps kept in a bracket that halves where Newton would leave it.
 
     In this form the equation is convex in t for α ≤ 2 (the p-norm of a positive part), and linear at α = 1, so that Newton
-    from t = 0 converges fast and from one side; for α > 2 the bracket does the work near the kinks.
+    from t = 0 converges fast and from one side. For α > 2 it has vertical tangents where a class enters the support, and
+    with `halving` every second trip cuts the bracket in half whatever Newton does.
     """
     rate = alpha - 1.0
 
@@ -249,7 +275,7 @@ def bracketed_threshold(alpha: Any, trips: int) -> Callable[[Array, Namespace], 
         # ln_α(1/K): p of the largest class is at least 1/K. Through expm1, for K^(1 − α) − 1 vanishes as α → 1.
         low = xp.expm1(-(rate + zero) * math.log(difference.shape[-1])) / rate
         high, t = zero, zero
-        for _ in range(trips):
+        for trip in range(trips):
             p, base = exp_alpha(difference + t, xp)
             total = xp.sum(p, axis=-1, keepdims=True)
             slope = xp.sum(xp.where(p > 0, p / _positive(base, xp), p * 0.0), axis=-1, keepdims=True)
@@ -260,8 +286,10 @@ def bracketed_threshold(alpha: Any, trips: int) -> Callable[[Array, Namespace], 
             newton = t - log_total * _positive(total, xp) ** (2.0 - alpha) / _positive(slope, xp)
             # The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
             keeps = (newton >= low) & (newton <= high)
-            t = xp.where(keeps, newton, (low + high) / 2.0)
-        return t
+            middle = (low + high) / 2.0
+            t = middle if halving and trip % 2 else xp.where(keeps, newton, middle)
+        # Of the last bracket the end at which the row sums to one or more: at the other it may sum to nothing.
+        return high if halving else t
 
     return threshold
 

@@ -33,6 +33,7 @@ SOFTMAX_PLUS_ONE = normalized(
     budget=Budget("ulp", float32=1, float64=3),
     linear=LinearModel(lambda f: np.log(f) - np.log(f).mean()),
     limits="one +inf: one-hot; several: they share equally; all −inf: every probability 0",
+    row_of_minus_inf="limit",
     references=("Miller 2023, Attention is off by one",),
     study_note=(
         "Training never observes the outcome that the extra 1 stands for, so the intercepts grow until it gets no mass: "

@@ -28,7 +28,8 @@ def evaluate(scores: Array, xp: Namespace) -> TsallisPoint:
 
 def oracle(scores: list[Any], mp: Any) -> list[Any]:
     """Halve the bracket of τ until it is far below the working precision."""
-    low, high = max(scores) - 1, max(scores)
+    scores = [score - max(scores) for score in scores]
+    low, high = mp.mpf(-1), mp.mpf(0)
     for _ in range(mp.prec + 10):
         middle = (low + high) / 2
         if mp.fsum([max(score - middle, 0) for score in scores]) >= 1:

@@ -27,17 +27,32 @@ def polynomial(y: Array, scale: Array, order: int, degree: int) -> Pair:
     return total
 
 
+#: Beyond 2^-20 of scale the smallest g of a row may come near underflow once it is divided by order!.
+FAR = 20.0
+
+
+def without_factorial(total: Pair, lift: Array, order: int) -> Pair:
+    """total·lift / order!, so that log g needs no subtraction of log order!."""
+    hi, lo = total.hi * lift, total.lo * lift
+    if order == 2:
+        return Pair(0.5 * hi, 0.5 * lo)
+    zero = 0.0 * hi
+    return divide(Pair(hi, lo), Pair(zero + float(math.factorial(order)), zero))
+
+
 def carry(scores: Array, xp: Namespace, order: int) -> Carried:
-    """g·order!·s^order with s an exact power of two that brings the largest |x| of the row to about one."""
+    """g·s^order with s an exact power of two that brings the largest |x| of the row to about one."""
     largest = xp.max(xp.abs(scores), axis=-1, keepdims=True)
     scale, k = power_of_two(xp.where(largest > 1.0, largest, xp.ones_like(largest)), xp)
     order = int(order)
     y = scores * scale
-    factorial = math.log(math.factorial(order))
+    m = math.factorial(order).bit_length() - 1
+    lift = xp.where(k < -FAR, xp.full_like(k, 2.0**m), xp.ones_like(k))
+    lift_bits = xp.where(k < -FAR, xp.full_like(k, float(m)), xp.zeros_like(k))
 
     def derivative() -> Pair:
-        lower = polynomial(y, scale, order, order - 1)
-        # g′ is the polynomial of one order less: order!/(j)!·… again, times one factor of the scale.
+        # g′ is the polynomial of one order less, with one factor of the scale left over.
+        lower = without_factorial(polynomial(y, scale, order, order - 1), lift, order)
         return Pair(lower.hi * scale, lower.lo * scale)
 
     def slope() -> Array:
@@ -47,13 +62,13 @@ def carry(scores: Array, xp: Namespace, order: int) -> Carried:
 
     def log_g() -> Array:
         own, one = _own_scale(scores, xp)
-        return xp.log(polynomial(own, one, order, order).hi) - order * xp.log(one) - factorial
+        return xp.log(polynomial(own, one, order, order).hi) - order * xp.log(one) - math.log(math.factorial(order))
 
     return Carried(
-        mantissa=polynomial(y, scale, order, order),
+        mantissa=without_factorial(polynomial(y, scale, order, order), lift, order),
         derivative=derivative,
         slope=slope,
-        log_scale=Pair(order * k * LN2_HI, order * k * LN2_LO + factorial),
+        log_scale=Pair((order * k + lift_bits) * LN2_HI, (order * k + lift_bits) * LN2_LO),
         log_g=log_g,
     )
 
@@ -82,6 +97,7 @@ TAYLOR = normalized(
     budget=Budget("ulp", float32=1, float64=3),
     linear=LinearModel(),
     limits="one score of ±inf: one-hot; several: they share equally",
+    row_of_minus_inf="limit",
     parameters=(
         Parameter("order", 2, minimum=2, maximum=18, even_integer=True, meaning="order of the polynomial, even: 2, 4, …, 18"),
     ),

@@ -1,0 +1,31 @@
+"""Errors in units in the last place, against values of arbitrary precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def ulp(value: Any, dtype: Any) -> float:
+    """The spacing of `dtype` at |value|, at least the smallest subnormal."""
+    info = np.finfo(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        size = dtype.type(min(float(abs(value)), float(info.max)))
+    return max(float(np.spacing(size)), float(info.smallest_subnormal))
+
+
+def ulp_error(got: Any, exact: Any, dtype: Any) -> float:
+    """|got − exact| in ULP of the exact value; inf where one is NaN or infinite and the other not."""
+    got = float(got)
+    if np.isnan(got):
+        return float("inf")
+    if np.isinf(got):
+        beyond = float(np.finfo(dtype).max)
+        return 0.0 if (exact > beyond) == (got > 0) and abs(exact) > beyond else float("inf")
+    return float(abs(exact - got)) / ulp(exact, dtype)
+
+
+def absolute_error(got: Any, exact: Any) -> float:
+    """|got − exact|; inf where the result is not finite."""
+    return float(abs(exact - float(got))) if np.isfinite(float(got)) else float("inf")

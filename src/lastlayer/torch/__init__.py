@@ -1,0 +1,8 @@
+"""PyTorch: gradients of every mapping and loss through autograd. Loaded when a torch tensor first comes in."""
+
+from lastlayer.dispatch import register
+from lastlayer.torch.autograd import AUTOGRAD
+
+register(AUTOGRAD)
+
+__all__ = ["AUTOGRAD"]

@@ -1,0 +1,19 @@
+"""What every test shares: the array libraries that the contract runs on."""
+
+from __future__ import annotations
+
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+
+from lastlayer.checks.backend import NUMPY, Backend
+
+STRICT = Backend("array_api_strict", to_array=array_api_strict.asarray, to_numpy=lambda x: np.asarray(x._array))
+TORCH = Backend("torch", to_array=lambda x: torch.from_numpy(np.array(x)), to_numpy=lambda x: x.detach().numpy())
+
+
+@pytest.fixture(scope="session", params=[NUMPY, STRICT, TORCH], ids=lambda backend: backend.name)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each array library in turn, the strictest among them."""
+    return request.param

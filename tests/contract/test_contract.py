@@ -1,0 +1,35 @@
+"""Every mapping keeps every promise of its record, on every array library."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lastlayer as ll
+from lastlayer.checks.backend import NUMPY
+from lastlayer.checks.check_mapping import CHECKS, load_check
+
+#: Parameter values away from the defaults: the ends of a range, and what has an algorithm of its own.
+VARIANTS = ("taylor:order=6", "taylor:order=18", "entmax:alpha=1", "entmax:alpha=1.3", "entmax:alpha=2", "entmax:alpha=3")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", ll.MAPPINGS)
+def test_mapping_keeps_the_contract(name, check, backend, note_execution):
+    load_check(check)(ll.MAPPINGS[name], backend)
+    note_execution(name, backend.name)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_parameters_keep_the_contract(name, check):
+    load_check(check)(ll.resolve_mapping(name), NUMPY)
+
+
+def test_entmax_takes_one_alpha_per_row():
+    scores = np.random.default_rng(5).normal(size=(6, 4)) * 2
+    alphas = np.array([1.0, 1.2, 1.5, 2.0, 3.0, 5.0])
+    together = ll.entmax(scores, alpha=alphas)
+    for row, alpha, p in zip(scores, alphas, together, strict=True):
+        np.testing.assert_allclose(p, ll.entmax(row, alpha=float(alpha)), rtol=0, atol=4e-16)
+    assert np.isnan(ll.entmax(scores, alpha=np.full(6, 0.5))).all()
