@@ -9,7 +9,9 @@ import torch
 
 from lastlayer.checks.backend import NUMPY, Backend
 
-STRICT = Backend("array_api_strict", to_array=array_api_strict.asarray, to_numpy=lambda x: np.asarray(x._array))
+STRICT = Backend(
+    "array_api_strict", to_array=array_api_strict.asarray, to_numpy=lambda x: np.asarray(x._array), has_half=False
+)
 TORCH = Backend("torch", to_array=lambda x: torch.from_numpy(np.array(x)), to_numpy=lambda x: x.detach().numpy())
 
 

@@ -26,13 +26,13 @@ from lastlayer.functions import (
     taylor,
 )
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
-
-__version__ = "0.1.0"
+from lastlayer.version import __version__
 
 __all__ = [
     "MAPPINGS",
     "DomainError",
     "ProbabilityMapping",
+    "__version__",
     "check_mapping",
     "cross_entropy",
     "entmax",

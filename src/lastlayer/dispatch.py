@@ -87,7 +87,11 @@ def portable_loss(
         rows = row_losses(mapping, wide, targets, is_soft, options, xp, with_gradient)
         reduced = reduce_losses(rows.losses, rows.denominators, options.reduction, xp)
         dtype = loss_dtype(scores, xp)
-        loss = tuple(xp.astype(part, dtype) for part in reduced) if isinstance(reduced, tuple) else xp.astype(reduced, dtype)
+        loss = (
+            tuple(xp.astype(part, dtype) for part in reduced)
+            if isinstance(reduced, tuple)
+            else xp.astype(reduced, dtype)
+        )
         if rows.gradient is None:
             return loss, None
         scale = reduction_scale(rows.denominators, options.reduction, xp)

@@ -17,13 +17,30 @@ def run_python(code: str) -> str:
 
 
 def test_imports_point_down():
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--config", str(ROOT / "pyproject.toml"), "--no-cache"]
+    command = [
+        str(Path(sys.executable).with_name("lint-imports")),
+        "--config",
+        str(ROOT / "pyproject.toml"),
+        "--no-cache",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert result.returncode == 0, result.stdout
 
 
 def test_import_loads_no_framework():
-    heavy = ["torch", "jax", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "mpmath", "hypothesis", "typer", "rich"]
+    heavy = [
+        "torch",
+        "jax",
+        "sklearn",
+        "scipy",
+        "pandas",
+        "pyarrow",
+        "matplotlib",
+        "mpmath",
+        "hypothesis",
+        "typer",
+        "rich",
+    ]
     loaded = json.loads(run_python("import sys, json, lastlayer; print(json.dumps(sorted(sys.modules)))"))
     assert "numpy" in loaded
     assert [name for name in heavy if name in loaded] == []

@@ -10,7 +10,14 @@ from lastlayer.checks.backend import NUMPY
 from lastlayer.checks.check_mapping import CHECKS, load_check
 
 #: Parameter values away from the defaults: the ends of a range, and what has an algorithm of its own.
-VARIANTS = ("taylor:order=6", "taylor:order=18", "entmax:alpha=1", "entmax:alpha=1.3", "entmax:alpha=2", "entmax:alpha=3")
+VARIANTS = (
+    "taylor:order=6",
+    "taylor:order=18",
+    "entmax:alpha=1",
+    "entmax:alpha=1.3",
+    "entmax:alpha=2",
+    "entmax:alpha=3",
+)
 
 
 @pytest.mark.parametrize("check", CHECKS)

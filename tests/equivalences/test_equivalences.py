@@ -62,7 +62,9 @@ def test_softmax_plus_one_is_softmax_with_a_zero_score_left_out():
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_logsumexp_agrees_with_scipy(scale):
-    np.testing.assert_allclose(ll.logsumexp(SCORES * scale), scipy.special.logsumexp(SCORES * scale, axis=-1), rtol=1e-14)
+    np.testing.assert_allclose(
+        ll.logsumexp(SCORES * scale), scipy.special.logsumexp(SCORES * scale, axis=-1), rtol=1e-14
+    )
     assert ll.logsumexp(SCORES, keepdims=True).shape == (40, 1)
     assert ll.logsumexp(SCORES, axis=0, keepdims=True).shape == (1, 6)
 

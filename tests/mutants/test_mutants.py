@@ -30,7 +30,6 @@ def mutant(name, **methods):
     return replace(record, evaluate=evaluate)
 
 
-
 def probabilities_by(change):
     return lambda original: lambda self: change(original.probabilities(self))
 
@@ -95,7 +94,9 @@ def naive_softmax(original):
 
 ACCURACY_MUTANTS = {
     "rounds x - max": {"probabilities": naive_softmax},
-    "takes log of 1 + others": {"log_probabilities": lambda original: lambda self: np.log(original.probabilities(self))},
+    "takes log of 1 + others": {
+        "log_probabilities": lambda original: lambda self: np.log(original.probabilities(self))
+    },
     "has p - 1 for the target's gradient": {
         "loss_gradient": lambda original: lambda self, y: original.probabilities(self) - y
     },

@@ -18,6 +18,10 @@ class Backend:
     to_array: Callable[[np.ndarray], Any]
     #: This library's array → NumPy array.
     to_numpy: Callable[[Any], np.ndarray]
+    #: Whether the library has float16 (the array-API standard does not).
+    has_half: bool = True
+    #: How many examples Hypothesis tries a law on; every library runs the same formulas.
+    examples: int = 15
 
 
-NUMPY = Backend("numpy", to_array=lambda x: x, to_numpy=np.asarray)
+NUMPY = Backend("numpy", to_array=lambda x: x, to_numpy=np.asarray, examples=60)

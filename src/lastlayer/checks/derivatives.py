@@ -29,7 +29,9 @@ def check_vjp(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
         for row, v, products in zip(rows, cotangents, got, strict=True):
 
             def value(scores, v=v):  # type: ignore[no-untyped-def]
-                return mp.fsum(a * b for a, b in zip(oracles.exact_row(v, mp), mapping.oracle(scores, mp, **mapping.values)))
+                return mp.fsum(
+                    a * b for a, b in zip(oracles.exact_row(v, mp), mapping.oracle(scores, mp, **mapping.values))
+                )
 
             exact = oracles.central_difference(value, row, mp)
             size = float(np.abs(v).max()) * max(1.0, *(abs(float(e)) for e in exact))

@@ -48,7 +48,9 @@ def expected(mapping: ProbabilityMapping, row: tuple[float, ...]) -> list[float]
     if (scores == -INF).all() and mapping.row_of_minus_inf == "nan":
         return None
     far = mp.mpf(10) ** 60
-    limit = mapping.oracle([mp.mpf(x) if np.isfinite(x) else (far if x > 0 else -far) for x in row], mp, **mapping.values)
+    limit = mapping.oracle(
+        [mp.mpf(x) if np.isfinite(x) else (far if x > 0 else -far) for x in row], mp, **mapping.values
+    )
     # What is left at 10^60 is zero in the limit.
     return [float(p) if p > mp.mpf(10) ** -50 or np.isfinite(scores).all() else 0.0 for p in limit]
 
@@ -72,13 +74,17 @@ def check_special_values(mapping: ProbabilityMapping, backend: Backend = NUMPY) 
                     assert ulp_error(value, exact, dtype) <= limit, text
                 else:
                     assert abs(float(value) - exact) <= limit * float(np.finfo(dtype).eps), text
-            losses = [float(backend.to_numpy(loss(scores[0, ...], np.int64(k), mapping=mapping))) for k in range(len(row))]
+            losses = [
+                float(backend.to_numpy(loss(scores[0, ...], np.int64(k), mapping=mapping))) for k in range(len(row))
+            ]
             for value, exact, score in zip(losses, truth, row, strict=True):
                 # A normalized class gets nothing only where its g is 0 beside the others', a regularized one may lie off the support.
                 infinite = INF in row or (-INF in row and mapping.family == "normalized") or score == -INF
                 impossible = exact == 0.0 and infinite
                 assert not np.isnan(value), f"{text}; its losses are {losses}"
-                assert (value == INF) >= impossible, f"{text}; a class of probability 0 must have an infinite loss: {losses}"
+                assert (value == INF) >= impossible, (
+                    f"{text}; a class of probability 0 must have an infinite loss: {losses}"
+                )
 
 
 def check_one_class(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
@@ -108,14 +114,22 @@ def check_rows_are_independent(mapping: ProbabilityMapping, backend: Backend = N
     batch = backend.to_numpy(probabilities(backend.to_array(rows), mapping=mapping))
     assert np.isnan(batch[4]).all(), f"{mapping.label} [{backend.name}]: a NaN row gave {batch[4]!r}"
     flipped = backend.to_numpy(probabilities(backend.to_array(np.ascontiguousarray(rows[::-1])), mapping=mapping))
-    assert np.array_equal(batch, flipped[::-1], equal_nan=True), f"{mapping.label} [{backend.name}]: a row depends on its place"
+    assert np.array_equal(batch, flipped[::-1], equal_nan=True), (
+        f"{mapping.label} [{backend.name}]: a row depends on its place"
+    )
     for i in (0, 3, 8):
         alone = backend.to_numpy(probabilities(backend.to_array(rows[i]), mapping=mapping))
-        assert np.array_equal(alone, batch[i]), f"{mapping.label} [{backend.name}]: row {i} alone is {alone!r}, in the batch {batch[i]!r}"
+        assert np.array_equal(alone, batch[i]), (
+            f"{mapping.label} [{backend.name}]: row {i} alone is {alone!r}, in the batch {batch[i]!r}"
+        )
     columns = backend.to_numpy(probabilities(backend.to_array(rows.T.copy()), mapping=mapping, axis=0))
-    assert np.array_equal(columns.T, batch, equal_nan=True), f"{mapping.label} [{backend.name}]: axis=0 differs from axis=-1"
+    assert np.array_equal(columns.T, batch, equal_nan=True), (
+        f"{mapping.label} [{backend.name}]: axis=0 differs from axis=-1"
+    )
     logs = backend.to_numpy(log_probabilities(backend.to_array(rows), mapping=mapping))
-    assert np.isnan(logs[4]).all() and not np.isnan(np.delete(logs, 4, axis=0)).any(), f"{mapping.label}: NaN spread: {logs!r}"
+    assert np.isnan(logs[4]).all() and not np.isnan(np.delete(logs, 4, axis=0)).any(), (
+        f"{mapping.label}: NaN spread: {logs!r}"
+    )
     assert np.array_equal(rows, before, equal_nan=True), f"{mapping.label} [{backend.name}]: the scores were written to"
 
 
@@ -124,7 +138,9 @@ def check_domain(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
     rows = np.array([[1.0, 2.0, 0.5], [1.0, -2.0, 0.5], [0.0, 0.0, 0.0]])
     valid = np.ones(3, dtype=bool) if mapping.domain.is_valid is None else np.asarray(mapping.domain.is_valid(rows, np))
     got = backend.to_numpy(probabilities(backend.to_array(rows), mapping=mapping, on_domain="nan"))
-    assert (np.isnan(got).all(axis=1) == ~valid).all(), f"{mapping.label} [{backend.name}]: valid rows {valid}, got {got!r}"
+    assert (np.isnan(got).all(axis=1) == ~valid).all(), (
+        f"{mapping.label} [{backend.name}]: valid rows {valid}, got {got!r}"
+    )
     try:
         probabilities(backend.to_array(rows), mapping=mapping)
     except DomainError as error:

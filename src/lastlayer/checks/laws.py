@@ -33,7 +33,13 @@ def check_laws(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
 def _property(
     law: str, mapping: ProbabilityMapping, p: Callable[[np.ndarray], np.ndarray], backend: Backend
 ) -> Callable[[], None]:
-    @settings(max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=backend.examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(ROWS, st.integers(-640, 640), st.integers(-4, 4), st.randoms(use_true_random=False))
     def holds(row: np.ndarray, shift: int, power: int, random: Any) -> None:
         row = into_domain(mapping, row)

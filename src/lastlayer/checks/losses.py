@@ -46,7 +46,9 @@ def _compare_loss(
     # ΔL ≤ Σ |p − y| |Δx|: what scores moved by 4 eps·max(1, |x − max|) can do to the loss, and one rounding.
     p = oracles.probabilities(mapping, row)
     largest, eps = float(max(row)), float(np.finfo(dtype).eps)
-    moved = sum(abs(float(q) - (k == label)) * max(1.0, largest - float(x)) for k, (q, x) in enumerate(zip(p, row, strict=True)))
+    moved = sum(
+        abs(float(q) - (k == label)) * max(1.0, largest - float(x)) for k, (q, x) in enumerate(zip(p, row, strict=True))
+    )
     error = absolute_error(value, truth)
     assert error <= 4 * eps * moved or ulp_error(value, truth, dtype) <= 1, text
 
@@ -88,7 +90,9 @@ def check_soft_targets(mapping: ProbabilityMapping, backend: Backend = NUMPY) ->
         truth = oracles.loss(mapping, row, y, LossOptions())
         text = f"{mapping.label} [{backend.name}]: soft targets {y!r} at {row!r}"
         # The targets themselves sum to one only up to rounding, which the definition sees and the divergence does not.
-        assert absolute_error(got, truth) <= 8e-16 * max(1.0, float(np.abs(row).max())), f"{text}: loss {got!r} for {float(truth)!r}"
+        assert absolute_error(got, truth) <= 8e-16 * max(1.0, float(np.abs(row).max())), (
+            f"{text}: loss {got!r} for {float(truth)!r}"
+        )
         exact = oracles.loss_gradient(mapping, row, y, LossOptions())
         for a, b in zip(slopes, exact, strict=True):
             assert absolute_error(a, b) <= 8e-16 * max(1.0, abs(float(b))), f"{text}: gradient {a!r} for {float(b)!r}"
@@ -122,6 +126,10 @@ def check_options(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None
             truth = oracles.loss(mapping, row, int(label), options)
             exact = oracles.loss_gradient(mapping, row, int(label), options)
             text = f"{mapping.label} [{name}, {backend.name}] at {row!r}, label {label}"
-            assert absolute_error(value, truth) <= 1e-14 * max(1.0, abs(float(truth))), f"{text}: loss {value!r} for {float(truth)!r}"
+            assert absolute_error(value, truth) <= 1e-14 * max(1.0, abs(float(truth))), (
+                f"{text}: loss {value!r} for {float(truth)!r}"
+            )
             for k, (a, b) in enumerate(zip(gradient, exact, strict=True)):
-                assert absolute_error(a, b) <= 2e-14 * max(1.0, abs(float(b))), f"{text}: ∂/∂x{k} {a!r} for {float(b)!r}"
+                assert absolute_error(a, b) <= 2e-14 * max(1.0, abs(float(b))), (
+                    f"{text}: ∂/∂x{k} {a!r} for {float(b)!r}"
+                )

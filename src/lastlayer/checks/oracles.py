@@ -27,7 +27,7 @@ def context(mapping: ProbabilityMapping) -> Any:
     return _CONTEXTS[mapping.family]
 
 
-def exact_row(row: Sequence[Any], mp: Any) -> list[Any]:
+def exact_row(row: Sequence[Any] | np.ndarray, mp: Any) -> list[Any]:
     """Scores as exact numbers."""
     return [mp.mpf(float(score)) for score in row]
 
@@ -102,7 +102,7 @@ def row_loss(mapping: ProbabilityMapping, scores: list[Any], target: Any, option
     return value
 
 
-def central_difference(function: Callable[[list[Any]], Any], row: Sequence[Any], mp: Any) -> list[Any]:
+def central_difference(function: Callable[[list[Any]], Any], row: Sequence[Any] | np.ndarray, mp: Any) -> list[Any]:
     """∂f/∂xₖ for each k, as (f(x + h) − f(x − h)) / 2h."""
     scores = exact_row(row, mp)
     gradient = []
@@ -111,4 +111,3 @@ def central_difference(function: Callable[[list[Any]], Any], row: Sequence[Any],
         up, down = ([*scores[:k], score + sign * step, *scores[k + 1 :]] for sign in (1, -1))
         gradient.append((function(up) - function(down)) / (2 * step))
     return gradient
-

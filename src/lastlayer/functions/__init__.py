@@ -3,7 +3,6 @@
 from lastlayer.functions.config import set_num_threads, show_config
 from lastlayer.functions.errors import DomainError
 from lastlayer.functions.losses import cross_entropy, loss, loss_and_grad
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.named import (
     entmax,
     hardmax,
@@ -18,6 +17,7 @@ from lastlayer.functions.named import (
     stablemax,
     taylor,
 )
+from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, logsumexp, probabilities
 
 __all__ = [

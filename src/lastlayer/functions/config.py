@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.dispatch import implementations
+from lastlayer.version import __version__
 
 
 def show_config() -> dict[str, Any]:
@@ -20,8 +21,6 @@ def show_config() -> dict[str, Any]:
     >>> show_config()["implementations"][-1]["name"]
     'portable'
     """
-    from lastlayer import __version__
-
     return {
         "version": __version__,
         "python": platform.python_version(),

@@ -42,9 +42,13 @@ def prepare(scores: Any, axis: int) -> Scores:
     if scores.ndim == 0:
         raise ValueError("the scores are a single number; give at least one axis, the classes: [1.0, 0.5].")
     if not isinstance(axis, int) or not -scores.ndim <= axis < scores.ndim:
-        raise ValueError(f"axis is {axis!r} for scores of shape {tuple(scores.shape)}; choose {-scores.ndim}..{scores.ndim - 1}.")
+        raise ValueError(
+            f"axis is {axis!r} for scores of shape {tuple(scores.shape)}; choose {-scores.ndim}..{scores.ndim - 1}."
+        )
     if scores.shape[axis] == 0:
-        raise ValueError(f"the class axis {axis} of scores of shape {tuple(scores.shape)} is empty; give at least one class.")
+        raise ValueError(
+            f"the class axis {axis} of scores of shape {tuple(scores.shape)} is empty; give at least one class."
+        )
     return Scores(xp.moveaxis(scores, axis, -1), axis, xp)
 
 
@@ -67,7 +71,9 @@ def is_eager(array: Array) -> bool:
     return not type(array).__name__.endswith("Tracer")
 
 
-def check_domain(mapping: ProbabilityMapping, scores: Array, on_domain: str, xp: Namespace, counted: Any = True) -> None:
+def check_domain(
+    mapping: ProbabilityMapping, scores: Array, on_domain: str, xp: Namespace, counted: Any = True
+) -> None:
     """Raise DomainError for the first row outside the mapping's domain, unless NaN rows were asked for.
 
     Raises:
@@ -101,7 +107,9 @@ def write(result: Array, out: Any) -> Array:
     if out is None:
         return result
     if type(out) is not type(result) or out.dtype != result.dtype:
-        raise TypeError(f"out is {type(out).__name__} of {getattr(out, 'dtype', '?')}; it must be like the result: {result.dtype}.")
+        raise TypeError(
+            f"out is {type(out).__name__} of {getattr(out, 'dtype', '?')}; it must be like the result: {result.dtype}."
+        )
     if tuple(out.shape) != tuple(result.shape):
         raise ValueError(f"out has shape {tuple(out.shape)}; it must have the result's shape {tuple(result.shape)}.")
     if isinstance(out, np.ndarray) and not out.flags.writeable:

@@ -91,5 +91,7 @@ def _like_scores(array: Any, scores: Scores, what: str) -> Array:
     if array_namespace(array) is xp:
         return array
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{what} is {type(array).__name__}, but the scores are {type(values).__name__}; use one library.")
+        raise TypeError(
+            f"{what} is {type(array).__name__}, but the scores are {type(values).__name__}; use one library."
+        )
     return xp.asarray(array, device=getattr(values, "device", None))

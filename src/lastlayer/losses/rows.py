@@ -64,5 +64,3 @@ def _weighted(mapping: ProbabilityMapping, dense: Targets, options: LossOptions,
     if mapping.family == "normalized":
         return dense.smoothed * weight, dense.row_weight
     return dense.smoothed, dense.row_weight * xp.sum(dense.y * weight, axis=-1)
-
-

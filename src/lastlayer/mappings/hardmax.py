@@ -35,7 +35,14 @@ HARDMAX = regularized(
     oracle=oracle,
     regularizer_oracle=regularizer,
     laws=frozenset(
-        {"sums_to_one", "shift_invariant", "scale_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}
+        {
+            "sums_to_one",
+            "shift_invariant",
+            "scale_invariant",
+            "order_preserving",
+            "permutation_equivariant",
+            "convex_loss",
+        }
     ),
     budget=Budget("absolute", float32=2, float64=2),
     linear=LinearModel(lambda f: np.log(f) - np.log(f).mean(), intercept_constraint="sum_to_zero", method="margin"),

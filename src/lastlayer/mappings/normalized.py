@@ -38,7 +38,9 @@ class NormalizedPoint:
     others alone: they must not vanish in 1 + others.
     """
 
-    def __init__(self, scores: Array, carry: Callable[..., Carried], limits: tuple[float, float], spare: bool, xp: Namespace):
+    def __init__(
+        self, scores: Array, carry: Callable[..., Carried], limits: tuple[float, float], spare: bool, xp: Namespace
+    ):
         self.xp = xp
         self.scores = scores
         infinite = xp.isinf(scores)

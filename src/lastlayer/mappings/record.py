@@ -78,7 +78,9 @@ class Parameter:
             # One value a row: out-of-range rows become NaN rows, since an array's values may not be looked at.
             return
         if self.even_integer and (value != int(value) or int(value) % 2):
-            raise ValueError(f"{self.name} is {value}; it must be an even integer from {self.minimum} to {self.maximum}.")
+            raise ValueError(
+                f"{self.name} is {value}; it must be an even integer from {self.minimum} to {self.maximum}."
+            )
         if not self.minimum <= value <= self.maximum:
             raise ValueError(f"{self.name} is {value}; it must be at least {self.minimum} and at most {self.maximum}.")
 

@@ -317,4 +317,6 @@ def regularized(*, evaluate: Callable[..., Any], **facts: Any) -> ProbabilityMap
         return mp.fsum(a * b for a, b in zip(p, scores, strict=True) if a) - regularizer(p, mp, **parameters)
 
     facts.setdefault("loss_name", "Fenchel–Young loss Ω*(x) + Ω(y) − ⟨x, y⟩")
-    return ProbabilityMapping(family="regularized", evaluate=evaluate, log_partition_oracle=log_partition_oracle, **facts)
+    return ProbabilityMapping(
+        family="regularized", evaluate=evaluate, log_partition_oracle=log_partition_oracle, **facts
+    )

@@ -60,5 +60,7 @@ SOFTPLUS_RATIO = normalized(
     budget=Budget("ulp", float32=1, float64=3),
     linear=LinearModel(),
     limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
-    references=("Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing (softplus)",),
+    references=(
+        "Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing (softplus)",
+    ),
 )

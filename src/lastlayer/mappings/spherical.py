@@ -47,5 +47,7 @@ SPHERICAL = normalized(
     linear=LinearModel(lambda f: np.sqrt(f), intercept_constraint="unit_norm"),
     limits="one score of ±inf: one-hot; several: they share equally; a zero score: probability 0",
     row_of_minus_inf="limit",
-    references=("de Brébisson & Vincent 2016, An exploration of softmax alternatives belonging to the spherical loss family",),
+    references=(
+        "de Brébisson & Vincent 2016, An exploration of softmax alternatives belonging to the spherical loss family",
+    ),
 )

@@ -99,7 +99,9 @@ TAYLOR = normalized(
     limits="one score of ±inf: one-hot; several: they share equally",
     row_of_minus_inf="limit",
     parameters=(
-        Parameter("order", 2, minimum=2, maximum=18, even_integer=True, meaning="order of the polynomial, even: 2, 4, …, 18"),
+        Parameter(
+            "order", 2, minimum=2, maximum=18, even_integer=True, meaning="order of the polynomial, even: 2, 4, …, 18"
+        ),
     ),
     references=(
         "Vincent, de Brébisson & Bouthillier 2015, Efficient exact gradient update for training deep networks with very large sparse targets",

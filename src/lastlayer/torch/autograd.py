@@ -47,7 +47,12 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, scores: torch.Tensor, targets: torch.Tensor, mapping: ProbabilityMapping, is_soft: bool, options: LossOptions
+        ctx: Any,
+        scores: torch.Tensor,
+        targets: torch.Tensor,
+        mapping: ProbabilityMapping,
+        is_soft: bool,
+        options: LossOptions,
     ) -> Any:
         loss, gradient = portable_loss(mapping, scores, targets, is_soft, options, ctx.needs_input_grad[0])
         ctx.save_for_backward(scores, targets, gradient)
@@ -85,7 +90,11 @@ def _loss(
         raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
     if with_gradient:
         return portable_loss(mapping, scores.detach(), targets, is_soft, options, True)
-    return _Loss.apply(scores, targets, mapping, is_soft, options), None
+    return _Loss.apply(scores, targets, mapping, is_soft, options), None  # type: ignore[no-untyped-call]
+
+
+def _evaluate(mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str) -> Any:
+    return _Evaluate.apply(scores, mapping, quantity)  # type: ignore[no-untyped-call]
 
 
 def _serves(scores: Any) -> bool:
@@ -96,6 +105,6 @@ AUTOGRAD = Implementation(
     name="torch autograd",
     description="torch tensors that require gradients: portable formulas forward, exact products backward",
     serves=_serves,
-    evaluate=lambda mapping, scores, quantity: _Evaluate.apply(scores, mapping, quantity),
+    evaluate=_evaluate,
     loss=_loss,
 )
