@@ -39,10 +39,13 @@ def check_mapping(mapping: str | ProbabilityMapping) -> None:
 
     Raises:
         AssertionError: the first promise that is not kept, with scores, what came and what should have come.
+        RuntimeError: Python runs with -O, which removes assertions.
         ImportError: hypothesis or mpmath is missing: pip install "lastlayer[checks]".
 
     >>> check_mapping("ratio")
     """
+    if not __debug__:
+        raise RuntimeError("check_mapping is made of assertions, which python -O removes; run it without -O.")
     record = resolve_mapping(mapping)
     for name in CHECKS:
         load_check(name)(record)

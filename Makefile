@@ -1,0 +1,48 @@
+# make study   set up and run the main job on an embedded data set
+# make test    set up and pass the tests
+# make check   everything that CI checks
+# make bench   benchmarks, peers beside us, into benchmarks/results/
+# make docs    refresh what README and docs/ render from the records
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: study test check bench docs clean
+
+study: $(VENV)/.study
+	$(BIN)/lastlayer study digits
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/render.py --check
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.study
+	$(BIN)/python docs/render.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "lastlayer needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.study: pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[study]"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev]"
+	@touch $@ $(VENV)/.study
+
+clean:
+	rm -rf $(VENV)
