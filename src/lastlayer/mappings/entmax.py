@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.mappings.exact import extended_sum
-from lastlayer.mappings.normalized import NormalizedPoint
+from lastlayer.mappings.normalized import NormalizedPoint, device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
-from lastlayer.mappings.regularized import TsallisPoint, bracketed_threshold, regularized
+from lastlayer.mappings.regularized import regularized
 from lastlayer.mappings.softmax import SOFTMAX
 from lastlayer.mappings.softmax import carry as softmax_carry
 from lastlayer.mappings.sparsemax import threshold as sparsemax_threshold
+from lastlayer.mappings.tsallis import TsallisPoint, bracketed_threshold
 
 
 class ShannonPoint(NormalizedPoint):
@@ -29,7 +30,7 @@ def threshold_by_sorting(difference: Array, xp: Namespace) -> Array:
     """t of 1.5-entmax from sorted scores (Peters, Niculae & Martins 2019, algorithm 2), before Newton's last steps."""
     half = xp.sort(difference, axis=-1, descending=True) / 2.0
     classes = half.shape[-1]
-    ranks = 1.0 + xp.astype(xp.arange(classes, device=getattr(difference, "device", None)), half.dtype)
+    ranks = 1.0 + xp.astype(xp.arange(classes, device=device_of(difference)), half.dtype)
     mean = xp.cumulative_sum(half, axis=-1) / ranks
     mean_of_squares = xp.cumulative_sum(half * half, axis=-1) / ranks
     spread = ranks * (mean_of_squares - mean * mean)

@@ -6,8 +6,37 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.mappings.exact import extended_sum
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
-from lastlayer.mappings.regularized import HardmaxPoint, regularized
+from lastlayer.mappings.regularized import RegularizedPoint, regularized, shift
+
+
+class HardmaxPoint(RegularizedPoint):
+    """Ω = 0: all mass on the largest score; ties share equally."""
+
+    def __init__(self, scores: Array, xp: Namespace):
+        self.xp = xp
+        self.shifted = shift(scores, xp)
+        difference = self.shifted.difference.hi
+        is_largest = xp.where(difference == 0, xp.ones_like(difference), xp.zeros_like(difference))
+        bad = xp.isnan(self.shifted.largest) | (self.shifted.largest == -float("inf"))
+        shares = is_largest / xp.sum(is_largest, axis=-1, keepdims=True)
+        self._p = xp.where(bad, xp.full_like(shares, float("nan")), shares)
+
+    def tangent(self) -> Array:
+        return self._p * 0.0
+
+    def log_slope(self) -> Array:
+        return self._p * 0.0
+
+    def log_partition(self) -> Array:
+        return self.shifted.largest[..., 0]
+
+    def losses(self, targets: Array) -> Array:
+        """Σ yᵢ (max − xᵢ): the perceptron loss."""
+        xp, (hi, lo) = self.xp, self.shifted.difference
+        terms = xp.where(targets != 0, targets * -(hi + lo), self._p * 0.0)
+        return extended_sum(terms, xp)
 
 
 def evaluate(scores: Array, xp: Namespace) -> HardmaxPoint:
@@ -28,7 +57,7 @@ def regularizer(targets: list[Any], mp: Any) -> Any:
 
 HARDMAX = regularized(
     name="hardmax",
-    summary="The largest score takes everything. Flat almost everywhere, so its gradient teaches nothing.",
+    summary="The largest score takes everything. Flat almost everywhere, so its gradient teaches nothing, and x = 0 already minimises its loss.",
     equation="p = argmax over the simplex of <p, x>",
     domain=Domain("every real score"),
     evaluate=evaluate,

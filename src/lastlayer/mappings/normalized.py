@@ -69,7 +69,7 @@ class NormalizedPoint:
                 weights = Pair(product.hi, product.lo + carried.mantissa.lo * power + product.hi * shift_error)
         self.shift_error, self.power, self.weights = shift_error, power, weights
 
-        classes = xp.arange(self.scores.shape[-1], device=_device(self.scores))
+        classes = xp.arange(self.scores.shape[-1], device=device_of(self.scores))
         self.is_top = classes == xp.argmax(weights.hi, axis=-1)[..., None]
         top = Pair(xp.max(weights.hi, axis=-1), xp.sum(xp.where(self.is_top, weights.lo, zero), axis=-1))
         if spare:
@@ -212,7 +212,7 @@ def _at_infinity(
     return carried._replace(mantissa=mantissa, exponent=exponent, derivative=derivative), dominated
 
 
-def _device(x: Array) -> Any:
+def device_of(x: Array) -> Any:
     return getattr(x, "device", None)
 
 

@@ -72,7 +72,7 @@ class Parameter:
             TypeError: the value is not a number where one is required.
             ValueError: the value is outside [minimum, maximum], or not an even integer where one is required.
         """
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not _is_number(value):
             if not self.per_row or not hasattr(value, "shape"):
                 raise TypeError(f"{self.name} is {value!r}; give a number{' or one per row' * self.per_row}.")
             # One value a row: out-of-range rows become NaN rows, since an array's values may not be looked at.
@@ -81,8 +81,13 @@ class Parameter:
             raise ValueError(
                 f"{self.name} is {value}; it must be an even integer from {self.minimum} to {self.maximum}."
             )
-        if not self.minimum <= value <= self.maximum:
-            raise ValueError(f"{self.name} is {value}; it must be at least {self.minimum} and at most {self.maximum}.")
+        if not self.minimum <= value <= self.maximum or value == float("inf"):
+            most = "" if self.maximum == float("inf") else f" and at most {self.maximum}"
+            raise ValueError(f"{self.name} is {value}; it must be a finite number of at least {self.minimum}{most}.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,11 @@ class ProbabilityMapping:
     @property
     def label(self) -> str:
         """The name with the parameters that differ from their defaults: `entmax:alpha=1.3`."""
-        changed = [f"{p.name}={self.values[p.name]}" for p in self.parameters if self.values[p.name] is not p.default]
+        changed = [
+            f"{p.name}={self.values[p.name] if _is_number(self.values[p.name]) else 'per row'}"
+            for p in self.parameters
+            if not _is_number(self.values[p.name]) or self.values[p.name] != p.default
+        ]
         return f"{self.name}:{','.join(changed)}" if changed else self.name
 
     def at(self, scores: Array, xp: Namespace) -> Point:

@@ -1,19 +1,16 @@
-"""The regularized family: p = argmax over the simplex of ⟨p, x⟩ − Ω(p), with Tsallis's Ω(p) = Σ(p^α − p)/(α(α − 1)).
+"""The regularized family: p = argmax over the simplex of ⟨p, x⟩ − Ω(p). What all of its mappings share.
 
-At the optimum p = exp_α(x − max + t) with exp_α(u) = [1 + (α − 1)u]₊^(1/(α − 1)), one threshold t ≤ 0 for the row
-(Peters, Niculae & Martins 2019, section 3). Written so, α → 1 is softmax and no α needs a special case but for speed.
-The loss is the Fenchel–Young loss (Blondel, Martins & Niculae 2020) as a sum of terms that are all ≥ 0.
+The loss is the Fenchel–Young loss Ω*(x) + Ω(y) − ⟨x, y⟩ (Blondel, Martins & Niculae 2020) as a sum of terms that are all ≥ 0.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lastlayer.mappings.exact import Pair, add, compensated_sum, extended_sum, multiply, plain_sum, two_sum
-from lastlayer.mappings.normalized import _device
+from lastlayer.mappings.exact import Pair, plain_sum, two_sum
+from lastlayer.mappings.normalized import device_of
 from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
 
 
@@ -59,7 +56,7 @@ class RegularizedPoint:
 
     @cached_property
     def _is_top(self) -> Array:
-        classes = self.xp.arange(self._p.shape[-1], device=_device(self._p))
+        classes = self.xp.arange(self._p.shape[-1], device=device_of(self._p))
         return classes == self.xp.argmax(self._p, axis=-1)[..., None]
 
     @cached_property
@@ -76,14 +73,14 @@ class RegularizedPoint:
 
     def vjp(self, cotangents: Array) -> Array:
         xp, s = self.xp, self.tangent()
-        mean = plain_sum(s * cotangents, xp) / _positive(plain_sum(s, xp), xp)
+        mean = plain_sum(s * cotangents, xp) / positive_or_one(plain_sum(s, xp), xp)
         return s * (cotangents - mean[..., None])
 
     def log_vjp(self, cotangents: Array) -> Array:
         # A class off the support has log p = −inf in a neighbourhood: flat, so it contributes nothing.
         xp, s, slope = self.xp, self.tangent(), self.log_slope()
         pulled = xp.where(cotangents != 0, cotangents * slope, xp.zeros_like(slope))
-        return pulled - s * (plain_sum(pulled, xp) / _positive(plain_sum(s, xp), xp))[..., None]
+        return pulled - s * (plain_sum(pulled, xp) / positive_or_one(plain_sum(s, xp), xp))[..., None]
 
     def loss_gradient(self, targets: Array) -> Array:
         """p − y, the target's entry as −Σ of the other probabilities."""
@@ -92,213 +89,7 @@ class RegularizedPoint:
         return self._p * elsewhere - targets * self._complement
 
 
-class HardmaxPoint(RegularizedPoint):
-    """Ω = 0: all mass on the largest score; ties share equally."""
-
-    def __init__(self, scores: Array, xp: Namespace):
-        self.xp = xp
-        self.shifted = shift(scores, xp)
-        difference = self.shifted.difference.hi
-        is_largest = xp.where(difference == 0, xp.ones_like(difference), xp.zeros_like(difference))
-        bad = xp.isnan(self.shifted.largest) | (self.shifted.largest == -float("inf"))
-        shares = is_largest / xp.sum(is_largest, axis=-1, keepdims=True)
-        self._p = xp.where(bad, xp.full_like(shares, float("nan")), shares)
-
-    def tangent(self) -> Array:
-        return self._p * 0.0
-
-    def log_slope(self) -> Array:
-        return self._p * 0.0
-
-    def log_partition(self) -> Array:
-        return self.shifted.largest[..., 0]
-
-    def losses(self, targets: Array) -> Array:
-        """Σ yᵢ (max − xᵢ): the perceptron loss."""
-        xp, (hi, lo) = self.xp, self.shifted.difference
-        terms = xp.where(targets != 0, targets * -(hi + lo), self._p * 0.0)
-        return extended_sum(terms, xp)
-
-
-class TsallisPoint(RegularizedPoint):
-    """α-entmax at given scores, for one α > 1 or one a row of shape (..., 1).
-
-    `threshold` finds a first t from x − max; Newton steps with compensated sums then take it to the last bit. The equation
-    Σ exp_α(x − max + t) = 1 is well conditioned in t, so what is left is the rounding of each p.
-    """
-
-    #: Newton steps after the first threshold; the second already changes the last bits only.
-    POLISH = 2
-
-    def __init__(self, scores: Array, alpha: Any, threshold: Callable[..., Array], xp: Namespace):
-        self.xp, self.alpha = xp, alpha
-        self.shifted = shift(scores, xp)
-        below = -1.0 / (alpha - 1.0)
-        hi, lo = self.shifted.difference
-        # Everything this far below the largest score has p = 0; clipped so that no −inf enters the sums.
-        in_reach = hi > below
-        floor = xp.zeros_like(hi) + below
-        self._near = Pair(xp.where(in_reach | xp.isnan(hi), hi, floor), xp.where(in_reach, lo, xp.zeros_like(lo)))
-        first = threshold(self._near.hi, xp)
-        t = Pair(first, xp.zeros_like(first))
-        base, p = self._exponential(t)
-        excess, step = self._newton(base, p)
-        for _ in range(self.POLISH):
-            trial = add(t, Pair(step, xp.zeros_like(step)))
-            trial_base, trial_p = self._exponential(trial)
-            trial_excess, trial_step = self._newton(trial_base, trial_p)
-            # For α > 2 a class enters the support with a vertical tangent, and Newton's step may overshoot it.
-            better = (xp.abs(trial_excess) < xp.abs(excess)) & (trial_excess > -0.5)
-            t, base, p = (self._choose(better, new, old) for new, old in ((trial, t), (trial_base, base), (trial_p, p)))
-            excess = xp.where(better, trial_excess, excess)
-            step = xp.where(better, trial_step, xp.zeros_like(step))
-        self._t = t
-        #: p^(α−1) on the support, zero off it.
-        self._base = xp.where(base.hi > 0, base.hi + base.lo, xp.zeros_like(base.hi))
-        self._p = self._share_out(p.value(), excess)
-
-    def _share_out(self, p: Array, excess: Array) -> Array:
-        """For α > 2 no t of this precision may give Σp = 1, since p has vertical tangents: p moves by what t cannot."""
-        xp = self.xp
-        if isinstance(self.alpha, float) and self.alpha <= 2.0:
-            return p
-        for _ in range(self.POLISH):
-            slopes = xp.where(p > 0, p / _positive(self._base, xp), p * 0.0)
-            p = p - excess * slopes / xp.sum(slopes, axis=-1, keepdims=True)
-            p = xp.where(p < 0, xp.zeros_like(p), p)
-            excess = plain_sum(p, xp)[..., None] - 1.0
-        return p
-
-    def _newton(self, base: Pair, p: Pair) -> tuple[Array, Array]:
-        """Σp − 1, and Newton's step for t: d(Σp)/dt = Σ p^(2−α) = Σ p / base."""
-        xp = self.xp
-        total = compensated_sum(p, xp)
-        excess = ((total.hi - 1.0) + total.lo)[..., None]
-        slopes = xp.where(p.hi > 0, p.value() / _positive(base.hi, xp), xp.zeros_like(p.hi))
-        return excess, -excess / xp.sum(slopes, axis=-1, keepdims=True)
-
-    def _choose(self, condition: Array, new: Pair, old: Pair) -> Pair:
-        return Pair(*(self.xp.where(condition, a, b) for a, b in zip(new, old, strict=True)))
-
-    def _exponential(self, t: Pair) -> tuple[Pair, Pair]:
-        """(1 + (α − 1)u)₊ and exp_α(u) at u = x − max + t, each as a pair."""
-        xp, rate = self.xp, self.alpha - 1.0
-        scaled = multiply(add(self._near, t), Pair(rate + 0.0 * t.hi, 0.0 * t.hi))
-        base = two_sum(1.0 + 0.0 * scaled.hi, scaled.hi)
-        base = Pair(base.hi, base.lo + scaled.lo)
-        inside = base.hi > 0
-        zero = xp.zeros_like(base.hi)
-        if _is_number(self.alpha, 2.0):
-            power = base
-        elif _is_number(self.alpha, 1.5):
-            power = multiply(base, base)
-        else:
-            # log(1 + w): from w itself while w is small (α near 1), from the exact 1 + w near the edge of the support.
-            small = scaled.hi > -0.5
-            safe = xp.where(small, scaled.hi, zero)
-            near = xp.log1p(safe) + scaled.lo / (1.0 + safe)
-            far = xp.log(_positive(base.hi, xp)) + base.lo / _positive(base.hi, xp)
-            exponent = xp.where(small, near, far) / rate
-            # The class near 1 as 1 + expm1: what it lacks of 1 is all that the threshold is found from.
-            leads = exponent > -0.5
-            power = Pair(xp.where(leads, zero + 1.0, xp.exp(exponent)), xp.where(leads, xp.expm1(exponent), zero))
-        nan = base.hi * 0.0
-        return (
-            Pair(xp.where(inside, base.hi, nan), xp.where(inside, base.lo, zero)),
-            Pair(xp.where(inside, power.hi, nan), xp.where(inside, power.lo, zero)),
-        )
-
-    def tangent(self) -> Array:
-        xp = self.xp
-        return xp.where(self._p > 0, self._p / _positive(self._base, xp), self._p * 0.0)
-
-    def log_slope(self) -> Array:
-        xp = self.xp
-        return xp.where(self._p > 0, 1.0 / _positive(self._base, xp), self._p * 0.0)
-
-    def _exponent(self) -> Array:
-        """u = x − max + t, rounded once; −inf stays −inf."""
-        xp, (hi, lo) = self.xp, self.shifted.difference
-        total = two_sum(hi, self._t.hi)
-        return xp.where(xp.isfinite(hi), total.hi + (total.lo + lo + self._t.lo), hi)
-
-    def log_partition(self) -> Array:
-        """Ω*(x) = max + Σ p (x − max − u/α): Ω(p) = Σ p u / α, because p^(α−1) = 1 + (α − 1)u."""
-        xp = self.xp
-        u = self._exponent()
-        terms = xp.where(self._p > 0, self._p * (self.shifted.difference.hi - u / self.alpha), self._p * 0.0)
-        return self.shifted.largest[..., 0] + plain_sum(terms, xp)
-
-    def losses(self, targets: Array) -> Array:
-        """D_Ω(y, p) + Σ yᵢ max(0, slackᵢ): a Bregman divergence, and how far below the support the targets lie."""
-        xp, alpha, y = self.xp, self.alpha, targets
-        zero = self._p * 0.0
-        u = self._exponent()
-        edge = -1.0 / (alpha - 1.0) + zero
-        slack = xp.where((y != 0) & (u < edge), y * (edge - u), zero)
-        gap = self.loss_gradient(y)
-        if _is_number(alpha, 2.0):
-            divergence = gap * gap / 2.0
-        elif _is_number(alpha, 1.5):
-            # (√y − √p)² (√y + √p/2) / (α(α − 1)), the difference of the roots from the difference y − p.
-            root_y, root_p = xp.sqrt(y), self._base
-            difference = gap / _positive(root_y + root_p, xp)
-            divergence = difference * difference * (root_y + root_p / 2.0) / 0.75
-        else:
-            rate = alpha - 1.0
-            log_y = xp.where(y > 0, xp.expm1(rate * xp.log(_positive(y, xp))) / rate, zero)
-            divergence = (y * (log_y - xp.where(u < edge, edge, u)) + self._base * gap) / alpha
-            divergence = xp.where(divergence > 0, divergence, divergence * 0.0)
-        return extended_sum(divergence + slack, xp)
-
-
-def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Array, Namespace], Array]:
-    """The root t of ln_α Σ exp_α(d + t) = 0 by Newton steps kept in a bracket that halves where Newton would leave it.
-
-    In this form the equation is convex in t for α ≤ 2 (the p-norm of a positive part), and linear at α = 1, so that Newton
-    from t = 0 converges fast and from one side. For α > 2 it has vertical tangents where a class enters the support, and
-    with `halving` every second trip cuts the bracket in half whatever Newton does.
-    """
-    rate = alpha - 1.0
-
-    def exp_alpha(u: Array, xp: Namespace) -> tuple[Array, Array]:
-        base = 1.0 + rate * u
-        inside = base > 0
-        small = rate * u > -0.5
-        safe = xp.where(small, rate * u, xp.zeros_like(u))
-        logarithm = xp.where(small, xp.log1p(safe), xp.log(_positive(base, xp)))
-        zero = u * 0.0
-        return xp.where(inside, xp.exp(logarithm / rate), zero), xp.where(inside, base, zero)
-
-    def threshold(difference: Array, xp: Namespace) -> Array:
-        zero = difference[..., :1] * 0.0
-        # ln_α(1/K): p of the largest class is at least 1/K. Through expm1, for K^(1 − α) − 1 vanishes as α → 1.
-        low = xp.expm1(-(rate + zero) * math.log(difference.shape[-1])) / rate
-        high, t = zero, zero
-        for trip in range(trips):
-            p, base = exp_alpha(difference + t, xp)
-            total = xp.sum(p, axis=-1, keepdims=True)
-            slope = xp.sum(xp.where(p > 0, p / _positive(base, xp), p * 0.0), axis=-1, keepdims=True)
-            above = total >= 1.0
-            high = xp.where(above, t, high)
-            low = xp.where(above, low, t)
-            log_total = xp.expm1(rate * xp.log(_positive(total, xp))) / rate
-            newton = t - log_total * _positive(total, xp) ** (2.0 - alpha) / _positive(slope, xp)
-            # The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
-            keeps = (newton >= low) & (newton <= high)
-            middle = (low + high) / 2.0
-            t = middle if halving and trip % 2 else xp.where(keeps, newton, middle)
-        # Of the last bracket the end at which the row sums to one or more: at the other it may sum to nothing.
-        return high if halving else t
-
-    return threshold
-
-
-def _is_number(alpha: Any, value: float) -> bool:
-    return isinstance(alpha, (int, float)) and alpha == value
-
-
-def _positive(x: Array, xp: Namespace) -> Array:
+def positive_or_one(x: Array, xp: Namespace) -> Array:
     """x where it is positive (or NaN) and 1 elsewhere, for divisions and logarithms whose result is then not used."""
     return xp.where(x <= 0, xp.ones_like(x), x)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from lastlayer.mappings.normalized import device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
-from lastlayer.mappings.regularized import TsallisPoint, regularized
+from lastlayer.mappings.regularized import regularized
+from lastlayer.mappings.tsallis import TsallisPoint
 
 
 def threshold(difference: Array, xp: Namespace) -> Array:
     """t from sorted scores: the largest k with 1 + k·d₍ₖ₎ > Σ_{j ≤ k} d₍ⱼ₎ is the support (Martins & Astudillo 2016, alg. 1)."""
     descending = xp.sort(difference, axis=-1, descending=True)
     classes = difference.shape[-1]
-    ranks = 1.0 + xp.astype(xp.arange(classes, device=getattr(difference, "device", None)), difference.dtype)
+    ranks = 1.0 + xp.astype(xp.arange(classes, device=device_of(difference)), difference.dtype)
     sums = xp.cumulative_sum(descending, axis=-1)
     inside = 1.0 + ranks * descending > sums
     zero = xp.zeros_like(descending)

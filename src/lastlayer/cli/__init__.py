@@ -1,0 +1,5 @@
+"""The command `lastlayer`: parse, call, print. One file a command."""
+
+from lastlayer.cli.app import app, main
+
+__all__ = ["app", "main"]

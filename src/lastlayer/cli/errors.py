@@ -1,0 +1,33 @@
+"""Errors a user can do something about: one sentence, exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+
+class CommandError(Exception):
+    """What was received, what is required, what to do; shown without a traceback."""
+
+
+def show_error(message: str, *, code: int = 2) -> int:
+    """Print the sentence on stderr and return the exit code."""
+    typer.echo(f"lastlayer: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+@contextmanager
+def expected(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds come from what the user gave, so they are told as a sentence."""
+    try:
+        yield
+    except kinds as error:
+        raise CommandError(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return str(error) or type(error).__name__

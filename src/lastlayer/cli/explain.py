@@ -1,0 +1,61 @@
+"""`lastlayer explain sparsemax`: a mapping's card; without a name, the list of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lastlayer.cli.errors import expected
+from lastlayer.comparison import card
+from lastlayer.functions import resolve_mapping
+from lastlayer.mappings import MAPPINGS
+
+
+def explain(
+    mapping: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MAPPING]",
+            help="A name, as in sparsemax or entmax:alpha=1.3.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Show a mapping's card: equation, domain, laws, loss, error bound, references. Without a name, list them all."""
+    console = Console(highlight=False)
+    if mapping is None:
+        console.print(_list())
+        console.print(
+            "\nlastlayer explain NAME shows a card; lastlayer compare 1 0.5 shows what each does.",
+            style="dim",
+        )
+        return
+    with expected(ValueError, TypeError):
+        facts = card(resolve_mapping(mapping))
+    console.print(Text(facts.title, style="bold"))
+    console.print(Text(facts.summary))
+    console.print()
+    rows = _grid()
+    for heading, lines in facts.sections:
+        # A hanging bullet keeps long lines of a list apart.
+        text = lines[0] if len(lines) == 1 else "\n".join(f"· {line}" for line in lines)
+        rows.add_row(Text(heading, style="dim"), Text(text))
+    console.print(rows)
+
+
+def _list() -> Table:
+    rows = _grid()
+    for record in MAPPINGS.values():
+        rows.add_row(Text(record.label, style="bold"), Text(record.summary))
+    return rows
+
+
+def _grid() -> Table:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(no_wrap=True)
+    rows.add_column()
+    return rows

@@ -1,0 +1,40 @@
+"""A progress bar on stderr, so that stdout stays the table or the JSON."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """A bar that is called with (done, total, what); silent where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        """Prepare the bar; nothing is shown before `with`."""
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("reading", total=None)
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, total=total, description=what or "fits")

@@ -1,0 +1,8 @@
+"""One vector of scores under every mapping, and what the usual answer about softmax claims of it. Prints nothing."""
+
+from lastlayer.comparison.card import Card, card
+from lastlayer.comparison.claims import Claim, judge
+from lastlayer.comparison.compare import Comparison, Row, compare
+from lastlayer.comparison.question import Question
+
+__all__ = ["Card", "Claim", "Comparison", "Question", "Row", "card", "compare", "judge"]

@@ -1,0 +1,9 @@
+"""The usual answer to "why softmax and not the ratio?", claim by claim, each judged on the scores at hand.
+
+Nothing here is canned: every number in an evidence is computed from the scores that reach the mappings.
+"""
+
+from lastlayer.comparison.claims.judge import CLAIMS, Claim, judge
+from lastlayer.comparison.claims.sharpness import turning_scale
+
+__all__ = ["CLAIMS", "Claim", "judge", "turning_scale"]

@@ -1,0 +1,76 @@
+"""The scores a claim is judged on, with what several claims ask of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lastlayer.functions import probabilities
+
+Vector = NDArray[np.float64]
+EPS = float(np.finfo(np.float64).eps)
+
+#: Whether the claim holds (None: these scores say nothing about it), and the numbers behind that.
+Verdict = tuple[bool | None, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Finite scores: as given, and as they reach the mappings, after softcap and temperature."""
+
+    given: Vector
+    scores: Vector
+    softcap: float | None
+    label: int | None
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return len(self.scores)
+
+    @cached_property
+    def size(self) -> float:
+        """The largest |x|."""
+        return float(np.max(np.abs(self.scores)))
+
+    @cached_property
+    def all_equal(self) -> bool:
+        """Whether no class is ahead of another."""
+        return bool(np.all(self.scores == self.scores[0]))
+
+    @cached_property
+    def softmax(self) -> Vector:
+        """softmax of the scores, (K,)."""
+        return probabilities_of(self.scores, "softmax")
+
+    @cached_property
+    def ratio(self) -> Vector:
+        """x / Σx, (K,); NaN throughout where the scores are outside its domain."""
+        return probabilities_of(self.scores, "ratio")
+
+    @cached_property
+    def has_ratio(self) -> bool:
+        """Whether the ratio is defined."""
+        return not np.isnan(self.ratio).any()
+
+
+def probabilities_of(scores: Vector, mapping: str) -> Vector:
+    """Probabilities, NaN where the mapping has none."""
+    p: Vector = probabilities(scores, mapping=mapping, on_domain="nan")
+    return p
+
+
+def largest_change(a: Vector, b: Vector) -> float:
+    """max |a − b|."""
+    return float(np.max(np.abs(a - b)))
+
+
+def sums_to_zero(scores: Vector) -> bool:
+    """Σx = 0 up to the rounding that decimal input such as 0.1 0.2 -0.3 brings."""
+    size = float(np.max(np.abs(scores)))
+    # Divided by the largest, so that the sum cannot overflow.
+    return size == 0 or abs(math.fsum(scores / size)) <= 4 * EPS * len(scores)

@@ -1,0 +1,179 @@
+"""`lastlayer compare`: arguments of every shape, tables at every width, JSON, figures, one sentence for bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import sys
+
+import pytest
+
+from lastlayer.mappings import MAPPINGS
+
+
+def probabilities(result, name):
+    return next(entry for entry in result["mappings"] if entry["name"] == name)["probabilities"]
+
+
+def test_the_question(real_lastlayer):
+    result = real_lastlayer("compare", "1", "0.5", "--json").json
+    assert probabilities(result, "softmax") == pytest.approx([0.62246, 0.37754], abs=5e-6)
+    assert probabilities(result, "ratio") == pytest.approx([2 / 3, 1 / 3], abs=1e-15)
+
+
+def test_the_table_for_people(real_lastlayer):
+    run = real_lastlayer("compare", "1", "0.5")
+    assert run.code == 0
+    assert run.err == ""
+    assert "\x1b" not in run.out
+    for name in MAPPINGS:
+        assert f"\n{name} " in run.out
+    assert "0.6225 0.3775" in run.out
+    assert "The ratio breaks on negative scores" in run.out
+    assert "It turns at 1.386 times" in run.out
+
+
+@pytest.mark.parametrize("scores", [["2", "-1", "0.5"], ["1", "-1"]])
+def test_undefined_rows_say_why(lastlayer, scores):
+    run = lastlayer("compare", *scores)
+    assert run.code == 0
+    assert "undefined" in run.out
+    assert "ratio needs scores >= 0, not all zero; the scores are" in run.out
+
+
+NEGATIVE = ["-1", "-.5", "-1e-3", "-2E+1", "-0", "-inf", "−3", "-1_0"]
+
+
+@pytest.mark.parametrize("number", NEGATIVE)
+def test_negative_numbers_at_every_place(lastlayer, number):
+    expected = float(number.replace("−", "-"))
+    for order in set(itertools.permutations([number, "2", "0.5"])):
+        result = lastlayer("compare", *order, "--json").json
+        scores = [float(score) for score in result["scores"]]
+        assert scores == [expected if text == number else float(text) for text in order]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-2", "-1", "--label", "0", "--json"],
+        ["--label", "0", "-2", "-1", "--json"],
+        ["-2", "--label", "0", "-1", "--json"],
+        ["--json", "-2", "--label=0", "-1"],
+        ["--json", "--label", "0", "--", "-2", "-1"],
+        ["--mappings", "softmax", "-2", "-1", "--json", "--label", "0"],
+    ],
+)
+def test_negative_numbers_before_and_after_options(lastlayer, arguments):
+    result = lastlayer("compare", *arguments).json
+    assert result["scores"] == [-2, -1]
+    assert result["mappings"][0]["gradient"] is not None
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("label", [[], ["--label", "0"]])
+@pytest.mark.parametrize("scores", ["1 0.5", "2 -1 0.5", "1 2 3 4 5 6 7 8 9 10", "1e-9 2e-9", "-300 2 1e5"])
+def test_tables_fit_the_terminal(lastlayer, width, label, scores):
+    run = lastlayer("compare", *scores.split(), *label, width=width)
+    assert run.code == 0
+    table = run.out.split("loss: log loss")[0]
+    assert max(map(len, run.out.splitlines())) <= width
+    # Rich cuts what does not fit with an ellipsis; ours stand for further classes and follow a space.
+    assert all(part == "…" for part in table.split() if "…" in part)
+    assert "softmax_plus_one" in table
+
+
+def test_what_does_not_fit_is_counted(lastlayer):
+    run = lastlayer("compare", *map(str, range(40)), width=80)
+    assert " more" in run.out.split("softmax")[0]
+    shown = next(line for line in run.out.splitlines() if line.startswith("mapping")).split()
+    classes = [int(word) for word in shown if word.isdigit()]
+    assert f"+{40 - len(classes)}" in shown
+
+
+def test_two_and_three_scores_are_shown_whole_at_80_columns(lastlayer):
+    assert " more" not in lastlayer("compare", "1", "0.5", "--label", "0").out
+    assert " more" not in lastlayer("compare", "2", "-1", "0.5", "--label", "0").out
+
+
+def test_label_adds_its_loss_and_gradient(lastlayer):
+    lines = lastlayer("compare", "1", "0.5", "--label", "1").out.splitlines()
+    softmax = next(line for line in lines if line.startswith("softmax ")).split()
+    # p, −log p₁, p − y, entropy, support
+    assert softmax[1:] == ["0.6225", "0.3775", "0.9741", "0.6225", "-0.6225", "0.6628", "2"]
+
+
+def test_activation_is_shown_and_judged(lastlayer):
+    run = lastlayer("compare", "2", "-1", "--softcap", "1", "--temperature", "2")
+    # tanh(2)/2 and −tanh(1)/2
+    assert "after softcap 1, temperature 2  0.482  -0.3808" in run.out
+    assert "judged on the scores after the activation" in run.out
+
+
+def test_chosen_mappings_with_parameters(lastlayer):
+    result = lastlayer("compare", "1", "0.5", "--mappings", "entmax:alpha=1.3,ratio", "--json").json
+    assert [entry["name"] for entry in result["mappings"]] == ["entmax:alpha=1.3", "ratio"]
+
+
+def test_plot_beside_json_leaves_the_json_alone(lastlayer, tmp_path):
+    path = tmp_path / "out.png"
+    run = lastlayer("compare", "1", "0.5", "--json", "--plot", str(path))
+    assert run.json["scores"] == [1, 0.5]
+    assert str(path) in run.err
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "There are no scores"),
+        (["1", "x"], "Score 1 is 'x', which is not a number"),
+        (["1,5", "2"], "decimal comma"),
+        (["-1,5", "2"], "decimal comma"),
+        (["1", "nan"], "Score 1 is NaN"),
+        (["1", "2", "--label", "2"], "label is 2, but there are 2 classes; give one from 0 to 1."),
+        (["1", "2", "--label", "-1"], "label is -1"),
+        (["1", "2", "--label", "one"], "--label"),
+        (["1", "2", "--temperature", "0"], "temperature is 0"),
+        (["1", "2", "--temperature", "-1"], "temperature is -1"),
+        (["1", "2", "--softcap", "0"], "softcap is 0"),
+        (["1", "2", "--softcap", "x"], "--softcap"),
+        (["1", "2", "--softcap"], "--softcap"),
+        (["1", "2", "--mappings", "sofmax"], "did you mean 'softmax'"),
+        (["1", "2", "--mappings", ","], "no mappings"),
+        (["1", "2", "--mappings", "entmax:beta=2"], "no parameter 'beta'"),
+        (["1", "2", "--mappings", "entmax:alpha=0.5"], "alpha is 0.5"),
+        (["1", "2", "--nonsense"], "--nonsense"),
+        (["1", "2", "-x"], "-x"),
+        (["1", "2", "--plot", "/no/such/folder/out.png"], "/no/such/folder/out.png (No such file or directory); give"),
+        (["1", "2", "--plot", "out.xyz"], "out.xyz ends in .xyz"),
+    ],
+)
+def test_bad_input_is_one_sentence(lastlayer, arguments, says):
+    assert says in lastlayer("compare", *arguments).error()
+
+
+def test_plot_without_matplotlib_says_how_to_get_it(lastlayer, monkeypatch):
+    monkeypatch.delitem(sys.modules, "lastlayer.comparison.figure", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    sentence = lastlayer("compare", "1", "0.5", "--plot", "out.png").error()
+    assert sentence == '--plot needs matplotlib; install it with: pip install "lastlayer[study]"'
+
+
+def test_a_new_mapping_appears(lastlayer, monkeypatch):
+    monkeypatch.setitem(MAPPINGS, "toy", dataclasses.replace(MAPPINGS["softmax"], name="toy"))
+    assert "\ntoy " in lastlayer("compare", "1", "0.5").out
+    assert probabilities(lastlayer("compare", "1", "0.5", "--json").json, "toy") == pytest.approx(
+        [0.62246, 0.37754], abs=1e-5
+    )
+
+
+def test_our_own_bugs_keep_their_traceback(lastlayer, monkeypatch):
+    import lastlayer.cli.compare as command
+
+    def bug(question):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(command, "compare_scores", bug)
+    with pytest.raises(ValueError, match="a bug"):
+        lastlayer("compare", "1", "0.5")

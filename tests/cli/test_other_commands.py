@@ -1,0 +1,106 @@
+"""explain, config, help, and what holds for every command."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lastlayer.comparison import card
+from lastlayer.mappings import MAPPINGS
+
+HEAVY = ("matplotlib", "sklearn", "scipy", "pandas", "pyarrow", "skrub", "torch", "joblib", "jinja2")
+
+
+def test_explain_lists_every_mapping(lastlayer):
+    lines = lastlayer("explain", width=200).out.splitlines()
+    for name, mapping in MAPPINGS.items():
+        assert any(line.split() == [name, *mapping.summary.split()] for line in lines)
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("width", [60, 100])
+def test_explain_shows_the_card(lastlayer, name, width):
+    out = lastlayer("explain", name, width=width).out
+    assert max(map(len, out.splitlines())) <= width
+    words = " ".join(out.replace("· ", "").split())
+    for heading, lines in card(MAPPINGS[name]).sections:
+        assert heading in out
+        for line in lines:
+            # A wrapped cell is interrupted by nothing but the margin.
+            assert " ".join(line.split()) in words
+
+
+def test_explain_takes_parameters(lastlayer):
+    assert "alpha = 1.3" in lastlayer("explain", "entmax:alpha=1.3").out
+
+
+def test_explain_shows_a_new_mapping(lastlayer, monkeypatch):
+    monkeypatch.setitem(MAPPINGS, "toy", dataclasses.replace(MAPPINGS["softmax"], name="toy", summary="A toy."))
+    assert "A toy." in lastlayer("explain").out
+    assert "A toy." in lastlayer("explain", "toy").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["explain", "sofmax"], "did you mean 'softmax'"),
+        (["explain", "entmax:alpha=x"], "entmax:alpha=1.3"),
+        (["explain", "softmax", "ratio"], "ratio"),
+        (["nonsense"], "No such command 'nonsense'"),
+        (["compar", "1"], "compare"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_bad_input_is_one_sentence(lastlayer, arguments, says):
+    assert says in lastlayer(*arguments).error()
+
+
+def test_config_shows_what_serves(lastlayer):
+    out = lastlayer("config").out
+    assert "portable" in out
+    assert "threads" in out
+
+
+@pytest.mark.parametrize("command", [[], ["compare"], ["explain"], ["study"], ["config"]])
+def test_help_and_version(lastlayer, command):
+    run = lastlayer(*command, "--help")
+    assert run.code == 0
+    assert "Usage" in run.out
+    assert lastlayer("--version").out.startswith("lastlayer ")
+
+
+def test_without_a_command_there_is_help(lastlayer):
+    assert "compare" in lastlayer().out
+
+
+def test_starting_loads_nothing_heavy():
+    code = f"import sys, lastlayer.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", [["compare", "1", "0.5"], ["explain", "sparsemax"], ["config"], ["--help"]])
+def test_the_core_installation_is_enough(command):
+    """With nothing but NumPy, array-api-compat and Typer, every command that needs no extra runs."""
+    missing = (*HEAVY, "hypothesis", "mpmath", "array_api_strict")
+    code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from lastlayer.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_closed_pipe_is_no_error():
+    command = str(Path(sys.executable).with_name("lastlayer"))
+    explain = subprocess.Popen([command, "explain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    explain.stdout.close()
+    _, err = explain.communicate(timeout=60)
+    assert b"Traceback" not in err
+
+
+def test_a_terminal_without_unicode_gets_no_traceback(real_lastlayer):
+    run = real_lastlayer("compare", "2", "-1", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert run.code == 0
+    assert "softmax" in run.out
