@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: study test check bench docs clean
 
 study: $(VENV)/.study
-	$(BIN)/lastlayer study digits
+	$(BIN)/lastlayer study digits --jobs -1
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
