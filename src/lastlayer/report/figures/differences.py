@@ -1,0 +1,96 @@
+"""Figure: every mapping's paired difference from softmax, with the margin within which it would count as equal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lastlayer.report.figures.figure import Figure, Panel
+from lastlayer.report.figures.forest import WIDTH, ForestLine, forest
+from lastlayer.report.metrics import Metric
+from lastlayer.report.reading import Comparison, Reading, Row
+from lastlayer.report.wording import decimals_for, interval, listing, number, sentence
+from lastlayer.study.schema import REFERENCE
+
+
+def differences_figure(reading: Reading) -> Figure | None:
+    """A forest plot of differences a metric; None where nothing was compared."""
+    metrics = [metric for metric in reading.metrics if compared(reading, metric)]
+    if not metrics:
+        return None
+    see = f"{sentence(metrics[0].name).rstrip('.')}: {_who_differs(compared(reading, metrics[0]), metrics[0])}"
+    how = (
+        "Each mark is the mean of a mapping’s value minus softmax’s on the same test rows, with its interval, before "
+        "Holm’s correction for the number of mappings, which the verdicts include. "
+        "The shaded band is the margin: a mapping whose interval lies inside it is called equal."
+    )
+    return Figure(
+        "differences", f"How far each mapping is from {REFERENCE}", see, how, [_panel(reading, m) for m in metrics]
+    )
+
+
+def compared(reading: Reading, metric: Metric) -> list[tuple[Row, Comparison]]:
+    """The rows that were compared with the reference on a metric."""
+    pairs = ((row, row.comparison(metric)) for row in reading.others)
+    return [(row, comparison) for row, comparison in pairs if comparison is not None]
+
+
+def difference_decimals(pairs: Sequence[tuple[Row, Comparison]]) -> int:
+    """Decimals of a metric's differences: two significant digits of the typical interval's half-width."""
+    widths = ((c.difference.high - c.difference.low) / 2 for _, c in pairs)
+    return decimals_for(widths, digits=2, at_least=3)
+
+
+def _panel(reading: Reading, metric: Metric) -> Panel:
+    pairs = compared(reading, metric)
+    decimals = difference_decimals(pairs)
+    lines = [
+        ForestLine(
+            name=row.name,
+            mark=row.mark,
+            estimate=comparison.difference,
+            value=number(comparison.difference.mean, decimals, sign=True),
+            tooltip=_describe(row, comparison, decimals),
+        )
+        for row, comparison in pairs
+    ]
+    ends = ("← better", "worse →") if metric.is_lower_better else ("← worse", "better →")
+    plot, height = forest(
+        lines,
+        reference=0.0,
+        margin=reading.results.settings.margin.get(metric.key),
+        left_end=ends[0],
+        right_end=ends[1],
+    )
+    return Panel(
+        kind="forest",
+        title=f"{sentence(metric.name).rstrip('.')}, difference from {REFERENCE}",
+        description="; ".join(line.tooltip for line in lines),
+        width=WIDTH,
+        height=height,
+        drawing=plot,
+        note=sentence(_who_differs(pairs, metric)),
+    )
+
+
+def _describe(row: Row, comparison: Comparison, decimals: int) -> str:
+    difference = comparison.difference
+    if math.isnan(difference.mean):
+        return f"{row.name}: {comparison.verdict or 'not compared'}"
+    bounds = interval(difference.low, difference.high, decimals, sign=True)
+    text = f"{row.name}: {number(difference.mean, decimals, sign=True)} {bounds}".rstrip()
+    return f"{text}, {comparison.verdict}" if comparison.verdict else text
+
+
+def _who_differs(pairs: Sequence[tuple[Row, Comparison]], metric: Metric) -> str:
+    """How many differ, and in which direction."""
+    differs = [(row, c) for row, c in pairs if c.verdict == "differs"]
+    unknown = [row.name for row, c in pairs if c.verdict == "not comparable"]
+    not_comparable = f"; not comparable: {listing(unknown, at_most=6)}" if unknown else ""
+    if not differs:
+        return f"none of {len(pairs)} found to differ from {REFERENCE}{not_comparable}."
+    better = [row.name for row, c in differs if metric.is_improvement(c.difference.mean)]
+    worse = [row.name for row, c in differs if not metric.is_improvement(c.difference.mean)]
+    sides = [f"{side}: {listing(names, at_most=6)}" for side, names in (("better", better), ("worse", worse)) if names]
+    verb = "differs" if len(differs) == 1 else "differ"
+    return f"{len(differs)} of {len(pairs)} {verb} from {REFERENCE}; {'; '.join(sides)}{not_comparable}."

@@ -1,0 +1,36 @@
+"""What every figure has: a heading, the sentence that says what to see, how to read it, and its panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lastlayer.report.palette import Mark
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing. `kind` names the macro in panels.svg.jinja that draws `drawing`; width and height are SVG units."""
+
+    kind: str
+    title: str
+    description: str
+    width: float
+    height: float
+    drawing: Any
+    mark: Mark | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A numbered figure. `see` says what to see, `how` how to read it; `table` is a legend of rows beside the panels."""
+
+    key: str
+    title: str
+    see: str
+    how: str
+    panels: Sequence[Panel]
+    layout: str = "wide"
+    legend: Sequence[Any] = field(default=())

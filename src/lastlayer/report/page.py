@@ -1,0 +1,86 @@
+"""One self-contained HTML page: no script, no font, no image from anywhere else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lastlayer.report import answer, method, tables
+from lastlayer.report.error import ReportError
+from lastlayer.report.figures import build_figures
+from lastlayer.report.palette import HUES
+from lastlayer.report.reading import read
+from lastlayer.report.wording import clean, compact, number, shorten
+from lastlayer.study.results import StudyResults
+
+
+def write_html(results: StudyResults, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a study to `path` and return the path.
+
+    The page goes to a temporary file beside it first, so that an earlier report survives a failure.
+
+    Raises:
+        ReportError: the path cannot be written; the message names it and what to do.
+    """
+    target = Path(path)
+    page = render_html(results)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, page)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ReportError(
+            f"The report cannot be written to {target}: {reason}. Give a folder you may write to, with room on the disk."
+        ) from error
+    return target
+
+
+def render_html(results: StudyResults) -> str:
+    """The page as text."""
+    reading = read(results)
+    short, rest = answer.answer(reading)
+    environment = Environment(
+        loader=PackageLoader("lastlayer.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(clean=clean, compact=compact, number=number, shorten=shorten)
+    return environment.get_template("report.html.jinja").render(
+        results=results,
+        settings=results.settings,
+        rows=reading.rows,
+        hues=HUES,
+        question=answer.question(reading),
+        answer_short=short,
+        answer_rest=rest,
+        main_table=tables.main_table(reading),
+        figures=build_figures(reading),
+        comparison_tables=tables.comparison_tables(reading),
+        valid_table=tables.valid_table(reading),
+        fit_table=tables.fit_table(reading),
+        equation_table=tables.equation_table(reading),
+        method=method.method_paragraphs(reading),
+        notes=results.notes,
+        left_out=method.left_out(reading),
+        versions=method.versions(),
+        references=method.references(reading),
+    )
+
+
+def _replace(target: Path, page: str) -> None:
+    """Write beside the target, then move over it in one step."""
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:64]}-", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(page)
+        # mkstemp makes files for their owner alone; a report is for showing around.
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,205 @@
+"""The results read once for terminal, figures and page: one row a mapping, in one order, with one mark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lastlayer.report.metrics import METRICS, PRIMARY, Metric
+from lastlayer.report.palette import Mark, marks
+from lastlayer.report.wording import clean, shorten_apart
+from lastlayer.study.results import StudyResults
+from lastlayer.study.schema import REFERENCE
+
+NAN = float("nan")
+#: Longest name of a mapping in a sentence or a table.
+NAME_WIDTH = 60
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its interval; NaN where there is none."""
+
+    mean: float = NAN
+    low: float = NAN
+    high: float = NAN
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are finite."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One mapping against the reference on one metric; `difference` is mapping minus reference."""
+
+    difference: Estimate
+    p: float
+    p_holm: float
+    detectable: float
+    verdict: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, least and largest value of a quantity over the fits."""
+
+    mean: float = NAN
+    least: float = NAN
+    most: float = NAN
+
+
+@dataclass(frozen=True)
+class Row:
+    """All that the report says about one mapping."""
+
+    label: str
+    name: str
+    mark: Mark
+    is_reference: bool
+    verdict: str
+    estimates: Mapping[str, Estimate]
+    comparisons: Mapping[str, Comparison]
+    fits: pd.DataFrame
+    calibration: pd.DataFrame
+    histogram: pd.DataFrame
+
+    def estimate(self, metric: Metric) -> Estimate:
+        """The estimate of a metric, all NaN where the results have none."""
+        return self.estimates.get(metric.key, Estimate())
+
+    def comparison(self, metric: Metric) -> Comparison | None:
+        """The comparison with the reference, where there is one."""
+        return self.comparisons.get(metric.key)
+
+    def spread(self, column: str) -> Spread:
+        """Mean, least and largest over the fits that have a value in `column`; one infinite value makes the mean infinite."""
+        values = self._values(column)
+        if values.empty:
+            return Spread()
+        return Spread(float(values.mean()), float(values.min()), float(values.max()))
+
+    def largest_per_training_row(self, column: str) -> float:
+        """The largest value of a sum over training rows, divided by their number; NaN where there is none."""
+        if column not in self.fits or self.fits.empty:
+            return NAN
+        return float((pd.to_numeric(self.fits[column], errors="coerce") / self.fits["n_train"]).max())
+
+    def total(self, column: str) -> int:
+        """The sum over the fits."""
+        return int(self._values(column).sum())
+
+    def count_true(self, column: str) -> int:
+        """In how many fits a yes-or-no column says yes."""
+        return int(self._values(column).astype(bool).sum())
+
+    def row_share(self, column: str) -> float:
+        """A share of test rows over all fits: each fit's share weighted by its number of test rows."""
+        if column not in self.fits or "n_test" not in self.fits:
+            return NAN
+        known = self.fits[[column, "n_test"]].apply(pd.to_numeric, errors="coerce").dropna()
+        rows = float(known["n_test"].sum())
+        return float((known[column] * known["n_test"]).sum()) / rows if rows else NAN
+
+    def _values(self, column: str) -> pd.Series[float]:
+        if column not in self.fits:
+            return pd.Series(dtype=float)
+        return pd.to_numeric(self.fits[column], errors="coerce").dropna().astype(float)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The results as the report needs them: rows in the order of the report and the metrics that are there."""
+
+    results: StudyResults
+    rows: tuple[Row, ...]
+    metrics: tuple[Metric, ...]
+
+    @property
+    def reference(self) -> Row | None:
+        """softmax's row, where it was studied."""
+        return next((row for row in self.rows if row.is_reference), None)
+
+    @property
+    def others(self) -> tuple[Row, ...]:
+        """Every row but the reference's."""
+        return tuple(row for row in self.rows if not row.is_reference)
+
+    @property
+    def n_fits(self) -> int:
+        """Fits of each mapping."""
+        return max((len(row.fits) for row in self.rows), default=0)
+
+
+def read(results: StudyResults) -> Reading:
+    """Read the results: the reference first, then by the primary metric, best first; those without it last."""
+    labels = list(dict.fromkeys([*results.settings.mappings, *results.fits["mapping"], *results.summary["mapping"]]))
+    mark = marks(labels, REFERENCE)
+    names = dict(zip(labels, shorten_apart([clean(label) for label in labels], NAME_WIDTH), strict=True))
+    verdicts = dict(results.verdicts)
+    summary, comparisons = (_by_mapping(results.summary), _by_mapping(results.comparisons))
+    fits, calibration, histogram = map(_by_mapping, (results.fits, results.calibration, results.histogram))
+    rows = [
+        Row(
+            label=label,
+            name=names[label],
+            mark=mark[label],
+            is_reference=label == REFERENCE,
+            verdict=clean(verdicts.get(label, "")),
+            estimates=_estimates(summary.get(label)),
+            comparisons=_comparisons(comparisons.get(label)),
+            fits=fits.get(label, results.fits.iloc[:0]),
+            calibration=calibration.get(label, results.calibration.iloc[:0]),
+            histogram=histogram.get(label, results.histogram.iloc[:0]),
+        )
+        for label in labels
+    ]
+    rows.sort(key=_place)
+    known = {key for row in rows for key in row.estimates}
+    return Reading(results, tuple(rows), tuple(metric for metric in METRICS if metric.key in known))
+
+
+def _place(row: Row) -> tuple[bool, bool, float]:
+    mean = row.estimate(PRIMARY).mean
+    return not row.is_reference, math.isnan(mean), 0.0 if math.isnan(mean) else mean
+
+
+def _by_mapping(frame: pd.DataFrame) -> dict[Hashable, pd.DataFrame]:
+    return dict(iter(frame.groupby("mapping", sort=False, observed=True)))
+
+
+def _estimates(frame: pd.DataFrame | None) -> dict[str, Estimate]:
+    if frame is None:
+        return {}
+    return {
+        row["metric"]: Estimate(as_float(row["mean"]), as_float(row["low"]), as_float(row["high"]))
+        for row in frame.to_dict("records")
+    }
+
+
+def _comparisons(frame: pd.DataFrame | None) -> dict[str, Comparison]:
+    if frame is None:
+        return {}
+    return {
+        row["metric"]: Comparison(
+            difference=Estimate(as_float(row["difference"]), as_float(row["low"]), as_float(row["high"])),
+            p=as_float(row.get("p")),
+            p_holm=as_float(row.get("p_holm")),
+            detectable=as_float(row.get("detectable")),
+            verdict=clean(row.get("verdict") or ""),
+            sentence=clean(row.get("sentence") or ""),
+        )
+        for row in frame.to_dict("records")
+        if row["versus"] == REFERENCE
+    }
+
+
+def as_float(value: Any) -> float:
+    """A float; NaN for None, pandas' NA and NaN."""
+    return NAN if value is None or pd.isna(value) else float(value)
