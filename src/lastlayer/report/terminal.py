@@ -82,9 +82,16 @@ class TerminalReport:
         yield Text(say(subheading(self.reading)), style="dim")
         yield Text()
         yield _table(self.reading, console, options, say)
-        verdicts = [(row.name, row.verdict) for row in self.reading.others if row.verdict]
-        yield from _paragraphs("Verdicts", verdicts, say, width=max(16, options.max_width // 4))
+        verdicts = [(row.name, text) for row in self.reading.others if (text := primary_verdict(row))]
+        title = f"Verdicts in {PRIMARY.name} (for the other metrics see the report)"
+        yield from _paragraphs(title, verdicts, say, width=max(16, options.max_width // 4))
         yield from _paragraphs("Notes", [("•", clean(note)) for note in self.reading.results.notes], say, width=1)
+
+
+def primary_verdict(row: Row) -> str:
+    """What is to be said of a mapping in the primary metric; all of it where that was not compared."""
+    comparison = row.comparison(PRIMARY)
+    return comparison.sentence if comparison is not None and comparison.sentence else row.verdict
 
 
 def heading(reading: Reading) -> str:
