@@ -6,6 +6,7 @@ Going through log g would cost the ratio 500 ULP, and computing g itself would u
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -200,7 +201,9 @@ def _at_infinity(
     mantissa, exponent, derivative = carried.mantissa, carried.exponent, carried.derivative
     if mantissa is not None:
         ones = zero + 1.0
-        limit = xp.where(vanishing, zero, ones)
+        # A finite limit of g is on the row's scale, as the finite scores' g is.
+        bounded = xp.where(scores > 0, zero + _finite(high), zero + _finite(low))
+        limit = bounded if carried.log_scale is None else bounded * xp.exp(carried.log_scale.hi)
         hi = xp.where(dominated, xp.where(dominant, ones, zero), xp.where(infinite, limit, mantissa.hi))
         mantissa = Pair(hi, xp.where(infinite | dominated, zero, mantissa.lo))
     if exponent is not None:
@@ -210,6 +213,11 @@ def _at_infinity(
         carried_derivative = derivative
         derivative = lambda: Pair(*(xp.where(infinite | dominated, zero, part) for part in carried_derivative()))  # noqa: E731
     return carried._replace(mantissa=mantissa, exponent=exponent, derivative=derivative), dominated
+
+
+def _finite(limit: float) -> float:
+    """A limit of g where it is a number, else 0: other rules decide there."""
+    return limit if math.isfinite(limit) else 0.0
 
 
 def device_of(x: Array) -> Any:

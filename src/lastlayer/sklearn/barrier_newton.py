@@ -1,0 +1,98 @@
+"""Newton steps for the interior path: a convex block a class, minus one concave block that all classes share.
+
+With weights vᵢₖ = sᵢzᵢₖ/xᵢₖ ≥ 0 of the barrier and uᵢ = sᵢ/(Σⱼxᵢⱼ)² of log Σⱼ xⱼ, the Hessian in θ = (θ₁, …, θ_K) is
+
+    H = diag(A₁, …, A_K) − 1 1ᵀ ⊗ B,    A_k = Σᵢ vᵢₖ xᵢᵀxᵢ + penalty,    B = Σᵢ uᵢ xᵢᵀxᵢ,
+
+to be inverted on the plane where the K intercept steps sum to zero. By Woodbury's identity that takes K inverses of (D, D) and the
+eigenvalues λ of Lᵀ(Σ A_k⁻¹)L, B = LLᵀ: H curves down where λ > 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
+from lastlayer.sklearn.problem import Floats, LinearProblem
+
+#: Entries of the largest set of blocks that is factored (160 MB of float64).
+AFFORDABLE = 20_000_000
+#: The least curvature, relative to the convex part's, that a step may be divided by.
+FLATTEST = 1e-3
+
+
+class NewtonSystem(NamedTuple):
+    """A Hessian ready for any number of right-hand sides."""
+
+    #: A gradient (D, K) → a direction of descent, its intercepts summing to zero.
+    descend: Callable[[Floats], Floats]
+    #: Whether the Hessian curves down somewhere.
+    is_curved_down: Callable[[], bool]
+
+
+def newton_system(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
+    """The system with weights `convex` (N, K) and `concave` (N,), factored where that is affordable."""
+    if problem.classes * problem.penalty.size**2 <= AFFORDABLE:
+        return _factored(problem, convex, concave)
+    return _iterated(problem, convex, concave)
+
+
+def _factored(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
+    """Saddle-free: along eigenvectors that curve down the step has the length, not the sign, that Newton's would have."""
+    penalty = np.diag(problem.penalty[:, 0])
+    inverses = np.stack([_inverse(problem.gram(weights) + penalty) for weights in convex.T])
+    # On the plane Σ intercept steps = 0: every inverse loses its part along the last unit vector e.
+    total = inverses.sum(axis=0)
+    last_columns, last_total = inverses[:, :, -1].T, total[:, -1]
+    on_plane = total - np.outer(last_total, last_total) / last_total[-1]
+    values, vectors = np.linalg.eigh(problem.gram(concave))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    curvatures, vectors = np.linalg.eigh(root.T @ on_plane @ root)
+    directions = root @ vectors
+    gains = 1.0 / np.maximum(np.abs(1.0 - curvatures), FLATTEST)
+
+    def convex_step(gradient: Floats) -> Floats:
+        step = np.einsum("kij,jk->ik", inverses, gradient)
+        return step - last_columns * (step[-1].sum() / last_total[-1])
+
+    def descend(gradient: Floats) -> Floats:
+        step = convex_step(gradient)
+        shared = directions @ (gains * (directions.T @ step.sum(axis=1)))
+        return -step - convex_step(np.repeat(shared[:, None], problem.classes, axis=1))
+
+    return NewtonSystem(descend, lambda: bool(curvatures[-1] > 1.0))
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """The inverse of a positive semidefinite matrix, by way of its correlation form, in which scales cannot spoil digits."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
+    correlation = matrix * scale * scale[:, None]
+    correlation[np.diag_indices_from(correlation)] += 1e-13
+    inverse = cho_solve(cho_factor(correlation), np.eye(len(matrix)))
+    return np.asarray(0.5 * (inverse + inverse.T) * scale * scale[:, None])
+
+
+def _iterated(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
+    """Conjugate gradients on products with the design alone, preconditioned by the diagonal of the convex part."""
+    inverse = 1.0 / (problem.gram_diagonals(convex) + problem.penalty)
+    curved_down = [False]
+
+    def multiply(step: Floats) -> Floats:
+        moved = problem.scores(step)
+        image = convex * moved - (concave * moved.sum(axis=1))[:, None]
+        return problem.pull_back(image) + problem.penalty * step
+
+    def precondition(gradient: Floats) -> Floats:
+        step = inverse * gradient
+        step[-1] -= inverse[-1] * (step[-1].sum() / inverse[-1].sum())
+        return step
+
+    def descend(gradient: Floats) -> Floats:
+        step, curved_down[0] = conjugate_gradients(multiply, -gradient, precondition, rtol=1e-3, max_iter=200)
+        return step
+
+    return NewtonSystem(descend, lambda: curved_down[0])

@@ -1,0 +1,227 @@
+"""A multinomial linear model under any mapping, as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+import lastlayer as ll
+from lastlayer.sklearn.fitting import fit_from_starts
+from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
+from lastlayer.sklearn.problem import Floats, LinearProblem, linear_problem
+
+
+class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear scores x = Wz + b of the features z, made probabilities by a mapping and trained by its loss.
+
+    It minimises  Σᵢ sample_weightᵢ · loss(xᵢ, yᵢ) + ½‖W‖²/C  with the intercepts b free of penalty: for
+    ``mapping="softmax"`` scikit-learn's ``LogisticRegression``. The fit is well posed for every mapping, in the way that
+    its record's ``linear`` says:
+
+    - ``method="loss"``: L-BFGS on the mapping's own loss and gradient. What the penalty leaves loose is pinned by a
+      constraint on the intercepts: they sum to zero where a shift of the scores changes nothing, have norm one or sum
+      to one where their scale changes nothing.
+    - ``method="interior_point"`` (the ratio): an interior-point path keeps the scores of all training rows positive.
+      Rows outside the domain at prediction time get the class of the largest score and NaN probabilities.
+    - ``method="margin"`` (hardmax): its own Fenchel–Young loss is minimised by W = 0 and teaches nothing. It trains by the
+      margin form instead, the multiclass hinge of Crammer & Singer (2001),
+      maxⱼ (xⱼ + 1[j ≠ y]) − x_y, to an optimum with a proved gap.
+
+    Where the loss is not convex in the scores, `n_restarts` starts are tried and the best is kept.
+
+    Args:
+        mapping: a name ("sparsemax"), a name with parameters ("entmax:alpha=1.3"), or a `ProbabilityMapping`.
+        C: inverse strength of the penalty, > 0.
+        fit_intercept: whether there are intercepts; mappings whose scores may not all be zero need them.
+        max_iter: most iterations a start.
+        tol: where to stop. ``loss``: the largest entry of the gradient, the objective divided by the total sample weight;
+            ``margin``: the relative gap to the optimum; ``interior_point``: what the barrier may add to the objective, as
+            a share of the loss at the class frequencies.
+        n_restarts: starts where the loss is not convex, the plain one among them.
+        random_state: seed of the other starts.
+        warm_start: where the method is ``loss``, begin at the previous fit's weights (if it had the same classes and
+            features) in place of the plain start; for a path over C. The other methods gain nothing from it.
+
+    Attributes:
+        coef_: W, (K, n_features): one row a class, with two classes too, since most mappings are no function of a
+            difference of scores.
+        intercept_: b, (K,).
+        classes_: the labels, sorted.
+        n_features_in_: features seen in `fit`.
+        n_iter_: iterations of the start that was kept.
+        converged_: whether that start met `tol`.
+        objective_: the minimised sum that stands above, at the end.
+        restart_spread_: the largest minus the smallest `objective_` over the starts; 0.0 where there was one.
+
+    >>> model = LastLayerClassifier("sparsemax").fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
+    >>> model.predict([[0.2], [2.9]]).tolist()
+    ['no', 'yes']
+    >>> model.predict_proba([[2.9]]).round(3).tolist()
+    [[0.033, 0.967]]
+    """
+
+    def __init__(
+        self,
+        mapping: str | ll.ProbabilityMapping = "softmax",
+        *,
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        max_iter: int = 500,
+        tol: float = 1e-4,
+        n_restarts: int = 3,
+        random_state: int | np.random.RandomState | None = 0,
+        warm_start: bool = False,
+    ) -> None:
+        self.mapping = mapping
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_restarts = n_restarts
+        self.random_state = random_state
+        self.warm_start = warm_start
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to features X (n, d), dense or sparse, and labels y (n,) of any sortable kind.
+
+        Raises:
+            TypeError: `mapping` is neither a name nor a record.
+            ValueError: an argument is outside its range, fewer than two classes have weight, or shapes do not fit.
+
+        Warns:
+            ConvergenceWarning: `max_iter` was reached before `tol`.
+        """
+        mapping = self._checked_mapping()
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        check_classification_targets(y)
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        previous = self._previous_fit() if self.warm_start else None
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        self._check_classes(labels, sample_weight)
+        problem = linear_problem(
+            X, labels, sample_weight, len(self.classes_), C=self.C, fit_intercept=bool(self.fit_intercept)
+        )
+        first = previous[1] if previous is not None and np.array_equal(previous[0], self.classes_) else None
+        solution, spread = fit_from_starts(
+            problem,
+            mapping,
+            first=first if first is not None and first.shape[0] == problem.penalty.size else None,
+            n_restarts=self.n_restarts,
+            random=check_random_state(self.random_state),
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+        total = float(sample_weight.sum())
+        self._keep(problem, mapping, solution.theta)
+        self.objective_, self.restart_spread_ = solution.objective * total, spread * total
+        self.n_iter_, self.converged_ = max(1, solution.iterations), solution.converged
+        if not solution.converged:
+            warnings.warn(
+                f"{mapping.label} stopped after {solution.iterations} iterations before reaching its optimum: "
+                f"{solution.distance}. Raise max_iter (now {self.max_iter}) or tol, lower C (now {self.C:g}), or bring "
+                "the features to a common scale.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """The scores where the mapping keeps their order, else the log-probabilities: (n, K); (n,) for two classes.
+
+        With two classes the second column minus the first. Its largest column is the predicted class.
+        """
+        values = self._ranking(self._scores(X))
+        return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
+
+    def predict(self, X: Any) -> Any:
+        """The most probable class; the one with the largest score for rows outside the mapping's domain."""
+        scores = self._scores(X)
+        ranking = self._ranking(scores)
+        undefined = np.isnan(ranking).any(axis=1, keepdims=True)
+        return self.classes_[np.argmax(np.where(undefined, scores, ranking), axis=1)]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """p, (n, K): the mapping of the scores as it is.
+
+        Rows outside its domain are NaN. Where the mapping leaves mass for an outcome that is no class
+        ("sums_to_one" is not among its laws), so do its rows.
+        """
+        return np.asarray(ll.probabilities(self._scores(X), mapping=self._mapping(), on_domain="nan"))
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """log p, (n, K), computed as such: exact where p is too small or too close to one to hold it."""
+        return np.asarray(ll.log_probabilities(self._scores(X), mapping=self._mapping(), on_domain="nan"))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _mapping(self) -> ll.ProbabilityMapping:
+        return ll.resolve_mapping(self.mapping)
+
+    def _scores(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        return np.asarray(X @ self.coef_.T) + self.intercept_
+
+    def _ranking(self, scores: Floats) -> Floats:
+        """What orders the classes as their probabilities do, finer than these where they round to 0 or 1."""
+        mapping = self._mapping()
+        if "order_preserving" in mapping.laws:
+            return scores
+        return np.asarray(ll.log_probabilities(scores, mapping=mapping, on_domain="nan"))
+
+    def _checked_mapping(self) -> ll.ProbabilityMapping:
+        """The mapping's record, once every argument has been found usable."""
+        mapping = self._mapping()
+        for name, kind, words in (
+            ("C", Real, "a finite number above 0"),
+            ("tol", Real, "a finite number above 0"),
+            ("max_iter", Integral, "a whole number of at least 1"),
+            ("n_restarts", Integral, "a whole number of at least 1"),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or not 0 < float(value) < float("inf"):
+                raise ValueError(f"{name} is {value!r}; give {words}.")
+        constraint = mapping.linear.intercept_constraint
+        if not self.fit_intercept and INTERCEPT_CONSTRAINTS[constraint].needs_intercept:
+            raise ValueError(
+                f"fit_intercept is False, but {mapping.label} is defined where {mapping.domain.description}, and its scale "
+                f"is fixed by its intercepts ({constraint}); set fit_intercept=True."
+            )
+        return mapping
+
+    def _check_classes(self, labels: Any, sample_weight: Floats) -> None:
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y has one class, {self.classes_[:1].tolist()[0]!r}; a classifier needs rows of at least two classes."
+            )
+        weight = np.bincount(labels, weights=sample_weight)
+        if not weight.all():
+            raise ValueError(
+                f"no row of class {self.classes_.tolist()[np.argmin(weight)]!r} has a sample_weight above 0; "
+                "give it some, or leave its rows out of X and y."
+            )
+
+    def _previous_fit(self) -> tuple[Any, Floats] | None:
+        """Classes and θ of the fit before, where there is one."""
+        if not hasattr(self, "coef_"):
+            return None
+        theta = self.coef_.T
+        return self.classes_, np.vstack([theta, self.intercept_]) if self.fit_intercept else theta
+
+    def _keep(self, problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats) -> None:
+        """Split θ into weights and intercepts, what is loose in them pinned."""
+        self.coef_ = np.ascontiguousarray(theta[:-1].T if problem.has_intercept else theta.T)
+        self.intercept_ = np.zeros(problem.classes)
+        if problem.has_intercept:
+            self.intercept_ = INTERCEPT_CONSTRAINTS[mapping.linear.intercept_constraint].impose(theta[-1].copy())

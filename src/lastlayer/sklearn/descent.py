@@ -1,0 +1,58 @@
+"""Method "loss": L-BFGS on the mapping's own loss and gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+
+import lastlayer as ll
+from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
+from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
+
+
+def descend(
+    problem: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
+) -> Solution:
+    """Minimise until no entry of the gradient exceeds `tol`, the intercepts written through their constraint."""
+    constraint = INTERCEPT_CONSTRAINTS[mapping.linear.intercept_constraint]
+
+    def constrained(variables: Floats) -> Floats:
+        theta = variables.reshape(start.shape).copy()
+        if problem.has_intercept:
+            theta[-1] = constraint.impose(theta[-1])
+        return theta
+
+    def objective(variables: Floats) -> tuple[float, Floats]:
+        theta = constrained(variables)
+        value, gradient = objective_and_gradient(problem, mapping, theta)
+        if problem.has_intercept:
+            gradient[-1] = constraint.pull_back(variables.reshape(start.shape)[-1], gradient[-1])
+        return value, gradient.ravel()
+
+    # The relative decrease must not end the search before the gradient does, or a small tol would mean nothing.
+    options = {"maxiter": max_iter, "maxfun": 20 * max_iter, "maxls": 50, "gtol": tol, "ftol": 0.0, "maxcor": 20}
+    result = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    largest = float(np.max(np.abs(result.jac)))
+    # At the last digits a line search finds no decrease; the gradient then says whether that is the optimum.
+    converged = bool(largest <= tol or (result.status == 2 and largest <= 100 * tol))
+    distance = f"the largest entry of its gradient is {largest:.1e}, tol is {tol:g}"
+    return Solution(constrained(result.x), float(result.fun), int(result.nit), converged, distance)
+
+
+def objective_and_gradient(
+    problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats
+) -> tuple[float, Floats]:
+    """The scaled objective and its gradient in θ; +inf where a row is outside the domain or has a true class of probability 0."""
+    loss, grad_scores = ll.loss_and_grad(
+        problem.scores(theta),
+        problem.labels,
+        mapping=mapping,
+        sample_weight=problem.row_weight,
+        reduction="sum",
+        on_domain="nan",
+    )
+    if not np.isfinite(loss):
+        # A finite stand-in far above any loss makes the line search step back; inf would end it.
+        return 1e100, np.zeros_like(theta)
+    gradient = problem.pull_back(grad_scores) + problem.penalty * theta
+    return float(loss) + problem.penalised(theta), gradient

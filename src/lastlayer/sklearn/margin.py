@@ -1,0 +1,116 @@
+"""Method "margin": for a mapping whose own loss asks for nothing more once W = 0, the multiclass hinge of Crammer & Singer.
+
+    minimise  Σᵢ sᵢ [maxⱼ (xᵢⱼ + 1[j ≠ tᵢ]) − x_{i,tᵢ}] + ½ Σ penalty·θ²
+
+A quadratic program: with slacks rᵢⱼ = ξᵢ − xᵢⱼ − 1[j ≠ tᵢ] ≥ 0 and multipliers qᵢ in the simplex it is solved by Mehrotra's
+predictor-corrector method (Nocedal & Wright 2006, section 16.6). The multipliers give a lower bound of the optimum,
+
+    Σᵢ sᵢ ⟨qᵢ, 1 − e_{tᵢ}⟩ − ‖Σᵢ sᵢ xᵢᵀ(qᵢ − e_{tᵢ})‖²/(2·penalty)    where Σᵢ sᵢ(qᵢ − e_{tᵢ}) = 0,
+
+so that the distance to it is known, not guessed. Source: Crammer & Singer 2001, JMLR 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lastlayer.sklearn.margin_newton import margin_newton
+from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
+
+FRACTION_TO_BOUNDARY = 0.995
+#: Iterations without a tenth less of the gap after which rounding, or an inexact Newton step, is taken to have the last word.
+PATIENCE = 20
+
+
+def fit_margins(problem: LinearProblem, *, tol: float, max_iter: int) -> Solution:
+    """Minimise until the objective is proved to be within `tol` of the optimum, relatively."""
+    theta = np.zeros((problem.penalty.size, problem.classes))
+    # Half way between W = 0 (the frequencies) and rows that all keep their margin (the targets): near neither corner.
+    multipliers = 0.5 * (problem.targets + problem.frequencies)
+    slacks = 2.0 - _margins(problem, theta)
+    best, best_value, bound, gap, last_gain, iteration = theta, hinge_objective(problem, theta), 0.0, 1.0, 0, 0
+    for iteration in range(1, max_iter + 1):
+        least = 0.1 * tol * best_value / problem.classes
+        theta, slacks, multipliers = _predict_and_correct(problem, theta, slacks, multipliers, least)
+        value = hinge_objective(problem, theta)
+        bound = max(bound, lower_bound(problem, multipliers))
+        if value < best_value:
+            best, best_value = theta, value
+        if (best_value - bound) / best_value < 0.9 * gap:
+            gap, last_gain = (best_value - bound) / best_value, iteration
+        if gap <= tol or iteration - last_gain >= PATIENCE:
+            break
+    distance = f"its objective is proved to be within {gap:.1e} of the optimum, tol is {tol:g}"
+    return Solution(best, best_value, iteration, gap <= tol, distance)
+
+
+def hinge_objective(problem: LinearProblem, theta: Floats) -> float:
+    """The penalised multiclass hinge loss of the scaled problem."""
+    margins = _margins(problem, theta)
+    return float(problem.row_weight @ margins.max(axis=1)) + problem.penalised(theta)
+
+
+def lower_bound(problem: LinearProblem, multipliers: Floats) -> float:
+    """What no θ can fall below, from any multipliers ≥ 0.
+
+    They are first made to fit the class frequencies, as free intercepts demand, by mixing in a little of what is missing.
+    """
+    q = multipliers / multipliers.sum(axis=1, keepdims=True)
+    if problem.has_intercept:
+        mean = problem.row_weight @ q
+        share = min(1.0, float(np.min(problem.frequencies / mean)))
+        q = share * q + (problem.frequencies - share * mean)
+    pull = problem.pull_back(problem.row_weight[:, None] * (q - problem.targets))
+    is_weight = problem.penalty[:, 0] > 0
+    quadratic = float(np.sum(pull[is_weight] ** 2 / problem.penalty[is_weight]))
+    return float(np.sum(problem.row_weight[:, None] * q * (1.0 - problem.targets))) - 0.5 * quadratic
+
+
+def _margins(problem: LinearProblem, theta: Floats) -> Floats:
+    """xᵢⱼ − x_{i,tᵢ} + 1[j ≠ tᵢ]; zero for the target."""
+    scores = problem.scores(theta)
+    return scores - np.sum(scores * problem.targets, axis=1, keepdims=True) + 1.0 - problem.targets
+
+
+def _predict_and_correct(
+    problem: LinearProblem, theta: Floats, slacks: Floats, multipliers: Floats, least: float
+) -> tuple[Floats, Floats, Floats]:
+    """One iteration: the affine step says how far the products r·q can shrink, the second one goes there.
+
+    Not below `least`, where they matter no more: racing ahead of the other conditions they would leave no room to meet them.
+    """
+    weight = problem.row_weight[:, None]
+    ratio = multipliers / slacks
+    total = ratio.sum(axis=1, keepdims=True)
+    residual = problem.pull_back(weight * (multipliers - problem.targets)) + problem.penalty * theta
+    solve = margin_newton(problem, ratio)
+
+    def direction(change_of_products: Floats) -> tuple[Floats, Floats, Floats]:
+        """Steps in θ, r and q that move r·q by this much to first order and bring Σⱼ qᵢⱼ to one."""
+        wanted = change_of_products / slacks
+        wanted_sum = (wanted + multipliers).sum(axis=1, keepdims=True) - 1.0
+        step = solve(-residual - problem.pull_back(weight * (wanted - ratio * (wanted_sum / total))))
+        moved = problem.scores(step)
+        slack_step = (wanted_sum + np.sum(ratio * moved, axis=1, keepdims=True)) / total - moved
+        return step, slack_step, wanted - ratio * slack_step
+
+    def mean_product(slacks: Floats, multipliers: Floats) -> float:
+        return float(np.sum(weight * slacks * multipliers)) / problem.classes
+
+    _, slack_step, multiplier_step = direction(-slacks * multipliers)
+    reached = mean_product(
+        slacks + _longest(slacks, slack_step) * slack_step,
+        multipliers + _longest(multipliers, multiplier_step) * multiplier_step,
+    )
+    now = mean_product(slacks, multipliers)
+    goal = max(now * (reached / now) ** 3, least)
+    theta_step, slack_step, multiplier_step = direction(goal - slacks * multipliers - slack_step * multiplier_step)
+    primal = FRACTION_TO_BOUNDARY * _longest(slacks, slack_step)
+    dual = FRACTION_TO_BOUNDARY * _longest(multipliers, multiplier_step)
+    return theta + primal * theta_step, slacks + primal * slack_step, multipliers + dual * multiplier_step
+
+
+def _longest(values: Floats, change: Floats) -> float:
+    """The largest a ≤ 1 with values + a·change ≥ 0."""
+    falling = change < 0
+    return min(1.0, float(np.min(-values[falling] / change[falling], initial=1.0)))

@@ -1,0 +1,101 @@
+"""The problem every solver here is handed: rows, labels, weights and the strength of the penalty, all scaled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinearProblem:
+    """Minimise Σᵢ sᵢ·lossᵢ(xᵢθ) + ½ Σ penalty·θ² over θ of shape (D, K), one column a class.
+
+    The estimator's objective divided by the total sample weight, so that Σ sᵢ = 1 and gradients do not grow with the
+    number of rows. With an intercept the design has a last column of ones whose penalty is 0.
+    """
+
+    #: (N, D), dense or CSR; never made dense.
+    design: Any
+    #: (N,), 0 … K − 1, every class present.
+    labels: NDArray[np.intp]
+    #: (N,), positive, summing to one.
+    row_weight: Floats
+    #: (D, 1): 1/(C Σ sample_weight), and 0 for the intercept.
+    penalty: Floats
+    classes: int
+    has_intercept: bool
+
+    @cached_property
+    def targets(self) -> Floats:
+        """The labels as one-hot rows, (N, K)."""
+        return np.eye(self.classes)[self.labels]
+
+    @cached_property
+    def frequencies(self) -> Floats:
+        """The weighted share of every class, (K,)."""
+        return self.row_weight @ self.targets
+
+    @cached_property
+    def _squared_design(self) -> Any:
+        return self.design.multiply(self.design).tocsr() if sparse.issparse(self.design) else self.design**2
+
+    def scores(self, theta: Floats) -> Floats:
+        """xᵢθ, (N, K)."""
+        return np.asarray(self.design @ theta)
+
+    def pull_back(self, grad_scores: Floats) -> Floats:
+        """Σᵢ xᵢᵀ gᵢ: from a gradient in the scores (N, K) to one in θ (D, K)."""
+        return np.asarray(self.design.T @ grad_scores)
+
+    def penalised(self, theta: Floats) -> float:
+        """½ Σ penalty·θ²."""
+        return 0.5 * float(np.sum(self.penalty * theta**2))
+
+    def gram(self, weights: Floats) -> Floats:
+        """Σᵢ wᵢ xᵢᵀxᵢ, (D, D), for weights (N,)."""
+        if sparse.issparse(self.design):
+            return np.asarray((self.design.T @ self.design.multiply(weights[:, None]).tocsr()).toarray())
+        return np.asarray(self.design.T @ (self.design * weights[:, None]))
+
+    def gram_diagonals(self, weights: Floats) -> Floats:
+        """The diagonal of `gram` for every class at once: weights (N, K) → (D, K)."""
+        return np.asarray(self._squared_design.T @ weights)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver stopped."""
+
+    theta: Floats
+    #: Of the scaled problem.
+    objective: float
+    iterations: int
+    converged: bool
+    #: How far from the optimum it stopped, in words, for the warning.
+    distance: str
+
+
+def linear_problem(
+    features: Any, labels: NDArray[np.intp], sample_weight: Floats, classes: int, *, C: float, fit_intercept: bool
+) -> LinearProblem:
+    """Scale the weights, leave out rows without weight, and append the column of ones."""
+    # A row of weight 0 is a row that is not there: it must not hold up a wall of the domain either.
+    counted = sample_weight > 0
+    if not counted.all():
+        features, labels, sample_weight = features[counted], labels[counted], sample_weight[counted]
+    total = float(sample_weight.sum())
+    penalty = np.full((features.shape[1] + fit_intercept, 1), 1.0 / (C * total))
+    if fit_intercept:
+        ones = np.ones((features.shape[0], 1))
+        features = (
+            sparse.hstack([features, ones], format="csr") if sparse.issparse(features) else np.hstack([features, ones])
+        )
+        penalty[-1] = 0.0
+    return LinearProblem(features, labels, sample_weight / total, penalty, classes, fit_intercept)

@@ -1,0 +1,48 @@
+"""Which mappings a study compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lastlayer.functions import resolve_mapping
+from lastlayer.mappings import MAPPINGS, ProbabilityMapping
+from lastlayer.study.error import StudyError
+from lastlayer.study.schema import REFERENCE
+
+
+def choose_mappings(
+    asked: str | ProbabilityMapping | Iterable[str | ProbabilityMapping] | None,
+) -> tuple[ProbabilityMapping, ...]:
+    """The mappings asked for, without repetitions and with softmax among them; by default every one without a `study_note`.
+
+    Raises:
+        StudyError: a name is unknown, a parameter wrong, nothing asked for, or two different mappings share a label.
+    """
+    if asked is None:
+        return tuple(mapping for mapping in MAPPINGS.values() if not mapping.study_note)
+    names = [asked] if isinstance(asked, (str, ProbabilityMapping)) else list(asked)
+    if not names:
+        raise StudyError(f"No mapping was asked for; name some of {', '.join(MAPPINGS)}, or leave the choice out.")
+    chosen = {REFERENCE: MAPPINGS[REFERENCE]}
+    for record in map(_resolve, names):
+        if chosen.setdefault(record.label, record) != record:
+            raise StudyError(f"Two different mappings are called {record.label!r}; give one of them another name.")
+    # softmax goes first where it was not asked for, and otherwise where it was.
+    order = dict.fromkeys(_resolve(name).label for name in names)
+    return tuple(chosen[label] for label in ({REFERENCE: None} | order if REFERENCE not in order else order))
+
+
+def left_out() -> tuple[str, ...]:
+    """A sentence on each built-in mapping that a study leaves out by default, and why."""
+    return tuple(
+        f"{name} was left out: {mapping.study_note[0].lower()}{mapping.study_note[1:]} Ask for it by name to study it."
+        for name, mapping in MAPPINGS.items()
+        if mapping.study_note
+    )
+
+
+def _resolve(name: str | ProbabilityMapping) -> ProbabilityMapping:
+    try:
+        return resolve_mapping(name)
+    except (TypeError, ValueError) as error:
+        raise StudyError(str(error)) from error

@@ -1,0 +1,56 @@
+"""From columns of any kind to the numbers that a linear model is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skrub import StringEncoder, TableVectorizer
+
+from lastlayer.study.error import StudyError
+
+
+@dataclass(frozen=True)
+class EncodedFold:
+    """One split as numbers: float64 matrices of the training and the test rows."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def encoder(features: pd.DataFrame, seed: int) -> Pipeline:
+    """Numbers as they are, dates and text by skrub; then the mean for what is missing (with a column that says so) and scaling.
+
+    Everything is learnt from the rows it is fitted on. Numeric columns go past skrub, which would round them to float32.
+    """
+    numeric = [column for column in features.columns if features[column].dtype == np.float64]
+    vectorizer = TableVectorizer(
+        high_cardinality=StringEncoder(random_state=seed),
+        specific_transformers=[("passthrough", numeric)] if numeric else (),
+    )
+    return make_pipeline(
+        vectorizer,
+        SimpleImputer(add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+    )
+
+
+def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, seed: int) -> EncodedFold:
+    """Fit the encoder on the training rows alone and encode both parts.
+
+    Raises:
+        StudyError: the columns cannot be encoded.
+    """
+    pipeline = encoder(features, seed)
+    try:
+        encoded = pipeline.fit_transform(features.iloc[train]), pipeline.transform(features.iloc[test])
+    except (TypeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        raise StudyError(
+            f"The columns could not be made into features ({first}); remove or mend the column that this speaks of."
+        ) from error
+    return EncodedFold(*(np.ascontiguousarray(part, dtype=np.float64) for part in encoded))

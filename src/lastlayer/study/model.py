@@ -1,0 +1,42 @@
+"""The linear model that a study trains under every mapping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.sklearn import LastLayerClassifier
+
+#: Iterations of a fit while C is being chosen: enough to rank strengths.
+SEARCH_ITERATIONS = 100
+
+
+def linear_model(mapping: ProbabilityMapping, *, C: float, seed: int, is_search: bool = False) -> LastLayerClassifier:
+    """A model to fit; one to choose C with goes on from its last fit, stops early and makes no restarts."""
+    if is_search:
+        return LastLayerClassifier(
+            mapping, C=C, random_state=seed, warm_start=True, n_restarts=1, max_iter=SEARCH_ITERATIONS
+        )
+    return LastLayerClassifier(mapping, C=C, random_state=seed)
+
+
+def scores_of(model: LastLayerClassifier, features: np.ndarray) -> np.ndarray:
+    """The scores (n, K) of a fitted model, before the mapping."""
+    scores: np.ndarray = features @ model.coef_.T + model.intercept_
+    return scores
+
+
+def iterations(model: LastLayerClassifier) -> int:
+    """Iterations of the last fit, the largest where there are several."""
+    return int(np.max(np.asarray(model.n_iter_)))
+
+
+def facts(model: LastLayerClassifier) -> dict[str, Any]:
+    """The columns of `FITS` that a fitted model knows."""
+    return {
+        "converged": bool(model.converged_),
+        "n_iter": iterations(model),
+        "restart_spread": float(model.restart_spread_),
+    }

@@ -1,0 +1,166 @@
+"""What a study found: one record of tables, written to and read from one Parquet file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from lastlayer.study.error import StudyError
+from lastlayer.study.json_numbers import to_json
+from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY, tabulate, tabulate_json
+from lastlayer.study.stored import read_stored, write_stored
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a study was asked to do."""
+
+    #: Labels of the mappings, in the order asked for, softmax among them.
+    mappings: tuple[str, ...]
+    folds: int
+    repeats: int
+    seed: int
+    #: The fixed strength, or None where each fit chose its own from `grid`.
+    C: float | None
+    grid: tuple[float, ...]
+    #: Metric → the largest difference that counts as equal.
+    margin: dict[str, float]
+    level: float = 0.95
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The results of a study.
+
+    Attributes:
+        dataset: name of the bundled dataset, or of the file.
+        target: the target column of a file.
+        n_samples: rows studied (rows without a target are left out, and a note says so).
+        n_features: columns beside the target; `n_encoded_features` is what they became, largest over the folds.
+        fits: one row a mapping, repeat and fold; columns `FITS`.
+        summary: mean and interval of each metric; columns `SUMMARY`.
+        comparisons: each mapping against softmax; columns `COMPARISONS`. `difference` is mapping minus softmax.
+        calibration: 15 equal-mass bins of the top probability, test rows of all folds pooled; columns `CALIBRATION`.
+        histogram: 20 bins of the top probability; columns `HISTOGRAM`.
+        notes: whole sentences that a report must say.
+        verdicts: (mapping, what is to be said of it in plain words).
+    """
+
+    dataset: str
+    target: str | None
+    n_samples: int
+    n_features: int
+    n_encoded_features: int
+    n_classes: int
+    class_names: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    settings: StudySettings
+    fits: pd.DataFrame
+    summary: pd.DataFrame
+    comparisons: pd.DataFrame
+    calibration: pd.DataFrame
+    histogram: pd.DataFrame
+    notes: tuple[str, ...]
+    verdicts: tuple[tuple[str, str], ...]
+
+    def status(self, mapping: str) -> str:
+        """`failed` where a fit raised, `not converged` where one stopped early, otherwise `ok`."""
+        fits = self.fits[self.fits["mapping"] == mapping]
+        if len(fits) < self.settings.folds * self.settings.repeats:
+            return "failed"
+        return "ok" if bool(fits["converged"].all()) else "not converged"
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The results as `lastlayer study --json` prints them: infinities are strings, what is missing is None.
+
+        `invalid_rows` counts the rows outside the mapping's domain over all test folds; `fit_seconds` is the mean of a fit.
+        """
+        columns = ["mapping", "versus", "metric", "difference", "low", "high", "p_holm", "verdict"]
+        form = {
+            "dataset": self.dataset,
+            "n_samples": self.n_samples,
+            "n_features": self.n_features,
+            "n_classes": self.n_classes,
+            "mappings": [self._mapping_form(mapping) for mapping in self.settings.mappings],
+            "comparisons": self.comparisons[columns].to_dict("records"),
+        }
+        checked: dict[str, Any] = to_json(form)
+        return checked
+
+    def _mapping_form(self, mapping: str) -> dict[str, Any]:
+        fits = self.fits[self.fits["mapping"] == mapping]
+        summary = self.summary[self.summary["mapping"] == mapping].set_index("metric")
+        estimates = {
+            metric: summary.loc[metric, ["mean", "low", "high"]].to_dict() if metric in summary.index else None
+            for metric in ("accuracy", "log_loss", "brier", "ece")
+        }
+        return {
+            "name": mapping,
+            "status": self.status(mapping),
+            **estimates,
+            "invalid_rows": int(fits["invalid_rows"].sum()),
+            "fit_seconds": float(fits["fit_seconds"].mean()),
+        }
+
+    def write_parquet(self, path: str | Path) -> Path:
+        """Write everything to one Parquet file, whole or not at all: the rows are the fits, the rest is its metadata.
+
+        Raises:
+            StudyError: the file cannot be written.
+        """
+        facts = {
+            **{name: getattr(self, name) for name in _PLAIN},
+            "settings": asdict(self.settings),
+            **{name: getattr(self, name).to_dict("list") for name in _TABLES},
+        }
+        try:
+            write_stored(Path(path), pa.Table.from_pandas(self.fits, preserve_index=False), facts)
+        except OSError as error:
+            raise StudyError(
+                f"{path} cannot be written ({error.strerror or error}). Give a folder you may write to, with room on the disk."
+            ) from error
+        return Path(path)
+
+    @classmethod
+    def read_parquet(cls, path: str | Path) -> StudyResults:
+        """Read what `write_parquet` wrote.
+
+        Raises:
+            StudyError: the file is not there, or holds no study.
+        """
+        try:
+            table, facts = read_stored(Path(path))
+            settings = {**facts["settings"], **{name: tuple(facts["settings"][name]) for name in ("mappings", "grid")}}
+            parts: dict[str, Any] = {
+                **{name: facts[name] for name in _PLAIN},
+                **{name: tuple(facts[name]) for name in ("class_names", "class_counts", "notes")},
+                **{name: tabulate_json(facts[name], columns) for name, columns in _TABLES.items()},
+                "verdicts": tuple((mapping, verdict) for mapping, verdict in facts["verdicts"]),
+                "settings": StudySettings(**settings),
+                "fits": tabulate(table.to_pandas().to_dict("records"), FITS),
+            }
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise StudyError(
+                f"{path} holds no results of a study. Give the results.parquet that a study wrote, or run the study again."
+            ) from error
+        return cls(**parts)
+
+
+_PLAIN = (
+    "dataset",
+    "target",
+    "n_samples",
+    "n_features",
+    "n_encoded_features",
+    "n_classes",
+    "class_names",
+    "class_counts",
+    "notes",
+    "verdicts",
+)
+_TABLES = {"summary": SUMMARY, "comparisons": COMPARISONS, "calibration": CALIBRATION, "histogram": HISTOGRAM}

@@ -1,0 +1,148 @@
+"""A whole study: data → the same splits for every mapping → fits → results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from joblib import Parallel, delayed
+
+from lastlayer.functions import resolve_mapping
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.study.checkpoint import Checkpoints, FinishedFit, read_fit, write_fit
+from lastlayer.study.choice import choose_mappings, left_out
+from lastlayer.study.collect import Failure, collect
+from lastlayer.study.datasets import Dataset, load_dataset
+from lastlayer.study.error import StudyError
+from lastlayer.study.fingerprint import study_fingerprint
+from lastlayer.study.fit import FailedFit, FitTask, fit_split
+from lastlayer.study.plan import Split, make_splits
+from lastlayer.study.progress import Progress, Watch
+from lastlayer.study.quiet import quiet
+from lastlayer.study.results import StudyResults, StudySettings
+from lastlayer.study.settings import check_settings
+
+
+def run_study(
+    dataset: str | Path = "digits",
+    *,
+    target: str | None = None,
+    mappings: str | ProbabilityMapping | Iterable[str | ProbabilityMapping] | None = None,
+    folds: int = 5,
+    repeats: int = 2,
+    C: float | None = None,
+    seed: int = 0,
+    out: str | Path = Path("lastlayer-study"),
+    jobs: int = 1,
+    progress: Progress | None = None,
+    margin: Mapping[str, float] | None = None,
+) -> StudyResults:
+    """Train the same linear model under every mapping on one table of data, by repeated stratified cross-validation.
+
+    Features, imputation and scaling are fitted inside each training fold, once for all mappings. Every finished fit is kept
+    in `out` at once: the same call after a kill goes on from there, with the same results, and one with other data, settings
+    or code starts anew. The results do not depend on `jobs`.
+
+    Args:
+        dataset: "digits", "iris", "wine", "breast_cancer", or a .csv or .parquet file.
+        target: the file's column of classes.
+        mappings: names, names with parameters ("entmax:alpha=1.3") or `ProbabilityMapping`s; softmax is always among them.
+            By default every built-in one whose record does not say why it is left out.
+        folds: of the cross-validation, two or more.
+        repeats: how often the folds are drawn anew.
+        C: the inverse strength of the L2 penalty, as in scikit-learn; by default each fit chooses its own.
+        seed: of folds and restarts.
+        out: folder for the fits and results.parquet.
+        jobs: fits at a time, -1 for one a core; runs on whatever `joblib.parallel_config` says.
+        progress: called with (fits done, fits in all, what is done), from another thread.
+        margin: metric → the largest difference that counts as equal; for those not given, `MARGIN`.
+
+    Raises:
+        StudyError: the study cannot be run as asked; the message says what to do.
+
+    Example:
+        >>> from lastlayer.study import run_study
+        >>> results = run_study("iris", mappings=["softmax", "sparsemax"], jobs=2)  # doctest: +SKIP
+    """
+    chosen = choose_mappings(mappings)
+    settings = check_settings(
+        mappings=tuple(mapping.label for mapping in chosen),
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        C=C,
+        jobs=jobs,
+        margin=margin,
+    )
+    data = load_dataset(dataset, target)
+    splits = make_splits(data, settings)
+    out = Path(out).expanduser()
+    checkpoints = Checkpoints(out / "fits" / study_fingerprint(data, settings))
+    checkpoints.prepare()
+    tasks = _tasks(splits, chosen, checkpoints)
+    fits, failures = _make_fits(data, tasks, settings, progress)
+    results = collect(data, settings, chosen, fits, failures, notes=left_out() if mappings is None else ())
+    results.write_parquet(out / "results.parquet")
+    return results
+
+
+@dataclass(frozen=True)
+class _SplitTask:
+    """A split with a fit of every mapping to make on it."""
+
+    split: Split
+    fits: tuple[FitTask, ...]
+
+
+def _tasks(splits: list[Split], mappings: tuple[ProbabilityMapping, ...], checkpoints: Checkpoints) -> list[_SplitTask]:
+    stems = {mapping.label: checkpoints.stem(mapping) for mapping in mappings}
+
+    def task(split: Split, mapping: ProbabilityMapping) -> FitTask:
+        path = checkpoints.path(stems[mapping.label], split.repeat, split.fold)
+        return FitTask(mapping.label, _portable(mapping), path)
+
+    return [_SplitTask(split, tuple(task(split, mapping) for mapping in mappings)) for split in splits]
+
+
+def _portable(mapping: ProbabilityMapping) -> str | ProbabilityMapping:
+    """The label where that names this very mapping, which any backend can send to a worker; otherwise the record."""
+    try:
+        return mapping.label if resolve_mapping(mapping.label) == mapping else mapping
+    except (TypeError, ValueError):
+        return mapping
+
+
+def _make_fits(
+    data: Dataset, tasks: list[_SplitTask], settings: StudySettings, progress: Progress | None
+) -> tuple[list[FinishedFit], list[Failure]]:
+    """Every fit: what is on disk, and the rest made now."""
+    known = {fit.path: read_fit(fit.path) for task in tasks for fit in task.fits}
+    finished = {path: fit for path, fit in known.items() if fit is not None}
+    failures: list[Failure] = []
+    # With one job, joblib's own default decides, so that a surrounding parallel_config is heard.
+    run = Parallel(n_jobs=None if settings.jobs == 1 else settings.jobs, return_as="generator_unordered")
+    missing = [(task.split, [fit for fit in task.fits if fit.path not in finished]) for task in tasks]
+    calls = (delayed(fit_split)(data.features, data.labels, split, fits, settings) for split, fits in missing if fits)
+    # Here too, for backends whose workers are threads of this process.
+    with quiet(), Watch(known, progress):
+        for outcomes in run(calls):
+            for task, fit in outcomes:
+                if isinstance(fit, FailedFit):
+                    failures.append(Failure(task.label, fit.reason))
+                else:
+                    finished[task.path] = fit
+                    _keep(task.path, fit)
+    # In the order of the plan, whatever order the fits came in.
+    return [finished[fit.path] for task in tasks for fit in task.fits if fit.path in finished], failures
+
+
+def _keep(path: Path, fit: FinishedFit) -> None:
+    if path.exists():
+        return
+    try:
+        write_fit(path, fit)
+    except OSError as error:
+        raise StudyError(
+            f"The folder {path.parent} cannot be written ({error.strerror or error}); make room or give another one with --out."
+        ) from error

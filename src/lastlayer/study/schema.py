@@ -1,0 +1,71 @@
+"""The tables that results are made of: their columns, and how each column is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from lastlayer.study.json_numbers import from_json
+
+#: The mapping that every other one is compared with.
+REFERENCE = "softmax"
+#: The metrics with an interval and a comparison, the primary one first.
+METRICS = ("brier", "accuracy", "log_loss", "ece")
+
+#: One row a mapping, repeat and fold.
+FITS = {
+    "mapping": "str",
+    "repeat": "int64",
+    "fold": "int64",
+    "n_train": "int64",
+    "n_test": "int64",
+    "C": "float64",
+    "C_at_edge": "bool",
+    "accuracy": "float64",
+    "brier": "float64",
+    "log_loss": "float64",
+    "ece": "float64",
+    "infinite_share": "float64",
+    "invalid_share": "float64",
+    "invalid_rows": "int64",
+    "accuracy_valid": "float64",
+    "brier_valid": "float64",
+    "log_loss_valid": "float64",
+    "ece_rows": "int64",
+    "support_size": "float64",
+    "fit_seconds": "float64",
+    "converged": "bool",
+    "n_iter": "int64",
+    "restart_spread": "float64",
+    "score_scale": "float64",
+    "sharpness": "float64",
+}
+SUMMARY = {"mapping": "str", "metric": "str", "mean": "float64", "low": "float64", "high": "float64"}
+COMPARISONS = {
+    "mapping": "str",
+    "versus": "str",
+    "metric": "str",
+    "difference": "float64",
+    "low": "float64",
+    "high": "float64",
+    "p": "float64",
+    "p_holm": "float64",
+    "detectable": "float64",
+    "verdict": "str",
+    "sentence": "str",
+}
+CALIBRATION = {"mapping": "str", "bin": "int64", "n": "int64", "confidence": "float64", "accuracy": "float64"}
+HISTOGRAM = {"mapping": "str", "left": "float64", "right": "float64", "count": "int64"}
+
+
+def tabulate(rows: Iterable[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    """A table of the given columns and types, with no rows too."""
+    return pd.DataFrame(list(rows), columns=list(columns)).astype(columns)
+
+
+def tabulate_json(values: dict[str, list[Any]], columns: dict[str, str]) -> pd.DataFrame:
+    """A table from columns of values that `to_json` wrote."""
+    typed = {name: [from_json(value, kind) for value in values[name]] for name, kind in columns.items()}
+    return pd.DataFrame(typed, columns=list(columns)).astype(columns)

@@ -1,0 +1,39 @@
+"""A table and the facts beside it in one Parquet file: the facts are JSON in its metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lastlayer.study.files import replace_file
+from lastlayer.study.json_numbers import to_json
+
+_METADATA = b"lastlayer"
+
+
+def write_stored(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
+    """Write both, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written, or the disk is full.
+    """
+    text = json.dumps(to_json(facts), allow_nan=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: text.encode()})
+    replace_file(path, lambda temporary: pq.write_table(table, temporary))
+
+
+def read_stored(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """What `write_stored` wrote.
+
+    Raises:
+        OSError: the file is not there or cannot be read.
+        KeyError: it has no facts of ours.
+        ValueError: it is no Parquet file.
+    """
+    table = pq.read_table(path)
+    facts: dict[str, Any] = json.loads((table.schema.metadata or {})[_METADATA])
+    return table, facts

@@ -1,0 +1,77 @@
+"""A mapping of the user's own is held to the contract and accepted wherever a name is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lastlayer as ll
+from lastlayer.comparison import Question, compare
+from lastlayer.mappings import Budget, Domain, LinearModel
+from lastlayer.mappings.exact import Pair
+from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.sklearn import LastLayerClassifier
+
+
+def carry(scores, xp):
+    """g = e^(x/2); halving is exact."""
+    half = xp.zeros_like(scores) + 0.5
+    return Carried(exponent=scores * 0.5, derivative=lambda: Pair(half, xp.zeros_like(scores)), slope=lambda: half)
+
+
+WARM_SOFTMAX = normalized(
+    name="warm_softmax",
+    summary="Softmax at temperature 2.",
+    equation="p_i = exp(x_i / 2) / sum_j exp(x_j / 2)",
+    domain=Domain("every real score"),
+    carry=carry,
+    g_oracle=lambda score, mp: mp.exp(score / 2),
+    limits_of_g=(0.0, float("inf")),
+    laws=frozenset({"sums_to_one", "full_support", "shift_invariant", "order_preserving", "convex_loss"}),
+    budget=Budget("ulp", float32=1, float64=3),
+    linear=LinearModel(intercept_constraint="sum_to_zero"),
+    limits="as softmax",
+    references=("this test",),
+)
+SCORES = np.random.default_rng(0).normal(size=(30, 3))
+
+
+def test_it_keeps_the_contract():
+    ll.check_mapping(WARM_SOFTMAX)
+
+
+def test_it_is_what_it_says():
+    np.testing.assert_allclose(ll.probabilities(SCORES, mapping=WARM_SOFTMAX), ll.softmax(SCORES / 2), rtol=1e-15)
+    labels = np.arange(30) % 3
+    expected = ll.loss_and_grad(SCORES, labels, temperature=2.0)
+    got = ll.loss_and_grad(SCORES, labels, mapping=WARM_SOFTMAX)
+    np.testing.assert_allclose(got[0], expected[0], rtol=1e-14)
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-13, atol=1e-16)
+
+
+def test_the_classifier_and_the_comparison_take_it():
+    labels = np.argmax(SCORES, axis=1)
+    # Half the scores need twice the weights, at four times the penalty for the same model.
+    warm = LastLayerClassifier(WARM_SOFTMAX, C=4.0, tol=1e-8).fit(SCORES, labels)
+    plain = LastLayerClassifier("softmax", C=1.0, tol=1e-8).fit(SCORES, labels)
+    np.testing.assert_allclose(warm.coef_, 2 * plain.coef_, rtol=1e-4, atol=1e-4)
+    assert compare(Question.ask([1.0, 0.5], mappings=[WARM_SOFTMAX])).rows[0].name == "warm_softmax"
+
+
+def test_a_wrong_slope_is_found():
+    from dataclasses import replace
+
+    def wrong(scores, xp):
+        return carry(scores, xp)._replace(slope=lambda: scores * 0 + 1.0)
+
+    broken = normalized(
+        **{
+            field: getattr(WARM_SOFTMAX, field)
+            for field in ("name", "summary", "equation", "domain", "laws", "budget", "linear", "limits", "references")
+        },
+        carry=wrong,
+        g_oracle=lambda score, mp: mp.exp(score / 2),
+        limits_of_g=(0.0, float("inf")),
+    )
+    with pytest.raises(AssertionError, match="∂loss"):
+        ll.check_mapping(replace(broken, laws=frozenset()))

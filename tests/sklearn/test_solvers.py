@@ -1,0 +1,78 @@
+"""The solvers' own promises: bounds that bound, and big problems solved like small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from planted_problems import CLASSES, blobs
+from scipy import sparse
+
+from lastlayer.sklearn import LastLayerClassifier, barrier_newton, margin_newton
+from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
+from lastlayer.sklearn.margin import hinge_objective, lower_bound
+from lastlayer.sklearn.problem import linear_problem
+
+X, LABELS = blobs(rows=200, features=8, seed=4)
+PROBLEM = linear_problem(X, LABELS, np.ones(len(X)), CLASSES, C=0.3, fit_intercept=True)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_lower_bound_is_below_every_objective(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    theta = random.normal(scale=10.0 ** random.uniform(-3, 1), size=(X.shape[1] + 1, CLASSES))
+    multipliers = random.dirichlet(np.ones(CLASSES) * 10.0 ** random.uniform(-2, 2), size=len(X))
+    assert lower_bound(PROBLEM, multipliers) <= hinge_objective(PROBLEM, theta)
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0])
+@pytest.mark.parametrize(("mapping", "module"), [("ratio", barrier_newton), ("hardmax", margin_newton)])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_without_factorisation_the_optimum_is_the_same(
+    mapping: str, module: ModuleType, container: Callable[[np.ndarray], Any], C: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path taken where a matrix of all variables would not fit into memory."""
+    factored = LastLayerClassifier(mapping, C=C, tol=1e-4, n_restarts=1).fit(X, LABELS)
+    monkeypatch.setattr(module, "AFFORDABLE", 0)
+    iterated = LastLayerClassifier(mapping, C=C, tol=1e-4, n_restarts=1).fit(container(X), LABELS)
+    assert iterated.converged_
+    assert iterated.objective_ == pytest.approx(factored.objective_, rel=1e-3)
+    assert not np.array_equal(iterated.coef_, factored.coef_)
+
+
+@pytest.mark.parametrize("mapping", ["ratio", "hardmax"])
+def test_features_of_very_different_scales(mapping: str) -> None:
+    """Millimetres beside kilometres, a constant and an empty column."""
+    scales = np.logspace(-3, 3, X.shape[1])
+    odd = np.hstack([X * scales, np.full((len(X), 1), 5.0), np.zeros((len(X), 1))])
+    model = LastLayerClassifier(mapping, n_restarts=1).fit(odd, LABELS)
+    assert model.converged_
+    assert model.score(odd, LABELS) > 0.7
+
+
+def test_separable_classes_keep_a_finite_hinge() -> None:
+    """Where nothing is misclassified the objective is all penalty: the gap is still proved relative to it."""
+    far = X + 8.0 * np.eye(CLASSES, X.shape[1])[LABELS]
+    model = LastLayerClassifier("hardmax", C=100.0, tol=1e-4).fit(far, LABELS)
+    assert model.converged_
+    scores = far @ model.coef_.T + model.intercept_
+    margins = scores[np.arange(len(far)), LABELS][:, None] - scores + np.eye(CLASSES)[LABELS]
+    assert margins.min() > 1.0 - 1e-2
+
+
+def test_conjugate_gradients_solve_and_notice_negative_curvature() -> None:
+    random = np.random.default_rng(0)
+    root = random.normal(size=(6, 6))
+    matrix = root @ root.T + np.eye(6)
+    right = random.normal(size=(6, 1))
+    solved = conjugate_gradients(lambda v: matrix @ v, right, lambda v: v, rtol=1e-12, max_iter=50)
+    np.testing.assert_allclose(solved.step, np.linalg.solve(matrix, right), rtol=1e-9)
+    assert not solved.is_curved_down
+    indefinite = matrix - 5.0 * np.eye(6)
+    assert np.linalg.eigvalsh(indefinite)[0] < 0
+    stopped = conjugate_gradients(lambda v: indefinite @ v, right, lambda v: v, rtol=1e-12, max_iter=50)
+    assert stopped.is_curved_down
+    assert float(np.sum(stopped.step * right)) > 0
