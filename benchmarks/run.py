@@ -126,7 +126,12 @@ def main() -> None:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
-        "versions": {"lastlayer": ll.__version__, "numpy": np.__version__, "scipy": scipy.__version__, "torch": torch.__version__},
+        "versions": {
+            "lastlayer": ll.__version__,
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "torch": torch.__version__,
+        },
     }
     show(rows, worst)
     if not quick:

@@ -28,6 +28,24 @@ def test_the_lower_bound_is_below_every_objective(seed: int) -> None:
     assert lower_bound(PROBLEM, multipliers) <= hinge_objective(PROBLEM, theta)
 
 
+def test_the_lower_bound_allows_for_free_intercepts() -> None:
+    """Uninformative features and a frequent class: intercepts alone push the hinge below one, what a bound without them says."""
+    labels = np.array([0] * 14 + [1, 2] * 3)
+    problem = linear_problem(1e-3 * X[:20], labels, np.ones(20), CLASSES, C=1.0, fit_intercept=True)
+    theta = np.zeros((X.shape[1] + 1, CLASSES))
+    theta[-1, 0] = 1.0
+    assert hinge_objective(problem, theta) < 0.7
+    wrong_classes = np.eye(CLASSES)[(labels + 1) % CLASSES]
+    assert lower_bound(problem, wrong_classes) <= hinge_objective(problem, theta)
+
+
+@pytest.mark.parametrize(("mapping", "most"), [("ratio", 28), ("hardmax", 28)])
+def test_interior_methods_take_few_iterations(mapping: str, most: int) -> None:
+    """Their corrections and stopping rules save iterations, which no optimum would show."""
+    fits = [LastLayerClassifier(mapping, C=C, n_restarts=1).fit(X, LABELS) for C in (1e-4, 1e-2, 1.0)]
+    assert sum(fit.n_iter_ for fit in fits) <= most
+
+
 @pytest.mark.parametrize("C", [1e-3, 1.0])
 @pytest.mark.parametrize(("mapping", "module"), [("ratio", barrier_newton), ("hardmax", margin_newton)])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
@@ -56,8 +74,9 @@ def test_features_of_very_different_scales(mapping: str) -> None:
 def test_separable_classes_keep_a_finite_hinge() -> None:
     """Where nothing is misclassified the objective is all penalty: the gap is still proved relative to it."""
     far = X + 8.0 * np.eye(CLASSES, X.shape[1])[LABELS]
-    model = LastLayerClassifier("hardmax", C=100.0, tol=1e-4).fit(far, LABELS)
+    model = LastLayerClassifier("hardmax", C=1e4).fit(far, LABELS)
     assert model.converged_
+    assert model.n_iter_ <= 25
     scores = far @ model.coef_.T + model.intercept_
     margins = scores[np.arange(len(far)), LABELS][:, None] - scores + np.eye(CLASSES)[LABELS]
     assert margins.min() > 1.0 - 1e-2
@@ -76,3 +95,6 @@ def test_conjugate_gradients_solve_and_notice_negative_curvature() -> None:
     stopped = conjugate_gradients(lambda v: indefinite @ v, right, lambda v: v, rtol=1e-12, max_iter=50)
     assert stopped.is_curved_down
     assert float(np.sum(stopped.step * right)) > 0
+    first = conjugate_gradients(lambda v: -v, right, lambda v: 2.0 * v, rtol=1e-12, max_iter=50)
+    assert first.is_curved_down
+    np.testing.assert_array_equal(first.step, 2.0 * right)

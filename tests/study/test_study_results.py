@@ -16,7 +16,7 @@ from lastlayer.study import StudyError, StudyResults
 from lastlayer.study.checkpoint import Checkpoints, FinishedFit, read_fit, write_fit
 from lastlayer.study.collect import Failure, collect
 from lastlayer.study.datasets import Dataset
-from lastlayer.study.fingerprint import mapping_fingerprint, study_fingerprint
+from lastlayer.study.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY
 from lastlayer.study.settings import check_settings
 
@@ -168,6 +168,11 @@ def test_settings_that_change_fits_make_their_own() -> None:
     assert one != two
     for change in ({"repeats": 3}, {"mappings": ("softmax",)}, {"margin": {}}, {"jobs": 2}, {"level": 0.9}):
         assert study_fingerprint(DATA, replace(SETTINGS, **change)) == base
+
+
+def test_the_code_that_makes_fits_is_where_the_fingerprint_looks() -> None:
+    missing = [room for room in code_rooms() if not room.exists()]
+    assert missing == []
 
 
 def test_mappings_are_told_apart_by_what_they_compute() -> None:

@@ -30,7 +30,8 @@ def check_vjp(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
 
             def value(scores, v=v):  # type: ignore[no-untyped-def]
                 return mp.fsum(
-                    a * b for a, b in zip(oracles.exact_row(v, mp), mapping.oracle(scores, mp, **mapping.values))
+                    a * b
+                    for a, b in zip(oracles.exact_row(v, mp), mapping.oracle(scores, mp, **mapping.values), strict=True)
                 )
 
             exact = oracles.central_difference(value, row, mp)
@@ -55,7 +56,7 @@ def check_log_vjp(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None
 
         def value(scores, v=v, alive=alive):  # type: ignore[no-untyped-def]
             p = mapping.oracle(scores, mp, **mapping.values)
-            return mp.fsum(a * mp.log(b) for a, b, on in zip(oracles.exact_row(v, mp), p, alive) if on)
+            return mp.fsum(a * mp.log(b) for a, b, on in zip(oracles.exact_row(v, mp), p, alive, strict=True) if on)
 
         exact = oracles.central_difference(value, row, mp)
         size = float(np.abs(v).max()) * max(1.0, *(abs(float(e)) for e in exact))

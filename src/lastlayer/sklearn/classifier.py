@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 import lastlayer as ll
 from lastlayer.sklearn.fitting import fit_from_starts
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
-from lastlayer.sklearn.problem import Floats, LinearProblem, linear_problem
+from lastlayer.sklearn.problem import Floats, linear_problem, split_theta
 
 
 class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -120,7 +120,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             max_iter=self.max_iter,
         )
         total = float(sample_weight.sum())
-        self._keep(problem, mapping, solution.theta)
+        weights, self.intercept_ = split_theta(problem, solution.theta)
+        self.coef_ = np.ascontiguousarray(weights.T)
         self.objective_, self.restart_spread_ = solution.objective * total, spread * total
         self.n_iter_, self.converged_ = max(1, solution.iterations), solution.converged
         if not solution.converged:
@@ -218,10 +219,3 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return None
         theta = self.coef_.T
         return self.classes_, np.vstack([theta, self.intercept_]) if self.fit_intercept else theta
-
-    def _keep(self, problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats) -> None:
-        """Split θ into weights and intercepts, what is loose in them pinned."""
-        self.coef_ = np.ascontiguousarray(theta[:-1].T if problem.has_intercept else theta.T)
-        self.intercept_ = np.zeros(problem.classes)
-        if problem.has_intercept:
-            self.intercept_ = INTERCEPT_CONSTRAINTS[mapping.linear.intercept_constraint].impose(theta[-1].copy())

@@ -90,6 +90,8 @@ def _predict_and_correct(
         wanted = change_of_products / slacks
         wanted_sum = (wanted + multipliers).sum(axis=1, keepdims=True) - 1.0
         step = solve(-residual - problem.pull_back(weight * (wanted - ratio * (wanted_sum / total))))
+        # What is common to all classes changes nothing: only rounding errors would ever move it, and without end.
+        step = step - step.mean(axis=1, keepdims=True)
         moved = problem.scores(step)
         slack_step = (wanted_sum + np.sum(ratio * moved, axis=1, keepdims=True)) / total - moved
         return step, slack_step, wanted - ratio * slack_step

@@ -57,12 +57,7 @@ def _sum_of_others(weights: Floats) -> Floats:
 
 def _diagonal(problem: LinearProblem, own: Floats) -> Callable[[Floats], Floats]:
     inverse = 1.0 / (problem.gram_diagonals(own) + problem.penalty)
-    return lambda gradient: _centred(inverse * _centred(gradient))
-
-
-def _centred(step: Floats) -> Floats:
-    """Without the part common to all classes, along which nothing but rounding errors would ever move."""
-    return step - step.mean(axis=1, keepdims=True)
+    return lambda gradient: inverse * gradient
 
 
 def _factored(problem: LinearProblem, own: Floats, halves: Floats) -> Callable[[Floats], Floats]:
@@ -87,7 +82,7 @@ def _factored(problem: LinearProblem, own: Floats, halves: Floats) -> Callable[[
     factor = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
 
     def precondition(gradient: Floats) -> Floats:
-        solved = scale * cho_solve(factor, scale * _centred(gradient).T.ravel(), check_finite=False)
-        return _centred(solved.reshape(classes, size).T)
+        solved = scale * cho_solve(factor, scale * gradient.T.ravel(), check_finite=False)
+        return solved.reshape(classes, size).T
 
     return precondition

@@ -99,3 +99,8 @@ def linear_problem(
         )
         penalty[-1] = 0.0
     return LinearProblem(features, labels, sample_weight / total, penalty, classes, fit_intercept)
+
+
+def split_theta(problem: LinearProblem, theta: Floats) -> tuple[Floats, Floats]:
+    """θ (D, K) as weights (d, K) and intercepts (K,), which are zero where the problem has none."""
+    return (theta[:-1], theta[-1].copy()) if problem.has_intercept else (theta, np.zeros(problem.classes))

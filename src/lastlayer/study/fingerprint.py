@@ -20,7 +20,7 @@ from lastlayer.study.results import StudySettings
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skrub", "pandas")
 #: The parts of lastlayer that a fit goes through.
 _ROOMS = ("mappings", "activation", "kernels", "losses", "dispatch.py", "functions", "sklearn")
-_OWN = ("features.py", "plan.py", "strength.py", "fit.py", "metrics.py", "bins.py")
+_OWN = ("features.py", "plan.py", "strength.py", "model.py", "fit.py", "metrics.py", "bins.py")
 
 
 def study_fingerprint(data: Dataset, settings: StudySettings) -> str:
@@ -69,13 +69,18 @@ def _column_bytes(column: pd.Series) -> bytes:
     return np.ascontiguousarray(pd.util.hash_pandas_object(cells, index=False).to_numpy()).tobytes()
 
 
+def code_rooms() -> list[Path]:
+    """The files and folders of lastlayer that a fit goes through."""
+    package = Path(lastlayer.__file__).parent
+    return [package / room for room in _ROOMS] + [package / "study" / name for name in _OWN]
+
+
 @cache
 def _code_fingerprint() -> str:
     """Of the libraries' versions and of our own files, so that a fit outlives no change to what made it."""
     digest = hashlib.sha256(" ".join(version(library) for library in _LIBRARIES).encode())
     package = Path(lastlayer.__file__).parent
-    rooms = [package / room for room in _ROOMS] + [package / "study" / name for name in _OWN]
-    files = [file for room in rooms for file in (sorted(room.rglob("*")) if room.is_dir() else [room])]
+    files = [file for room in code_rooms() for file in (sorted(room.rglob("*")) if room.is_dir() else [room])]
     for file in files:
         if file.suffix in (".py", ".so", ".pyd") and file.is_file():
             digest.update(file.relative_to(package).as_posix().encode())
