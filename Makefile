@@ -14,8 +14,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
 
+# Two processes, each with whole files: oracles are remembered within a file.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -23,7 +26,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py

@@ -28,7 +28,7 @@ import lastlayer as ll
 from lastlayer.checks import oracles
 from lastlayer.checks.measure import ulp_error
 
-SHAPES = [(65536, 2), (65536, 10), (65536, 100), (8192, 1000), (1024, 32000)]
+SHAPES = [(65536, 2), (65536, 10), (8192, 100), (1024, 1000)]
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -19,6 +19,7 @@ import sys
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from lastlayer import MAPPINGS
 from lastlayer.study.comparisons import MARGIN, compare
@@ -98,4 +99,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # The fits are small: threads of the linear algebra would wait for each other more than they compute.
+    with threadpool_limits(limits=1):
+        main()

@@ -40,3 +40,8 @@ def test_entmax_takes_one_alpha_per_row():
     for row, alpha, p in zip(scores, alphas, together, strict=True):
         np.testing.assert_allclose(p, ll.entmax(row, alpha=float(alpha)), rtol=0, atol=4e-16)
     assert np.isnan(ll.entmax(scores, alpha=np.full(6, 0.5))).all()
+
+
+def test_every_mapping_ran_on_every_backend(never_executed):
+    """Stands last, so that it sees what ran before it."""
+    assert never_executed == set()

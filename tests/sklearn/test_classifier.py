@@ -212,6 +212,15 @@ def test_bad_labels_and_weights_name_themselves() -> None:
         LastLayerClassifier().fit(X, LABELS, sample_weight=np.full(len(X), -1.0))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_users_domain_is_never_left_while_training() -> None:
+    """Without an interior path a line search sticks at the first wall, above the optimum, but inside."""
+    stuck = dataclasses.replace(RATIO, linear=dataclasses.replace(RATIO.linear, method="loss"))
+    model, best = LastLayerClassifier(stuck, C=20.0).fit(X, LABELS), fitted("ratio", C=20.0)
+    assert not np.isnan(model.predict_proba(X)).any()
+    assert best.objective_ < model.objective_ < len(X) * np.log(3)
+
+
 def test_an_interior_path_for_another_loss_is_refused() -> None:
     linear = dataclasses.replace(ll.MAPPINGS["ratio"].linear)
     wrong = dataclasses.replace(ll.MAPPINGS["spherical"], linear=linear)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from planted_problems import CLASSES, blobs
 from scipy import sparse
+from scipy.linalg import null_space
 
-from lastlayer.sklearn import LastLayerClassifier, barrier_newton, margin_newton
+from lastlayer.sklearn import LastLayerClassifier, barrier_newton, interior_point, margin_newton
 from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
 from lastlayer.sklearn.margin import hinge_objective, lower_bound
-from lastlayer.sklearn.problem import linear_problem
+from lastlayer.sklearn.problem import LinearProblem, linear_problem
 
 X, LABELS = blobs(rows=200, features=8, seed=4)
 PROBLEM = linear_problem(X, LABELS, np.ones(len(X)), CLASSES, C=0.3, fit_intercept=True)
@@ -37,6 +38,55 @@ def test_the_lower_bound_allows_for_free_intercepts() -> None:
     assert hinge_objective(problem, theta) < 0.7
     wrong_classes = np.eye(CLASSES)[(labels + 1) % CLASSES]
     assert lower_bound(problem, wrong_classes) <= hinge_objective(problem, theta)
+
+
+def inside_point(problem: LinearProblem, size: float) -> np.ndarray:
+    """A random θ whose scores are all positive and whose intercepts sum to one."""
+    theta = np.random.default_rng(7).normal(scale=size, size=(X.shape[1] + 1, CLASSES))
+    theta[-1] = problem.frequencies
+    assert problem.scores(theta).min() > 0
+    return theta
+
+
+def test_newton_steps_with_and_without_factors_are_newtons() -> None:
+    """Both against a solve with the whole Hessian on the plane where intercept steps sum to zero."""
+    theta = inside_point(PROBLEM, 0.005)
+    scores = PROBLEM.scores(theta)
+    random = np.random.default_rng(8)
+    convex = PROBLEM.row_weight[:, None] * random.uniform(2.0, 4.0, size=scores.shape)
+    concave = PROBLEM.row_weight * random.uniform(0.1, 0.2, size=len(scores))
+    size = PROBLEM.penalty.size
+    design = PROBLEM.design
+    hessian = np.kron(np.ones((CLASSES, CLASSES)), -(design.T * concave) @ design)
+    for k in range(CLASSES):
+        block = slice(k * size, (k + 1) * size)
+        hessian[block, block] += (design.T * convex[:, k]) @ design + np.diag(PROBLEM.penalty[:, 0])
+    plane = null_space(np.kron(np.ones(CLASSES), np.eye(size)[-1])[None, :])
+    gradient = random.normal(size=(size, CLASSES))
+    exact = -plane @ np.linalg.solve(plane.T @ hessian @ plane, plane.T @ gradient.T.ravel())
+    for system in (barrier_newton._factored, barrier_newton._iterated):
+        step = system(PROBLEM, convex, concave).descend(gradient)
+        np.testing.assert_allclose(step.T.ravel(), exact, atol=2e-3 * np.abs(exact).max())
+        assert abs(step[-1].sum()) < 1e-9
+
+
+def test_a_step_towards_a_wall_stops_where_the_barrier_has_not_yet_risen() -> None:
+    """One row a class, so that a single wall weighs enough to turn the step back."""
+    problem = linear_problem(np.eye(CLASSES), np.arange(CLASSES), np.ones(CLASSES), CLASSES, C=1e3, fit_intercept=True)
+    theta = np.zeros((CLASSES + 1, CLASSES))
+    theta[-1] = problem.frequencies
+    scores, goal = problem.scores(theta), problem.targets + 2.0
+    step = np.vstack([np.eye(CLASSES) - 0.3, np.zeros(CLASSES)])
+    slope = float(np.sum(step * interior_point._gradient(problem, theta, scores, goal / scores)))
+    assert slope < 0
+    direction = interior_point.Direction(9.0 * step, 9.0 * problem.scores(step), goal, 9.0 * slope, False)
+
+    def phi(length: float) -> float:
+        moved = theta + length * direction.theta
+        return interior_point.objective(problem, moved, problem.scores(moved), goal)
+
+    assert phi(direction.longest(scores)) > phi(0.0)
+    assert phi(interior_point._step_length(problem, theta, scores, direction, goal)) < phi(0.0)
 
 
 @pytest.mark.parametrize(("mapping", "most"), [("ratio", 28), ("hardmax", 28)])

@@ -26,7 +26,7 @@ def log_softmax(scores: Array, *, axis: int = -1, out: Array | None = None) -> A
 
     >>> import numpy as np
     >>> float(log_softmax(np.float32([0, -17]))[0])
-    -4.1399376880349155e-08
+    -4.139937459513021e-08
     """
     return log_probabilities(scores, mapping="softmax", axis=axis, out=out)
 
