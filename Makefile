@@ -14,9 +14,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
 
-# Two processes, each with whole files: oracles are remembered within a file. With the switch of SciPy scikit-learn checks
-# array-API input too.
-PYTEST := SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two processes, each with whole files: oracles are remembered within a file.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: $(VENV)/.test
 	$(PYTEST)

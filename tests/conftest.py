@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Before SciPy is imported: scikit-learn then checks array-API input too.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import array_api_strict
 import numpy as np
 import pytest

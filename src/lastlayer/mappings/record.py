@@ -137,6 +137,8 @@ class LinearModel:
     intercept_constraint: Literal["sum_to_zero", "sum_to_one", "unit_norm", "none"] = "none"
     #: How the fit is done: on the loss itself, along an interior path (scores must stay positive), or by margins.
     method: Literal["loss", "interior_point", "margin"] = "loss"
+    #: What training with free intercepts makes of the mapping, as a study tells it; empty where nothing is remarkable.
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,12 @@ SIGMOID_RATIO = normalized(
     limits_of_g=(0.0, 1.0),
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=3),
-    linear=LinearModel(),
+    linear=LinearModel(
+        note=(
+            "Far below zero the sigmoid is an exponential, and free intercepts may take the scores there: it can train "
+            "towards softmax, and then cannot differ from it."
+        )
+    ),
     limits="+inf counts as g = 1; −inf: probability 0; all −inf: NaN",
     references=("Laha et al. 2018, On controllable sparse alternatives to softmax",),
 )

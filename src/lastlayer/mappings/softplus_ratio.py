@@ -58,7 +58,12 @@ SOFTPLUS_RATIO = normalized(
     limits_of_g=(0.0, float("inf")),
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=3),
-    linear=LinearModel(),
+    linear=LinearModel(
+        note=(
+            "Far below zero softplus is an exponential, and free intercepts may take the scores there: it can train "
+            "towards softmax, and then cannot differ from it."
+        )
+    ),
     limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
     references=(
         "Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing (softplus)",

@@ -125,10 +125,12 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.objective_, self.restart_spread_ = solution.objective * total, spread * total
         self.n_iter_, self.converged_ = max(1, solution.iterations), solution.converged
         if not solution.converged:
+            more = (
+                f"Raise max_iter (now {self.max_iter}) or tol" if solution.iterations >= self.max_iter else "Raise tol"
+            )
             warnings.warn(
                 f"{mapping.label} stopped after {solution.iterations} iterations before reaching its optimum: "
-                f"{solution.distance}. Raise max_iter (now {self.max_iter}) or tol, lower C (now {self.C:g}), or bring "
-                "the features to a common scale.",
+                f"{solution.distance}. {more}, lower C (now {self.C:g}), or bring the features to a common scale.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

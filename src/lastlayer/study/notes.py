@@ -44,6 +44,7 @@ def study_notes(
         *more,
         *(f"{label} could not be studied, because a fit failed: {reason}." for label, reason in failed.items()),
         *_margin_form_notes(mappings),
+        *(f"{mapping.label}: {mapping.linear.note}" for mapping in mappings if mapping.linear.note),
         *_calibration_note(fits),
     ]
     for mapping, own in fits.groupby("mapping", sort=False):
