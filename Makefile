@@ -7,6 +7,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is compiled: a change there needs another installation.
+NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: study test check bench docs clean
@@ -39,11 +41,11 @@ $(BIN)/python:
 	  { echo "lastlayer needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.study: pyproject.toml | $(BIN)/python
+$(VENV)/.study: pyproject.toml $(NATIVE) | $(BIN)/python
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[study]"
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.test: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev]"
 	@touch $@ $(VENV)/.study
 

@@ -28,7 +28,9 @@ import lastlayer as ll
 from lastlayer.checks import oracles
 from lastlayer.checks.measure import ulp_error
 
-SHAPES = [(65536, 2), (65536, 10), (8192, 100), (1024, 1000)]
+SHAPES = [(65536, 2), (65536, 10), (65536, 100), (8192, 1000), (1024, 32000)]
+#: Scores up to which the mappings without a peer are timed too: some are still served by the slow formulas.
+SMALL = 1_000_000
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -118,6 +120,8 @@ def main() -> None:
         out = np.empty_like(x)
         floor = seconds(lambda x=x, out=out: np.copyto(out, x), budget)
         for operation, calls in cases(x, labels).items():
+            if len(calls) == 1 and n * k > SMALL:
+                continue
             times = {who: seconds(call, budget) for who, call in calls.items()}
             rows.append({"shape": [n, k], "operation": operation, "copy_s": floor, "seconds": times})
     worst = {operation: errors(operation) for operation in cases(np.ones((1, 2), np.float32), np.zeros(1, int))}
@@ -126,6 +130,7 @@ def main() -> None:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
+        "serving": ll.show_config()["implementations"],
         "versions": {
             "lastlayer": ll.__version__,
             "numpy": np.__version__,
@@ -136,7 +141,7 @@ def main() -> None:
     show(rows, worst)
     if not quick:
         RESULTS.mkdir(exist_ok=True)
-        record = RESULTS / "portable.json"
+        record = RESULTS / "cpu.json"
         record.write_text(json.dumps({"facts": facts, "rows": rows, "worst_error": worst}, indent=1) + "\n")
         print(f"recorded: {record}")
 

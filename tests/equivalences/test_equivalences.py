@@ -19,7 +19,8 @@ def test_entmax_at_two_is_sparsemax():
 
 
 def test_entmax_at_one_is_softmax():
-    np.testing.assert_array_equal(ll.entmax(SCORES, alpha=1), ll.softmax(SCORES))
+    # Softmax may have a native kernel where entmax has formulas: each keeps its own budget.
+    np.testing.assert_allclose(ll.entmax(SCORES, alpha=1), ll.softmax(SCORES), rtol=5 * EPS)
 
 
 @pytest.mark.parametrize("distance", [1e-3, 1e-6, 1e-9, 1e-12])

@@ -196,7 +196,9 @@ def test_a_mapping_of_one_s_own(tmp_path: Path) -> None:
     results = run_study("iris", mappings=[mine], folds=2, repeats=1, C=1.0, jobs=2, out=tmp_path)
     assert results.settings.mappings == ("softmax", "mine")
     brier = results.comparisons[results.comparisons["metric"] == "brier"].iloc[0]
-    assert (brier["mapping"], brier["difference"], brier["verdict"]) == ("mine", 0.0, "equal")
+    assert (brier["mapping"], brier["verdict"]) == ("mine", "equal")
+    # By the formulas, where softmax itself may have kernels: the same up to rounding.
+    assert abs(brier["difference"]) < 1e-9
 
 
 def test_a_mapping_that_fails_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from lastlayer.checks import oracles
 from lastlayer.checks.backend import NUMPY, Backend
 from lastlayer.checks.measure import absolute_error, ulp_error
 from lastlayer.checks.rows import score_rows
-from lastlayer.dispatch import implementation_for
+from lastlayer.dispatch import Request, implementation_for
 from lastlayer.functions import log_probabilities, probabilities
 from lastlayer.mappings import ProbabilityMapping
 
@@ -104,7 +104,9 @@ def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -
         limit = max(2.0, bound(mapping, dtype))
         for kind, rows in score_rows(mapping, dtype).items():
             scores = backend.to_array(rows)
-            got = backend.to_numpy(implementation_for(scores).evaluate(mapping, scores, "log_partition"))
+            got = backend.to_numpy(
+                implementation_for(scores, Request(mapping, "log_partition")).evaluate(mapping, scores, "log_partition")
+            )
             for row, value in zip(rows, got, strict=True):
                 truth = mapping.log_partition_oracle(oracles.exact_row(row, mp), mp, **mapping.values)
                 scale = max(abs(truth), mp.mpf(float(np.abs(row).max())))

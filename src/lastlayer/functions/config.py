@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.dispatch import implementations
+from lastlayer.dispatch import implementations, instruction_set, num_threads
+from lastlayer.dispatch import set_num_threads as set_kernel_threads
 from lastlayer.version import __version__
 
 
@@ -15,8 +16,8 @@ def show_config() -> dict[str, Any]:
     """What this installation computes with.
 
     Returns:
-        version, python, numpy, machine, native kernels (none yet: the portable formulas serve everything), and the
-        implementations in the order in which they are asked, each with what it serves.
+        version, python, numpy, machine, native_kernels (their instruction set, or why there are none), their threads, and
+        the implementations in the order in which they are asked, each with what it serves.
 
     >>> show_config()["implementations"][-1]["name"]
     'portable'
@@ -26,8 +27,9 @@ def show_config() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "native_kernels": None,
-        "threads": 1,
+        "native_kernels": instruction_set()
+        or "none: built without a C++ compiler, the portable formulas serve everything",
+        "threads": num_threads(),
         "implementations": [{"name": entry.name, "serves": entry.description} for entry in implementations()],
     }
 
@@ -43,3 +45,4 @@ def set_num_threads(n: int) -> None:
         raise TypeError(f"n is {n!r}; give a whole number of threads.")
     if n < 1:
         raise ValueError(f"n is {n}; give at least 1 thread.")
+    set_kernel_threads(n)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.activation import Activation
-from lastlayer.dispatch import implementation_for
+from lastlayer.dispatch import Request, implementation_for
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.functions.scores import Scores, check_domain, is_eager, prepare, write
+from lastlayer.functions.scores import check_domain, check_out, is_eager, prepare, write
 from lastlayer.functions.targets import prepare_row_weights, prepare_targets, prepare_weight
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
@@ -66,7 +66,7 @@ def loss(
     True
     """
     options = _options(weight, sample_weight, ignore_index, label_smoothing, z_loss, temperature, softcap, reduction)
-    return _loss(scores, targets, mapping, axis, options, on_domain, with_gradient=False)[0]
+    return _loss(scores, targets, mapping, axis, options, on_domain, False, None)[0]
 
 
 def loss_and_grad(
@@ -99,8 +99,7 @@ def loss_and_grad(
     -1.9287498479639178e-22
     """
     options = _options(weight, sample_weight, ignore_index, label_smoothing, z_loss, temperature, softcap, reduction)
-    value, gradient, checked = _loss(scores, targets, mapping, axis, options, on_domain, with_gradient=True)
-    return value, write(checked.restore(gradient), out)
+    return _loss(scores, targets, mapping, axis, options, on_domain, True, out)
 
 
 def cross_entropy(scores: Array, targets: Array, **options: Any) -> Any:
@@ -135,15 +134,18 @@ def _loss(
     options: LossOptions,
     on_domain: str,
     with_gradient: bool,
-) -> tuple[Any, Array | None, Scores]:
+    out: Array | None,
+) -> tuple[Any, Any]:
     record = resolve_mapping(mapping)
     checked = prepare(scores, axis)
     xp, values = checked.xp, checked.values
+    last = check_out(out, checked)
     checked_targets, is_soft = prepare_targets(targets, checked, options.ignore_index)
     options = prepare_weight(options, checked)
     options = prepare_row_weights(options, checked)
     if record.domain.is_valid is not None and is_eager(values):
         counted = True if is_soft else checked_targets != options.ignore_index
         check_domain(record, options.activation(values, xp), on_domain, xp, counted)
-    loss, gradient = implementation_for(values).loss(record, values, checked_targets, is_soft, options, with_gradient)
-    return loss, gradient, checked
+    chosen = implementation_for(values, Request(record, "loss", is_soft, options))
+    loss, gradient = chosen.loss(record, values, checked_targets, is_soft, options, with_gradient, last)
+    return loss, write(gradient, last, out, checked) if with_gradient else None

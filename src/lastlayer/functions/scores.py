@@ -97,22 +97,32 @@ def check_domain(
     )
 
 
-def write(result: Array, out: Any) -> Array:
-    """The result, written into `out` where one is given.
+def check_out(out: Any, scores: Scores) -> Array | None:
+    """`out` with the class axis last, fit for a result like the scores; None where none is given.
 
     Raises:
-        TypeError: `out` is of another library or dtype, or cannot be written.
-        ValueError: `out` has another shape.
+        TypeError: `out` is of another library or dtype.
+        ValueError: `out` has another shape, or is read-only.
     """
     if out is None:
-        return result
-    if type(out) is not type(result) or out.dtype != result.dtype:
+        return None
+    values = scores.values
+    if type(out) is not type(values) or out.dtype != values.dtype:
         raise TypeError(
-            f"out is {type(out).__name__} of {getattr(out, 'dtype', '?')}; it must be like the result: {result.dtype}."
+            f"out is {type(out).__name__} of {getattr(out, 'dtype', '?')}; it must be like the result: {values.dtype}."
         )
-    if tuple(out.shape) != tuple(result.shape):
-        raise ValueError(f"out has shape {tuple(out.shape)}; it must have the result's shape {tuple(result.shape)}.")
+    shape = tuple(scores.restore(values).shape)
+    if tuple(out.shape) != shape:
+        raise ValueError(f"out has shape {tuple(out.shape)}; it must have the result's shape {shape}.")
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out is read-only; give a writable array.")
-    out[...] = result
+    return scores.xp.moveaxis(out, scores.axis, -1)
+
+
+def write(result: Array, last: Array | None, out: Any, scores: Scores) -> Array:
+    """The result with its class axis put back, in `out` where one is given; `last` is what `check_out` made of it."""
+    if out is None:
+        return scores.restore(result)
+    if result is not last:
+        last[...] = result  # type: ignore[index]
     return out

@@ -1,1 +1,1 @@
-"""Raw buffers: compiled kernels. Empty until the native kernels land; `dispatch` finds their place ready."""
+"""Raw buffers: compiled kernels, the native ones in C++. Only `dispatch` knows them."""

@@ -19,7 +19,7 @@ from lastlayer.study.results import StudySettings
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skrub", "pandas")
 #: The parts of lastlayer that a fit goes through.
-_ROOMS = ("mappings", "activation", "kernels", "losses", "dispatch.py", "functions", "sklearn")
+_ROOMS = ("mappings", "activation", "kernels", "losses", "dispatch", "functions", "sklearn")
 _OWN = ("features.py", "plan.py", "strength.py", "model.py", "fit.py", "metrics.py", "bins.py")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from array_api_compat import array_namespace
 
-from lastlayer.dispatch import Implementation, loss_dtype, portable_evaluate, portable_loss, working_dtype
+from lastlayer.dispatch import Implementation, Request, loss_dtype, portable_evaluate, portable_loss, working_dtype
 from lastlayer.losses import LossOptions, reduction_scale, row_losses
 from lastlayer.mappings import ProbabilityMapping
 
@@ -85,6 +85,7 @@ def _loss(
     is_soft: bool,
     options: LossOptions,
     with_gradient: bool,
+    out: torch.Tensor | None = None,
 ) -> tuple[Any, Any]:
     if is_soft and targets.requires_grad:
         raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
@@ -93,11 +94,11 @@ def _loss(
     return _Loss.apply(scores, targets, mapping, is_soft, options), None  # type: ignore[no-untyped-call]
 
 
-def _evaluate(mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str) -> Any:
+def _evaluate(mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None) -> Any:
     return _Evaluate.apply(scores, mapping, quantity)  # type: ignore[no-untyped-call]
 
 
-def _serves(scores: Any) -> bool:
+def _serves(scores: Any, request: Request) -> bool:
     return isinstance(scores, torch.Tensor) and scores.requires_grad and torch.is_grad_enabled()
 
 

@@ -1,0 +1,71 @@
+"""The records' own formulas, on any array library: what serves everything that nothing faster does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from lastlayer.dispatch.table import Implementation
+from lastlayer.losses import LossOptions, reduce_losses, reduction_scale, row_losses
+from lastlayer.mappings import Point, ProbabilityMapping
+
+Array = Any
+Namespace = Any
+
+
+def working_dtype(scores: Array, xp: Namespace) -> Any:
+    """float64 where the array's library and device have it, else the scores' own dtype (JAX without x64)."""
+    available = xp.__array_namespace_info__().dtypes(kind="real floating")
+    return available.get("float64", scores.dtype)
+
+
+def loss_dtype(scores: Array, xp: Namespace) -> Any:
+    """The dtype of a loss: float64 for float64 scores, float32 for float32 and the half types."""
+    return scores.dtype if scores.dtype == xp.float64 else xp.float32
+
+
+def portable_evaluate(mapping: ProbabilityMapping, scores: Array, quantity: str, out: Array | None = None) -> Array:
+    """The record's formula, in float64, rounded once to the scores' dtype; `out` is left to the caller."""
+    xp = array_namespace(scores)
+    # Overflow, 0/0 and log 0 happen in branches that are then not taken, and at edges whose result is defined.
+    with np.errstate(all="ignore"):
+        point: Point = mapping.at(xp.astype(scores, working_dtype(scores, xp)), xp)
+        return xp.astype(getattr(point, quantity)(), scores.dtype)
+
+
+def portable_loss(
+    mapping: ProbabilityMapping,
+    scores: Array,
+    targets: Array,
+    is_soft: bool,
+    options: LossOptions,
+    with_gradient: bool,
+    out: Array | None = None,
+) -> tuple[Any, Array | None]:
+    """The record's loss, reduced, and its gradient, in float64, each rounded once; `out` is left to the caller."""
+    xp = array_namespace(scores)
+    with np.errstate(all="ignore"):
+        wide = xp.astype(scores, working_dtype(scores, xp))
+        rows = row_losses(mapping, wide, targets, is_soft, options, xp, with_gradient)
+        reduced = reduce_losses(rows.losses, rows.denominators, options.reduction, xp)
+        dtype = loss_dtype(scores, xp)
+        loss = (
+            tuple(xp.astype(part, dtype) for part in reduced)
+            if isinstance(reduced, tuple)
+            else xp.astype(reduced, dtype)
+        )
+        if rows.gradient is None:
+            return loss, None
+        scale = reduction_scale(rows.denominators, options.reduction, xp)
+        return loss, xp.astype(rows.gradient * scale, scores.dtype)
+
+
+PORTABLE = Implementation(
+    name="portable",
+    description="array-API formulas in float64 with compensated sums; any array library",
+    serves=lambda scores, request: True,
+    evaluate=portable_evaluate,
+    loss=portable_loss,
+)

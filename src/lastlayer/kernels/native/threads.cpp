@@ -1,0 +1,153 @@
+#include "threads.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace lastlayer {
+namespace {
+
+// Below this many scores a thread, waking one costs more than it saves.
+constexpr int64_t worthwhile = 32768;
+// Parts a thread, so that a thread that was interrupted is not waited for.
+constexpr int64_t parts_a_thread = 4;
+
+int processors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// The whole processors that a control group's quota grants, or 0 where there is none.
+int quota() {
+  double limit = 0.0, period = 0.0;
+  if (FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    const int read = std::fscanf(file, "%lf %lf", &limit, &period);
+    std::fclose(file);
+    if (read == 2 && period > 0.0) return std::max(1, int(limit / period + 0.5));
+  }
+  return 0;
+}
+
+class Pool {
+ public:
+  // One owner at a time; who comes second works alone.
+  std::mutex owner;
+
+  void run(int threads, int64_t parts, const std::function<void(int64_t)>& part) {
+    {
+      std::lock_guard<std::mutex> lock(state_);
+      for (; started_ < threads - 1; ++started_) std::thread([this, id = started_] { serve(id); }).detach();
+      part_ = &part;
+      parts_ = parts;
+      next_ = 0;
+      wanted_ = threads - 1;
+      busy_ = wanted_;
+      ++generation_;
+    }
+    wake_.notify_all();
+    work();
+    std::unique_lock<std::mutex> lock(state_);
+    done_.wait(lock, [this] { return busy_ == 0; });
+    part_ = nullptr;
+  }
+
+ private:
+  void work() {
+    for (int64_t i = next_++; i < parts_; i = next_++) (*part_)(i);
+  }
+
+  void serve(int id) {
+    uint64_t seen = 0;
+    std::unique_lock<std::mutex> lock(state_);
+    for (;;) {
+      wake_.wait(lock, [&] { return generation_ != seen; });
+      seen = generation_;
+      if (id >= wanted_) continue;
+      lock.unlock();
+      work();
+      lock.lock();
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex state_;
+  std::condition_variable wake_, done_;
+  const std::function<void(int64_t)>* part_ = nullptr;
+  std::atomic<int64_t> next_{0};
+  int64_t parts_ = 0;
+  int started_ = 0, wanted_ = 0, busy_ = 0;
+  uint64_t generation_ = 0;
+};
+
+std::atomic<Pool*> shared_pool{nullptr};
+std::atomic<int> chosen_threads{0};
+
+// Never freed: its threads wait on it until the process ends, and a forked child leaves its parent's copy alone.
+Pool& pool() {
+  Pool* current = shared_pool.load();
+  if (!current) {
+    Pool* fresh = new Pool;
+    if (shared_pool.compare_exchange_strong(current, fresh)) return *fresh;
+    delete fresh;
+  }
+  return *current;
+}
+
+#if !defined(_WIN32)
+const int at_fork = pthread_atfork(nullptr, nullptr, [] { shared_pool.store(nullptr); });
+#endif
+
+}  // namespace
+
+int default_threads() {
+  if (const char* given = std::getenv("OMP_NUM_THREADS")) {
+    const int threads = std::atoi(given);
+    if (threads >= 1) return threads;
+  }
+  const int granted = quota();
+  return granted ? std::min(granted, processors()) : processors();
+}
+
+int num_threads() {
+  int threads = chosen_threads.load();
+  if (!threads) {
+    threads = default_threads();
+    int unset = 0;
+    if (!chosen_threads.compare_exchange_strong(unset, threads)) threads = unset;
+  }
+  return threads;
+}
+
+void set_num_threads(int threads) { chosen_threads.store(std::max(1, threads)); }
+
+void parallel_rows(int64_t rows, int64_t cost, const std::function<void(int64_t, int64_t)>& work) {
+  if (rows <= 0) return;
+  const int64_t size = rows * std::max<int64_t>(1, cost);
+  const int threads = int(std::min<int64_t>({num_threads(), rows, std::max<int64_t>(1, size / worthwhile)}));
+  if (threads > 1) {
+    Pool& shared = pool();
+    std::unique_lock<std::mutex> lock(shared.owner, std::try_to_lock);
+    if (lock.owns_lock()) {
+      const int64_t parts = std::min(rows, threads * parts_a_thread);
+      shared.run(threads, parts, [&](int64_t i) { work(rows * i / parts, rows * (i + 1) / parts); });
+      return;
+    }
+  }
+  work(0, rows);
+}
+
+}  // namespace lastlayer

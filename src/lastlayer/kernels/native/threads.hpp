@@ -1,0 +1,18 @@
+// Threads that wait between calls, started at the first call that is worth them.
+#pragma once
+#include <cstdint>
+#include <functional>
+
+namespace lastlayer {
+
+// OMP_NUM_THREADS where it is set, else what affinity and control group grant.
+int default_threads();
+int num_threads();
+void set_num_threads(int threads);
+
+// Calls work(begin, end) over parts of [0, rows), on several threads where rows * cost (scores touched) is worth it.
+// A part's bounds never show in its results. Called from several threads at once, or inside itself, all but the first
+// caller run on their own thread. A forked child starts afresh.
+void parallel_rows(int64_t rows, int64_t cost, const std::function<void(int64_t, int64_t)>& work);
+
+}  // namespace lastlayer

@@ -1,0 +1,311 @@
+"""The native kernels: served where they say so, equal to the formulas, exact on every instruction set, safe under threads and forks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lastlayer as ll
+from lastlayer.activation import Activation
+from lastlayer.checks.measure import ulp_error
+from lastlayer.dispatch import PORTABLE, Request, implementation_for, instruction_set
+from lastlayer.losses import LossOptions
+
+kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
+DTYPES = (np.float32, np.float64)
+SERVED = {np.float32: getattr(kernels, "FLOAT32_MAPPINGS", ()), np.float64: getattr(kernels, "FLOAT64_MAPPINGS", ())}
+CASES = [(name, dtype) for dtype, names in SERVED.items() for name in names]
+INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
+QUANTITIES = ("probabilities", "log_probabilities", "log_partition")
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+def scores_for(name: str, rng: np.random.Generator, rows: int, classes: int, dtype: Any) -> np.ndarray:
+    x = rng.normal(size=(rows, classes)) * 10 ** rng.uniform(-1, 2) + rng.choice([0.0, -40.0, 3e3])
+    return (np.abs(x) if ll.MAPPINGS[name].domain.is_valid is not None else x).astype(dtype)
+
+
+def with_special_values(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows with NaN and infinities, and rows of ties."""
+    for i in range(0, len(x), 3):
+        x[i, rng.integers(x.shape[1])] = rng.choice([np.nan, np.inf, -np.inf, 0.0, x[i].max()])
+    x[-1] = rng.choice([1.0, -np.inf])
+    return x
+
+
+def portable(name: str, x: np.ndarray, quantity: str) -> np.ndarray:
+    return PORTABLE.evaluate(ll.MAPPINGS[name], x, quantity)
+
+
+def assert_near(got: Any, expected: Any, ulps: float, scale: Any = None) -> None:
+    """Within so many ULP of the expected value, or of `scale` where it is larger; infinities and NaN equal."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    special = ~np.isfinite(expected)
+    np.testing.assert_array_equal(got[special], expected[special])
+    size = np.abs(expected) if scale is None else np.maximum(np.abs(expected), scale)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(got.astype(np.float64) - expected) / np.spacing(size.astype(got.dtype))
+    assert (error[~special] <= ulps).all(), (float(error[~special].max()), got.dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_kernels_serve_their_mappings_and_nothing_else(dtype):
+    x = np.zeros((2, 3), dtype)
+    for name, mapping in ll.MAPPINGS.items():
+        for quantity in QUANTITIES:
+            chosen = implementation_for(x, Request(mapping, quantity)).name
+            assert chosen.startswith("native") == (name in SERVED[dtype]), (name, quantity, chosen)
+    softmax = ll.MAPPINGS["softmax"]
+    impostor = type(softmax)(**{**vars(softmax), "evaluate": ll.MAPPINGS["hardmax"].evaluate})
+    assert implementation_for(x, Request(impostor, "probabilities")).name == "portable"
+    assert implementation_for(x.astype(np.float16), Request(softmax, "probabilities")).name == "portable"
+    assert implementation_for(x, Request(softmax, "loss", True, LossOptions())).name == "portable"
+    listed = ll.show_config()
+    assert listed["native_kernels"] == instruction_set()
+    assert [entry["name"] for entry in listed["implementations"]][-1] == "portable"
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_random_shapes_agree_with_the_formulas(name, dtype):
+    rng = np.random.default_rng(8)
+    for _ in range(120):
+        rows, classes = (
+            int(rng.integers(0, 9)),
+            int(rng.choice([1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 130, 1000])),
+        )
+        x = scores_for(name, rng, rows, classes, dtype)
+        if rows and rng.random() < 0.5:
+            x = with_special_values(x, rng)
+            x = np.abs(x) if ll.MAPPINGS[name].domain.is_valid is not None else x
+        for quantity in QUANTITIES:
+            got = implementation_for(x, Request(ll.MAPPINGS[name], quantity)).evaluate(ll.MAPPINGS[name], x, quantity)
+            scale = np.abs(x).max(axis=-1) if quantity == "log_partition" else None
+            if scale is not None:
+                scale = np.where(np.isfinite(scale), scale, 0)
+            assert got.dtype == dtype
+            assert_near(got, portable(name, x, quantity), 4, scale)
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_losses_agree_with_the_formulas(name, dtype):
+    rng = np.random.default_rng(9)
+    for trial in range(120):
+        rows, classes = int(rng.integers(0, 9)), int(rng.choice([1, 2, 3, 9, 16, 17, 40, 65, 200]))
+        x = scores_for(name, rng, rows, classes, dtype)
+        labels = rng.integers(0, classes, size=rows)
+        labels[rng.random(rows) < 0.2] = -100
+        plain = trial % 3 == 0
+        options: dict[str, Any] = {"reduction": str(rng.choice(["mean", "sum", "none", "parts"]))}
+        if not plain:
+            options |= {
+                "weight": rng.uniform(0, 2, size=classes) * (rng.random(classes) < 0.9),
+                "sample_weight": rng.uniform(0, 2, size=rows) * (rng.random(rows) < 0.8),
+                "label_smoothing": float(rng.choice([0.0, 0.1, 1.0])),
+                "z_loss": float(rng.choice([0.0, 1e-3])),
+                "temperature": float(rng.choice([1.0, 0.7])),
+            }
+        got, gradient = ll.loss_and_grad(x, labels, mapping=name, **options)
+        alone = ll.loss(x, labels, mapping=name, **options)
+        record = LossOptions(activation=Activation(options.pop("temperature", 1.0)), **options)
+        expected, slopes = PORTABLE.loss(ll.MAPPINGS[name], x, labels, False, record, True)
+        for a, b, c in zip(*(v if isinstance(v, tuple) else (v,) for v in (got, alone, expected)), strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert_near(a, c, 4 if plain else 64)
+        if plain:
+            assert_near(gradient, slopes, 5)
+        else:
+            # Smoothing subtracts targets from probabilities: the bound is in units of the larger of the two.
+            size = np.abs(slopes).max(initial=0.0) if options["label_smoothing"] else 0.0
+            assert_near(gradient, slopes, 64, size)
+
+
+@pytest.mark.parametrize("name", INSTRUCTION_SETS)
+def test_each_instruction_set_keeps_the_contract(name):
+    checks = ("probabilities", "log_probabilities", "log_partition", "label_losses", "label_gradients", "options",
+              "special_values", "one_class", "rows_are_independent")  # fmt: skip
+    code = (
+        "import lastlayer as ll\n"
+        "from lastlayer.checks.check_mapping import load_check\n"
+        "from lastlayer.kernels.native import FLOAT32_MAPPINGS, instruction_set\n"
+        f"for mapping in FLOAT32_MAPPINGS:\n    for check in {checks!r}:\n        load_check(check)(ll.resolve_mapping(mapping))\n"
+        "print(instruction_set())"
+    )
+    result = run_python(code, LASTLAYER_ISA=name)
+    if "which this processor or build has not" in result.stderr:
+        pytest.skip(f"this processor has no {name}; run on one that has")
+    assert result.stdout.split() == [name], result.stderr
+
+
+def test_unknown_instruction_set_is_refused():
+    result = run_python("import lastlayer", LASTLAYER_ISA="mmx")
+    assert result.returncode
+    assert "LASTLAYER_ISA is 'mmx'" in result.stderr
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [3, 50, 1000])
+def test_threads_change_no_bits(dtype, classes):
+    x = np.random.default_rng(1).normal(size=(300_000 // classes, classes)).astype(dtype)
+    labels = np.arange(len(x)) % classes
+    before = ll.show_config()["threads"]
+    try:
+        results = []
+        for threads in (1, 2, 3):
+            ll.set_num_threads(threads)
+            assert ll.show_config()["threads"] == threads
+            results.append((ll.softmax(x), *ll.loss_and_grad(x, labels)))
+    finally:
+        ll.set_num_threads(before)
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    # A row's place, and the rows around it, do not show in it either.
+    np.testing.assert_array_equal(ll.softmax(x[7:8]), results[0][0][7:8])
+    np.testing.assert_array_equal(ll.softmax(x[5:]), results[0][0][5:])
+
+
+def test_many_python_threads_at_once():
+    x = np.random.default_rng(2).normal(size=(2000, 200)).astype(np.float32)
+    expected, wrong = ll.softmax(x), []
+
+    def work():
+        for _ in range(20):
+            if not np.array_equal(ll.softmax(x), expected):
+                wrong.append(1)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system; run on one that has")
+def test_forked_child_computes():
+    code = (
+        "import os, numpy as np, lastlayer as ll\n"
+        "ll.set_num_threads(2)\n"
+        "x = np.random.default_rng(0).normal(size=(3000, 100))\n"
+        "p = ll.softmax(x)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if np.array_equal(ll.softmax(x), p) else 1)\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "print(code, np.array_equal(ll.softmax(x), p))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.split() == ["0", "True"]
+
+
+def test_thread_settings_are_respected():
+    code = "import lastlayer as ll; print(ll.show_config()['threads'])"
+    assert run_python(code, OMP_NUM_THREADS="3").stdout.split() == ["3"]
+    alone = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n" + code
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    if hasattr(os, "sched_setaffinity"):
+        result = subprocess.run(
+            [sys.executable, "-c", alone], capture_output=True, text=True, check=True, env=environment
+        )
+        assert result.stdout.split() == ["1"]
+
+
+F, D, LABEL = np.float32, np.float64, np.int64
+REFUSED = {
+    "half scores": (np.ones((2, 3), np.float16), np.ones((2, 3), np.float16), 0),
+    "other dtype of out": (np.ones((2, 3), F), np.ones((2, 3), D), 0),
+    "integer scores": (np.ones((2, 3), LABEL), np.ones((2, 3), LABEL), 0),
+    "no axis": (np.ones((), F), np.ones((), F), 0),
+    "another number of axes": (np.ones((1, 2, 3), F), np.ones((2, 3), F), 0),
+    "fewer rows in out": (np.ones((2, 3), F), np.ones((1, 3), F), 0),
+    "fewer classes in out": (np.ones((2, 3), F), np.ones((2, 2), F), 0),
+    "strided scores": (np.ones((2, 6), F)[:, ::2], np.ones((2, 3), F), 0),
+    "transposed out": (np.ones((2, 3), F), np.ones((3, 2), F).T, 0),
+    "no classes": (np.ones((2, 0), F), np.ones((2, 0), F), 0),
+    "unknown quantity": (np.ones((2, 3), F), np.ones((2, 3), F), 7),
+    "whole out for a log-partition": (np.ones((2, 3), F), np.ones((2, 3), F), 2),
+    "a list": ([[1.0, 2.0]], np.ones((1, 2), D), 0),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_kernels_refuse_what_they_do_not_support(case):
+    scores, out, quantity = REFUSED[case]
+    with pytest.raises(TypeError):
+        kernels.evaluate(scores, out, quantity, 0)
+
+
+@pytest.mark.parametrize("mapping", [-1, 99])
+def test_kernels_refuse_an_unknown_mapping(mapping):
+    with pytest.raises(TypeError):
+        kernels.evaluate(np.ones((2, 3), F), np.ones((2, 3), F), 0, mapping)
+
+
+def test_kernels_refuse_a_read_only_out():
+    out = np.ones((2, 3), F)
+    out.flags.writeable = False
+    with pytest.raises(TypeError):
+        kernels.evaluate(np.ones((2, 3), F), out, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.zeros(3, LABEL)},
+        {"labels": np.zeros(2, np.int32)},
+        {"losses": np.zeros(1)},
+        {"gradient": np.zeros((2, 2), F)},
+        {"gradient": np.zeros((2, 3), D)},
+        {"class_weight": np.ones(2)},
+        {"row_weight": np.ones(3)},
+    ],
+)
+def test_loss_kernels_refuse_buffers_that_do_not_fit(change):
+    given = {
+        "scores": np.ones((2, 3), F), "labels": np.zeros(2, LABEL), "losses": np.zeros(2), "gradient": np.zeros((2, 3), F),
+        "class_weight": None, "row_weight": None, "ignore_index": -100, "label_smoothing": 0.0, "z_loss": 0.0,
+        "temperature": 1.0, "is_mean": True, "mapping": 0,
+    }  # fmt: skip
+    kernels.label_loss(**given)
+    with pytest.raises(TypeError):
+        kernels.label_loss(**{**given, **change})
+
+
+def test_labels_out_of_range_never_read_out_of_bounds():
+    losses, gradient = np.zeros(3), np.zeros((3, 3), F)
+    labels = np.array([0, 10**12, -(10**12)])
+    kernels.label_loss(np.ones((3, 3), F), labels, losses, gradient, np.ones(3), None, -100, 0.1, 0.0, 1.0, False, 0)
+    assert np.isfinite(losses[0])
+    assert np.isnan(losses[1:]).all()
+    assert np.isnan(gradient[1:]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [5, 40, 300])
+def test_out_may_overlap_the_scores(dtype, classes):
+    store = np.random.default_rng(3).normal(size=(6, classes)).astype(dtype)
+    expected = ll.softmax(store[:5])
+    moved = store.copy()
+    ll.softmax(moved[:5], out=moved[1:])
+    np.testing.assert_array_equal(moved[1:], expected)
+    same = store[:5].copy()
+    assert ll.softmax(same, out=same) is same
+    np.testing.assert_array_equal(same, expected)
+
+
+def test_a_confident_row_of_many_classes():
+    x = np.full((1, 50_000), -20.0, np.float32)
+    x[0, 31_234] = 0.0
+    truth = np.log1p(49_999 * np.exp(np.float64(-20.0)))
+    assert ulp_error(ll.loss(x, [31_234]), truth, np.dtype(np.float32)) <= 1
