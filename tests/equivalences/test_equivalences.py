@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 
 import lastlayer as ll
+from lastlayer.checks import oracles
+from lastlayer.checks.measure import ulp_error
 
 SCORES = np.random.default_rng(0).normal(size=(40, 6)) * 2
 EPS = 2.0**-52
@@ -45,6 +47,26 @@ def test_ratio_of_exponentials_is_softmax():
 
 def test_spherical_is_the_ratio_of_squares():
     np.testing.assert_allclose(ll.spherical(SCORES), ll.ratio(SCORES**2), rtol=8 * EPS)
+
+
+def test_the_ratio_does_not_go_through_logarithms():
+    """softmax(log x) is the ratio in algebra; in arithmetic log x has no room for the digits of x."""
+    rng = np.random.default_rng(0)
+    scores = 10.0 ** rng.uniform(-300, 300, size=(200, 1)) * rng.uniform(0.1, 1, size=(200, 5))
+    logs = np.log(scores)
+    through_logs = np.exp(logs - logs.max(axis=1, keepdims=True))
+    through_logs /= through_logs.sum(axis=1, keepdims=True)
+
+    def worst(got):
+        truth = [oracles.probabilities(ll.MAPPINGS["ratio"], row) for row in scores]
+        return max(
+            ulp_error(a, b, np.dtype(np.float64))
+            for p, q in zip(got, truth, strict=True)
+            for a, b in zip(p, q, strict=True)
+        )
+
+    assert worst(through_logs) > 400
+    assert worst(ll.ratio(scores)) <= 1
 
 
 def test_two_classes_are_the_logistic_of_the_difference():

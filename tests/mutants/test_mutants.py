@@ -75,6 +75,12 @@ def is_rejected(mapping) -> bool:
     return False
 
 
+@pytest.mark.parametrize("name", ["softmax", "ratio", "sparsemax"])
+def test_unchanged_mapping_is_not_rejected(name):
+    """The control: a mutant without its mutation passes, so that what the others fail by is their mutation."""
+    assert not is_rejected(mutant(name, probabilities=probabilities_by(lambda p: p)))
+
+
 @pytest.mark.parametrize("what", MUTANTS)
 @pytest.mark.parametrize("name", ["softmax", "ratio", "sparsemax"])
 def test_mutant_is_rejected(name, what):
