@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What is compiled: a change there needs another installation.
-NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/*)
+NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/*.?pp) $(wildcard src/lastlayer/kernels/native/*/*.?pp)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: study test check bench docs clean

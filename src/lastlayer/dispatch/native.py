@@ -1,4 +1,4 @@
-"""The compiled kernels as an implementation: NumPy float32 and float64 arrays, for the mappings and options they have."""
+"""The compiled kernels as an implementation: NumPy arrays of float64, float32 and float16 under every built-in mapping."""
 
 from __future__ import annotations
 
@@ -25,20 +25,14 @@ _INSTRUCTION_SET: str | None = _kernels.instruction_set() if _kernels else None
 
 Array = Any
 
-_FLOAT32, _FLOAT64 = (np.dtype(np.float32), np.dtype(np.float64))
-#: By dtype, the mappings that have a kernel, and its number.
-_SERVED: dict[Any, dict[str, int]] = (
-    {
-        _FLOAT32: {name: i for i, name in enumerate(_kernels.FLOAT32_MAPPINGS)},
-        _FLOAT64: {name: i for i, name in enumerate(_kernels.FLOAT64_MAPPINGS)},
-    }
-    if _kernels
-    else {}
-)
-#: Those of them that take every score.
+_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "float16"))
+#: The mappings that have a kernel, and its number.
+_SERVED: dict[str, int] = {name: i for i, name in enumerate(_kernels.MAPPINGS)} if _kernels else {}
+#: What a call by name alone passes on, for those of them that take every score: number and default parameter.
 _UNCHECKED = {
-    dtype: {name: i for name, i in served.items() if MAPPINGS[name].domain.is_valid is None}
-    for dtype, served in _SERVED.items()
+    name: (i, float(next(iter(MAPPINGS[name].values.values()), 0.0)))
+    for name, i in _SERVED.items()
+    if MAPPINGS[name].domain.is_valid is None
 }
 _QUANTITIES = {"probabilities": 0, "log_probabilities": 1, "log_partition": 2}
 
@@ -60,16 +54,15 @@ def set_num_threads(n: int) -> None:
 
 
 def serves(scores: Array, request: Request) -> bool:
-    """NumPy float32 and float64 under a built-in record that has a kernel; of losses those of labels without a softcap."""
-    if type(scores) is not np.ndarray or scores.dtype not in _SERVED:
-        return False
+    """NumPy float64, float32 and float16 under a built-in record, whatever its parameters and the options."""
     mapping = request.mapping
     # A user's record may carry a built-in name: only our own formulas have our kernels.
-    # A label without parameters says that all have their defaults.
-    if mapping.label not in _SERVED[scores.dtype] or mapping.evaluate is not MAPPINGS[mapping.name].evaluate:
-        return False
-    options = request.options
-    return options is None or not (request.is_soft or options.activation.softcap is not None)
+    return (
+        type(scores) is np.ndarray
+        and scores.dtype in _DTYPES
+        and mapping.name in _SERVED
+        and mapping.evaluate is MAPPINGS[mapping.name].evaluate
+    )
 
 
 def evaluate_quickly(mapping: str, scores: Any, quantity: str) -> Array | None:
@@ -77,14 +70,13 @@ def evaluate_quickly(mapping: str, scores: Any, quantity: str) -> Array | None:
 
     An array of ten scores is computed in less time than it takes to ask them.
     """
-    if type(scores) is not np.ndarray:
+    if type(scores) is not np.ndarray or scores.dtype not in _DTYPES[:2]:
         return None
-    dtype = scores.dtype
-    number = _UNCHECKED.get(dtype, {}).get(mapping)
-    if number is None or not scores.flags.carray or scores.size == 0 or scores.ndim == 0:
+    known = _UNCHECKED.get(mapping)
+    if known is None or not scores.flags.carray or scores.size == 0 or scores.ndim == 0:
         return None
-    result = np.empty(scores.shape, dtype)
-    _kernels.evaluate(scores, result, _QUANTITIES[quantity], number)
+    result = np.empty(scores.shape, scores.dtype)
+    _kernels.evaluate(scores, result, _QUANTITIES[quantity], *known)
     return result
 
 
@@ -103,13 +95,26 @@ def _target(out: Array | None, scores: Array, rows: Array, shape: tuple[int, ...
     return out
 
 
+def _buffer(array: Array) -> Array:
+    """What the kernels take: half types as their bits."""
+    return array.view(np.uint16) if array.dtype.itemsize == 2 else array
+
+
+def _mapping(mapping: ProbabilityMapping, scores: Array) -> tuple[int, float, Array | None]:
+    """Its number, its parameter, and its parameters where there is one a row."""
+    number, value = _SERVED[mapping.name], next(iter(mapping.values.values()), 0.0)
+    if isinstance(value, (int, float)):
+        return number, float(value), None
+    return number, 0.0, _flat(np.broadcast_to(np.asarray(value), scores.shape[:-1]), np.float64)
+
+
 def native_evaluate(mapping: ProbabilityMapping, scores: Array, quantity: str, out: Array | None = None) -> Array:
     """A quantity of every row, straight into `out` where its layout allows."""
     rows = _rows(scores)
     shape = scores.shape[:-1] if quantity == "log_partition" else scores.shape
     result = _target(out, scores, rows, shape)
-    number = _SERVED[scores.dtype][mapping.name]
-    _kernels.evaluate(rows, result.reshape(rows.shape[: result.ndim - scores.ndim + 2]), _QUANTITIES[quantity], number)
+    flat = result.reshape(rows.shape[: result.ndim - scores.ndim + 2])
+    _kernels.evaluate(_buffer(rows), _buffer(flat), _QUANTITIES[quantity], *_mapping(mapping, scores))
     return result
 
 
@@ -122,25 +127,32 @@ def native_loss(
     with_gradient: bool,
     out: Array | None = None,
 ) -> tuple[Any, Array | None]:
-    """The label loss, reduced, and its gradient, in one pass."""
+    """The loss, reduced, and its gradient, in one pass."""
     rows = _rows(scores)
     losses = np.empty(len(rows))
     gradient = _target(out, scores, rows, scores.shape) if with_gradient else None
-    total, denominator = _kernels.label_loss(
-        rows,
-        _flat(targets, np.int64),
+    is_single = is_soft and targets.dtype == np.float32
+    soft = _rows(np.asarray(targets, dtype=np.float32 if is_single else np.float64)) if is_soft else None
+    total, denominator = _kernels.loss(
+        _buffer(rows),
+        None if is_soft else _flat(targets, np.int64),
+        None if is_single else soft,
+        soft if is_single else None,
         losses,
-        None if gradient is None else gradient.reshape(rows.shape),
+        None if gradient is None else _buffer(gradient.reshape(rows.shape)),
         _flat(options.weight, np.float64),
         _flat(options.sample_weight, np.float64),
         options.ignore_index,
         options.label_smoothing,
         options.z_loss,
         options.activation.temperature,
+        options.activation.softcap or 0.0,
         options.reduction == "mean",
-        _SERVED[scores.dtype][mapping.name],
+        *_mapping(mapping, scores),
     )
-    return _reduced(losses.reshape(targets.shape), total, denominator, options.reduction, scores.dtype), gradient
+    losses = losses.reshape(scores.shape[:-1])
+    dtype = np.float64 if scores.dtype == np.float64 else np.float32
+    return _reduced(losses, total, denominator, options.reduction, dtype), gradient
 
 
 def _flat(array: Array | None, dtype: Any) -> Array | None:
@@ -161,9 +173,7 @@ def _reduced(losses: Array, total: float, denominator: float, reduction: str, dt
 NATIVE = (
     Implementation(
         name=f"native {_INSTRUCTION_SET}",
-        description="NumPy "
-        + "; ".join(f"{dtype}: {', '.join(served)}" for dtype, served in _SERVED.items())
-        + "; labels with every option but softcap",
+        description="NumPy float64, float32, float16: every built-in mapping and every loss option",
         serves=serves,
         evaluate=native_evaluate,
         loss=native_loss,

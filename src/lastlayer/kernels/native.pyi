@@ -2,14 +2,23 @@
 
 from typing import Any
 
-FLOAT32_MAPPINGS: tuple[str, ...]
-FLOAT64_MAPPINGS: tuple[str, ...]
+MAPPINGS: tuple[str, ...]
 
 def instruction_set() -> str: ...
-def evaluate(scores: Any, out: Any, quantity: int, mapping: int) -> None: ...
-def label_loss(
+def evaluate(
     scores: Any,
-    labels: Any,
+    out: Any,
+    quantity: int,
+    mapping: int,
+    parameter: float = 0.0,
+    row_parameters: Any | None = None,
+    is_bfloat16: bool = False,
+) -> None: ...
+def loss(
+    scores: Any,
+    labels: Any | None,
+    soft: Any | None,
+    soft32: Any | None,
     losses: Any,
     gradient: Any | None,
     class_weight: Any | None,
@@ -18,8 +27,12 @@ def label_loss(
     label_smoothing: float,
     z_loss: float,
     temperature: float,
+    softcap: float,
     is_mean: bool,
     mapping: int,
+    parameter: float = 0.0,
+    row_parameters: Any | None = None,
+    is_bfloat16: bool = False,
 ) -> tuple[float, float]: ...
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...

@@ -1,4 +1,4 @@
-// What one instruction set offers: the same row kernels, compiled once for each.
+// What one instruction set offers: the same kernels, compiled once for each. Requests are plain buffers and numbers.
 #pragma once
 #include <cstdint>
 
@@ -6,37 +6,76 @@ namespace lastlayer {
 
 enum class Quantity : int { probabilities = 0, log_probabilities = 1, log_partition = 2 };
 
-// The options of a label loss, as plain buffers. Null pointers stand for "one each".
-struct LabelLoss {
+// What scores, gradients and soft targets are made of. Half types are computed wider and rounded once.
+enum class Element : int { float32 = 0, float64 = 1, float16 = 2, bfloat16 = 3 };
+
+// The mappings with kernels, by the names of their records and in this order.
+enum class Mapping : int {
+  softmax, ratio, spherical, taylor, softplus_ratio, sigmoid_ratio, stablemax, softmax_plus_one, hardmax, sparsemax, entmax
+};
+constexpr const char* mapping_names[] = {"softmax",       "ratio",     "spherical",        "taylor",
+                                         "softplus_ratio", "sigmoid_ratio", "stablemax",   "softmax_plus_one",
+                                         "hardmax",       "sparsemax", "entmax"};
+constexpr int mapping_count = sizeof mapping_names / sizeof *mapping_names;
+
+// A mapping, its parameter (taylor's order, entmax's alpha) where it has one, or one parameter a row.
+struct MappingAt {
+  Mapping mapping;
+  double parameter;
+  const double* row_parameters;
+};
+
+// What scores go through before the mapping; softcap 0 stands for none.
+struct Activation {
+  double temperature, softcap;
+  bool is_identity() const { return temperature == 1.0 && softcap == 0.0; }
+};
+
+// Scores of shape (N, K), classes contiguous, and what is asked of each row. out may be the scores themselves.
+struct Evaluation {
+  MappingAt at;
+  Element element;
+  Quantity quantity;
+  const void* scores;
+  void* out;
+  int64_t classes;
+};
+
+// The loss of every row, and its gradient where `gradient` is not null; it may be the scores themselves.
+// Targets are labels, or soft targets (N, K); the pointer to the other ones is null. Null weights stand for "one each".
+struct Loss {
+  MappingAt at;
+  Element element;
+  Activation activation;
+  const void* scores;
+  void* gradient;
+  double* losses;
+  int64_t classes;
   const int64_t* labels;
+  const void* soft_targets;
+  Element soft_element;
   const double* class_weight;  // (K,)
   const double* row_weight;    // (N,)
   int64_t ignore_index;
   double label_smoothing;
   double z_loss;
-  double temperature;
   double total_class_weight;  // the sum of class_weight, K without one
   double gradient_scale;      // 1, or one over the denominator of a mean
+
+  // A counted row: its label is not the ignored one, and its row weight is not zero.
+  bool is_counted(int64_t row) const {
+    return !(labels && labels[row] == ignore_index) && !(row_weight && row_weight[row] == 0.0);
+  }
 };
 
-// Rows [begin, end) of scores of shape (N, K), classes contiguous. `out` may be `scores`; `gradient` too, or null.
-template <class T>
-struct RowKernels {
-  void (*evaluate)(const T* scores, T* out, int64_t begin, int64_t end, int64_t classes, Quantity quantity);
-  void (*label_loss)(const T* scores, T* gradient, double* losses, int64_t begin, int64_t end, int64_t classes,
-                     const LabelLoss& options);
-};
+// Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
+int64_t workspace_size(int64_t classes);
 
-// The mappings with kernels; of the first ones there are more in float32 than in float64. By the names of their records.
-constexpr const char* float32_mappings[] = {"softmax", "ratio", "spherical", "stablemax", "taylor"};
-constexpr const char* float64_mappings[] = {"softmax"};
-constexpr int float32_count = sizeof float32_mappings / sizeof *float32_mappings;
-constexpr int float64_count = sizeof float64_mappings / sizeof *float64_mappings;
-
+// Rows [begin, end) of a request.
 struct InstructionSet {
   const char* name;
-  RowKernels<float> float32[float32_count];
-  RowKernels<double> float64[float64_count];
+  void (*evaluate)(const Evaluation& request, int64_t begin, int64_t end, double* workspace);
+  void (*loss)(const Loss& request, int64_t begin, int64_t end, double* workspace);
 };
 
 namespace baseline { extern const InstructionSet kernels; }
@@ -45,10 +84,5 @@ namespace avx512 { extern const InstructionSet kernels; }
 
 // The one to use: the best this processor has, or the one that LASTLAYER_ISA names.
 const InstructionSet& instruction_set();
-
-// static: each instruction set compiles its own. A counted row: labels[row] counts unless it is ignored or its row weight is zero.
-static inline bool is_counted(const LabelLoss& o, int64_t row) {
-  return o.labels[row] != o.ignore_index && !(o.row_weight && o.row_weight[row] == 0.0);
-}
 
 }  // namespace lastlayer

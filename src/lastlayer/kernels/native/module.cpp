@@ -1,14 +1,17 @@
 // Python's view of the kernels: shapes and dtypes are checked here, and nothing is computed.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
 #include <optional>
 
 #include "kernels.hpp"
 #include "reduction.hpp"
 #include "threads.hpp"
-
-#include <nanobind/stl/optional.h>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,29 +30,53 @@ void require(bool fits, const char* what) {
   if (!fits) throw nb::type_error(what);
 }
 
+// Half types come as their bits.
 template <class T>
-const RowKernels<T>& kernels(int mapping);
-template <>
-const RowKernels<float>& kernels<float>(int mapping) {
-  require(mapping >= 0 && mapping < float32_count, "there is no such mapping in float32");
-  return instruction_set().float32[mapping];
-}
-template <>
-const RowKernels<double>& kernels<double>(int mapping) {
-  require(mapping >= 0 && mapping < float64_count, "there is no such mapping in float64");
-  return instruction_set().float64[mapping];
+constexpr Element element_of(bool is_bfloat16) {
+  if (sizeof(T) == 2) return is_bfloat16 ? Element::bfloat16 : Element::float16;
+  return sizeof(T) == 4 ? Element::float32 : Element::float64;
 }
 
-template <size_t count>
-nb::tuple names(const char* const (&mappings)[count]) {
-  nb::list list;
-  for (const char* mapping : mappings) list.append(nb::str(mapping));
-  return nb::tuple(list);
+MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, size_t rows) {
+  require(mapping >= 0 && mapping < mapping_count, "there is no such mapping");
+  const bool is_taylor = Mapping(mapping) == Mapping::taylor, is_entmax = Mapping(mapping) == Mapping::entmax;
+  require(!is_taylor || (parameter >= 2.0 && parameter <= 18.0 && parameter == 2 * int(parameter / 2)),
+          "taylor's order must be even, from 2 to 18");
+  require(!row_parameters || (is_entmax && row_parameters->shape(0) == rows), "row_parameters are not one a row of entmax");
+  require(!is_entmax || row_parameters || (parameter >= 1.0 && parameter < 1e300), "entmax's alpha must be at least 1");
+  // Sparsemax is entmax at 2.
+  if (Mapping(mapping) == Mapping::sparsemax) parameter = 2.0;
+  return {Mapping(mapping), parameter, row_parameters ? row_parameters->data() : nullptr};
+}
+
+// Memory of one caller, aligned to whole vectors.
+struct Aligned {
+  double* data;
+  explicit Aligned(int64_t doubles)
+      : data(static_cast<double*>(std::aligned_alloc(64, (size_t(doubles) * sizeof(double) + 63) / 64 * 64))) {}
+  Aligned(const Aligned&) = delete;
+  ~Aligned() { std::free(data); }
+};
+
+// Calls kernel(begin, end, workspace) over parts of the rows, without the GIL.
+template <class Kernel>
+void over_rows(int64_t rows, int64_t classes, const Kernel& kernel) {
+  const int64_t size = workspace_size(classes);
+  std::atomic<bool> has_memory{true};
+  parallel_rows(rows, classes, [&](int64_t begin, int64_t end) {
+    const Aligned workspace(size);
+    if (workspace.data)
+      kernel(begin, end, workspace.data);
+    else
+      has_memory = false;
+  });
+  if (!has_memory) throw std::bad_alloc();
 }
 
 // Scores of any shape with the classes last; out has that shape, without the classes for a log-partition.
 template <class T>
-void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int mapping) {
+void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int mapping, double parameter,
+              const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
   require(quantity >= 0 && quantity <= 2, "quantity must be 0, 1 or 2");
   const Quantity wanted = Quantity(quantity);
   require(scores.ndim() > 0 && scores.shape(scores.ndim() - 1) > 0, "scores have no classes");
@@ -58,70 +85,88 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   for (size_t axis = 0; fits && axis < axes; ++axis) fits = out.shape(axis) == scores.shape(axis);
   require(fits, "out has not the shape of the result");
   const int64_t classes = int64_t(scores.shape(scores.ndim() - 1)), rows = int64_t(scores.size()) / classes;
-  const T* from = scores.data();
-  T* to = out.data();
-  const auto& kernel = kernels<T>(mapping);
+  const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)), element_of<T>(is_bfloat16), wanted,
+                           scores.data(), out.data(), classes};
+  const InstructionSet& kernels = instruction_set();
   nb::gil_scoped_release released;
-  parallel_rows(rows, classes, [&](int64_t begin, int64_t end) {
-    kernel.evaluate(from, to, begin, end, classes, wanted);
+  over_rows(rows, classes, [&](int64_t begin, int64_t end, double* workspace) {
+    kernels.evaluate(request, begin, end, workspace);
   });
 }
 
 template <class T>
-nb::tuple label_loss(const Matrix<const T>& scores, const Flat<const int64_t>& labels, const Flat<double>& losses,
-                     const std::optional<Matrix<T>>& gradient, const std::optional<Flat<const double>>& class_weight,
-                     const std::optional<Flat<const double>>& row_weight, int64_t ignore_index, double label_smoothing,
-                     double z_loss, double temperature, bool is_mean, int mapping) {
+nb::tuple loss(const Matrix<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
+               const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
+               const Flat<double>& losses, const std::optional<Matrix<T>>& gradient,
+               const std::optional<Flat<const double>>& class_weight, const std::optional<Flat<const double>>& row_weight,
+               int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap, bool is_mean,
+               int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
   const size_t rows = scores.shape(0), classes = scores.shape(1);
+  const auto is_like_scores = [&](const auto& matrix) {
+    return !matrix || (matrix->shape(0) == rows && matrix->shape(1) == classes);
+  };
   require(classes > 0, "scores have no classes");
-  require(labels.shape(0) == rows, "labels are not one a row");
+  require(int(bool(labels)) + int(bool(soft)) + int(bool(soft32)) == 1, "targets are either labels or soft");
+  require(!labels || labels->shape(0) == rows, "labels are not one a row");
+  require(is_like_scores(soft) && is_like_scores(soft32), "soft targets have not the scores' shape");
   require(losses.shape(0) == rows, "losses are not one a row");
-  require(!gradient || (gradient->shape(0) == rows && gradient->shape(1) == classes), "gradient has not the scores' shape");
+  require(is_like_scores(gradient), "gradient has not the scores' shape");
   require(!class_weight || class_weight->shape(0) == classes, "class_weight is not one a class");
   require(!row_weight || row_weight->shape(0) == rows, "row_weight is not one a row");
-  LabelLoss options{labels.data(),
-                    class_weight ? class_weight->data() : nullptr,
-                    row_weight ? row_weight->data() : nullptr,
-                    ignore_index,
-                    label_smoothing,
-                    z_loss,
-                    temperature,
-                    double(classes),
-                    1.0};
-  const T* from = scores.data();
-  T* to = gradient ? gradient->data() : nullptr;
-  double* each = losses.data();
-  const auto& kernel = kernels<T>(mapping);
+  require(temperature > 0.0 && softcap >= 0.0, "temperature must be positive, and softcap not negative");
+  Loss request{mapping_at(mapping, parameter, row_parameters, rows),
+               element_of<T>(is_bfloat16),
+               {temperature, softcap},
+               scores.data(),
+               gradient ? gradient->data() : nullptr,
+               losses.data(),
+               int64_t(classes),
+               labels ? labels->data() : nullptr,
+               soft ? static_cast<const void*>(soft->data()) : soft32 ? soft32->data() : nullptr,
+               soft ? Element::float64 : Element::float32,
+               class_weight ? class_weight->data() : nullptr,
+               row_weight ? row_weight->data() : nullptr,
+               ignore_index,
+               label_smoothing,
+               z_loss,
+               double(classes),
+               1.0};
+  const InstructionSet& kernels = instruction_set();
   double total, weight;
   {
     nb::gil_scoped_release released;
-    if (options.class_weight) options.total_class_weight = sum_of(options.class_weight, int64_t(classes));
-    weight = denominator(options, int64_t(rows), int64_t(classes));
-    if (is_mean && weight > 0.0) options.gradient_scale = 1.0 / weight;
-    parallel_rows(int64_t(rows), int64_t(classes), [&](int64_t begin, int64_t end) {
-      kernel.label_loss(from, to, each, begin, end, int64_t(classes), options);
+    if (request.class_weight) request.total_class_weight = sum_of(request.class_weight, int64_t(classes));
+    weight = denominator(request, int64_t(rows));
+    if (is_mean && weight > 0.0) request.gradient_scale = 1.0 / weight;
+    over_rows(int64_t(rows), int64_t(classes), [&](int64_t begin, int64_t end, double* workspace) {
+      kernels.loss(request, begin, end, workspace);
     });
-    total = sum_of(each, int64_t(rows));
+    total = sum_of(request.losses, int64_t(rows));
   }
   return nb::make_tuple(total, weight);
 }
 
 template <class T>
 void define(nb::module_& m) {
-  m.def("evaluate", &evaluate<T>, "scores"_a.noconvert(), "out"_a.noconvert(), "quantity"_a, "mapping"_a);
-  m.def("label_loss", &label_loss<T>, "scores"_a.noconvert(), "labels"_a.noconvert(), "losses"_a.noconvert(),
-        "gradient"_a.noconvert().none(), "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(),
-        "ignore_index"_a, "label_smoothing"_a, "z_loss"_a, "temperature"_a, "is_mean"_a, "mapping"_a);
+  m.def("evaluate", &evaluate<T>, "scores"_a.noconvert(), "out"_a.noconvert(), "quantity"_a, "mapping"_a,
+        "parameter"_a = 0.0, "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
+  m.def("loss", &loss<T>, "scores"_a.noconvert(), "labels"_a.noconvert().none(), "soft"_a.noconvert().none(),
+        "soft32"_a.noconvert().none(), "losses"_a.noconvert(), "gradient"_a.noconvert().none(),
+        "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(), "ignore_index"_a, "label_smoothing"_a,
+        "z_loss"_a, "temperature"_a, "softcap"_a, "is_mean"_a, "mapping"_a, "parameter"_a = 0.0,
+        "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
 }
 
 }  // namespace
 
 NB_MODULE(native, m) {
-  m.doc() = "Row kernels on raw buffers: scores of shape (N, K), classes contiguous.";
+  m.doc() = "Row kernels on raw buffers: scores of shape (N, K), classes contiguous; float16 and bfloat16 as uint16 bits.";
   define<float>(m);
   define<double>(m);
-  m.attr("FLOAT32_MAPPINGS") = names(float32_mappings);
-  m.attr("FLOAT64_MAPPINGS") = names(float64_mappings);
+  define<uint16_t>(m);
+  nb::list names;
+  for (const char* name : mapping_names) names.append(nb::str(name));
+  m.attr("MAPPINGS") = nb::tuple(names);
   m.def("instruction_set", [] { return instruction_set().name; });
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);

@@ -27,15 +27,17 @@ inline double sum_of(const double* values, int64_t count) {
   return sum.value();
 }
 
-// What a mean divides by: the weights of the labels of the rows that count. NaN where a label is out of range.
-inline double denominator(const LabelLoss& o, int64_t rows, int64_t classes) {
+// What a mean divides by: the weights of the rows that count, times their labels' own. NaN where a label is out of range.
+inline double denominator(const Loss& r, int64_t rows) {
   RunningSum sum;
   for (int64_t i = 0; i < rows; ++i) {
-    if (!is_counted(o, i)) continue;
-    const int64_t label = o.labels[i];
-    const bool is_label = label >= 0 && label < classes;
-    const double own = !is_label ? std::nan("") : o.class_weight ? o.class_weight[label] : 1.0;
-    sum.add(o.row_weight ? o.row_weight[i] * own : own);
+    if (!r.is_counted(i)) continue;
+    double own = 1.0;
+    if (r.labels) {
+      const bool is_label = r.labels[i] >= 0 && r.labels[i] < r.classes;
+      own = !is_label ? std::nan("") : r.class_weight ? r.class_weight[r.labels[i]] : 1.0;
+    }
+    sum.add(r.row_weight ? r.row_weight[i] * own : own);
   }
   return sum.value();
 }

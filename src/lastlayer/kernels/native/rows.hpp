@@ -1,8 +1,8 @@
-// The row loops: maximum, weights and their sum, then what was asked for. A row is read from memory once; the later passes
-// find it in cache. Compiled once per instruction set, into the namespace LASTLAYER_ISA.
+// Every row of a request: which mapping, in which arithmetic, block by block. A block is read from memory once, and written
+// once. Compiled once per instruction set, into the namespace LASTLAYER_ISA.
 #include <math.h>
 #include <stdlib.h>
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -12,81 +12,175 @@ namespace lastlayer {
 namespace LASTLAYER_ISA {
 namespace {
 
+// Nothing of the standard library's templates may be compiled here: the linker keeps one copy of each, and it could be the
+// one for another processor.
 #include "vectors.hpp"
+#include "wide.hpp"
+#include "elementary.hpp"
+#include "elements.hpp"
+#include "layout.hpp"
+#include "activation.hpp"
+#include "targets.hpp"
+#include "normalized.hpp"
+#include "regularized.hpp"
+#include "mappings/softmax.hpp"
+#include "mappings/ratio.hpp"
+#include "mappings/spherical.hpp"
+#include "mappings/taylor.hpp"
+#include "mappings/softplus_ratio.hpp"
+#include "mappings/sigmoid_ratio.hpp"
+#include "mappings/stablemax.hpp"
+#include "mappings/hardmax.hpp"
+#include "mappings/tsallis.hpp"
 
-constexpr double infinity = __builtin_huge_val();
-constexpr double not_a_number = __builtin_nan("");
+// The arrays that a block needs, of one number a class and lane each.
+struct Workspace {
+  double *x, *high, *low, *slope, *soft;
+  Workspace(double* memory, const Layout& at) {
+    const int64_t size = at.steps * lanes;
+    x = memory;
+    high = x + size;
+    low = high + size;
+    slope = low + size;
+    soft = slope + size;
+  }
+};
 
-// A buffer that grows. Nothing of the standard library's templates may be compiled here: the linker keeps one copy of
-// each, and it could be the one for another processor.
-template <class T>
-class Scratch {
- public:
-  Scratch() = default;
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { free(data_); }
-  // Null where memory ran out.
-  T* of(int64_t size) {
-    if (size > size_) {
-      free(data_);
-      data_ = static_cast<T*>(malloc(size_t(size) * sizeof(T)));
-      size_ = data_ ? size : 0;
+template <class E, class Rows>
+struct Blocks {
+  static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    const int64_t block = Layout::block(r.classes);
+    const E* scores = static_cast<const E*>(r.scores);
+    E* out = static_cast<E*>(r.out);
+    for (int64_t i = begin; i < end; i += block) {
+      const Layout at(r.classes, int(end - i < block ? end - i : block));
+      const Workspace w(memory, at);
+      load_block(scores + i * r.classes, at, w.x);
+      const Rows rows(at, w.x, w.high, w.low, r.at, i);
+      if (r.quantity == Quantity::log_partition) {
+        store_rows(out + i, at, rows.log_partition());
+        continue;
+      }
+      if (r.quantity == Quantity::probabilities)
+        rows.probabilities(w.high);
+      else
+        rows.log_probabilities(w.high);
+      store_block(out + i * r.classes, at, w.high);
     }
-    return data_;
+  }
+
+  static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
+    const int64_t block = Layout::block(r.classes);
+    for (int64_t i = begin; i < end; i += block) {
+      const Layout at(r.classes, int(end - i < block ? end - i : block));
+      loss_of_block(r, i, at, Workspace(memory, at));
+    }
   }
 
  private:
-  T* data_ = nullptr;
-  int64_t size_ = 0;
+  static void loss_of_block(const Loss& r, int64_t first, const Layout& at, const Workspace& w) {
+    E* gradient = r.gradient ? static_cast<E*>(r.gradient) + first * r.classes : nullptr;
+    const Targets targets(r, at, first, Rows::has_weights_in_sum, w.soft, [&](double* to) {
+      if (r.soft_element == Element::float32)
+        load_block(static_cast<const float*>(r.soft_targets) + first * r.classes, at, to);
+      else
+        load_block(static_cast<const double*>(r.soft_targets) + first * r.classes, at, to);
+    });
+    D losses{};
+    if (has_any(targets.is_counted)) {
+      load_block(static_cast<const E*>(r.scores) + first * r.classes, at, w.x);
+      const bool has_activation = !r.activation.is_identity();
+      if (has_activation) activate(r.activation, at, w.x, gradient ? w.slope : nullptr);
+      Rows rows(at, w.x, w.high, w.low, r.at, first);
+      losses = rows.loss(targets, gradient, r.gradient_scale) + targets.poison;
+      losses = targets.is_counted ? losses : D{};
+      if (gradient) {
+        const bool is_whole = !has_any(~targets.is_counted | (targets.poison != 0.0));
+        for (int64_t step = 0; (has_activation || !is_whole) && step < at.steps; ++step) {
+          D g = load(w.high + step * lanes);
+          if (has_activation) g *= load(w.slope + step * lanes);
+          store(w.high + step * lanes, targets.is_counted ? g + targets.poison : D{});
+        }
+        store_block(gradient, at, w.high);
+      }
+    } else if (gradient) {
+      for (int64_t j = 0; j < at.rows * r.classes; ++j) round_to(gradient[j], 0.0);
+    }
+    store_rows(r.losses + first, at, losses);
+  }
 };
 
-#include "passes.hpp"
-#include "one_row.hpp"
-#include "few_classes.hpp"
+// Calls `then` with the rows of the request's mapping, in the arithmetic that its elements ask for.
+template <class W, class Then>
+void with_mapping(const MappingAt& at, Then then) {
+  switch (at.mapping) {
+    case Mapping::softmax: return then.template operator()<Normalized<W, Softmax>>();
+    case Mapping::ratio: return then.template operator()<Normalized<W, Ratio>>();
+    case Mapping::spherical: return then.template operator()<Normalized<W, Spherical>>();
+    case Mapping::taylor: return then.template operator()<Normalized<W, Taylor>>();
+    case Mapping::softplus_ratio: return then.template operator()<Normalized<W, SoftplusRatio>>();
+    case Mapping::sigmoid_ratio: return then.template operator()<Normalized<W, SigmoidRatio>>();
+    case Mapping::stablemax: return then.template operator()<Normalized<W, Stablemax>>();
+    case Mapping::softmax_plus_one: return then.template operator()<Normalized<W, SoftmaxPlusOne>>();
+    case Mapping::hardmax: return then.template operator()<Hardmax<W>>();
+    case Mapping::sparsemax: return then.template operator()<Tsallis<W, Linear>>();
+    case Mapping::entmax: break;
+  }
+  if (!at.row_parameters && at.parameter == 1.0) return then.template operator()<Normalized<W, Shannon>>();
+  if (!at.row_parameters && at.parameter == 1.5) return then.template operator()<Tsallis<W, Square>>();
+  if (!at.row_parameters && at.parameter == 2.0) return then.template operator()<Tsallis<W, Linear>>();
+  then.template operator()<Tsallis<W, AnyPower>>();
+}
 
-// ---- Every row of a part. -----------------------------------------------------------------------------------------------
+struct Evaluate {
+  const Evaluation& request;
+  int64_t begin, end;
+  double* memory;
+  template <class E>
+  struct Of {
+    const Evaluate& call;
+    template <class Rows>
+    void operator()() const {
+      Blocks<E, Rows>::evaluate(call.request, call.begin, call.end, call.memory);
+    }
+  };
+};
 
-template <class T>
-void evaluate(const T* scores, T* out, int64_t begin, int64_t end, int64_t classes, Quantity quantity) {
-  Scratch<T> scratch;
-  if (classes > few) return evaluate_rows(scores, out, begin, end, classes, quantity, scratch);
-  Tile<T> tile;
-  const int64_t width = quantity == Quantity::log_partition ? 1 : classes;
-  for (int64_t i = begin; i < end; i += tile.n) {
-    const int rows = int(end - i < tile.n ? end - i : tile.n);
-    evaluate_tile(scores + i * classes, out + i * width, rows, classes, quantity, tile, scratch);
+struct ComputeLoss {
+  const Loss& request;
+  int64_t begin, end;
+  double* memory;
+  template <class E>
+  struct Of {
+    const ComputeLoss& call;
+    template <class Rows>
+    void operator()() const {
+      Blocks<E, Rows>::loss(call.request, call.begin, call.end, call.memory);
+    }
+  };
+};
+
+template <class Call>
+void with_element(Element element, const MappingAt& at, const Call& call) {
+  switch (element) {
+    case Element::float32: return with_mapping<Real>(at, typename Call::template Of<float>{call});
+    case Element::float64: return with_mapping<Twofold>(at, typename Call::template Of<double>{call});
+    case Element::float16: return with_mapping<Real>(at, typename Call::template Of<Half>{call});
+    case Element::bfloat16: return with_mapping<Real>(at, typename Call::template Of<Brain>{call});
   }
 }
 
-template <class T>
-void label_loss(const T* scores, T* gradient, double* losses, int64_t begin, int64_t end, int64_t classes,
-                const LabelLoss& options) {
-  LossRows<T> alone;
-  if (classes > few || options.temperature != 1.0) {
-    for (int64_t i = begin; i < end; ++i)
-      losses[i] = alone(scores + i * classes, gradient ? gradient + i * classes : nullptr, i, classes, options);
-    return;
-  }
-  Tile<T> tile;
-  for (int64_t i = begin; i < end; i += tile.n) {
-    const int rows = int(end - i < tile.n ? end - i : tile.n);
-    label_loss_tile(scores + i * classes, gradient ? gradient + i * classes : nullptr, losses, i, rows, classes, options,
-                    tile, alone);
-  }
+void evaluate(const Evaluation& request, int64_t begin, int64_t end, double* workspace) {
+  with_element(request.element, request.at, Evaluate{request, begin, end, workspace});
 }
 
-#include "algebraic.hpp"
+void loss(const Loss& request, int64_t begin, int64_t end, double* workspace) {
+  with_element(request.element, request.at, ComputeLoss{request, begin, end, workspace});
+}
 
 }  // namespace
 
-const InstructionSet kernels = {LASTLAYER_ISA_NAME,
-                                {{evaluate<float>, label_loss<float>},
-                                 {algebraic_evaluate<Ratio>, algebraic_label_loss<Ratio>},
-                                 {algebraic_evaluate<Spherical>, algebraic_label_loss<Spherical>},
-                                 {algebraic_evaluate<Stablemax>, algebraic_label_loss<Stablemax>},
-                                 {algebraic_evaluate<Taylor>, algebraic_label_loss<Taylor>}},
-                                {{evaluate<double>, label_loss<double>}}};
+const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss};
 
 }  // namespace LASTLAYER_ISA
 }  // namespace lastlayer

@@ -1,0 +1,149 @@
+// How rows lie in vectors. Few classes: a row in each lane, and a vector for each class. Many: one row along the lanes.
+// What is said of a row is a vector in both: of the rows, or of the same number in every lane. Included by rows.hpp.
+
+constexpr int64_t few = 64;
+
+struct Layout {
+  int64_t classes, steps;
+  int rows;
+  bool is_across;
+
+  // Rows that a block holds at most.
+  static int block(int64_t classes) { return classes <= few ? lanes : 1; }
+
+  Layout(int64_t classes, int rows) : classes(classes), rows(rows), is_across(classes <= few) {
+    steps = is_across ? classes : (classes + lanes - 1) / lanes;
+  }
+
+  // The classes that stand in vector `step`, and which of them there are.
+  Mask index(int64_t step) const { return is_across ? all_of(step) : lane_numbers() + step * lanes; }
+  bool is_partial(int64_t step) const { return !is_across && (step + 1) * lanes > classes; }
+  D only_classes(int64_t step, D x, D otherwise = D{}) const {
+    return is_partial(step) ? (index(step) < all_of(classes) ? x : otherwise) : x;
+  }
+  template <class W>
+  W only_classes(int64_t step, W x) const {
+    return is_partial(step) ? choose(index(step) < all_of(classes), x, W(D{})) : x;
+  }
+
+  // Over the classes of each row, once every vector has been taken in.
+  D largest(D v) const {
+    return is_across ? v : all(fold<double>(v, [](double a, double b) { return a > b ? a : b; }));
+  }
+  Mask any(Mask mask) const { return is_across ? mask : all_of(has_any(mask) ? -1 : 0); }
+  D sum(D v) const {
+    return is_across ? v : all(fold<double>(v, [](double a, double b) { return a + b; }));
+  }
+  Real sum(Real v) const { return Real(sum(v.hi)); }
+  Twofold sum(Twofold v) const {
+    if (is_across) return v;
+    for (int width = lanes / 2; width > 0; width /= 2) v = v + turned(v, width);
+    return {all(v.hi[0]), all(v.lo[0])};
+  }
+
+  static D turned(D v, int by) { return __builtin_shuffle(v, (lane_numbers() + by) & (lanes - 1)); }
+  static Real turned(Real v, int by) { return Real(turned(v.hi, by)); }
+  static Twofold turned(Twofold v, int by) { return {turned(v.hi, by), turned(v.lo, by)}; }
+
+  // What the rows have at one class each, from vectors at `from`; the classes are in range.
+  D pick(const double* from, Mask index) const {
+    if (!is_across) return all(from[index[0]]);
+    D v{};
+    for (int i = 0; i < lanes; ++i) v[i] = from[index[i] * lanes + i];
+    return v;
+  }
+  // One number a class, at vector `step`.
+  D of_classes(const double* each, int64_t step) const {
+    if (is_across) return all(each[step]);
+    if (!is_partial(step)) return load(each + step * lanes);
+    D v{};
+    for (int64_t j = step * lanes; j < classes; ++j) v[j - step * lanes] = each[j];
+    return v;
+  }
+  // One number a row. Lanes without a row repeat the first one's.
+  template <class T>
+  Vector<T> of_rows(const T* each) const {
+    Vector<T> v{};
+    for (int i = 0; i < lanes; ++i) v[i] = each[i < rows ? i : 0];
+    return v;
+  }
+  Mask of_rows(const int64_t* each) const {
+    Mask v{};
+    for (int i = 0; i < lanes; ++i) v[i] = each[i < rows ? i : 0];
+    return v;
+  }
+};
+
+// A square of rows' scores from class `from` on; rows that are not there repeat the first one.
+template <class E>
+inline void load_square(const E* scores, const Layout& at, int64_t from, D* square) {
+  const int64_t left = at.classes - from;
+  for (int i = 0; i < lanes; ++i) {
+    const E* row = scores + (i < at.rows ? i : 0) * at.classes + from;
+    // A whole vector may be read where it ends inside the block's rows.
+    const bool is_inside = left >= lanes || (i < at.rows ? i : 0) * at.classes + from + lanes <= at.rows * at.classes;
+    if (is_inside) {
+      square[i] = load_wide(row);
+    } else {
+      E padded[lanes] = {};
+      for (int64_t j = 0; j < left; ++j) padded[j] = row[j];
+      square[i] = load_wide(padded);
+    }
+  }
+  transpose(square);
+}
+
+// The block's scores into `x`, one vector a step. Lanes beyond the classes of a row hold its first score.
+template <class E>
+inline void load_block(const E* scores, const Layout& at, double* x) {
+  if (!at.is_across) {
+    int64_t step = 0;
+    for (; !at.is_partial(step) && step < at.steps; ++step) store(x + step * lanes, load_wide(scores + step * lanes));
+    if (step < at.steps)
+      for (int i = 0; i < lanes; ++i) {
+        const int64_t j = step * lanes + i;
+        x[j] = widen(scores[j < at.classes ? j : 0]);
+      }
+    return;
+  }
+  D square[lanes];
+  for (int64_t from = 0; from < at.classes; from += lanes) {
+    load_square(scores, at, from, square);
+    for (int64_t j = from; j < at.classes && j < from + lanes; ++j) store(x + j * lanes, square[j - from]);
+  }
+}
+
+// A block of results from `x` to where they belong, each rounded once.
+template <class E>
+inline void store_block(E* out, const Layout& at, const double* x) {
+  if (!at.is_across) {
+    int64_t step = 0;
+    for (; !at.is_partial(step) && step < at.steps; ++step) store_rounded(out + step * lanes, load(x + step * lanes));
+    for (int64_t j = step * lanes; j < at.classes; ++j) round_to(out[j], x[j]);
+    return;
+  }
+  D square[lanes];
+  for (int64_t from = 0; from < at.classes; from += lanes) {
+    const int64_t left = at.classes - from;
+    for (int i = 0; i < lanes; ++i) square[i] = i < left ? load(x + (from + i) * lanes) : D{};
+    transpose(square);
+    for (int i = 0; i < at.rows; ++i) {
+      E* row = out + i * at.classes + from;
+      // In the order of rows, and a whole vector only where the row itself fills it or the next row comes after it.
+      const bool is_whole = left >= lanes || (from == 0 && (i * at.classes + lanes) <= at.rows * at.classes);
+      if (is_whole) {
+        store_rounded(row, square[i]);
+      } else {
+        E padded[lanes];
+        store_rounded(padded, square[i]);
+        for (int64_t j = 0; j < left; ++j) row[j] = padded[j];
+      }
+    }
+  }
+}
+
+// One result a row.
+template <class E>
+inline void store_rows(E* out, const Layout& at, D v) {
+  for (int i = 0; i < at.rows; ++i) round_to(out[i], v[i]);
+}

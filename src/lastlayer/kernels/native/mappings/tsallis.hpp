@@ -1,0 +1,287 @@
+// Tsallis regularization, Omega(p) = sum(p^a - p) / (a (a - 1)): sparsemax at a = 2, entmax elsewhere. At the optimum
+// p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae & Martins
+// 2019). Vectors without a class in reach of a positive p are left out of every pass after the first. Included by rows.hpp.
+
+// How p comes from its base 1 + (a - 1) u: for a = 2, for a = 1.5, and for any other.
+struct Linear {
+  template <class W>
+  static W power(W base, W, D) { return base; }
+  static D lowest(double classes, D) { return all(1.0 / classes - 1.0); }
+  static D newton(D total, D slope, D) { return (total - 1.0) / slope; }
+};
+
+struct Square {
+  template <class W>
+  static W power(W base, W, D) { return base * base; }
+  static D lowest(double classes, D) { return all(2.0 * (1.0 / __builtin_sqrt(classes) - 1.0)); }
+  // Of the norm, sqrt of the total, which is nearly linear in t.
+  static D newton(D total, D slope, D) {
+    D root = total;
+    for (int i = 0; i < lanes; ++i) root[i] = __builtin_sqrt(total[i]);
+    return 2.0 * (total - root) / slope;
+  }
+};
+
+struct AnyPower {
+  // `below` is base - 1, from which alone the logarithm has its digits as a goes to 1.
+  template <class W>
+  static W power(W, W below, D rate) { return exponential<0>(log1p(below) / W(rate)); }
+  static D lowest(double classes, D rate) {
+    for (int i = 0; i < lanes; ++i) rate[i] = ::expm1(-rate[i] * ::log(classes)) / rate[i];
+    return rate;
+  }
+  // Of ln_a of the total: convex in t for a <= 2, and linear at a = 1.
+  static D newton(D total, D slope, D rate) {
+    const D log_total = logarithm(Real(total)).hi, z = rate * log_total;
+    const D near = log_total * (1.0 + z * (0.5 + z * (1.0 / 6.0 + z * (1.0 / 24.0))));
+    const D far = (exponential<0>(Real(z)).hi - 1.0) / rate;
+    const D power = exponential<0>(Real((1.0 - rate) * log_total)).hi;
+    return (absolute(z) < 1e-3 ? near : far) * power / slope;
+  }
+};
+
+template <class W, class Power>
+class Tsallis : public Regularized<W> {
+  using Base = Regularized<W>;
+  using Base::at_;
+  using Base::p_;
+  using Base::x_;
+
+ public:
+  // `live` has room for a step number each.
+  Tsallis(const Layout& at, double* x, double* p, double* live, const MappingAt& mapping, int64_t first)
+      : Base(at, x, p), live_(reinterpret_cast<int32_t*>(live)) {
+    set_rate(mapping, first);
+    find_live();
+    search();
+    polish();
+    finish();
+  }
+
+  // Omega*(x) = max + sum p (x - max - u / a), for Omega(p) = sum p u / a.
+  D log_partition() const {
+    W sum(D{});
+    for (int64_t i = 0; i < live_count_; ++i) {
+      const D p = load(p_ + live_[i] * lanes);
+      const D term = this->difference(live_[i]).value() - exponent(live_[i]) / (1.0 + rate_);
+      sum = sum + W(p > 0.0 ? p * term : D{});
+    }
+    return (this->is_dominated_ ? all(infinity) : this->largest_ + at_.sum(sum).value()) + this->poison_;
+  }
+
+  // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far below the support the targets lie; every term >= 0.
+  // The gradient goes where p stands.
+  D loss(const Targets& targets, bool with_gradient, double scale) {
+    const D total = targets.total(), factor = targets.factor();
+    W sum(D{});
+    D beyond{};
+    const auto add = [&](int64_t step) {
+      const D p = load(p_ + step * lanes), y = targets(step), u = exponent(step);
+      const D edge = -1.0 / rate_, slack = (y != 0.0) & (u < edge) ? y * (edge - u) : D{};
+      const D term = divergence(p, y, this->gap(p, y, total), u < edge ? edge : u) + slack;
+      sum = sum + W(slack < infinity ? term : D{});
+      beyond += slack < infinity ? D{} : slack;
+    };
+    const bool is_sparse = targets.is_plain() && !at_.is_across;
+    const int64_t own = is_sparse ? targets.begin() : 0;
+    bool is_own_live = false;
+    if (is_sparse) {
+      for (int64_t i = 0; i < live_count_; ++i) {
+        add(live_[i]);
+        is_own_live |= live_[i] == own;
+      }
+      if (!is_own_live) add(own);
+    } else {
+      for (int64_t step = 0; step < at_.steps; ++step) add(step);
+    }
+    D loss = factor * (at_.sum(sum).value() + at_.sum(beyond)), pull{};
+    if (targets.request.z_loss != 0.0) {
+      const D z = log_partition();
+      loss += targets.row_weight * (targets.request.z_loss * z * z);
+      pull = targets.row_weight * (2.0 * targets.request.z_loss * z);
+    }
+    if (with_gradient) {
+      const auto differentiate = [&](int64_t step) {
+        const D p = load(p_ + step * lanes);
+        store(p_ + step * lanes, (factor * this->gap(p, targets(step), total) + pull * p) * scale + this->poison_);
+      };
+      if (is_sparse && !has_any(this->poison_ != 0.0)) {
+        for (int64_t i = 0; i < live_count_; ++i) differentiate(live_[i]);
+        if (!is_own_live) differentiate(own);
+      } else {
+        for (int64_t step = 0; step < at_.steps; ++step) differentiate(step);
+      }
+    }
+    return loss + this->poison_;
+  }
+
+ private:
+  struct Value {
+    W base, p;
+  };
+
+  void set_rate(const MappingAt& mapping, int64_t first) {
+    D alpha = mapping.row_parameters ? at_.of_rows(mapping.row_parameters + first) : all(mapping.parameter);
+    if (mapping.row_parameters) {
+      // Outside the range there is no mapping; at 1 the limit is taken from a hair above it.
+      this->poison_ = (alpha >= 1.0) & (alpha < infinity) ? this->poison_ : all(not_a_number);
+      alpha = larger(alpha, all(1.0 + 0x1p-52));
+      alpha = alpha < infinity ? alpha : all(2.0);
+    }
+    rate_ = alpha - 1.0;
+    is_steep_ = has_any(rate_ > 1.0) || mapping.row_parameters;
+  }
+
+  void find_live() {
+    const D edge = this->largest_ - 1.0 / rate_;
+    for (int64_t step = 0; step < at_.steps; ++step) {
+      store(p_ + step * lanes, D{});
+      // A hair wider than the support can be, for the subtraction is rounded.
+      const D x = load(x_ + step * lanes);
+      if (has_any(x >= edge)) live_[live_count_++] = int32_t(step);
+    }
+  }
+
+  // (1 + (a - 1) u)+ and exp_a(u) at u = x - max + t.
+  Value value(int64_t step, W t) const {
+    const W below = (this->difference(step) + t) * W(rate_), base = W(all(1.0)) + below;
+    const Mask is_inside = base.hi > 0.0;
+    return {choose(is_inside, base, W(D{})), choose(is_inside, Power::power(base, below, rate_), W(D{}))};
+  }
+
+  // Sums over the classes of p and of dp/dt = p^(2 - a) = p / base.
+  template <class V>
+  void sums(const V& at_step, W& total, D& slope) const {
+    total = W(D{});
+    slope = D{};
+    for (int64_t i = 0; i < live_count_; ++i) {
+      const Value v = at_step(live_[i]);
+      total = total + v.p;
+      slope += slope_of(v);
+    }
+    total = at_.sum(total);
+    slope = at_.sum(slope);
+  }
+  static D slope_of(const Value& v) {
+    if constexpr (__is_same(Power, Square)) return v.base.hi;
+    return v.p.hi > 0.0 ? (__is_same(Power, Linear) ? all(1.0) : v.p.hi / v.base.hi) : D{};
+  }
+
+  // Newton's steps kept in a bracket, which is halved where a step would leave it; for a > 2, where p has vertical
+  // tangents, at every second trip. In plain double: what is left is for the polish. Rows that are done stay as they are,
+  // whatever the others of their block still need.
+  void search() {
+    D low = Power::lowest(double(at_.classes), rate_), high{}, t{};
+    Mask is_done{};
+    for (int trip = 0; trip < 200 && has_any(~is_done); ++trip) {
+      D total{}, slope{};
+      for (int64_t i = 0; i < live_count_; ++i) {
+        const D x = load(x_ + live_[i] * lanes), below = rate_ * ((x - this->largest_) + t), base = 1.0 + below;
+        const D p = base > 0.0 ? Power::power(Real(base), Real(below), rate_).hi : D{};
+        total += p;
+        if constexpr (__is_same(Power, Square))
+          slope += base > 0.0 ? base : D{};
+        else if constexpr (__is_same(Power, Linear))
+          slope += base > 0.0 ? all(1.0) : D{};
+        else
+          slope += p > 0.0 ? p / base : D{};
+      }
+      total = at_.sum(total);
+      slope = at_.sum(slope);
+      const Mask is_above = total >= 1.0;
+      high = is_above & ~is_done ? t : high;
+      low = is_above | is_done ? low : t;
+      const D newton = t - Power::newton(total, slope, rate_), middle = 0.5 * (low + high);
+      const bool is_halving = (is_steep_ || trip > 30) && trip % 2;
+      // The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
+      D next = (newton >= low) & (newton <= high) ? newton : middle;
+      // Found, as at once where one class has all: a later trip would take rounding for progress.
+      const Mask is_exact = total == 1.0;
+      next = is_exact ? t : is_halving ? middle : next;
+      const D moved = absolute(next - t), scale = absolute(t) + 1.0;
+      const Mask is_close = is_exact ? all_of(-1) : is_steep_ ? high - low <= 0x1p-52 * scale : moved <= 0x1p-44 * scale;
+      t = is_done ? t : next;
+      is_done |= is_close | (this->poison_ != 0.0);
+    }
+    // Of a steep row's last bracket the end at which it sums to one or more: at the other it may sum to nothing.
+    t_ = W(is_steep_ ? high : t);
+  }
+
+  // Newton with the sums kept wide takes t to its last bit. A step counts where it brings the sum nearer to one.
+  void polish() {
+    W total;
+    D slope;
+    const auto excess_at = [&](W t) {
+      sums([&](int64_t step) { return value(step, t); }, total, slope);
+      return (total - W(all(1.0))).value();
+    };
+    D excess = excess_at(t_), step = -excess / slope;
+    for (int i = 0; i < (W::is_twofold ? 2 : 1); ++i) {
+      const W trial = t_ + W(step);
+      const D trial_excess = excess_at(trial);
+      const Mask is_better = (absolute(trial_excess) < absolute(excess)) & (trial_excess > -0.5);
+      t_ = choose(is_better, trial, t_);
+      excess = is_better ? trial_excess : excess;
+      step = is_better ? -trial_excess / slope : D{};
+    }
+    excess_ = excess;
+  }
+
+  void finish() {
+    for (int64_t i = 0; i < live_count_; ++i) store(p_ + live_[i] * lanes, value(live_[i], t_).p.value());
+    // For a > 2 no t of this precision may give a sum of one, since p has vertical tangents: p moves by what t cannot.
+    for (int i = 0; is_steep_ && i < 2; ++i) share_out();
+    for (int64_t i = 0; i < live_count_; ++i) this->add_to_complement(load(p_ + live_[i] * lanes));
+    this->finish_complement();
+  }
+  void share_out() {
+    const auto slope_at = [&](int64_t step, D p) {
+      const D base = value(step, t_).base.hi;
+      return p > 0.0 ? p / (base > 0.0 ? base : all(1.0)) : D{};
+    };
+    D slopes{};
+    for (int64_t i = 0; i < live_count_; ++i) slopes += slope_at(live_[i], load(p_ + live_[i] * lanes));
+    slopes = at_.sum(slopes);
+    W total(D{});
+    for (int64_t i = 0; i < live_count_; ++i) {
+      const D p = load(p_ + live_[i] * lanes), moved = p - excess_ * slope_at(live_[i], p) / slopes;
+      const D kept = rate_ > 1.0 ? (moved < 0.0 ? D{} : moved) : p;
+      store(p_ + live_[i] * lanes, kept);
+      total = total + W(kept);
+    }
+    excess_ = (at_.sum(total) - W(all(1.0))).value();
+  }
+
+  // u = x - max + t, rounded once.
+  D exponent(int64_t step) const {
+    const W d = this->difference(step);
+    return d.hi > -infinity ? (d + t_).value() : d.hi;
+  }
+
+  // D(y, p) of one class; u no lower than the edge of the support.
+  D divergence(D p, D y, D gap, D u) const {
+    if constexpr (__is_same(Power, Linear)) return gap * gap * 0.5;
+    if constexpr (__is_same(Power, Square)) {
+      // (sqrt y - sqrt p)^2 (sqrt y + sqrt p / 2) / (a (a - 1)), the difference of the roots from that of y and p.
+      D root_y = y, root_p = p;
+      for (int i = 0; i < lanes; ++i) {
+        root_y[i] = __builtin_sqrt(y[i]);
+        root_p[i] = __builtin_sqrt(p[i]);
+      }
+      const D sum = root_y + root_p, difference = gap / (sum > 0.0 ? sum : all(1.0));
+      return difference * difference * (root_y + 0.5 * root_p) / 0.75;
+    }
+    // ln_a(y), from expm1 with its digits as a goes to 1.
+    D log_y = y;
+    for (int i = 0; i < lanes; ++i) log_y[i] = y[i] > 0.0 ? ::expm1(rate_[i] * ::log(y[i])) / rate_[i] : 0.0;
+    const D base = 1.0 + rate_ * u;
+    const D result = (y * (log_y - u) + (base > 0.0 ? base : D{}) * gap) / (1.0 + rate_);
+    return result > 0.0 ? result : D{};
+  }
+
+  int32_t* live_;
+  int64_t live_count_ = 0;
+  D rate_{}, excess_{};
+  bool is_steep_ = false;
+  W t_;
+};

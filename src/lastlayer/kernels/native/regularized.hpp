@@ -1,0 +1,89 @@
+// The regularized family, p = argmax over the simplex of <p, x> - Omega(p): what all of its mappings share.
+// Included by rows.hpp.
+
+template <class W>
+class Regularized {
+ public:
+  static constexpr bool has_weights_in_sum = false;
+
+  Regularized(const Layout& at, double* x, double* p) : at_(at), x_(x), p_(p) { find_edges(); }
+
+  D poison() const { return poison_; }
+
+  void probabilities(double* out) const {
+    for (int64_t step = 0; step < at_.steps; ++step) store(out + step * lanes, load(p_ + step * lanes) + poison_);
+  }
+
+  void log_probabilities(double* out) const {
+    for (int64_t step = 0; step < at_.steps; ++step) {
+      const D p = load(p_ + step * lanes);
+      const D confident = log1p(W(-complement(p))).value(), plain = logarithm(W(p)).value();
+      store(out + step * lanes, ((p == best_) & (p > 0.5) ? confident : plain) + poison_);
+    }
+  }
+
+ protected:
+  // Rows with a NaN, or without any score above -inf, are poisoned. Scores of +inf share the row equally.
+  void find_edges() {
+    D zero{}, largest = all(-infinity);
+    for (int64_t step = 0; step < at_.steps; ++step) {
+      const D x = load(x_ + step * lanes);
+      zero += x * 0.0;
+      largest = larger(x, largest);
+    }
+    largest_ = at_.largest(largest);
+    if (has_any(zero != 0.0)) {
+      Mask is_nan{};
+      for (int64_t step = 0; step < at_.steps; ++step) {
+        const D x = load(x_ + step * lanes);
+        is_nan |= x != x;
+        const D shared = x == infinity ? D{} : all(-infinity);
+        store(x_ + step * lanes, largest_ == infinity ? shared : x);
+      }
+      poison_ = at_.any(is_nan) | (largest_ == -infinity) ? all(not_a_number) : D{};
+      is_dominated_ = largest_ == infinity;
+      largest_ = is_dominated_ ? D{} : largest_;
+    }
+    // Lanes beyond the classes have nothing.
+    if (at_.steps > 0 && at_.is_partial(at_.steps - 1)) {
+      double* last = x_ + (at_.steps - 1) * lanes;
+      store(last, at_.only_classes(at_.steps - 1, load(last), all(-infinity)));
+    }
+  }
+
+  // x - max, where -inf stays what it is.
+  W difference(int64_t step) const {
+    const D x = load(x_ + step * lanes);
+    const W d = W::sum(x, -largest_);
+    return choose(x > -infinity, d, W(x));
+  }
+
+  // Keeps the largest p apart from the sum of the others.
+  void add_to_complement(D p) {
+    const Mask is_better = p > best_;
+    others_ = others_ + W(is_better ? best_ : p);
+    best_ = is_better ? p : best_;
+  }
+  void finish_complement() {
+    if (!at_.is_across)
+      for (int by = lanes / 2; by > 0; by /= 2) {
+        const D other = Layout::turned(best_, by);
+        const W sum = Layout::turned(others_, by);
+        const Mask is_better = other > best_;
+        others_ = others_ + sum + W(is_better ? best_ : other);
+        best_ = is_better ? other : best_;
+      }
+    rest_ = others_.value();
+  }
+  // 1 - p, for the largest class as the sum of the others: it must not vanish while any other has mass.
+  D complement(D p) const { return p == best_ ? rest_ : 1.0 - p; }
+
+  // p - y with y's own entry made of the others.
+  D gap(D p, D y, D total) const { return p * (total - y) - y * complement(p); }
+
+  const Layout& at_;
+  double *x_, *p_;
+  D poison_{}, largest_{}, best_{}, rest_{};
+  Mask is_dominated_{};
+  W others_ = W(D{});
+};

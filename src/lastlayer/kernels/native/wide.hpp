@@ -1,0 +1,87 @@
+// The arithmetic that kernels compute in: for float32 and the half types a double holds all that matters (Real), for float64
+// the unevaluated sum of two of them does (Twofold). Written once for both. Included by rows.hpp.
+// Sources: Knuth (TAOCP 2, 4.2.2) for the sum, Dekker 1971 for the product.
+
+struct Real {
+  D hi;
+  static constexpr bool is_twofold = false;
+  Real() = default;
+  explicit Real(D x) : hi(x) {}
+  static Real sum(D a, D b) { return Real(a + b); }
+  static Real join(D hi, D lo) { return Real(hi + lo); }
+  D low() const { return D{}; }
+  D value() const { return hi; }
+};
+
+inline Real operator+(Real a, Real b) { return Real(a.hi + b.hi); }
+inline Real operator-(Real a, Real b) { return Real(a.hi - b.hi); }
+inline Real operator*(Real a, Real b) { return Real(a.hi * b.hi); }
+inline Real operator/(Real a, Real b) { return Real(a.hi / b.hi); }
+inline Real operator-(Real a) { return Real(-a.hi); }
+inline Real choose(Mask mask, Real a, Real b) { return Real(mask ? a.hi : b.hi); }
+// Times a power of two.
+inline Real scaled(Real a, D power) { return Real(a.hi * power); }
+
+struct Twofold {
+  D hi, lo;
+  static constexpr bool is_twofold = true;
+  Twofold() = default;
+  explicit Twofold(D x) : hi(x), lo(D{}) {}
+  Twofold(D high, D low) : hi(high), lo(low) {}
+  // a + b, exact.
+  static Twofold sum(D a, D b) {
+    const D hi = a + b, t = hi - a;
+    return {hi, (a - (hi - t)) + (b - t)};
+  }
+  // a + b where |a| >= |b|, exact.
+  static Twofold join(D a, D b) {
+    const D hi = a + b;
+    return {hi, b - (hi - a)};
+  }
+  D low() const { return lo; }
+  D value() const { return hi + lo; }
+};
+
+inline Twofold product(D a, D b) {
+  const D hi = a * b;
+#if defined(__FMA__)
+  return {hi, fma(a, b, -hi)};
+#else
+  const D ta = a * 134217729.0, tb = b * 134217729.0;
+  const D ah = ta - (ta - a), bh = tb - (tb - b), al = a - ah, bl = b - bh;
+  const D lo = ((ah * bh - hi) + ah * bl + al * bh) + al * bl;
+  // The cut of a factor overflows before the factor does.
+  return {hi, (absolute(a) < 0x1p990) & (absolute(b) < 0x1p990) ? lo : D{}};
+#endif
+}
+
+inline Twofold operator+(Twofold a, Twofold b) {
+  const Twofold s = Twofold::sum(a.hi, b.hi);
+  return Twofold::join(s.hi, s.lo + (a.lo + b.lo));
+}
+inline Twofold operator-(Twofold a) { return {-a.hi, -a.lo}; }
+inline Twofold operator-(Twofold a, Twofold b) { return a + -b; }
+inline Twofold operator*(Twofold a, Twofold b) {
+  const Twofold p = product(a.hi, b.hi);
+  return Twofold::join(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
+}
+inline Twofold operator/(Twofold a, Twofold b) {
+  const D hi = a.hi / b.hi;
+  const Twofold back = product(hi, b.hi);
+  return Twofold::join(hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) / b.hi);
+}
+inline Twofold choose(Mask mask, Twofold a, Twofold b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
+inline Twofold scaled(Twofold a, D power) { return {a.hi * power, a.lo * power}; }
+
+// Which of two is larger, and the same numbers.
+template <class W>
+inline Mask is_larger(W a, W b) {
+  if constexpr (W::is_twofold) return (a.hi > b.hi) | ((a.hi == b.hi) & (a.lo > b.lo));
+  return a.hi > b.hi;
+}
+template <class W>
+inline Mask is_same(W a, W b) {
+  if constexpr (W::is_twofold) return (a.hi == b.hi) & (a.lo == b.lo);
+  return a.hi == b.hi;
+}
+
