@@ -10,13 +10,13 @@ constexpr double round_shift = 6755399441055744.0;
 using Bits = Lanes<double>::Bits;
 
 // 2^k for vectors of whole numbers k, held as bits in the last ones of `shifted`.
-inline D power_of_two(D shifted, int lift) {
+LASTLAYER_INLINE D power_of_two(D shifted, int lift) {
   return (D)(((Bits)shifted << 52) + (uint64_t(1023 + lift) << 52));
 }
 
 // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax.
 template <class W>
-inline D exponential_tail(D r) {
+LASTLAYER_INLINE D exponential_tail(D r) {
   constexpr double fine[] = {0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326025, 0.001388888888888367,
                              0.00019841269875205077, 2.4801587325822283e-05, 2.75572549134867e-06, 2.7557273295539724e-07,
                              2.5105419192016337e-08, 2.091483135138041e-09};
@@ -30,7 +30,7 @@ inline D exponential_tail(D r) {
 
 // e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, e^u is that of the reach.
 template <int lift>
-inline Real exponential(Real u) {
+LASTLAYER_INLINE Real exponential(Real u) {
   const D x = larger(u.hi, all(-700.0)), shifted = fma(x, all(log2_e), all(round_shift)), power = shifted - round_shift;
   const D r = fma(power, all(-ln2_low), fma(power, all(-ln2_high), x));
   const D e = fma(r * r, exponential_tail<Real>(r), r + 1.0);
@@ -38,7 +38,7 @@ inline Real exponential(Real u) {
 }
 
 template <int lift>
-inline Twofold exponential(Twofold u) {
+LASTLAYER_INLINE Twofold exponential(Twofold u) {
   if constexpr (lift == 0) return scaled(exponential<512>(u), all(0x1p-512));
   constexpr double reach = -1050.0;
   const Mask is_far = u.hi < reach;
@@ -95,7 +95,24 @@ inline W log1p(W u) {
   return W(logarithm(Real(s.hi)).hi + correction);
 }
 
-inline D tanh(D x) {
+// The same for one number of a row, u >= 0: a vector's divisions would take longer than the row's own.
+inline double log1p(double u) {
+  const double v = 1.0 + u, correction = u < 1.0 ? u - (v - 1.0) : 1.0 - (v - u);
+  if (!(v < 0x1p1000)) return ::log(v);
+  uint64_t bits;
+  __builtin_memcpy(&bits, &v, sizeof bits);
+  const int64_t power = int64_t(bits - 0x3fe6a09e667f3bcdull + (1023ull << 52)) >> 52;
+  const uint64_t mantissa = bits - (uint64_t(power - 1023) << 52), inverse = uint64_t(2046 - power) << 52;
+  double m, scale;
+  __builtin_memcpy(&m, &mantissa, sizeof m);
+  __builtin_memcpy(&scale, &inverse, sizeof scale);
+  const double k = double(power - 1023), f = (m - 1.0) + correction * scale, s = f / (2.0 + f), z = s * s;
+  double tail = 1.0 / 25.0;
+  for (int i = 11; i >= 1; --i) tail = tail * z + 1.0 / (2 * i + 1);
+  return k * ln2_high + (2.0 * s + (2.0 * s * (z * tail) + k * ln2_low));
+}
+
+LASTLAYER_INLINE D tanh(D x) {
   const D size = absolute(x);
   const Twofold tail = exponential<0>(Twofold(-2.0 * size));
   // 1 - e^(-2x) from both parts of the exponential; near zero the series.

@@ -59,33 +59,32 @@ inline void round_to(Brain& to, double x) {
 }
 
 template <class E>
-inline D load_wide(const E* from) {
+LASTLAYER_INLINE D load_wide(const E* from) {
   D v{};
   for (int i = 0; i < lanes; ++i) v[i] = widen(from[i]);
   return v;
 }
 template <>
-inline D load_wide(const double* from) {
+LASTLAYER_INLINE D load_wide(const double* from) {
   return load(from);
 }
-typedef float Floats __attribute__((vector_size(LASTLAYER_BYTES / 2)));
 template <>
-inline D load_wide(const float* from) {
+LASTLAYER_INLINE D load_wide(const float* from) {
   Floats v;
   __builtin_memcpy(&v, from, sizeof v);
-  return __builtin_convertvector(v, D);
+  return widened(v);
 }
 
 template <class E>
-inline void store_rounded(E* to, D v) {
+LASTLAYER_INLINE void store_rounded(E* to, D v) {
   for (int i = 0; i < lanes; ++i) round_to(to[i], v[i]);
 }
 template <>
-inline void store_rounded(double* to, D v) {
+LASTLAYER_INLINE void store_rounded(double* to, D v) {
   store(to, v);
 }
 template <>
-inline void store_rounded(float* to, D v) {
-  const Floats f = __builtin_convertvector(v, Floats);
+LASTLAYER_INLINE void store_rounded(float* to, D v) {
+  const Floats f = narrowed(v);
   __builtin_memcpy(to, &f, sizeof f);
 }

@@ -28,22 +28,35 @@ struct Layout {
 
   // Over the classes of each row, once every vector has been taken in.
   D largest(D v) const {
-    return is_across ? v : all(fold<double>(v, [](double a, double b) { return a > b ? a : b; }));
+    return is_across ? v : fold(v, [](D a, D b) { return larger(a, b); });
   }
   Mask any(Mask mask) const { return is_across ? mask : all_of(has_any(mask) ? -1 : 0); }
   D sum(D v) const {
-    return is_across ? v : all(fold<double>(v, [](double a, double b) { return a + b; }));
+    return is_across ? v : fold(v, [](D a, D b) { return a + b; });
   }
   Real sum(Real v) const { return Real(sum(v.hi)); }
   Twofold sum(Twofold v) const {
     if (is_across) return v;
-    for (int width = lanes / 2; width > 0; width /= 2) v = v + turned(v, width);
-    return {all(v.hi[0]), all(v.lo[0])};
+    const auto add = [](Two<Twofold> a, Two<Twofold> b) { return Two<Twofold>{a.first + b.first, a.second}; };
+    return joined(Two<Twofold>{v, v}, add).first;
   }
 
-  static D turned(D v, int by) { return __builtin_shuffle(v, (lane_numbers() + by) & (lanes - 1)); }
-  static Real turned(Real v, int by) { return Real(turned(v.hi, by)); }
-  static Twofold turned(Twofold v, int by) { return {turned(v.hi, by), turned(v.lo, by)}; }
+  // Of rows along the lanes, two wide numbers of every lane joined with those of another, until all are.
+  template <class W>
+  struct Two {
+    W first, second;
+  };
+  template <class W, int width = lanes / 2, class Join>
+  static Two<W> joined(Two<W> a, Join join) {
+    if constexpr (width == 0)
+      return a;
+    else
+      return joined<W, width / 2>(join(a, Two<W>{turned_wide<width>(a.first), turned_wide<width>(a.second)}), join);
+  }
+  template <int width>
+  static Real turned_wide(Real v) { return Real(turned<width>(v.hi)); }
+  template <int width>
+  static Twofold turned_wide(Twofold v) { return {turned<width>(v.hi), turned<width>(v.lo)}; }
 
   // What the rows have at one class each, from vectors at `from`; the classes are in range.
   D pick(const double* from, Mask index) const {

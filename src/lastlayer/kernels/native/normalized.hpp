@@ -58,6 +58,7 @@ class Normalized {
   }
 
  private:
+  using Two = Layout::Two<W>;
   W weight(int64_t step) const { return read(high_, low_, step); }
   static W read(const double* high, const double* low, int64_t step) {
     if constexpr (W::is_twofold) return W(load(high + step * lanes), load(low + step * lanes));
@@ -131,13 +132,15 @@ class Normalized {
       others = others + choose(is_better, best, w);
       best = choose(is_better, w, best);
     }
-    if (!at_.is_across)
-      for (int by = lanes / 2; by > 0; by /= 2) {
-        const W other_best = Layout::turned(best, by), other_sum = Layout::turned(others, by);
-        const Mask is_better = is_larger(other_best, best);
-        others = others + other_sum + choose(is_better, best, other_best);
-        best = choose(is_better, other_best, best);
-      }
+    if (!at_.is_across) {
+      const auto join = [](Two a, Two b) {
+        const Mask is_better = is_larger(b.first, a.first);
+        return Two{choose(is_better, b.first, a.first), a.second + b.second + choose(is_better, a.first, b.first)};
+      };
+      const Two folded = Layout::joined(Two{best, others}, join);
+      best = folded.first;
+      others = folded.second;
+    }
     if constexpr (M::has_spare) {
       W spare = exponential<lift>(W(-top_));
       // Beside an infinite score nothing is left for it.

@@ -65,14 +65,16 @@ class Regularized {
     best_ = is_better ? p : best_;
   }
   void finish_complement() {
-    if (!at_.is_across)
-      for (int by = lanes / 2; by > 0; by /= 2) {
-        const D other = Layout::turned(best_, by);
-        const W sum = Layout::turned(others_, by);
-        const Mask is_better = other > best_;
-        others_ = others_ + sum + W(is_better ? best_ : other);
-        best_ = is_better ? other : best_;
-      }
+    if (!at_.is_across) {
+      using Two = Layout::Two<W>;
+      const auto join = [](Two a, Two b) {
+        const Mask is_better = b.first.hi > a.first.hi;
+        return Two{choose(is_better, b.first, a.first), a.second + b.second + choose(is_better, a.first, b.first)};
+      };
+      const Two folded = Layout::joined(Two{W(best_), others_}, join);
+      best_ = folded.first.hi;
+      others_ = folded.second;
+    }
     rest_ = others_.value();
   }
   // 1 - p, for the largest class as the sum of the others: it must not vanish while any other has mass.

@@ -110,6 +110,10 @@ struct Blocks {
   }
 };
 
+#include "exponentials.hpp"
+#include "long_rows.hpp"
+#include "long_softmax.hpp"
+
 // Calls `then` with the rows of the request's mapping, in the arithmetic that its elements ask for.
 template <class W, class Then>
 void with_mapping(const MappingAt& at, Then then) {
@@ -141,7 +145,11 @@ struct Evaluate {
     const Evaluate& call;
     template <class Rows>
     void operator()() const {
-      Blocks<E, Rows>::evaluate(call.request, call.begin, call.end, call.memory);
+      const Evaluation& r = call.request;
+      if constexpr (__is_same(Rows, Normalized<Real, Softmax>) || __is_same(Rows, Normalized<Twofold, Softmax>)) {
+        if (r.classes > few) return LongSoftmax<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
+      }
+      Blocks<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
     }
   };
 };
@@ -155,7 +163,11 @@ struct ComputeLoss {
     const ComputeLoss& call;
     template <class Rows>
     void operator()() const {
-      Blocks<E, Rows>::loss(call.request, call.begin, call.end, call.memory);
+      const Loss& r = call.request;
+      if constexpr (__is_same(Rows, Normalized<Real, Softmax>) || __is_same(Rows, Normalized<Twofold, Softmax>)) {
+        if (LongSoftmax<E, Rows>::serves(r)) return LongSoftmax<E, Rows>::loss(r, call.begin, call.end, call.memory);
+      }
+      Blocks<E, Rows>::loss(r, call.begin, call.end, call.memory);
     }
   };
 };

@@ -8,6 +8,8 @@
 #else
 #define LASTLAYER_BYTES 16
 #endif
+// For what stands in the innermost loops: a call would pass its vectors through memory.
+#define LASTLAYER_INLINE inline __attribute__((always_inline))
 #define LASTLAYER_VECTOR(T) typedef T __attribute__((vector_size(LASTLAYER_BYTES)))
 
 template <class T>
@@ -38,69 +40,163 @@ constexpr double infinity = __builtin_huge_val();
 constexpr double not_a_number = __builtin_nan("");
 
 template <class T>
-inline Vector<T> load(const T* from) {
+LASTLAYER_INLINE Vector<T> load(const T* from) {
   Vector<T> v;
   __builtin_memcpy(&v, from, sizeof v);
   return v;
 }
 
 template <class T>
-inline void store(T* to, Vector<T> v) {
+LASTLAYER_INLINE void store(T* to, Vector<T> v) {
   __builtin_memcpy(to, &v, sizeof v);
 }
 
 template <class T>
-inline Vector<T> splat(T value) {
-  return Vector<T>{} + value;
+LASTLAYER_INLINE Vector<T> splat(T value) {
+  // The subtraction changes no value and is left out; an addition would turn -0 into 0.
+  return value - Vector<T>{};
 }
 
-inline D all(double value) { return splat(value); }
-inline Mask all_of(int64_t value) { return Mask{} + value; }
+LASTLAYER_INLINE D all(double value) { return splat(value); }
+LASTLAYER_INLINE Mask all_of(int64_t value) { return Mask{} + value; }
 
 // a * b + c, rounded once where the hardware can.
-inline float fma(float a, float b, float c) { return a * b + c; }
+LASTLAYER_INLINE float fma(float a, float b, float c) { return a * b + c; }
 #if defined(__AVX512F__)
-inline Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
-inline D fma(D a, D b, D c) { return _mm512_fmadd_pd(a, b, c); }
+LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
+LASTLAYER_INLINE D fma(D a, D b, D c) { return _mm512_fmadd_pd(a, b, c); }
 // The larger; b where either is NaN.
-inline Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm512_max_ps(a, b); }
-inline D larger(D a, D b) { return _mm512_max_pd(a, b); }
-inline D smaller(D a, D b) { return _mm512_min_pd(a, b); }
+LASTLAYER_INLINE Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm512_max_ps(a, b); }
+LASTLAYER_INLINE D larger(D a, D b) { return _mm512_max_pd(a, b); }
+LASTLAYER_INLINE D smaller(D a, D b) { return _mm512_min_pd(a, b); }
 #elif defined(__AVX2__)
-inline Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
-inline D fma(D a, D b, D c) { return _mm256_fmadd_pd(a, b, c); }
-inline Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm256_max_ps(a, b); }
-inline D larger(D a, D b) { return _mm256_max_pd(a, b); }
-inline D smaller(D a, D b) { return _mm256_min_pd(a, b); }
+LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
+LASTLAYER_INLINE D fma(D a, D b, D c) { return _mm256_fmadd_pd(a, b, c); }
+LASTLAYER_INLINE Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm256_max_ps(a, b); }
+LASTLAYER_INLINE D larger(D a, D b) { return _mm256_max_pd(a, b); }
+LASTLAYER_INLINE D smaller(D a, D b) { return _mm256_min_pd(a, b); }
 #else
-inline Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return a * b + c; }
-inline D fma(D a, D b, D c) { return a * b + c; }
-inline Vector<float> larger(Vector<float> a, Vector<float> b) { return a > b ? a : b; }
-inline D larger(D a, D b) { return a > b ? a : b; }
-inline D smaller(D a, D b) { return a < b ? a : b; }
+LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return a * b + c; }
+LASTLAYER_INLINE D fma(D a, D b, D c) { return a * b + c; }
+LASTLAYER_INLINE Vector<float> larger(Vector<float> a, Vector<float> b) { return a > b ? a : b; }
+LASTLAYER_INLINE D larger(D a, D b) { return a > b ? a : b; }
+LASTLAYER_INLINE D smaller(D a, D b) { return a < b ? a : b; }
 #endif
 
-inline D absolute(D x) { return (D)((Lanes<double>::Bits)x & 0x7fffffffffffffffull); }
-
-// One value of all lanes: by halves, in an order that depends on nothing.
-template <class T, class V, class Join>
-inline T fold(V v, Join join) {
-  constexpr int n = int(sizeof(V) / sizeof(T));
-  T values[n];
-  __builtin_memcpy(values, &v, sizeof v);
-  for (int width = n / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) values[i] = join(values[i], values[i + width]);
-  return values[0];
+// As many floats as a vector has doubles, to and from doubles.
+typedef float Floats __attribute__((vector_size(LASTLAYER_BYTES / 2)));
+LASTLAYER_INLINE D widened(Floats v) {
+#if defined(__AVX512F__)
+  return _mm512_cvtps_pd(v);
+#elif defined(__AVX2__)
+  return _mm256_cvtps_pd(v);
+#else
+  return __builtin_convertvector(v, D);
+#endif
+}
+LASTLAYER_INLINE Floats narrowed(D v) {
+#if defined(__AVX512F__)
+  return _mm512_cvtpd_ps(v);
+#elif defined(__AVX2__)
+  return _mm256_cvtpd_ps(v);
+#else
+  return __builtin_convertvector(v, Floats);
+#endif
+}
+// The halves of a vector of floats.
+LASTLAYER_INLINE Floats low_half(Vector<float> v) {
+#if defined(__AVX512F__)
+  return _mm512_castps512_ps256(v);
+#else
+  Floats halves[2];
+  __builtin_memcpy(halves, &v, sizeof v);
+  return halves[0];
+#endif
+}
+LASTLAYER_INLINE Floats high_half(Vector<float> v) {
+#if defined(__AVX512F__)
+  return _mm512_extractf32x8_ps(v, 1);
+#else
+  Floats halves[2];
+  __builtin_memcpy(halves, &v, sizeof v);
+  return halves[1];
+#endif
+}
+LASTLAYER_INLINE Vector<float> joined(Floats low, Floats high) {
+#if defined(__AVX512F__)
+  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+#else
+  const Floats halves[2] = {low, high};
+  Vector<float> v;
+  __builtin_memcpy(&v, halves, sizeof v);
+  return v;
+#endif
 }
 
-inline Mask lane_numbers() {
+LASTLAYER_INLINE D absolute(D x) { return (D)((Lanes<double>::Bits)x & 0x7fffffffffffffffull); }
+
+// The first `count` lanes from memory, nothing beyond them read, and `filler` in the others.
+template <class T>
+LASTLAYER_INLINE Vector<T> load_some(const T* from, int count, T filler) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_mask_loadu_ps(splat(filler), __mmask16((1u << count) - 1), from);
+  else
+    return _mm512_mask_loadu_pd(splat(filler), __mmask8((1u << count) - 1), from);
+#else
+  T values[Lanes<T>::count];
+  for (int i = 0; i < Lanes<T>::count; ++i) values[i] = i < count ? from[i] : filler;
+  return load(values);
+#endif
+}
+
+// The first `count` lanes to memory, nothing beyond them written.
+template <class T>
+LASTLAYER_INLINE void store_some(T* to, Vector<T> v, int count) {
+  if (count == Lanes<T>::count) return store<T>(to, v);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    _mm512_mask_storeu_ps(to, __mmask16((1u << count) - 1), v);
+  else
+    _mm512_mask_storeu_pd(to, __mmask8((1u << count) - 1), v);
+#else
+  T values[Lanes<T>::count];
+  store<T>(values, v);
+  for (int i = 0; i < count; ++i) to[i] = values[i];
+#endif
+}
+
+// The lanes in a circle, by `by` places.
+template <int by>
+LASTLAYER_INLINE D turned(D v) {
+  Mask from{};
+  for (int i = 0; i < lanes; ++i) from[i] = (i + by) % lanes;
+  return __builtin_shuffle(v, from);
+}
+template <int by>
+LASTLAYER_INLINE Vector<float> turned(Vector<float> v) {
+  Lanes<float>::Integers from{};
+  for (int i = 0; i < 2 * lanes; ++i) from[i] = (i + by) % (2 * lanes);
+  return __builtin_shuffle(v, from);
+}
+
+// One value of all lanes, in every lane: by halves, in an order that depends on nothing.
+template <class V, class Join, int width = int(sizeof(V) / sizeof(V{}[0])) / 2>
+LASTLAYER_INLINE V fold(V v, Join join) {
+  if constexpr (width == 0)
+    return v;
+  else
+    return fold<V, Join, width / 2>(join(v, turned<width>(v)), join);
+}
+
+LASTLAYER_INLINE Mask lane_numbers() {
   Mask numbers{};
   for (int i = 0; i < lanes; ++i) numbers[i] = i;
   return numbers;
 }
 
 // Whether a comparison holds in any lane.
-inline bool has_any(Mask mask) {
+LASTLAYER_INLINE bool has_any(Mask mask) {
 #if defined(__AVX512F__)
   return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0;
 #elif defined(__AVX2__)

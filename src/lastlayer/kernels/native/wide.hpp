@@ -13,14 +13,14 @@ struct Real {
   D value() const { return hi; }
 };
 
-inline Real operator+(Real a, Real b) { return Real(a.hi + b.hi); }
-inline Real operator-(Real a, Real b) { return Real(a.hi - b.hi); }
-inline Real operator*(Real a, Real b) { return Real(a.hi * b.hi); }
-inline Real operator/(Real a, Real b) { return Real(a.hi / b.hi); }
-inline Real operator-(Real a) { return Real(-a.hi); }
-inline Real choose(Mask mask, Real a, Real b) { return Real(mask ? a.hi : b.hi); }
+LASTLAYER_INLINE Real operator+(Real a, Real b) { return Real(a.hi + b.hi); }
+LASTLAYER_INLINE Real operator-(Real a, Real b) { return Real(a.hi - b.hi); }
+LASTLAYER_INLINE Real operator*(Real a, Real b) { return Real(a.hi * b.hi); }
+LASTLAYER_INLINE Real operator/(Real a, Real b) { return Real(a.hi / b.hi); }
+LASTLAYER_INLINE Real operator-(Real a) { return Real(-a.hi); }
+LASTLAYER_INLINE Real choose(Mask mask, Real a, Real b) { return Real(mask ? a.hi : b.hi); }
 // Times a power of two.
-inline Real scaled(Real a, D power) { return Real(a.hi * power); }
+LASTLAYER_INLINE Real scaled(Real a, D power) { return Real(a.hi * power); }
 
 struct Twofold {
   D hi, lo;
@@ -42,7 +42,7 @@ struct Twofold {
   D value() const { return hi + lo; }
 };
 
-inline Twofold product(D a, D b) {
+LASTLAYER_INLINE Twofold product(D a, D b) {
   const D hi = a * b;
 #if defined(__FMA__)
   return {hi, fma(a, b, -hi)};
@@ -55,32 +55,32 @@ inline Twofold product(D a, D b) {
 #endif
 }
 
-inline Twofold operator+(Twofold a, Twofold b) {
+LASTLAYER_INLINE Twofold operator+(Twofold a, Twofold b) {
   const Twofold s = Twofold::sum(a.hi, b.hi);
   return Twofold::join(s.hi, s.lo + (a.lo + b.lo));
 }
-inline Twofold operator-(Twofold a) { return {-a.hi, -a.lo}; }
-inline Twofold operator-(Twofold a, Twofold b) { return a + -b; }
-inline Twofold operator*(Twofold a, Twofold b) {
+LASTLAYER_INLINE Twofold operator-(Twofold a) { return {-a.hi, -a.lo}; }
+LASTLAYER_INLINE Twofold operator-(Twofold a, Twofold b) { return a + -b; }
+LASTLAYER_INLINE Twofold operator*(Twofold a, Twofold b) {
   const Twofold p = product(a.hi, b.hi);
   return Twofold::join(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
 }
-inline Twofold operator/(Twofold a, Twofold b) {
+LASTLAYER_INLINE Twofold operator/(Twofold a, Twofold b) {
   const D hi = a.hi / b.hi;
   const Twofold back = product(hi, b.hi);
   return Twofold::join(hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) / b.hi);
 }
-inline Twofold choose(Mask mask, Twofold a, Twofold b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
-inline Twofold scaled(Twofold a, D power) { return {a.hi * power, a.lo * power}; }
+LASTLAYER_INLINE Twofold choose(Mask mask, Twofold a, Twofold b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
+LASTLAYER_INLINE Twofold scaled(Twofold a, D power) { return {a.hi * power, a.lo * power}; }
 
 // Which of two is larger, and the same numbers.
 template <class W>
-inline Mask is_larger(W a, W b) {
+LASTLAYER_INLINE Mask is_larger(W a, W b) {
   if constexpr (W::is_twofold) return (a.hi > b.hi) | ((a.hi == b.hi) & (a.lo > b.lo));
   return a.hi > b.hi;
 }
 template <class W>
-inline Mask is_same(W a, W b) {
+LASTLAYER_INLINE Mask is_same(W a, W b) {
   if constexpr (W::is_twofold) return (a.hi == b.hi) & (a.lo == b.lo);
   return a.hi == b.hi;
 }

@@ -1,0 +1,132 @@
+// Weights of one long row of softmax in its own precision, for rows of which every operation counts.
+// e^x = 2^k e^r, and what softmax needs is e^x / 2^K with the power K of the largest score: exact, where x - max would be
+// rounded, and its rounding come back as a relative error of e^(x - max). Included by rows.hpp.
+
+// The unevaluated sum hi + lo.
+struct Pair {
+  double hi, lo;
+  double value() const { return hi + lo; }
+};
+
+inline Pair two_sum(double a, double b) {
+  const double hi = a + b, t = hi - a;
+  return {hi, (a - (hi - t)) + (b - t)};
+}
+
+inline Pair operator+(Pair a, Pair b) {
+  const Pair s = two_sum(a.hi, b.hi);
+  return two_sum(s.hi, s.lo + (a.lo + b.lo));
+}
+
+template <class T>
+struct Reduction;
+template <>
+struct Reduction<float> {
+  // Weights are carried times 2^lift, so that those of the smallest that matter have all their bits.
+  static constexpr int lift = 64, mantissa_bits = 23;
+  static constexpr double unlift = 0x1p-64;
+  // Beyond this distance from the maximum e^x is zero in every result.
+  static constexpr float reach = 130.0f;
+  // From this size of the maximum on, the scores within reach are so near it that x - max is exact, and taken first.
+  static constexpr float far = 512.0f;
+  static constexpr float log2_e = 1.44269504f, shift = 12582912.0f;
+  // The first part has 14 bits, so that its product with any power in use is exact, with or without fma.
+  static constexpr float ln2_high = 0.693115234375f, ln2_low = 3.194618329871446e-05f;
+  // The share of all below which the others are summed anew: their difference to the total has lost digits.
+  static constexpr double confident = 0x1p-13;
+};
+template <>
+struct Reduction<double> {
+  static constexpr int lift = 512, mantissa_bits = 52;
+  static constexpr double unlift = 0x1p-512;
+  static constexpr double reach = 1050.0, far = 2048.0;
+  static constexpr double log2_e = lastlayer::LASTLAYER_ISA::log2_e, shift = round_shift;
+  static constexpr double ln2_high = lastlayer::LASTLAYER_ISA::ln2_high, ln2_low = lastlayer::LASTLAYER_ISA::ln2_low;
+  static constexpr double confident = 0x1p-40;
+};
+
+template <class T>
+struct Weights {
+  Vector<T> hi, lo;
+};
+
+template <class T>
+struct RowExponents {
+  using R = Reduction<T>;
+  T offset, power, floor, shift;
+
+  explicit RowExponents(T largest) {
+    offset = largest >= R::far || largest <= -R::far ? largest : T(0);
+    const T top = largest - offset;
+    power = (top * R::log2_e + R::shift) - R::shift;
+    floor = top - R::reach;
+    shift = R::shift + (T(R::lift) - power);
+  }
+  bool is_far() const { return offset != T(0); }
+  // x - K ln 2, of the largest score.
+  double rest(double largest) const {
+    return (largest - double(offset)) - double(power) * 0.6931471805599453;
+  }
+};
+
+template <bool is_far>
+LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<float>& row) {
+  using R = Reduction<float>;
+  using V = Vector<float>;
+  // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax to 2^-34 of e^r.
+  constexpr float c[] = {0.50000000826390321f, 0.16666666872522348f, 0.041666254004396458f,
+                         0.0083332615781753784f, 0.0013947211835547456f, 0.00019919923429704235f};
+  if (is_far) x = x - row.offset;
+  // In this order a NaN stays.
+  x = larger(splat(row.floor), x);
+  const V shifted = fma(x, splat(R::log2_e), splat(row.shift)), power = shifted - row.shift;
+  const V r = fma(power, splat(-R::ln2_low), fma(power, splat(-R::ln2_high), x));
+  V q = splat(c[5]);
+  for (int i = 4; i >= 0; --i) q = fma(q, r, splat(c[i]));
+  // 1 last: the rounding of a Horner step at 1 would come on top of the one of the result. At most 1.43 ULP in all.
+  const V e = fma(r * r, q, r) + 1.0f;
+  return {(V)((Lanes<float>::Bits)e + ((Lanes<float>::Bits)shifted << R::mantissa_bits)), V{}};
+}
+
+template <bool is_far>
+LASTLAYER_INLINE Weights<double> weights(D x, const RowExponents<double>& row) {
+  using R = Reduction<double>;
+  if (is_far) x = x - row.offset;
+  x = larger(splat(row.floor), x);
+  const D shifted = fma(x, splat(R::log2_e), splat(row.shift)), power = shifted - row.shift;
+  const D coarse = fma(power, splat(-R::ln2_high), x), r = fma(power, splat(-R::ln2_low), coarse);
+  const D r_low = fma(power, splat(-R::ln2_low), coarse - r);
+  const D near = r + 1.0, small = fma(r * r, exponential_tail<Twofold>(r), r - (near - 1.0));
+  const D e = near + small, lost = (near - e) + small + r_low;
+  const D scale = (D)(((Bits)shifted << 52) + (1023ull << 52));
+  return {e * scale, lost * scale};
+}
+
+// A sum over vectors that keeps more than the working precision: float32 in double, float64 with every rounding.
+template <class T>
+struct Sum;
+template <>
+struct Sum<float> {
+  D low{}, high{};
+  LASTLAYER_INLINE void add(Vector<float> w, Vector<float>) {
+    low += widened(low_half(w));
+    high += widened(high_half(w));
+  }
+  Pair total() const {
+    return {fold(low + high, [](D a, D b) { return a + b; })[0], 0.0};
+  }
+};
+template <>
+struct Sum<double> {
+  D sum{}, rest{};
+  LASTLAYER_INLINE void add(D w, D w_low) {
+    const D s = sum + w, t = s - sum;
+    rest += ((sum - (s - t)) + (w - t)) + w_low;
+    sum = s;
+  }
+  Pair total() const {
+    Pair all{0.0, 0.0};
+    for (int i = 0; i < lanes; ++i) all = all + Pair{sum[i], rest[i]};
+    return all;
+  }
+};
