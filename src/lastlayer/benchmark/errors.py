@@ -20,9 +20,7 @@ from lastlayer.checks.measure import ulp_error
 from lastlayer.losses import LossOptions
 
 
-def largest_errors(
-    operation: Operation, contenders: list[Peer], dtype: np.dtype, rows: int
-) -> Iterator[LargestError]:
+def largest_errors(operation: Operation, contenders: list[Peer], dtype: np.dtype, rows: int) -> Iterator[LargestError]:
     """One entry a contender that computes this, kind of rows, and result (values, loss)."""
     in_ulp = operation.mapping.budget.kind == "ulp"
     for kind, problem in hard_problems(operation.mapping, dtype, rows).items():

@@ -18,6 +18,8 @@ Shape = tuple[int, int]
 #: Rows × classes: from two classes to a language model's vocabulary.
 SHAPES: tuple[Shape, ...] = ((65536, 2), (65536, 10), (65536, 100), (8192, 1000), (1024, 32000), (256, 128256))
 QUICK_SHAPES: tuple[Shape, ...] = ((256, 10), (64, 100))
+#: What no memory holds, and what the sizes of arrays can still be written in.
+MOST_SCORES = 10**13
 DTYPES = ("float32", "float64")
 SECONDS, QUICK_SECONDS = 2.0, 0.02
 
@@ -62,6 +64,9 @@ class Plan:
         seconds = (QUICK_SECONDS if quick else SECONDS) if seconds is None else seconds
         if not 0 < seconds < float("inf"):
             raise ValueError(f"The seconds are {seconds}; give a positive number.")
+        for what, given in (("shapes", shapes), ("operations", operations)):
+            if given is not None and not given:
+                raise ValueError(f"No {what} are given; leave the option out for all.")
         asked = known if operations is None else _chosen(operations, known, "operation")
         defaults = QUICK_SHAPES if quick else SHAPES
         return cls(
@@ -78,9 +83,13 @@ class Plan:
 def _shape(text: str) -> Shape:
     """A shape such as 65536x10."""
     match = re.fullmatch(r"\s*(\d+)\s*[x×X*]\s*(\d+)\s*", text)
-    if match is None or not (shape := (int(match[1]), int(match[2])))[0] * shape[1]:
-        raise ValueError(f"The shape {text!r} is not rows x classes, both at least 1; write it as in 65536x10.")
-    return shape
+    rows, classes = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 0 < rows * classes <= MOST_SCORES:
+        raise ValueError(
+            f"The shape {text!r} is not rows x classes, both at least 1 and with at most {MOST_SCORES} scores; "
+            "write it as in 65536x10."
+        )
+    return rows, classes
 
 
 def _chosen(names: Sequence[str], known: Iterable[str], what: str) -> tuple[str, ...]:

@@ -100,7 +100,5 @@ def _errors(plan: Plan, contenders: list[Peer], lines: list[str]) -> list[Larges
         return []
     once = {operation.computes: operation for operation in plan.operations}
     return [
-        entry
-        for operation in once.values()
-        for entry in largest_errors(operation, contenders, plan.dtype, plan.rows)
+        entry for operation in once.values() for entry in largest_errors(operation, contenders, plan.dtype, plan.rows)
     ]

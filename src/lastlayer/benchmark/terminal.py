@@ -17,6 +17,8 @@ LEGEND = (
     "time over a copy of the scores, or over one read of them for logsumexp and the loss alone. Errors are the largest on "
     "random, wide (±100) and confident rows."
 )
+#: The width from which on columns are aligned, and the longest name of an operation with peers.
+ROOMY, LONGEST = 90, len("cross_entropy_grad_fresh")
 
 
 class TerminalBenchmark:
@@ -37,7 +39,7 @@ class TerminalBenchmark:
         for cells in by_operation(record.cells):
             if any(cell.ratios for cell in cells):
                 yield ""
-                yield self._beside_peers(cells)
+                yield self._beside_peers(cells, options.max_width)
                 yield Text(self._errors(cells[0].operation), style="dim")
             else:
                 alone.append(cells)
@@ -48,12 +50,12 @@ class TerminalBenchmark:
         yield ""
         yield Text(LEGEND, style="dim")
 
-    def _beside_peers(self, cells: Sequence[Cell]) -> Table:
-        """One row a shape."""
+    def _beside_peers(self, cells: Sequence[Cell], width: int) -> Table:
+        """One row a shape; columns of all tables stand below each other where there is room."""
         peers = [name for name in self._record.peers if any(name in cell.timings for cell in cells)]
-        table = _table(cells[0].operation)
+        table = _table(cells[0].operation, LONGEST if width > ROOMY else 0)
         for heading in ("ms", "floor", *peers):
-            table.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(heading, justify="right", no_wrap=True, min_width=7 if width > ROOMY else 0)
         table.add_column("")
         for cell in cells:
             ratios = (_ratio(cell.ratios.get(name)) for name in peers)

@@ -11,7 +11,7 @@ import numpy as np
 from lastlayer.benchmark.operations import Operation
 from lastlayer.benchmark.peer import Result
 from lastlayer.benchmark.problem import Problem
-from lastlayer.losses import LossOptions, row_losses
+from lastlayer.losses import LossOptions, RowLosses, row_losses
 from lastlayer.mappings import ProbabilityMapping
 
 #: In eps of the dtype: of each value, and of the largest of its row. Far above any library's rounding, far below 1/K.
@@ -66,7 +66,7 @@ class Truth:
         step = max(1, BLOCK // classes)
         return sum(self._losses(slice(i, i + step), gradient=False).losses.sum() for i in range(0, rows, step)) / rows
 
-    def _losses(self, rows: slice | np.ndarray, *, gradient: bool):  # type: ignore[no-untyped-def]
+    def _losses(self, rows: slice | np.ndarray, *, gradient: bool) -> RowLosses:
         scores, labels = self.problem.scores[rows].astype(np.float64), self.problem.labels[rows]
         with np.errstate(all="ignore"):
             return row_losses(self.mapping, scores, labels, False, LossOptions(), xp, gradient)
@@ -74,7 +74,8 @@ class Truth:
     def _values(self, operation: Operation) -> np.ndarray:
         """The values of `self.rows`, (rows, K) or (rows, 1)."""
         if operation.quantity == "loss_and_grad":
-            return self._losses(self.rows, gradient=True).gradient / len(self.problem.scores)
+            gradient = np.asarray(self._losses(self.rows, gradient=True).gradient)
+            return gradient / len(self.problem.scores)
         quantity = "log_partition" if operation.quantity == "logsumexp" else operation.quantity
         with np.errstate(all="ignore"):
             point = self.mapping.at(self.problem.scores[self.rows].astype(np.float64), xp)

@@ -17,13 +17,17 @@ from lastlayer.cli.progress_bar import ProgressBar
 def bench(
     shapes: Annotated[
         str | None,
-        typer.Option(metavar="NxK,…", help="Rows x classes, as in 65536x10,8192x1000.", show_default="2 to 128256 classes"),
+        typer.Option(
+            metavar="NxK,…", help="Rows x classes, as in 65536x10,8192x1000.", show_default="2 to 128256 classes"
+        ),
     ] = None,
     operations: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these, as in softmax,cross_entropy_grad.", show_default="all")
+        str | None,
+        typer.Option(metavar="A,B", help="Only these, as in softmax,cross_entropy_grad.", show_default="all"),
     ] = None,
     peers: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only beside these, as in torch,scipy.", show_default="all")
+        str | None,
+        typer.Option(metavar="A,B", help="Only beside these, as in torch,scipy; '' for none.", show_default="all"),
     ] = None,
     dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32 or float64.")] = "float32",
     quick: Annotated[bool, typer.Option("--quick", help="Small shapes and short runs, to see that it works.")] = False,
