@@ -53,7 +53,7 @@ def test_page_has_every_row():
     assert "| 256×128256 | 4 | 4.00 | **2.00** | 0.10 |" in text
     assert "fastest peer is ahead of us in 1" in text
     assert "softmax at 256×128256 (2.00 × torch)" in text
-    assert "| `ratio` | 0.50 | 250 |" in text
+    assert "| `ratio` |  | 0.50 | 250 |" in text
     assert "| `softmax` | wide | ULP | 1.2 |  |" in text
     assert "(benchmarks-cpu.svg)" in text
     assert "jax is wrong" in text

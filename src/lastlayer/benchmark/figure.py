@@ -51,7 +51,8 @@ def digest(record: Record) -> str:
 
 def draw(record: Record) -> Figure:
     """Left the ratio to the fastest peer, right the ratio to the floor; what has no peer is on the right alone."""
-    operations = by_operation(record.cells)
+    # Those with peers first; the order of the record otherwise.
+    operations = sorted(by_operation(record.cells), key=lambda cells: not any(cell.ratios for cell in cells))
     shapes = list(dict.fromkeys(cell.shape for cell in record.cells))
     figure = Figure(figsize=(11.0, 2.4 + 0.34 * len(operations)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -66,7 +67,11 @@ def draw(record: Record) -> Figure:
                 right.plot(cell.floor_ratio, y, "o", color=colour, markersize=5, markeredgewidth=0)
     _axes(left, "our time / the fastest peer's: left of 1 we are ahead", [row[0] for row in operations])
     _axes(right, "our time / the floor's (a copy of the scores, or one read)", [row[0] for row in operations])
+    for place, cells in enumerate(operations):
+        if not any(cell.ratios for cell in cells):
+            left.text(1, place, "no peer ", ha="right", va="center", fontsize=8, color="#888888", style="italic")
     left.axvspan(1, left.get_xlim()[1], color=BEHIND, linewidth=0, zorder=0)
+    left.text(0.99, 1.0, "behind ", transform=left.transAxes, ha="right", va="top", fontsize=9, color=INK)
     figure.legend(handles=_legend(record, shapes), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     figure.suptitle(machine(record), fontsize=9, color=INK)
     return figure

@@ -16,8 +16,8 @@ from lastlayer.mappings import ProbabilityMapping
 
 #: In eps of the dtype: of each value, and of the largest of its row. Far above any library's rounding, far below 1/K.
 OF_VALUE, OF_ROW = 1024.0, 16.0
-#: Scores evaluated at a time, and scores looked at when single values are compared.
-BLOCK = 2**20
+#: Scores evaluated at a time, so that what is computed on the way stays in cache, and scores whose values are compared.
+BLOCK, COMPARED = 2**15, 2**20
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Truth:
     def rows(self) -> np.ndarray:
         """The rows that are looked at: the first, the last, and others anywhere."""
         rows, classes = self.problem.scores.shape
-        count = min(rows, 64, max(4, BLOCK // classes))
+        count = min(rows, 64, max(4, COMPARED // classes))
         others = np.random.default_rng(2).integers(0, rows, size=max(count - 2, 0))
         return np.unique(np.concatenate([[0, rows - 1], others]))
 
