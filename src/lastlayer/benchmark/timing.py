@@ -16,7 +16,8 @@ from typing import Any
 
 from lastlayer.benchmark.record import Timing
 
-#: The rest before a turn, the length of a turn, and the length of a call next to which a disturbance does not count; seconds.
+#: In seconds: the rest before a turn, the length of a turn, and the length of a call that outlasts every disturbance, so
+#: that even the first one of a turn counts.
 REST, TURN, LONG = 0.02, 0.01, 0.1
 #: Calls at the start of a turn that are not measured.
 WARM_UP = 2
@@ -27,21 +28,19 @@ def measure(calls: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str,
     samples: dict[str, list[float]] = {name: [] for name in calls}
     rest, turn = min(REST, seconds / 100), min(TURN, seconds / 100)
     end = time.perf_counter() + seconds
-    rounds = 0
-    while rounds == 0 or time.perf_counter() < end:
+    while not all(samples.values()) or time.perf_counter() < end:
         for name, call in calls.items():
             time.sleep(rest)
-            samples[name] += _turn(call, turn, is_long=rounds > 0 and min(samples[name]) > LONG)
-        rounds += 1
+            samples[name] += _turn(call, turn)
     return {name: Timing(min(taken), median(taken), len(taken)) for name, taken in samples.items()}
 
 
-def _turn(call: Callable[[], Any], turn: float, *, is_long: bool) -> list[float]:
+def _turn(call: Callable[[], Any], turn: float) -> list[float]:
     """The times of the calls of one turn."""
-    for _ in range(0 if is_long else WARM_UP):
-        # One call that is long by itself has outlasted every disturbance.
-        if _seconds(call) > LONG:
-            break
+    for _ in range(WARM_UP):
+        seconds = _seconds(call)
+        if seconds > LONG:
+            return [seconds]
     taken = [_seconds(call)]
     while sum(taken) < turn:
         taken.append(_seconds(call))

@@ -53,8 +53,9 @@ def machine(record: Record) -> str:
     """Where the times come from."""
     facts = record.facts
     kernels = str(facts["native_kernels"]).partition(":")[0]
+    threads = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}"
     return (
-        f"{facts['dtype']}, {facts['threads']} threads on {facts['cores']} cores, {facts['processor']}, "
+        f"{facts['dtype']}, {threads} on {facts['cores']} cores, {facts['processor']}, "
         f"native kernels: {kernels}, {facts['date']}"
     )
 

@@ -59,11 +59,11 @@ def bench(
     found, left_out = load_peers(plan.peers)
     with expected(MemoryError), ProgressBar() as progress:
         record = run_benchmark(plan, found, left_out, progress)
+    # Shown first: a disk that is full by now must not cost the run.
+    _show(record, as_json)
     if out is not None:
         with expected(OSError):
             record.save(out)
-    _show(record, as_json)
-    if out is not None:
         typer.echo(f"record: {out}", err=as_json)
 
 
