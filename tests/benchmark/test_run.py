@@ -121,7 +121,7 @@ def test_a_right_stand_in_is_timed(monkeypatch):
     assert "wrong" in cell.ratios
 
 
-def test_a_wrong_loss_an_unwritten_buffer_and_an_exception(monkeypatch):
+def test_a_wrong_loss_an_unwritten_buffer_and_an_exception():
     def prepare(operation, problem):
         def fail():
             raise RuntimeError("out of order")
@@ -132,12 +132,13 @@ def test_a_wrong_loss_an_unwritten_buffer_and_an_exception(monkeypatch):
             "logsumexp": Call(fail, values),
         }[operation.computes]
 
-    monkeypatch.setattr("lastlayer.benchmark.run._errors", lambda *_: [])
     record = run_benchmark(plan("softmax", "logsumexp", "cross_entropy"), [contender(prepare)])
     faults = {cell.operation: cell.refused["wrong"] for cell in record.cells}
     assert "NaN" in faults["softmax"]
     assert "RuntimeError: out of order" in faults["logsumexp"]
     assert "its loss is 0.5" in faults["cross_entropy"]
+    assert record.largest_error("logsumexp", "wrong")[0] == float("inf")
+    assert record.largest_error("cross_entropy", "wrong")[0] > 1e3
 
 
 @pytest.mark.parametrize(

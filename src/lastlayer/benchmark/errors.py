@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.benchmark.operations import Operation
-from lastlayer.benchmark.peer import Call, Peer
+from lastlayer.benchmark.peer import Call, Peer, Result
 from lastlayer.benchmark.problem import Problem, hard_problems
 from lastlayer.benchmark.record import LargestError
 from lastlayer.checks import oracles
@@ -38,9 +38,18 @@ def largest_errors(operation: Operation, contenders: list[Peer], dtype: np.dtype
                 yield LargestError(operation.computes, contender.name, kind, result, unit, error)
 
 
+def _result(call: Call) -> Result:
+    """Nothing from a contender that raises: that is infinitely wrong here, and named where it is to be timed."""
+    try:
+        return call.read(call.run())
+    except Exception:
+        return Result()
+
+
 def _worst_value(operation: Operation, problem: Problem, call: Call, in_ulp: bool) -> float:
-    got = call.read(call.run()).values
-    assert got is not None
+    got = _result(call).values
+    if got is None:
+        return float("inf")
     dtype = problem.scores.dtype
     worst = 0.0
     for row, label, values in zip(problem.scores, problem.labels, got, strict=True):
@@ -75,7 +84,9 @@ def _worst_loss(operation: Operation, problem: Problem, contender: Peer, in_ulp:
         call = contender.prepare(operation, Problem.of(row[None], np.asarray([label])))
         assert call is not None
         truth = oracles.loss(operation.mapping, row, int(label), LossOptions())
-        got = call.read(call.run()).loss
+        got = _result(call).loss
+        if got is None:
+            return float("inf")
         worst = max(worst, _error(got, truth, row.dtype, None if in_ulp else max(1, abs(truth))))
     return worst
 
