@@ -81,8 +81,8 @@ def _axes(axes: Axes, title: str, rows: Sequence[Cell]) -> None:
     """A logarithmic axis with a line at 1, and one band a row."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.set_xlim(min(low, 0.5), max(high, 2.0))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 200 else (1.0,)))
+    axes.set_xlim(min(low, 0.09), max(high, 11.0))
+    axes.xaxis.set_major_locator(LogLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.axvline(1, color=INK, linewidth=1.0, zorder=1)

@@ -25,7 +25,8 @@ ERRORS = """\
 The largest error on 32 rows of five classes of each kind: random (normal scores), wide (within ±100) and confident (one score
 leads by 12 to 40, among them 0, −17, −18, −19, −20), against arbitrary precision. For a loss with its gradient, the larger of
 the two. The unit is ULP of each value; where a mapping promises a share of the row's largest probability (sparsemax, entmax,
-hardmax), eps of that probability, and eps of max(1, loss) for the loss. ∞: not a number, or infinite where the truth is not."""
+hardmax), eps of that probability, and eps of max(1, loss) for the loss. ∞: not a number, or
+infinite where the truth is not. JAX's CPU backend rounds subnormal results to zero, which in float32 is up to 8e6 ULP."""
 
 
 def page(records: Mapping[str, Record]) -> str:
