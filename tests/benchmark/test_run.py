@@ -43,7 +43,7 @@ def test_a_new_mapping_has_its_rows(monkeypatch):
 
 
 def test_every_peer_that_is_here_is_right_and_timed(whole):
-    assert {name for cell in whole.cells for name in cell.refused} == set()
+    assert [cell.refused for cell in whole.cells if cell.refused] == []
     assert set(whole.peers) == {peer.name for peer in INSTALLED}
     assert {"torch", "scipy"} <= set(whole.peers)
 
@@ -148,9 +148,6 @@ def test_a_missing_library_is_left_out_with_a_line(hidden, name, monkeypatch):
     monkeypatch.delitem(sys.modules, PEERS[name], raising=False)
     monkeypatch.delitem(sys.modules, PEERS["torch"], raising=False)
     monkeypatch.setitem(sys.modules, hidden, None)
-    if name == "entmax":
-        # Whether entmax itself is installed or not.
-        pytest.importorskip("entmax", reason="entmax is not installed: pip install entmax")
     peers, lines = load_peers([name])
     assert peers == []
     assert len(lines) == 1
