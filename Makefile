@@ -1,7 +1,7 @@
 # make study   set up and run the main job on an embedded data set
 # make test    set up and pass the tests
 # make check   everything that CI checks
-# make bench   benchmarks, peers beside us, into benchmarks/results/
+# make bench   time every mapping beside its peers, into benchmarks/results/ and docs/benchmarks.md
 # make docs    refresh what README and docs/ render from the records
 
 PYTHON ?= python3
@@ -30,8 +30,9 @@ check: $(VENV)/.test
 	$(BIN)/python docs/render.py --check
 	$(PYTEST)
 
-bench: $(VENV)/.test
-	$(BIN)/python benchmarks/run.py
+bench: $(VENV)/.bench
+	$(BIN)/lastlayer bench --out benchmarks/results/cpu.json
+	$(BIN)/python docs/render.py
 
 docs: $(VENV)/.study
 	$(BIN)/python docs/render.py
@@ -48,6 +49,11 @@ $(VENV)/.study: pyproject.toml $(NATIVE) | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev]"
 	@touch $@ $(VENV)/.study
+
+# What `make test` installs, and the peers.
+$(VENV)/.bench: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev,bench]"
+	@touch $@ $(VENV)/.test $(VENV)/.study
 
 clean:
 	rm -rf $(VENV)

@@ -1,4 +1,6 @@
-"""Write what the records say into docs/mappings.md and README.md's table; --check only says whether they are current.
+"""Write what the records say into docs/mappings.md, README.md's table, and docs/benchmarks.md with its figures.
+
+--check only says whether they are current.
 
 python docs/render.py [--check]
 """
@@ -10,11 +12,16 @@ import sys
 from pathlib import Path
 
 import lastlayer as ll
+from lastlayer.benchmark import Record, figure
+from lastlayer.benchmark.page import figure_name
+from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.comparison.markdown import page, table
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN = "<!-- mappings: from here rendered by docs/render.py -->"
 END = "<!-- mappings: to here -->"
+#: The recorded benchmark runs in benchmarks/results/ that have a place on the page, as far as they are there.
+RUNS = ("cpu", "cpu-float64")
 
 
 def rendered(root: Path) -> dict[Path, str]:
@@ -26,7 +33,22 @@ def rendered(root: Path) -> dict[Path, str]:
             readme.read_text(encoding="utf-8"),
             table(ll.MAPPINGS.values(), "docs/mappings.md"),
         ),
+        **benchmarks(root),
     }
+
+
+def benchmarks(root: Path) -> dict[Path, str]:
+    """The page of the recorded runs, and a figure each."""
+    paths = {name: root / "benchmarks" / "results" / f"{name}.json" for name in RUNS}
+    records = {
+        name: Record.from_json(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()
+    }
+    files = {root / "docs" / "benchmarks.md": benchmark_page(records)}
+    for name, record in records.items():
+        path = root / "docs" / figure_name(name)
+        drawn = path.read_text(encoding="utf-8") if path.exists() else ""
+        files[path] = drawn if figure.is_current(drawn, record) else figure.svg(record)
+    return files
 
 
 def with_table(text: str, new: str) -> str:

@@ -65,7 +65,7 @@ def test_config_shows_what_serves(lastlayer):
     assert "threads" in out
 
 
-@pytest.mark.parametrize("command", [[], ["compare"], ["explain"], ["study"], ["config"]])
+@pytest.mark.parametrize("command", [[], ["compare"], ["explain"], ["study"], ["bench"], ["config"]])
 def test_help_and_version(lastlayer, command):
     run = lastlayer(*command, "--help")
     assert run.code == 0

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lastlayer.cli.bench import bench
 from lastlayer.cli.compare import compare
 from lastlayer.cli.config import config
 from lastlayer.cli.errors import CommandError, show_error
@@ -77,6 +78,7 @@ def options(
 app.command(cls=CommandWithScores)(compare)
 app.command()(explain)
 app.command()(study)
+app.command()(bench)
 app.command()(config)
 
 

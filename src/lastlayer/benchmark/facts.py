@@ -1,0 +1,48 @@
+"""The facts of a run: when, on what machine, with which versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lastlayer.benchmark.peer import Peer
+from lastlayer.benchmark.plan import Plan
+from lastlayer.functions import show_config
+
+
+def facts(plan: Plan, contenders: Iterable[Peer]) -> dict[str, Any]:
+    """What must be known to read the times, as JSON takes it."""
+    config = show_config()
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "native_kernels": config["native_kernels"],
+        "implementations": config["implementations"],
+        "threads": plan.threads,
+        "dtype": plan.dtype.name,
+        "seconds_per_cell": plan.seconds,
+        "versions": {
+            **{contender.name: contender.version for contender in contenders},
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The model's name, as far as the system tells."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or "unknown"
