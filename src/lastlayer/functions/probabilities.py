@@ -96,7 +96,4 @@ def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array
     xp = checked.xp
     request = Request(resolve_mapping("softmax"), "log_partition")
     result = implementation_for(checked.values, request).evaluate(request.mapping, checked.values, request.quantity)
-    # A row of −inf has no probabilities, but its logsumexp is log 0.
-    lowest = xp.all(checked.values == -float("inf"), axis=-1)
-    result = xp.where(lowest, xp.full_like(result, -float("inf")), result)
     return xp.moveaxis(result[..., None], -1, axis) if keepdims else result

@@ -134,6 +134,9 @@ class NormalizedPoint:
             unscaled = two_sum(result.hi, -carried.log_scale.hi[..., 0])
             result, lo = unscaled, lo + unscaled.lo - carried.log_scale.lo[..., 0]
         finite = xp.where(xp.isfinite(result.hi), result.hi + lo, result.hi)
+        # A row of which nothing has weight has no probabilities, but its log-partition is log 0.
+        nothing = self.largest[..., 0] == -float("inf")
+        finite = xp.where(nothing, xp.full_like(finite, -float("inf")), finite)
         return xp.where(self._dominated[..., 0], xp.full_like(finite, float("inf")), finite)
 
     @cached_property

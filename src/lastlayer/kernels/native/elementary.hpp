@@ -31,10 +31,11 @@ LASTLAYER_INLINE D exponential_tail(D r) {
 // e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, e^u is that of the reach.
 template <int lift>
 LASTLAYER_INLINE Real exponential(Real u) {
-  const D x = larger(u.hi, all(-700.0)), shifted = fma(x, all(log2_e), all(round_shift)), power = shifted - round_shift;
-  const D r = fma(power, all(-ln2_low), fma(power, all(-ln2_high), x));
+  const D x = larger(u.hi, all(-700.0)), shifted = fma(x, all(log2_e), all(round_shift + lift));
+  const D power = shifted - (round_shift + lift), r = fma(power, all(-ln2_low), fma(power, all(-ln2_high), x));
   const D e = fma(r * r, exponential_tail<Real>(r), r + 1.0);
-  return Real(e * power_of_two(shifted, lift));
+  // The power goes straight into the exponent's bits.
+  return Real((D)((Bits)e + ((Bits)shifted << 52)));
 }
 
 template <int lift>
@@ -54,9 +55,9 @@ LASTLAYER_INLINE Twofold exponential(Twofold u) {
   return {e.hi * scale, fma(e.hi, r_low, e.lo) * scale};
 }
 
-// log of v * 2^exponent: -inf at zero, NaN below.
+// log of (v + low) * 2^exponent, where Real's v has a rounding error `low`: -inf at zero, NaN below.
 template <class W>
-inline W logarithm(W v, D exponent = D{}) {
+inline W logarithm(W v, D exponent = D{}, D low = D{}) {
   // Away from the ends of the exponents, where a mantissa has no power of two to be divided by.
   const Mask is_small = v.hi < 0x1p-1000, is_large = v.hi > 0x1p1000;
   const D moved = is_small ? all(200.0) : is_large ? all(-200.0) : D{};
@@ -67,20 +68,17 @@ inline W logarithm(W v, D exponent = D{}) {
   const D m = (D)((Bits)lifted - ((power - 1023ull) << 52));
   const D whole = (D)(power | 0x4330000000000000ull) - 0x1p52 - 1023.0;
   const D k = whole + exponent - moved;
-  W f = W(m - 1.0);
-  if constexpr (W::is_twofold) {
-    const D low = v.lo * by * (D)((2046ull - power) << 52);
-    f = Twofold::sum(f.hi, low);
-  }
+  const D scale = by * (D)((2046ull - power) << 52);
+  const W f = W::sum(m - 1.0, (W::is_twofold ? v.low() : low) * scale);
   // log(1 + f) = 2 artanh s, s = f / (2 + f), |s| < 0.172.
   const W s = f / (W::sum(all(2.0), f.hi) + W(f.low()));
   const D z = s.hi * s.hi;
   constexpr int terms = W::is_twofold ? 12 : 8;
   D tail = all(1.0 / (2 * terms + 1));
   for (int i = terms - 1; i >= 1; --i) tail = fma(tail, z, all(1.0 / (2 * i + 1)));
-  const D high = k * ln2_high, low = fma(k, all(ln2_low), 2.0 * (s.low() + s.hi * (z * tail)));
+  const D high = k * ln2_high, small = fma(k, all(ln2_low), 2.0 * (s.low() + s.hi * (z * tail)));
   const W first = W::sum(high, 2.0 * s.hi);
-  W result = W::join(first.hi, first.low() + low);
+  W result = W::join(first.hi, first.low() + small);
   const Mask is_usual = (v.hi > 0.0) & (v.hi < infinity);
   const D unusual = v.hi == 0.0 ? all(-infinity) : v.hi == infinity ? v.hi : all(not_a_number);
   return choose(is_usual, result, W(unusual));
@@ -91,8 +89,7 @@ template <class W>
 inline W log1p(W u) {
   const Twofold s = Twofold::sum(all(1.0), u.hi);
   if constexpr (W::is_twofold) return logarithm(Twofold::join(s.hi, s.lo + u.lo));
-  const D correction = s.hi < infinity ? s.lo / s.hi : D{};
-  return W(logarithm(Real(s.hi)).hi + correction);
+  return W(logarithm(Real(s.hi), D{}, s.hi < infinity ? s.lo : D{}).hi);
 }
 
 // The same for one number of a row, u >= 0: a vector's divisions would take longer than the row's own.

@@ -88,3 +88,35 @@ LASTLAYER_INLINE void store_rounded(float* to, D v) {
   const Floats f = narrowed(v);
   __builtin_memcpy(to, &f, sizeof f);
 }
+
+// The first `count` alone; the others are zero, and nothing is read or written beyond.
+template <class E>
+LASTLAYER_INLINE D load_wide_some(const E* from, int count) {
+  E padded[lanes] = {};
+  for (int i = 0; i < count; ++i) padded[i] = from[i];
+  return load_wide(padded);
+}
+template <class E>
+LASTLAYER_INLINE void store_rounded_some(E* to, D v, int count) {
+  E padded[lanes];
+  store_rounded(padded, v);
+  for (int i = 0; i < count; ++i) to[i] = padded[i];
+}
+#if defined(__AVX512F__)
+template <>
+LASTLAYER_INLINE D load_wide_some(const float* from, int count) {
+  return widened(_mm256_maskz_loadu_ps(__mmask8((1u << count) - 1), from));
+}
+template <>
+LASTLAYER_INLINE D load_wide_some(const double* from, int count) {
+  return _mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), from);
+}
+template <>
+LASTLAYER_INLINE void store_rounded_some(float* to, D v, int count) {
+  _mm256_mask_storeu_ps(to, __mmask8((1u << count) - 1), narrowed(v));
+}
+template <>
+LASTLAYER_INLINE void store_rounded_some(double* to, D v, int count) {
+  _mm512_mask_storeu_pd(to, __mmask8((1u << count) - 1), v);
+}
+#endif

@@ -50,27 +50,30 @@ struct Weights {
   Vector<T> hi, lo;
 };
 
-template <class T>
+// Value is a number, or a vector with a row in each lane.
+template <class T, class Value>
 struct RowExponents {
   using R = Reduction<T>;
-  T offset, power, floor, shift;
+  Value offset, power, floor, shift;
 
-  explicit RowExponents(T largest) {
-    offset = largest >= R::far || largest <= -R::far ? largest : T(0);
-    const T top = largest - offset;
+  LASTLAYER_INLINE explicit RowExponents(Value largest) {
+    const Value nothing = largest - largest;
+    offset = largest >= R::far ? largest : nothing;
+    offset = largest <= -R::far ? largest : offset;
+    const Value top = largest - offset;
     power = (top * R::log2_e + R::shift) - R::shift;
     floor = top - R::reach;
     shift = R::shift + (T(R::lift) - power);
   }
-  bool is_far() const { return offset != T(0); }
-  // x - K ln 2, of the largest score.
-  double rest(double largest) const {
-    return (largest - double(offset)) - double(power) * 0.6931471805599453;
-  }
 };
 
-template <bool is_far>
-LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<float>& row) {
+LASTLAYER_INLINE Vector<float> spread(float x) { return splat(x); }
+LASTLAYER_INLINE Vector<float> spread(Vector<float> x) { return x; }
+LASTLAYER_INLINE D spread(double x) { return splat(x); }
+LASTLAYER_INLINE D spread(D x) { return x; }
+
+template <bool is_far, class Value>
+LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<float, Value>& row) {
   using R = Reduction<float>;
   using V = Vector<float>;
   // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax to 2^-34 of e^r.
@@ -78,8 +81,8 @@ LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<floa
                          0.0083332615781753784f, 0.0013947211835547456f, 0.00019919923429704235f};
   if (is_far) x = x - row.offset;
   // In this order a NaN stays.
-  x = larger(splat(row.floor), x);
-  const V shifted = fma(x, splat(R::log2_e), splat(row.shift)), power = shifted - row.shift;
+  x = larger(spread(row.floor), x);
+  const V shifted = fma(x, splat(R::log2_e), spread(row.shift)), power = shifted - row.shift;
   const V r = fma(power, splat(-R::ln2_low), fma(power, splat(-R::ln2_high), x));
   V q = splat(c[5]);
   for (int i = 4; i >= 0; --i) q = fma(q, r, splat(c[i]));
@@ -88,12 +91,12 @@ LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<floa
   return {(V)((Lanes<float>::Bits)e + ((Lanes<float>::Bits)shifted << R::mantissa_bits)), V{}};
 }
 
-template <bool is_far>
-LASTLAYER_INLINE Weights<double> weights(D x, const RowExponents<double>& row) {
+template <bool is_far, class Value>
+LASTLAYER_INLINE Weights<double> weights(D x, const RowExponents<double, Value>& row) {
   using R = Reduction<double>;
   if (is_far) x = x - row.offset;
-  x = larger(splat(row.floor), x);
-  const D shifted = fma(x, splat(R::log2_e), splat(row.shift)), power = shifted - row.shift;
+  x = larger(spread(row.floor), x);
+  const D shifted = fma(x, splat(R::log2_e), spread(row.shift)), power = shifted - row.shift;
   const D coarse = fma(power, splat(-R::ln2_high), x), r = fma(power, splat(-R::ln2_low), coarse);
   const D r_low = fma(power, splat(-R::ln2_low), coarse - r);
   const D near = r + 1.0, small = fma(r * r, exponential_tail<Twofold>(r), r - (near - 1.0));
@@ -112,6 +115,8 @@ struct Sum<float> {
     low += widened(low_half(w));
     high += widened(high_half(w));
   }
+  // Of rows in lanes: those of one half.
+  LASTLAYER_INLINE Real lanes_of(int half) const { return Real(half ? high : low); }
   Pair total() const {
     return {fold(low + high, [](D a, D b) { return a + b; })[0], 0.0};
   }
@@ -124,6 +129,7 @@ struct Sum<double> {
     rest += ((sum - (s - t)) + (w - t)) + w_low;
     sum = s;
   }
+  LASTLAYER_INLINE Twofold lanes_of(int) const { return Twofold::sum(sum, rest); }
   Pair total() const {
     Pair all{0.0, 0.0};
     for (int i = 0; i < lanes; ++i) all = all + Pair{sum[i], rest[i]};

@@ -71,11 +71,19 @@ struct Loss {
 // Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
 int64_t workspace_size(int64_t classes);
 
-// Rows [begin, end) of a request.
+// Labels that are not the ignored one, and where the first of them outside the classes stands, -1 where none does.
+struct LabelCount {
+  int64_t counted, first_bad;
+};
+
+// Rows [begin, end) of a request; and what is asked of all rows at once.
 struct InstructionSet {
   const char* name;
   void (*evaluate)(const Evaluation& request, int64_t begin, int64_t end, double* workspace);
   void (*loss)(const Loss& request, int64_t begin, int64_t end, double* workspace);
+  // With the rounding of every addition kept, in an order that depends on the count alone.
+  double (*sum)(const double* values, int64_t count);
+  LabelCount (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
 };
 
 namespace baseline { extern const InstructionSet kernels; }

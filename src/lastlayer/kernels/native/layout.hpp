@@ -89,19 +89,11 @@ struct Layout {
 
 // A square of rows' scores from class `from` on; rows that are not there repeat the first one.
 template <class E>
-inline void load_square(const E* scores, const Layout& at, int64_t from, D* square) {
+LASTLAYER_INLINE void load_square(const E* scores, const Layout& at, int64_t from, D* square) {
   const int64_t left = at.classes - from;
   for (int i = 0; i < lanes; ++i) {
     const E* row = scores + (i < at.rows ? i : 0) * at.classes + from;
-    // A whole vector may be read where it ends inside the block's rows.
-    const bool is_inside = left >= lanes || (i < at.rows ? i : 0) * at.classes + from + lanes <= at.rows * at.classes;
-    if (is_inside) {
-      square[i] = load_wide(row);
-    } else {
-      E padded[lanes] = {};
-      for (int64_t j = 0; j < left; ++j) padded[j] = row[j];
-      square[i] = load_wide(padded);
-    }
+    square[i] = left >= lanes ? load_wide(row) : load_wide_some(row, int(left));
   }
   transpose(square);
 }
@@ -142,15 +134,7 @@ inline void store_block(E* out, const Layout& at, const double* x) {
     transpose(square);
     for (int i = 0; i < at.rows; ++i) {
       E* row = out + i * at.classes + from;
-      // In the order of rows, and a whole vector only where the row itself fills it or the next row comes after it.
-      const bool is_whole = left >= lanes || (from == 0 && (i * at.classes + lanes) <= at.rows * at.classes);
-      if (is_whole) {
-        store_rounded(row, square[i]);
-      } else {
-        E padded[lanes];
-        store_rounded(padded, square[i]);
-        for (int64_t j = 0; j < left; ++j) row[j] = padded[j];
-      }
+      left >= lanes ? store_rounded(row, square[i]) : store_rounded_some(row, square[i], int(left));
     }
   }
 }

@@ -33,7 +33,7 @@ template <class T>
 struct LongRow {
   using R = Reduction<T>;
   T largest;
-  RowExponents<T> exponents;
+  RowExponents<T, T> exponents;
   Pair kept{}, top{};      // the weight of the largest score: as it stands among the weights, and to more than their precision
   Pair total{}, others{};  // of all classes, and of all but the largest
   double log_sum = 0.0;    // log(total / top)
@@ -42,13 +42,14 @@ struct LongRow {
 
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).
   bool is_finite() const { return largest < T(infinity) && largest > -T(infinity); }
+  bool is_far() const { return exponents.offset != T(0); }
   // Once there is a total: NaN where a score is.
   bool is_nan() const { return !(total.hi == total.hi); }
 
   // The weights into `out`, where it is given, and their sum; fetches `next`, the next row, meanwhile.
   template <bool keep>
   void weigh(const T* x, T* out, int64_t classes, const T* next) {
-    const Pair sum = exponents.is_far() ? sum_all<keep, true>(x, out, classes, next) : sum_all<keep, false>(x, out, classes, next);
+    const Pair sum = is_far() ? sum_all<keep, true>(x, out, classes, next) : sum_all<keep, false>(x, out, classes, next);
     set_top();
     // With the exact weight: the rounding of the largest would be in every other class's share.
     others = sum + Pair{-kept.hi, -kept.lo};
@@ -59,7 +60,7 @@ struct LongRow {
   void separate(const T* x, const T* weights, int64_t classes) {
     if (others.hi < R::confident * total.hi) {
       others = weights              ? sum_others<true, false>(weights, classes)
-               : exponents.is_far() ? sum_others<false, true>(x, classes)
+               : is_far() ? sum_others<false, true>(x, classes)
                                     : sum_others<false, false>(x, classes);
       total = top + others;
     }
@@ -69,12 +70,14 @@ struct LongRow {
  private:
   void set_top() {
     const Vector<T> x = splat(largest);
-    const Weights<T> w = exponents.is_far() ? weights<true>(x, exponents) : weights<false>(x, exponents);
+    const Weights<T> w = is_far() ? weights<true>(x, exponents) : weights<false>(x, exponents);
     kept = {double(w.hi[0]), double(w.lo[0])};
+    // e^(x - K ln 2) of the score itself.
+    const double rest = (double(largest) - double(exponents.offset)) - double(exponents.power) * 0.6931471805599453;
     if constexpr (sizeof(T) == 8)
       top = kept;
     else
-      top = {exponential<R::lift>(Real(all(exponents.rest(double(largest))))).hi[0], 0.0};
+      top = {exponential<R::lift>(Real(all(rest))).hi[0], 0.0};
   }
 
   template <bool keep, bool is_far>

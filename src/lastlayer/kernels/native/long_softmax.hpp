@@ -71,11 +71,6 @@ struct LongSoftmax {
     }
   }
 
-  // Labels whose scores reach the mapping as they are.
-  static bool serves(const Loss& r) {
-    return r.classes > few && r.labels && r.activation.is_identity() && !(r.label_smoothing != 0.0 && r.class_weight);
-  }
-
  private:
   // Where the next row begins, to be fetched ahead; this one where there is none.
   static const T* next_row(const E* row, bool has_next, int64_t classes, const T* x) {

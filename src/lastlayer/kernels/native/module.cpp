@@ -135,13 +135,13 @@ nb::tuple loss(const Matrix<const T>& scores, const std::optional<Flat<const int
   double total, weight;
   {
     nb::gil_scoped_release released;
-    if (request.class_weight) request.total_class_weight = sum_of(request.class_weight, int64_t(classes));
+    if (request.class_weight) request.total_class_weight = kernels.sum(request.class_weight, int64_t(classes));
     weight = denominator(request, int64_t(rows));
     if (is_mean && weight > 0.0) request.gradient_scale = 1.0 / weight;
     over_rows(int64_t(rows), int64_t(classes), [&](int64_t begin, int64_t end, double* workspace) {
       kernels.loss(request, begin, end, workspace);
     });
-    total = sum_of(request.losses, int64_t(rows));
+    total = kernels.sum(request.losses, int64_t(rows));
   }
   return nb::make_tuple(total, weight);
 }
@@ -167,6 +167,10 @@ NB_MODULE(native, m) {
   nb::list names;
   for (const char* name : mapping_names) names.append(nb::str(name));
   m.attr("MAPPINGS") = nb::tuple(names);
+  m.def("count_labels", [](const Flat<const int64_t>& labels, int64_t classes, int64_t ignore_index) {
+    const LabelCount found = instruction_set().count_labels(labels.data(), int64_t(labels.shape(0)), classes, ignore_index);
+    return nb::make_tuple(found.counted, found.first_bad);
+  }, "labels"_a.noconvert(), "classes"_a, "ignore_index"_a);
   m.def("instruction_set", [] { return instruction_set().name; });
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);

@@ -74,7 +74,7 @@ class Normalized {
     D zero{};
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D x = load(x_ + step * lanes);
-      zero += x * 0.0;
+      zero = fma(x, D{}, zero);
       if constexpr (M::is_positive) poison_ = x < 0.0 ? all(not_a_number) : poison_;
     }
     if constexpr (M::is_positive) poison_ = at_.any(poison_ != poison_) ? all(not_a_number) : D{};
@@ -127,15 +127,13 @@ class Normalized {
       if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
       w = at_.only_classes(step, w);
       write(step, w);
-      // The smaller of each and the largest so far is one of the others.
-      const Mask is_better = is_larger(w, best);
-      others = others + choose(is_better, best, w);
-      best = choose(is_better, w, best);
+      take_in(w, best, others);
     }
     if (!at_.is_across) {
       const auto join = [](Two a, Two b) {
-        const Mask is_better = is_larger(b.first, a.first);
-        return Two{choose(is_better, b.first, a.first), a.second + b.second + choose(is_better, a.first, b.first)};
+        a.second = a.second + b.second;
+        take_in(b.first, a.first, a.second);
+        return a;
       };
       const Two folded = Layout::joined(Two{best, others}, join);
       best = folded.first;
@@ -145,9 +143,7 @@ class Normalized {
       W spare = exponential<lift>(W(-top_));
       // Beside an infinite score nothing is left for it.
       spare = choose(is_dominated_, W(D{}), spare);
-      const Mask is_better = is_larger(spare, best);
-      others = others + choose(is_better, best, spare);
-      best = choose(is_better, spare, best);
+      take_in(spare, best, others);
     }
     best_ = best;
     others_ = others;
@@ -269,7 +265,7 @@ class Normalized {
 
   // g'_k (sum y + pull) / S - y_k g'_k / g_k, with the target's own entry made of the other classes alone.
   void differentiate(const Targets& t, D total, D scale, D pull) {
-    const bool is_plain = t.is_plain();
+    const bool is_plain = t.is_plain(), is_endless = has_any(absolute(pull) == infinity);
     const W row = inverse_ * W(total * scale + pull);
     const auto entry = [&](D x, W w, D y) {
       const W elsewhere = W((total - y) * scale + pull) * (slope_of_sum(x, w) * inverse_);
@@ -283,17 +279,17 @@ class Normalized {
     const D own = is_plain ? entry(label_score(t), label_weight(t), total) : D{};
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D x = load(x_ + step * lanes);
-      const D g = is_plain ? (slope_of_sum(x, weight(step)) * row).value() + poison_ : entry(x, weight(step), t(step));
+      const W w = weight(step);
+      D g = is_plain ? (slope_of_sum(x, w) * row).value() + poison_ : entry(x, w, t(step));
+      // The z-loss of an infinite score pulls without bound, which has no low part.
+      if (is_endless) g = absolute(pull) < infinity ? g : (slope_of_sum(x, w) * inverse_).value() * pull;
       store(high_ + step * lanes, g);
     }
-    if (is_plain) place(t.label, own);
+    if (is_plain) place(t.label, own, is_endless ? absolute(pull) == infinity : Mask{});
   }
-  void place(Mask label, D own) {
-    if (!at_.is_across) {
-      high_[label[0]] = own[0];
-      return;
-    }
-    for (int i = 0; i < lanes; ++i) high_[label[i] * lanes + i] = own[i];
+  void place(Mask label, D own, Mask is_placed) {
+    for (int i = 0; i < (at_.is_across ? lanes : 1); ++i)
+      if (!is_placed[i]) high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
   }
 
   const Layout& at_;

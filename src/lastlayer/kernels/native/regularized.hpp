@@ -28,7 +28,7 @@ class Regularized {
     D zero{}, largest = all(-infinity);
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D x = load(x_ + step * lanes);
-      zero += x * 0.0;
+      zero = fma(x, D{}, zero);
       largest = larger(x, largest);
     }
     largest_ = at_.largest(largest);
@@ -68,8 +68,9 @@ class Regularized {
     if (!at_.is_across) {
       using Two = Layout::Two<W>;
       const auto join = [](Two a, Two b) {
-        const Mask is_better = b.first.hi > a.first.hi;
-        return Two{choose(is_better, b.first, a.first), a.second + b.second + choose(is_better, a.first, b.first)};
+        a.second = a.second + b.second;
+        take_in(b.first, a.first, a.second);
+        return a;
       };
       const Two folded = Layout::joined(Two{W(best_), others_}, join);
       best_ = folded.first.hi;

@@ -113,6 +113,31 @@ struct Blocks {
 #include "exponentials.hpp"
 #include "long_rows.hpp"
 #include "long_softmax.hpp"
+#include "few_rows.hpp"
+#include "few_softmax.hpp"
+
+// Up to so many classes a row in each lane is faster than a row along them.
+constexpr int64_t few_of_softmax = 128;
+
+// Softmax in its own precision, where it has passes for it; half types of few classes have none.
+template <class E, class Rows>
+struct SoftmaxRows {
+  static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    if constexpr (sizeof(E) > 2)
+      if (r.classes <= few_of_softmax) return FewSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+    if (r.classes > few) return LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+    Blocks<E, Rows>::evaluate(r, begin, end, memory);
+  }
+  static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
+    // Of labels whose scores reach the mapping as they are.
+    const bool is_plain = r.labels && r.activation.is_identity() && !(r.label_smoothing != 0.0 && r.class_weight);
+    if (!is_plain) return Blocks<E, Rows>::loss(r, begin, end, memory);
+    if constexpr (sizeof(E) > 2)
+      if (r.classes <= few_of_softmax) return FewSoftmax<E, Rows>::loss(r, begin, end, memory);
+    if (r.classes > few) return LongSoftmax<E, Rows>::loss(r, begin, end, memory);
+    Blocks<E, Rows>::loss(r, begin, end, memory);
+  }
+};
 
 // Calls `then` with the rows of the request's mapping, in the arithmetic that its elements ask for.
 template <class W, class Then>
@@ -147,7 +172,7 @@ struct Evaluate {
     void operator()() const {
       const Evaluation& r = call.request;
       if constexpr (__is_same(Rows, Normalized<Real, Softmax>) || __is_same(Rows, Normalized<Twofold, Softmax>)) {
-        if (r.classes > few) return LongSoftmax<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
+        return SoftmaxRows<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
       }
       Blocks<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
     }
@@ -165,7 +190,7 @@ struct ComputeLoss {
     void operator()() const {
       const Loss& r = call.request;
       if constexpr (__is_same(Rows, Normalized<Real, Softmax>) || __is_same(Rows, Normalized<Twofold, Softmax>)) {
-        if (LongSoftmax<E, Rows>::serves(r)) return LongSoftmax<E, Rows>::loss(r, call.begin, call.end, call.memory);
+        return SoftmaxRows<E, Rows>::loss(r, call.begin, call.end, call.memory);
       }
       Blocks<E, Rows>::loss(r, call.begin, call.end, call.memory);
     }
@@ -190,9 +215,33 @@ void loss(const Loss& request, int64_t begin, int64_t end, double* workspace) {
   with_element(request.element, request.at, ComputeLoss{request, begin, end, workspace});
 }
 
+double sum(const double* values, int64_t count) {
+  Sum<double> sums;
+  D plain{};
+  over_vectors(values, count, 0.0, [&](D v, int64_t, int) {
+    sums.add(v, D{});
+    plain += v;
+  });
+  // Infinite and NaN sums have no rounding to put back.
+  const double total = fold(plain, [](D a, D b) { return a + b; })[0];
+  return total - total == 0.0 ? sums.total().value() : total;
+}
+
+LabelCount count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index) {
+  int64_t counted = 0, bad = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    counted += labels[i] != ignore_index;
+    bad += (labels[i] != ignore_index) & ((labels[i] < 0) | (labels[i] >= classes));
+  }
+  int64_t first = -1;
+  for (int64_t i = 0; bad && first < 0; ++i)
+    if (labels[i] != ignore_index && (labels[i] < 0 || labels[i] >= classes)) first = i;
+  return {counted, first};
+}
+
 }  // namespace
 
-const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss};
+const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels};
 
 }  // namespace LASTLAYER_ISA
 }  // namespace lastlayer

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -22,6 +23,15 @@ namespace {
 constexpr int64_t worthwhile = 32768;
 // Parts a thread, so that a thread that was interrupted is not waited for.
 constexpr int64_t parts_a_thread = 4;
+
+// How long a thread without work looks for some before it sleeps.
+constexpr std::chrono::microseconds patience{50};
+
+inline void rest() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
 
 int processors() {
 #if defined(__linux__)
@@ -74,6 +84,11 @@ class Pool {
     uint64_t seen = 0;
     std::unique_lock<std::mutex> lock(state_);
     for (;;) {
+      // Calls often follow each other closely: looking for a moment is faster than to be woken.
+      lock.unlock();
+      const auto stop = std::chrono::steady_clock::now() + patience;
+      while (generation_.load() == seen && std::chrono::steady_clock::now() < stop) rest();
+      lock.lock();
       wake_.wait(lock, [&] { return generation_ != seen; });
       seen = generation_;
       if (id >= wanted_) continue;
@@ -90,7 +105,7 @@ class Pool {
   std::atomic<int64_t> next_{0};
   int64_t parts_ = 0;
   int started_ = 0, wanted_ = 0, busy_ = 0;
-  uint64_t generation_ = 0;
+  std::atomic<uint64_t> generation_{0};
 };
 
 std::atomic<Pool*> shared_pool{nullptr};

@@ -166,6 +166,28 @@ LASTLAYER_INLINE void store_some(T* to, Vector<T> v, int count) {
 #endif
 }
 
+#if defined(__AVX512F__)
+// Every `stride`-th number from memory; to memory where the mask says so.
+LASTLAYER_INLINE Vector<float> gather(const float* from, int64_t stride) {
+  const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return _mm512_i32gather_ps(_mm512_mullo_epi32(places, _mm512_set1_epi32(int(stride))), from, 4);
+}
+LASTLAYER_INLINE D gather(const double* from, int64_t stride) {
+  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm512_i32gather_pd(_mm256_mullo_epi32(places, _mm256_set1_epi32(int(stride))), from, 8);
+}
+LASTLAYER_INLINE void scatter(float* to, Vector<float> v, int64_t stride, Lanes<float>::Integers mask) {
+  const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __mmask16 lanes_of = _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+  _mm512_mask_i32scatter_ps(to, lanes_of, _mm512_mullo_epi32(places, _mm512_set1_epi32(int(stride))), v, 4);
+}
+LASTLAYER_INLINE void scatter(double* to, D v, int64_t stride, Mask mask) {
+  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __mmask8 lanes_of = _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask);
+  _mm512_mask_i32scatter_pd(to, lanes_of, _mm256_mullo_epi32(places, _mm256_set1_epi32(int(stride))), v, 8);
+}
+#endif
+
 // The lanes in a circle, by `by` places.
 template <int by>
 LASTLAYER_INLINE D turned(D v) {
@@ -206,28 +228,30 @@ LASTLAYER_INLINE bool has_any(Mask mask) {
 #endif
 }
 
-// a and b hold every other row of a square: swaps the blocks of `width` lanes beside its diagonal.
-template <int width>
-inline void swap_blocks(D& a, D& b) {
-  Mask from_a{}, from_b{};
-  for (int i = 0; i < lanes; ++i) {
-    const int place = i & ~width;
-    from_a[i] = i & width ? place + lanes : place;
-    from_b[i] = (i & width ? place + lanes : place) + width;
+// Rows of a square that are `width` apart: swaps the blocks of that many lanes beside its diagonal.
+template <int width, class V, class Places>
+LASTLAYER_INLINE void swap_blocks(V& a, V& b) {
+  constexpr int n = int(sizeof(V) / sizeof(V{}[0]));
+  Places from_a{}, from_b{};
+  for (int i = 0; i < n; ++i) {
+    const int place = i & width ? (i & ~width) + n : i;
+    from_a[i] = place;
+    from_b[i] = place + width;
   }
-  const D first = __builtin_shuffle(a, b, from_a), second = __builtin_shuffle(a, b, from_b);
+  const V first = __builtin_shuffle(a, b, from_a), second = __builtin_shuffle(a, b, from_b);
   a = first;
   b = second;
 }
 
-template <int width>
-inline void transpose_by(D* square) {
-  if constexpr (width < lanes) {
-    for (int i = 0; i < lanes; ++i)
-      if (!(i & width)) swap_blocks<width>(square[i], square[i + width]);
-    transpose_by<width * 2>(square);
+template <class T, int width = 1>
+LASTLAYER_INLINE void transpose_by(Vector<T>* square) {
+  if constexpr (width < Lanes<T>::count) {
+    for (int i = 0; i < Lanes<T>::count; ++i)
+      if (!(i & width)) swap_blocks<width, Vector<T>, typename Lanes<T>::Integers>(square[i], square[i + width]);
+    transpose_by<T, width * 2>(square);
   }
 }
 
 // As many vectors as a vector has lanes: rows become columns.
-inline void transpose(D* square) { transpose_by<1>(square); }
+LASTLAYER_INLINE void transpose(D* square) { transpose_by<double>(square); }
+LASTLAYER_INLINE void transpose(Vector<float>* square) { transpose_by<float>(square); }

@@ -73,15 +73,21 @@ LASTLAYER_INLINE Twofold operator/(Twofold a, Twofold b) {
 LASTLAYER_INLINE Twofold choose(Mask mask, Twofold a, Twofold b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
 LASTLAYER_INLINE Twofold scaled(Twofold a, D power) { return {a.hi * power, a.lo * power}; }
 
-// Which of two is larger, and the same numbers.
-template <class W>
-LASTLAYER_INLINE Mask is_larger(W a, W b) {
-  if constexpr (W::is_twofold) return (a.hi > b.hi) | ((a.hi == b.hi) & (a.lo > b.lo));
-  return a.hi > b.hi;
-}
+// Whether two are the same number.
 template <class W>
 LASTLAYER_INLINE Mask is_same(W a, W b) {
   if constexpr (W::is_twofold) return (a.hi == b.hi) & (a.lo == b.lo);
   return a.hi == b.hi;
 }
 
+
+// Takes w in: the larger of it and the largest so far stays apart, the smaller one joins the others.
+LASTLAYER_INLINE void take_in(Real w, Real& largest, Real& others) {
+  others = others + Real(smaller(w.hi, largest.hi));
+  largest = Real(larger(w.hi, largest.hi));
+}
+LASTLAYER_INLINE void take_in(Twofold w, Twofold& largest, Twofold& others) {
+  const Mask is_larger = (w.hi > largest.hi) | ((w.hi == largest.hi) & (w.lo > largest.lo));
+  others = others + choose(is_larger, largest, w);
+  largest = choose(is_larger, w, largest);
+}

@@ -4,9 +4,9 @@
 namespace lastlayer {
 
 int64_t workspace_size(int64_t classes) {
-  // Five arrays of whole vectors: a vector of up to eight rows for each of few classes, or a row along its vectors.
-  constexpr int64_t widest = 8, few = 64;
-  return 5 * (classes <= few ? classes * widest : (classes + widest - 1) / widest * widest);
+  // Arrays of whole vectors, of up to eight rows each where classes are few: five for a block, two for a tile beside it.
+  constexpr int64_t widest = 8, few = 128;
+  return classes <= few ? 7 * classes * widest : 5 * ((classes + widest - 1) / widest * widest);
 }
 
 }  // namespace lastlayer
