@@ -92,7 +92,8 @@ def _iterated(problem: LinearProblem, convex: Floats, concave: Floats) -> Newton
         return step
 
     def descend(gradient: Floats) -> Floats:
-        step, curved_down[0] = conjugate_gradients(multiply, -gradient, precondition, rtol=1e-3, max_iter=200)
-        return step
+        solved = conjugate_gradients(multiply, -gradient, precondition, rtol=1e-3, max_iter=200)
+        curved_down[0] = solved.is_curved_down
+        return solved.step
 
     return NewtonSystem(descend, lambda: curved_down[0])
