@@ -26,9 +26,9 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ``mapping="softmax"`` scikit-learn's ``LogisticRegression``. The fit is well posed for every mapping, in the way that
     its record's ``linear`` says:
 
-    - ``method="loss"``: L-BFGS on the mapping's own loss and gradient; for softmax truncated Newton steps. What the penalty leaves loose is pinned by a
-      constraint on the intercepts: they sum to zero where a shift of the scores changes nothing, have norm one or sum
-      to one where their scale changes nothing.
+    - ``method="loss"``: L-BFGS on the mapping's own loss and gradient; for softmax truncated Newton steps. What the
+      penalty leaves loose is pinned by a constraint on the intercepts: they sum to zero where a shift of the scores
+      changes nothing, have norm one or sum to one where their scale changes nothing.
     - ``method="interior_point"`` (the ratio): an interior-point path keeps the scores of all training rows positive.
       Rows outside the domain at prediction time get the class of the largest score and NaN probabilities.
     - ``method="margin"`` (hardmax): its own Fenchel–Young loss is minimised by W = 0 and teaches nothing. It trains by the

@@ -48,13 +48,15 @@ def objective_and_gradient(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats
 ) -> tuple[float, Floats]:
     """The scaled objective and its gradient in θ; +inf where a row is outside the domain or has a true class of probability 0."""
+    scores = problem.scores(theta)
     loss, grad_scores = ll.loss_and_grad(
-        problem.scores(theta),
+        scores,
         problem.labels,
         mapping=mapping,
         sample_weight=problem.row_weight,
         reduction="sum",
         on_domain="nan",
+        out=scores,
     )
     if not np.isfinite(loss):
         # A finite stand-in far above any loss makes the line search step back; inf would end it.

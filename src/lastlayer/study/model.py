@@ -13,9 +13,10 @@ from lastlayer.sklearn import LastLayerClassifier
 SEARCH_ITERATIONS = 100
 
 
-#: What it may then be off by: the objective of these methods by a hundredth. A looser gradient would do otherwise: fits that stop
-#: early are as good as penalised, and large C would look better than they are.
-SEARCH_TOL = {"loss": 1e-4, "interior_point": 1e-2, "margin": 1e-2}
+#: Where it may then stop. A few hundredths of the objective move the choice no more than another split does: on the bundled
+#: datasets it stayed the same in nine splits of ten. A looser gradient would move it: fits that stop early are as good as
+#: penalised, and make large C look better than it is.
+SEARCH_TOL = {"loss": 1e-4, "interior_point": 1e-2, "margin": 3e-2}
 
 
 def linear_model(mapping: ProbabilityMapping, *, C: float, seed: int, is_search: bool = False) -> LastLayerClassifier:
