@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from planted_problems import CLASSES, blobs
@@ -9,6 +11,8 @@ from scipy import sparse
 from scipy.special import softmax
 
 import lastlayer as ll
+from lastlayer.mappings.exact import Pair
+from lastlayer.mappings.normalized import Carried, NormalizedPoint
 from lastlayer.sklearn import LastLayerClassifier
 from lastlayer.sklearn.curvature import Curvature
 from lastlayer.sklearn.newton import has_known_hessian
@@ -151,3 +155,22 @@ def test_features_of_any_scale_and_offset_take_few_iterations(
 def test_only_softmax_has_the_hessian_of_softmax() -> None:
     assert [name for name, mapping in ll.MAPPINGS.items() if has_known_hessian(mapping)] == ["softmax"]
     assert not has_known_hessian(ll.MAPPINGS["entmax"].replace(alpha=1.0))
+
+
+def test_a_sharper_softmax_is_fitted_too() -> None:
+    """p = softmax(2x) under ½‖W‖²/C is softmax under ½‖2W‖²/(4C)."""
+
+    def carry(scores: np.ndarray, xp: object) -> Carried:
+        twice = 2.0 + 0.0 * scores
+        return Carried(exponent=2.0 * scores, derivative=lambda: Pair(twice, 0.0 * scores), slope=lambda: twice)
+
+    sharper = dataclasses.replace(
+        ll.MAPPINGS["softmax"],
+        name="sharper",
+        evaluate=lambda scores, xp: NormalizedPoint(scores, carry, (0.0, float("inf")), False, xp),
+    )
+    assert not has_known_hessian(sharper)
+    features = X / np.array([1e-3, 1e4, 1e3, 1.0, 7.0])
+    model = LastLayerClassifier(sharper, C=0.5, tol=1e-7, max_iter=2000).fit(features, LABELS)
+    softmaxs = LastLayerClassifier(C=2.0, tol=1e-9).fit(features, LABELS)
+    np.testing.assert_allclose(2.0 * model.coef_, softmaxs.coef_, rtol=1e-3, atol=1e-3)

@@ -15,15 +15,22 @@ from lastlayer.sklearn.preconditioner import Preconditioners, centred
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 from lastlayer.sklearn.standardised import standardise
 
-#: The laws that make a normalized mapping softmax, log loss and Hessian with it: only g = exp turns shifts into factors.
-LAWS = frozenset({"shift_invariant", "convex_loss"})
+#: Scores at which a mapping shows whether its loss is that of softmax.
+PROBE = np.array([[0.0, 1.0, -2.0], [3.0, 0.5, 0.25]])
 #: The largest share of the gradient that a step may leave.
 COARSEST = 0.5
 
 
 def has_known_hessian(mapping: ll.ProbabilityMapping) -> bool:
-    """Whether `descend_by_newton` is for this mapping."""
-    return mapping.family == "normalized" and mapping.laws >= LAWS
+    """Whether `descend_by_newton` is for this mapping.
+
+    Only g = e^{cx} turns a shift of the scores into a factor, so a shift-invariant normalized mapping is p = softmax(cx), with the
+    gradient c(p − y) and the Hessian c²(diag p − ppᵀ); here c must be 1.
+    """
+    if mapping.family != "normalized" or "shift_invariant" not in mapping.laws:
+        return False
+    _, gradient = ll.loss_and_grad(PROBE, [0, 2], mapping=mapping, reduction="sum")
+    return np.allclose(gradient, ll.probabilities(PROBE, mapping=mapping) - np.eye(3)[[0, 2]], rtol=1e-9, atol=0)
 
 
 def descend_by_newton(
