@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lastlayer.sklearn.curvature import Curvature
+from lastlayer.sklearn.inverses import inverses
 from lastlayer.sklearn.problem import Floats
 
 Preconditioner = Callable[[Floats], Floats]
@@ -85,11 +86,8 @@ class Preconditioners:
             matrix[:] = chosen.T @ (chosen * weight[rows, None])
             matrix += rest * self.gram
         matrices[:, np.arange(size), np.arange(size)] += self.penalty[:, 0]
-        scale = 1.0 / np.sqrt(np.einsum("kii->ki", matrices))
-        inverses = np.linalg.inv(matrices * scale[:, :, None] * scale[:, None, :] + 1e-7 * np.eye(size))
-        inverses *= scale[:, :, None] * scale[:, None, :]
-        inverses = 0.5 * (inverses + inverses.transpose(0, 2, 1))
-        return lambda gradient: np.asarray((inverses @ gradient.T[:, :, None])[:, :, 0].T)
+        blocks = inverses(matrices, ridge=1e-7)
+        return lambda gradient: np.asarray((blocks @ gradient.T[:, :, None])[:, :, 0].T)
 
     def _weights(self) -> Floats:
         p = self.curvature.p
