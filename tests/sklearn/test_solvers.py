@@ -140,6 +140,10 @@ def test_conjugate_gradients_solve_and_notice_negative_curvature() -> None:
     solved = conjugate_gradients(lambda v: matrix @ v, right, lambda v: v, rtol=1e-12, max_iter=50)
     np.testing.assert_allclose(solved.step, np.linalg.solve(matrix, right), rtol=1e-9)
     assert not solved.is_curved_down
+    assert 0 < solved.products <= 7
+    nothing = conjugate_gradients(lambda v: matrix @ v, 0.0 * right, lambda v: v, rtol=1e-12, max_iter=50)
+    assert not nothing.step.any()
+    assert nothing.products == 0
     indefinite = matrix - 5.0 * np.eye(6)
     assert np.linalg.eigvalsh(indefinite)[0] < 0
     stopped = conjugate_gradients(lambda v: indefinite @ v, right, lambda v: v, rtol=1e-12, max_iter=50)

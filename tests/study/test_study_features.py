@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from lastlayer.study.columns import check_features
 from lastlayer.study.features import encode_fold
 from lastlayer.study.quiet import quiet
+from lastlayer.study.vectorizer import vectorizer
 
 TRAIN, TEST = np.arange(0, 60), np.arange(60, 80)
 
@@ -77,3 +80,18 @@ def test_numbers_keep_their_digits() -> None:
     train = encode_fold(frame, TRAIN, TEST, seed=0).train[:, 0]
     np.testing.assert_allclose(np.diff(train), np.diff(train)[0], rtol=1e-6)
     assert np.all(np.diff(train) > 0)
+
+
+def test_numbers_alone_are_what_the_vectorizer_would_make_of_them() -> None:
+    frame = mixed()[["number", "far", "constant", "late"]]
+    passed = vectorizer(list(frame.columns), 0).fit_transform(frame)
+    pd.testing.assert_frame_equal(passed, frame)
+    fold = encode_fold(frame, TRAIN, TEST, seed=0)
+    known = frame["number"][TRAIN].dropna()
+    expected = (frame["number"][TEST] - known.mean()) / (known.std(ddof=0) * np.sqrt(len(known) / len(TRAIN)))
+    np.testing.assert_allclose(fold.test[:, 0], expected.fillna(0.0), rtol=1e-9, atol=1e-9)
+
+
+def test_workers_do_not_wait_for_skrub() -> None:
+    code = "import sys, lastlayer.study.fit; sys.exit('skrub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
+from lastlayer.sklearn.inverses import inverses
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
 #: Entries of the largest set of blocks that is factored (160 MB of float64).
@@ -44,10 +44,10 @@ def newton_system(problem: LinearProblem, convex: Floats, concave: Floats) -> Ne
 def _factored(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
     """Saddle-free: along eigenvectors that curve down the step has the length, not the sign, that Newton's would have."""
     penalty = np.diag(problem.penalty[:, 0])
-    inverses = np.stack([_inverse(problem.gram(weights) + penalty) for weights in convex.T])
+    blocks = inverses(np.stack([problem.gram(weights) for weights in convex.T]) + penalty, ridge=1e-13)
     # On the plane Σ intercept steps = 0: every inverse loses its part along the last unit vector e.
-    total = inverses.sum(axis=0)
-    last_columns, last_total = inverses[:, :, -1].T, total[:, -1]
+    total = blocks.sum(axis=0)
+    last_columns, last_total = blocks[:, :, -1].T, total[:, -1]
     on_plane = total - np.outer(last_total, last_total) / last_total[-1]
     values, vectors = np.linalg.eigh(problem.gram(concave))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -56,7 +56,7 @@ def _factored(problem: LinearProblem, convex: Floats, concave: Floats) -> Newton
     gains = 1.0 / np.maximum(np.abs(1.0 - curvatures), FLATTEST)
 
     def convex_step(gradient: Floats) -> Floats:
-        step = np.einsum("kij,jk->ik", inverses, gradient)
+        step = np.einsum("kij,jk->ik", blocks, gradient)
         return step - last_columns * (step[-1].sum() / last_total[-1])
 
     def descend(gradient: Floats) -> Floats:
@@ -65,15 +65,6 @@ def _factored(problem: LinearProblem, convex: Floats, concave: Floats) -> Newton
         return -step - convex_step(np.repeat(shared[:, None], problem.classes, axis=1))
 
     return NewtonSystem(descend, lambda: bool(curvatures[-1] > 1.0))
-
-
-def _inverse(matrix: Floats) -> Floats:
-    """The inverse of a positive semidefinite matrix, by way of its correlation form, in which scales cannot spoil digits."""
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
-    correlation = matrix * scale * scale[:, None]
-    correlation[np.diag_indices_from(correlation)] += 1e-13
-    inverse = cho_solve(cho_factor(correlation), np.eye(len(matrix)))
-    return np.asarray(0.5 * (inverse + inverse.T) * scale * scale[:, None])
 
 
 def _iterated(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
@@ -92,7 +83,8 @@ def _iterated(problem: LinearProblem, convex: Floats, concave: Floats) -> Newton
         return step
 
     def descend(gradient: Floats) -> Floats:
-        step, curved_down[0] = conjugate_gradients(multiply, -gradient, precondition, rtol=1e-3, max_iter=200)
-        return step
+        solved = conjugate_gradients(multiply, -gradient, precondition, rtol=1e-3, max_iter=200)
+        curved_down[0] = solved.is_curved_down
+        return solved.step
 
     return NewtonSystem(descend, lambda: curved_down[0])

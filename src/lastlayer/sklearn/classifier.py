@@ -26,9 +26,9 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ``mapping="softmax"`` scikit-learn's ``LogisticRegression``. The fit is well posed for every mapping, in the way that
     its record's ``linear`` says:
 
-    - ``method="loss"``: L-BFGS on the mapping's own loss and gradient. What the penalty leaves loose is pinned by a
-      constraint on the intercepts: they sum to zero where a shift of the scores changes nothing, have norm one or sum
-      to one where their scale changes nothing.
+    - ``method="loss"``: L-BFGS on the mapping's own loss and gradient; for softmax truncated Newton steps. What the
+      penalty leaves loose is pinned by a constraint on the intercepts: they sum to zero where a shift of the scores
+      changes nothing, have norm one or sum to one where their scale changes nothing.
     - ``method="interior_point"`` (the ratio): an interior-point path keeps the scores of all training rows positive.
       Rows outside the domain at prediction time get the class of the largest score and NaN probabilities.
     - ``method="margin"`` (hardmax): its own Fenchel–Young loss is minimised by W = 0 and teaches nothing. It trains by the
@@ -42,7 +42,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         C: inverse strength of the penalty, > 0.
         fit_intercept: whether there are intercepts; mappings whose scores may not all be zero need them.
         max_iter: most iterations a start.
-        tol: where to stop. ``loss``: the largest entry of the gradient, the objective divided by the total sample weight;
+        tol: where to stop. ``loss``: the largest entry of the gradient, the objective divided by the total sample weight
+            (for softmax in the weights of the features brought to mean 0 and mean square 1);
             ``margin``: the relative gap to the optimum; ``interior_point``: what the barrier may add to the objective, as
             a share of the loss at the class frequencies.
         n_restarts: starts where the loss is not convex, the plain one among them.

@@ -16,6 +16,8 @@ class Step(NamedTuple):
     step: Floats
     #: Whether a direction along which H curves down ended the iteration.
     is_curved_down: bool
+    #: Products with H that it took.
+    products: int
 
 
 def conjugate_gradients(
@@ -35,13 +37,13 @@ def conjugate_gradients(
     residual = right_hand_side.copy()
     direction = preconditioned = precondition(residual)
     size = first = float(np.sum(residual * preconditioned))
-    for _ in range(max_iter):
-        if not size > 0:
-            break
+    products = 0
+    while size > 0 and products < max_iter:
+        products += 1
         image = multiply(direction)
         curvature = float(np.sum(direction * image))
         if curvature <= 0:
-            return Step(step if step.any() else direction, True)
+            return Step(step if step.any() else direction, True, products)
         length = size / curvature
         step = step + length * direction
         residual = residual - length * image
@@ -50,4 +52,4 @@ def conjugate_gradients(
         if size <= rtol**2 * first:
             break
         direction = preconditioned + (size / previous) * direction
-    return Step(step, False)
+    return Step(step, False, products)

@@ -32,24 +32,31 @@ def descend(
     # The relative decrease must not end the search before the gradient does, or a small tol would mean nothing.
     options = {"maxiter": max_iter, "maxfun": 20 * max_iter, "maxls": 50, "gtol": tol, "ftol": 0.0, "maxcor": 20}
     result = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    largest = float(np.max(np.abs(result.jac)))
+    return stopped(constrained(result.x), float(result.fun), result.jac, int(result.nit), result.status == 2, tol)
+
+
+def stopped(theta: Floats, objective: float, gradient: Floats, iterations: int, is_stuck: bool, tol: float) -> Solution:
+    """Where a descent ended, judged by its gradient; `is_stuck` says that no step decreased the objective any more."""
+    largest = float(np.max(np.abs(gradient)))
     # At the last digits a line search finds no decrease; the gradient then says whether that is the optimum.
-    converged = bool(largest <= tol or (result.status == 2 and largest <= 100 * tol))
+    converged = bool(largest <= tol or (is_stuck and largest <= 100 * tol))
     distance = f"the largest entry of its gradient is {largest:.1e}, tol is {tol:g}"
-    return Solution(constrained(result.x), float(result.fun), int(result.nit), converged, distance)
+    return Solution(theta, objective, iterations, converged, distance)
 
 
 def objective_and_gradient(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats
 ) -> tuple[float, Floats]:
     """The scaled objective and its gradient in θ; +inf where a row is outside the domain or has a true class of probability 0."""
+    scores = problem.scores(theta)
     loss, grad_scores = ll.loss_and_grad(
-        problem.scores(theta),
+        scores,
         problem.labels,
         mapping=mapping,
         sample_weight=problem.row_weight,
         reduction="sum",
         on_domain="nan",
+        out=scores,
     )
     if not np.isfinite(loss):
         # A finite stand-in far above any loss makes the line search step back; inf would end it.

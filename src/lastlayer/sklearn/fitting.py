@@ -10,6 +10,7 @@ import lastlayer as ll
 from lastlayer.sklearn.descent import descend
 from lastlayer.sklearn.interior_point import follow_interior_path, objective
 from lastlayer.sklearn.margin import fit_margins
+from lastlayer.sklearn.newton import descend_by_newton, has_known_hessian
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 from lastlayer.sklearn.starts import inside, plain_start, random_starts
 
@@ -50,6 +51,8 @@ def _solve(
             start = inside(problem, start, plain_start(problem, mapping))
             _check_proportional(problem, mapping, start)
             return follow_interior_path(problem, start, tol=tol, max_iter=max_iter)
+        case "loss" if has_known_hessian(mapping):
+            return descend_by_newton(problem, mapping, start, tol=tol, max_iter=max_iter)
         case "loss":
             return descend(problem, mapping, start, tol=tol, max_iter=max_iter)
 

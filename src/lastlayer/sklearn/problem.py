@@ -40,7 +40,7 @@ class LinearProblem:
     @cached_property
     def frequencies(self) -> Floats:
         """The weighted share of every class, (K,)."""
-        return self.row_weight @ self.targets
+        return np.asarray(np.bincount(self.labels, self.row_weight, self.classes), dtype=np.float64)
 
     @cached_property
     def _squared_design(self) -> Any:
@@ -59,10 +59,12 @@ class LinearProblem:
         return 0.5 * float(np.sum(self.penalty * theta**2))
 
     def gram(self, weights: Floats) -> Floats:
-        """Σᵢ wᵢ xᵢᵀxᵢ, (D, D), for weights (N,)."""
+        """Σᵢ wᵢ xᵢᵀxᵢ, (D, D), for weights ≥ 0 of (N,)."""
         if sparse.issparse(self.design):
             return np.asarray((self.design.T @ self.design.multiply(weights[:, None]).tocsr()).toarray())
-        return np.asarray(self.design.T @ (self.design * weights[:, None]))
+        # Of a matrix with itself, so that BLAS computes one triangle of it alone.
+        half = self.design * np.sqrt(weights)[:, None]
+        return np.asarray(half.T @ half)
 
     def gram_diagonals(self, weights: Floats) -> Floats:
         """The diagonal of `gram` for every class at once: weights (N, K) → (D, K)."""

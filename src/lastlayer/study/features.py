@@ -9,7 +9,6 @@ import pandas as pd
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skrub import StringEncoder, TableVectorizer
 
 from lastlayer.study.error import StudyError
 
@@ -25,18 +24,16 @@ class EncodedFold:
 def encoder(features: pd.DataFrame, seed: int) -> Pipeline:
     """Numbers as they are, dates and text by skrub; then the mean for what is missing (with a column that says so) and scaling.
 
-    Everything is learnt from the rows it is fitted on. Numeric columns go past skrub, which would round them to float32.
+    Everything is learnt from the rows it is fitted on.
     """
     numeric = [column for column in features.columns if features[column].dtype == np.float64]
-    vectorizer = TableVectorizer(
-        high_cardinality=StringEncoder(random_state=seed),
-        specific_transformers=[("passthrough", numeric)] if numeric else (),
-    )
-    return make_pipeline(
-        vectorizer,
-        SimpleImputer(add_indicator=True, keep_empty_features=True),
-        StandardScaler(),
-    )
+    steps = [SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()]
+    if len(numeric) < len(features.columns):
+        # Only here, so that whoever studies numbers, and each of the workers, does not wait for it.
+        from lastlayer.study.vectorizer import vectorizer
+
+        steps.insert(0, vectorizer(numeric, seed))
+    return make_pipeline(*steps)
 
 
 def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, seed: int) -> EncodedFold:

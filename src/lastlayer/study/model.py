@@ -13,11 +13,18 @@ from lastlayer.sklearn import LastLayerClassifier
 SEARCH_ITERATIONS = 100
 
 
+#: Where it may then stop. A few hundredths of the objective move the choice no more than another split does: on the bundled
+#: datasets it stayed the same in nine splits of ten. A looser gradient would move it: fits that stop early are as good as
+#: penalised, and make large C look better than it is.
+SEARCH_TOL = {"loss": 1e-4, "interior_point": 1e-2, "margin": 3e-2}
+
+
 def linear_model(mapping: ProbabilityMapping, *, C: float, seed: int, is_search: bool = False) -> LastLayerClassifier:
     """A model to fit; one to choose C with goes on from its last fit, stops early and makes no restarts."""
     if is_search:
+        tol = SEARCH_TOL[mapping.linear.method]
         return LastLayerClassifier(
-            mapping, C=C, random_state=seed, warm_start=True, n_restarts=1, max_iter=SEARCH_ITERATIONS
+            mapping, C=C, random_state=seed, warm_start=True, n_restarts=1, max_iter=SEARCH_ITERATIONS, tol=tol
         )
     return LastLayerClassifier(mapping, C=C, random_state=seed)
 

@@ -1,0 +1,82 @@
+"""Method "loss" where its Hessian is known: Newton steps, each solved by conjugate gradients only as far as it is worth.
+
+Sources: Dembo & Steihaug 1983 (truncated Newton), Nocedal & Wright 2006, section 7.1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import lastlayer as ll
+from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
+from lastlayer.sklearn.curvature import Curvature
+from lastlayer.sklearn.descent import stopped
+from lastlayer.sklearn.preconditioner import Preconditioners, centred
+from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
+from lastlayer.sklearn.standardised import standardise
+
+#: Scores at which a mapping shows whether its loss is that of softmax.
+PROBE = np.array([[0.0, 1.0, -2.0], [3.0, 0.5, 0.25]])
+#: The largest share of the gradient that a step may leave.
+COARSEST = 0.5
+
+
+def has_known_hessian(mapping: ll.ProbabilityMapping) -> bool:
+    """Whether `descend_by_newton` is for this mapping.
+
+    Only g = e^{cx} turns a shift of the scores into a factor, so a shift-invariant normalized mapping is p = softmax(cx), with the
+    gradient c(p − y) and the Hessian c²(diag p − ppᵀ); here c must be 1.
+    """
+    if mapping.family != "normalized" or "shift_invariant" not in mapping.laws:
+        return False
+    _, gradient = ll.loss_and_grad(PROBE, [0, 2], mapping=mapping, reduction="sum")
+    return np.allclose(gradient, ll.probabilities(PROBE, mapping=mapping) - np.eye(3)[[0, 2]], rtol=1e-9, atol=0)
+
+
+def descend_by_newton(
+    original: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
+) -> Solution:
+    """Minimise until no entry of the gradient exceeds `tol`; every feature's weights and the intercepts sum to zero."""
+    standardised = standardise(original)
+    problem = standardised.problem
+    theta = standardised.enter(start - start.mean(axis=1, keepdims=True))
+    value, gradient, grad_scores = _evaluate(problem, mapping, theta)
+    curvature = Curvature(problem)
+    preconditioners = Preconditioners(curvature)
+    blocks, products, first, iterations = None, 0, 0.0, 0
+    while iterations < max_iter and np.max(np.abs(gradient)) > tol:
+        iterations += 1
+        curvature.move_to(grad_scores)
+        if preconditioners.has_blocks and products > preconditioners.price:
+            blocks, products = preconditioners.blocks(), 0
+        precondition = centred(blocks or preconditioners.shared())
+        size = float(np.sum(gradient * precondition(gradient)))
+        first = first or size
+        # In the square root of the gradient's decrease: exact enough at the end to converge faster than linearly.
+        rtol = min(COARSEST, (size / first) ** 0.25)
+        solved = conjugate_gradients(curvature.multiply, -gradient, precondition, rtol=rtol, max_iter=200)
+        products += solved.products
+        slope, length = float(np.sum(gradient * solved.step)), 1.0
+        # The last term lets steps pass whose gain is lost in the rounding of the value.
+        while (found := _evaluate(problem, mapping, theta + length * solved.step))[0] > (
+            value + 1e-4 * length * slope + 1e-14 * abs(value)
+        ):
+            length *= 0.5
+            if length < 1e-6:
+                break
+        if length < 1e-6:
+            break
+        theta = theta + length * solved.step
+        value, gradient, grad_scores = found
+    theta = standardised.leave(theta)
+    return stopped(theta - theta.mean(axis=1, keepdims=True), value, gradient, iterations, iterations < max_iter, tol)
+
+
+def _evaluate(problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats) -> tuple[float, Floats, Floats]:
+    """The objective, its gradient in θ and the one in the scores."""
+    scores = problem.scores(theta)
+    loss, grad_scores = ll.loss_and_grad(
+        scores, problem.labels, mapping=mapping, sample_weight=problem.row_weight, reduction="sum", out=scores
+    )
+    gradient = problem.pull_back(grad_scores) + problem.penalty * theta
+    return float(loss) + problem.penalised(theta), gradient, grad_scores
