@@ -1,6 +1,14 @@
 """Which implementation serves this array: native kernels, a framework's adapter, or the portable formulas."""
 
-from lastlayer.dispatch.native import NATIVE, evaluate_quickly, instruction_set, num_threads, set_num_threads
+from lastlayer.dispatch.native import (
+    NATIVE,
+    evaluate_quickly,
+    instruction_set,
+    log_partition_quickly,
+    loss_quickly,
+    num_threads,
+    set_num_threads,
+)
 from lastlayer.dispatch.portable import PORTABLE, loss_dtype, portable_evaluate, portable_loss, working_dtype
 from lastlayer.dispatch.table import Implementation, Request, implementation_for, implementations, register
 
@@ -15,7 +23,9 @@ __all__ = [
     "implementation_for",
     "implementations",
     "instruction_set",
+    "log_partition_quickly",
     "loss_dtype",
+    "loss_quickly",
     "num_threads",
     "portable_evaluate",
     "portable_loss",

@@ -65,19 +65,65 @@ def serves(scores: Array, request: Request) -> bool:
     )
 
 
-def evaluate_quickly(mapping: str, scores: Any, quantity: str) -> Array | None:
+def _is_plain(array: Any) -> bool:
+    """A NumPy array that the kernels read where it lies."""
+    return type(array) is np.ndarray and array.dtype in _DTYPES[:2] and array.flags.carray and array.size > 0
+
+
+def _is_writable_for(out: Array, scores: Array) -> bool:
+    """Whether the kernels may write straight into `out`: like the scores, and nowhere on them unless it is them."""
+    return out is scores or (
+        _is_plain(out)
+        and out.dtype == scores.dtype
+        and out.shape == scores.shape
+        and not np.may_share_memory(out, scores)
+    )
+
+
+def evaluate_quickly(mapping: str, scores: Any, quantity: str, out: Array | None = None) -> Array | None:
     """The result for plain arrays of a mapping without a domain to check, without a boundary's dozen questions; else None.
 
     An array of ten scores is computed in less time than it takes to ask them.
     """
-    if type(scores) is not np.ndarray or scores.dtype not in _DTYPES[:2]:
-        return None
     known = _UNCHECKED.get(mapping)
-    if known is None or not scores.flags.carray or scores.size == 0 or scores.ndim == 0:
+    if known is None or not _is_plain(scores) or scores.ndim == 0:
         return None
-    result = np.empty(scores.shape, scores.dtype)
-    _kernels.evaluate(scores, result, _QUANTITIES[quantity], *known)
+    if out is None:
+        out = np.empty(scores.shape, scores.dtype)
+    elif not _is_writable_for(out, scores):
+        return None
+    _kernels.evaluate(scores, out, _QUANTITIES[quantity], *known)
+    return out
+
+
+def log_partition_quickly(mapping: str, scores: Any) -> Array | None:
+    """Z of every row of plain arrays, or None where more is to be asked first."""
+    known = _UNCHECKED.get(mapping)
+    if known is None or not _is_plain(scores) or scores.ndim < 2:
+        return None
+    result = np.empty(scores.shape[:-1], scores.dtype)
+    _kernels.evaluate(scores, result, _QUANTITIES["log_partition"], *known)
     return result
+
+
+def loss_quickly(
+    mapping: str, scores: Any, labels: Any, options: LossOptions, with_gradient: bool, out: Array | None
+) -> tuple[Any, Array | None] | None:
+    """Loss and gradient of plain rows with good labels and no weights; None where there is more to ask, or an error to raise."""
+    known = _UNCHECKED.get(mapping)
+    if known is None or not _is_plain(scores) or scores.ndim != 2:
+        return None
+    is_plain = type(labels) is np.ndarray and labels.dtype == np.int64 and labels.flags.carray
+    if not is_plain or labels.shape != scores.shape[:1] or options.weight is not None or options.sample_weight is not None:
+        return None
+    if _kernels.count_labels(labels, scores.shape[1], options.ignore_index)[1] >= 0:
+        return None
+    gradient = None
+    if with_gradient:
+        if out is not None and not _is_writable_for(out, scores):
+            return None
+        gradient = np.empty(scores.shape, scores.dtype) if out is None else out
+    return _loss(scores, labels, None, gradient, options, known, scores.shape[:1]), gradient
 
 
 def _rows(scores: Array) -> Array:
@@ -129,17 +175,33 @@ def native_loss(
 ) -> tuple[Any, Array | None]:
     """The loss, reduced, and its gradient, in one pass."""
     rows = _rows(scores)
-    losses = np.empty(len(rows))
     gradient = _target(out, scores, rows, scores.shape) if with_gradient else None
     is_single = is_soft and targets.dtype == np.float32
     soft = _rows(np.asarray(targets, dtype=np.float32 if is_single else np.float64)) if is_soft else None
+    labels = None if is_soft else _flat(targets, np.int64)
+    place = None if gradient is None else gradient.reshape(rows.shape)
+    return _loss(rows, labels, soft, place, options, _mapping(mapping, scores), scores.shape[:-1]), gradient
+
+
+def _loss(
+    rows: Array,
+    labels: Array | None,
+    soft: Array | None,
+    gradient: Array | None,
+    options: LossOptions,
+    mapping: tuple[Any, ...],
+    shape: tuple[int, ...],
+) -> Any:
+    """The loss of contiguous rows, reduced; its gradient is written."""
+    losses = np.empty(len(rows))
+    is_single = soft is not None and soft.dtype == np.float32
     total, denominator = _kernels.loss(
         _buffer(rows),
-        None if is_soft else _flat(targets, np.int64),
+        labels,
         None if is_single else soft,
         soft if is_single else None,
         losses,
-        None if gradient is None else _buffer(gradient.reshape(rows.shape)),
+        None if gradient is None else _buffer(gradient),
         _flat(options.weight, np.float64),
         _flat(options.sample_weight, np.float64),
         options.ignore_index,
@@ -148,11 +210,10 @@ def native_loss(
         options.activation.temperature,
         options.activation.softcap or 0.0,
         options.reduction == "mean",
-        *_mapping(mapping, scores),
+        *mapping,
     )
-    losses = losses.reshape(scores.shape[:-1])
-    dtype = np.float64 if scores.dtype == np.float64 else np.float32
-    return _reduced(losses, total, denominator, options.reduction, dtype), gradient
+    dtype = np.float64 if rows.dtype == np.float64 else np.float32
+    return _reduced(losses.reshape(shape), total, denominator, options.reduction, dtype)
 
 
 def _flat(array: Array | None, dtype: Any) -> Array | None:
@@ -161,13 +222,22 @@ def _flat(array: Array | None, dtype: Any) -> Array | None:
 
 def _reduced(losses: Array, total: float, denominator: float, reduction: str, dtype: Any) -> Any:
     """The mean of nothing is 0; parts are (total, denominator)."""
+    if reduction == "none":
+        if dtype == np.float64:
+            return losses
+        with np.errstate(over="ignore"):
+            return losses.astype(dtype)
+    if reduction == "parts":
+        return _rounded(total, dtype), _rounded(denominator, dtype)
+    return _rounded(total / denominator if reduction == "mean" and denominator != 0.0 else total, dtype)
+
+
+def _rounded(value: float, dtype: Any) -> Array:
+    """A loss in its dtype; one beyond float32 becomes infinite without a warning."""
+    if dtype == np.float64 or abs(value) < 3e38 or value != value:
+        return np.asarray(value, dtype=dtype)
     with np.errstate(over="ignore"):
-        if reduction == "none":
-            return losses.astype(dtype, copy=False)
-        if reduction == "parts":
-            return np.asarray(total, dtype=dtype), np.asarray(denominator, dtype=dtype)
-        is_mean = reduction == "mean" and denominator != 0.0
-        return np.asarray(total / denominator if is_mean else total, dtype=dtype)
+        return np.asarray(value, dtype=dtype)
 
 
 NATIVE = (

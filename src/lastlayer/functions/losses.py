@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.activation import Activation
-from lastlayer.dispatch import Request, implementation_for
+from lastlayer.dispatch import Request, implementation_for, loss_quickly
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_out, is_eager, prepare, write
 from lastlayer.functions.targets import prepare_row_weights, prepare_targets, prepare_weight
@@ -136,6 +136,10 @@ def _loss(
     with_gradient: bool,
     out: Array | None,
 ) -> tuple[Any, Any]:
+    if axis == -1 and isinstance(mapping, str) and on_domain == "raise":
+        quick = loss_quickly(mapping, scores, targets, options, with_gradient, out)
+        if quick is not None:
+            return quick
     record = resolve_mapping(mapping)
     checked = prepare(scores, axis)
     xp, values = checked.xp, checked.values

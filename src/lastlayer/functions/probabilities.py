@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.dispatch import Request, evaluate_quickly, implementation_for
+from lastlayer.dispatch import Request, evaluate_quickly, implementation_for, log_partition_quickly
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_out, prepare, write
 from lastlayer.mappings import ProbabilityMapping
@@ -66,8 +66,8 @@ def log_probabilities(
 def _evaluate(
     quantity: str, scores: Array, mapping: str | ProbabilityMapping, axis: int, out: Array | None, on_domain: str
 ) -> Array:
-    if axis == -1 and out is None and isinstance(mapping, str):
-        result = evaluate_quickly(mapping, scores, quantity)
+    if axis == -1 and isinstance(mapping, str) and on_domain == "raise":
+        result = evaluate_quickly(mapping, scores, quantity, out)
         if result is not None:
             return result
     record = resolve_mapping(mapping)
@@ -92,6 +92,10 @@ def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array
     >>> float(logsumexp([0.0, 0.0]))
     0.6931471805599453
     """
+    if axis == -1 and not keepdims:
+        quick = log_partition_quickly("softmax", scores)
+        if quick is not None:
+            return quick
     checked = prepare(scores, axis)
     xp = checked.xp
     request = Request(resolve_mapping("softmax"), "log_partition")
