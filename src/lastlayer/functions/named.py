@@ -26,7 +26,7 @@ def log_softmax(scores: Array, *, axis: int = -1, out: Array | None = None) -> A
 
     >>> import numpy as np
     >>> f"{log_softmax(np.float32([0, -17]))[0]:.6e}"
-    '-4.139938e-08'
+    '-4.139937e-08'
     """
     return log_probabilities(scores, mapping="softmax", axis=axis, out=out)
 

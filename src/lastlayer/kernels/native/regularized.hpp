@@ -40,7 +40,8 @@ class Regularized {
         const D shared = x == infinity ? D{} : all(-infinity);
         store(x_ + step * lanes, largest_ == infinity ? shared : x);
       }
-      poison_ = at_.any(is_nan) | (largest_ == -infinity) ? all(not_a_number) : D{};
+      is_nan_ = at_.any(is_nan);
+      poison_ = is_nan_ | (largest_ == -infinity) ? all(not_a_number) : D{};
       is_dominated_ = largest_ == infinity;
       largest_ = is_dominated_ ? D{} : largest_;
     }
@@ -87,6 +88,6 @@ class Regularized {
   const Layout& at_;
   double *x_, *p_;
   D poison_{}, largest_{}, best_{}, rest_{};
-  Mask is_dominated_{};
+  Mask is_dominated_{}, is_nan_{};
   W others_ = W(D{});
 };

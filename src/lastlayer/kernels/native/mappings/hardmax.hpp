@@ -18,7 +18,10 @@ class Hardmax : public Regularized<W> {
     this->finish_complement();
   }
 
-  D log_partition() const { return (this->is_dominated_ ? all(infinity) : this->largest_) + this->poison_; }
+  // Of a row of -inf too, which has no probabilities.
+  D log_partition() const {
+    return this->is_nan_ ? all(not_a_number) : this->is_dominated_ ? all(infinity) : this->largest_;
+  }
 
   // sum y (max - x): the perceptron loss. The gradient goes where p stands.
   D loss(const Targets& targets, bool with_gradient, double scale) {
