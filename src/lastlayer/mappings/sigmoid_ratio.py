@@ -43,7 +43,7 @@ SIGMOID_RATIO = normalized(
     g_oracle=g,
     limits_of_g=(0.0, 1.0),
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
-    budget=Budget("ulp", float32=1, float64=3),
+    budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(
         note=(
             "Far below zero the sigmoid is an exponential, and free intercepts may take the scores there: it can train "

@@ -31,7 +31,7 @@ SOFTMAX = normalized(
     laws=frozenset(
         {"sums_to_one", "full_support", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}
     ),
-    budget=Budget("ulp", float32=2, float64=3),
+    budget=Budget("ulp", float32=2, float64=2),
     linear=LinearModel(lambda f: np.log(f) - np.log(f).mean(), intercept_constraint="sum_to_zero"),
     limits="one +inf: one-hot; several: they share equally; all −inf: NaN",
     references=(

@@ -30,7 +30,7 @@ SOFTMAX_PLUS_ONE = normalized(
     limits_of_g=(0.0, float("inf")),
     spare=True,
     laws=frozenset({"full_support", "order_preserving", "permutation_equivariant", "convex_loss"}),
-    budget=Budget("ulp", float32=1, float64=3),
+    budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(lambda f: np.log(f) - np.log(f).mean()),
     limits="one +inf: one-hot; several: they share equally; all −inf: every probability 0",
     row_of_minus_inf="limit",

@@ -43,7 +43,7 @@ SPHERICAL = normalized(
     g_oracle=g,
     limits_of_g=(float("inf"), float("inf")),
     laws=frozenset({"sums_to_one", "scale_invariant", "permutation_equivariant"}),
-    budget=Budget("ulp", float32=1, float64=3),
+    budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(lambda f: np.sqrt(f), intercept_constraint="unit_norm"),
     limits="one score of ±inf: one-hot; several: they share equally; a zero score: probability 0",
     row_of_minus_inf="limit",

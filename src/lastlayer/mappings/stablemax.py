@@ -60,7 +60,7 @@ STABLEMAX = normalized(
     g_oracle=g,
     limits_of_g=(0.0, float("inf")),
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
-    budget=Budget("ulp", float32=1, float64=3),
+    budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(),
     limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
     references=("Prieto et al. 2025, Grokking at the edge of numerical stability",),

@@ -94,7 +94,7 @@ TAYLOR = normalized(
     g_oracle=g,
     limits_of_g=(float("inf"), float("inf")),
     laws=frozenset({"sums_to_one", "full_support", "permutation_equivariant"}),
-    budget=Budget("ulp", float32=1, float64=3),
+    budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(),
     limits="one score of ±inf: one-hot; several: they share equally",
     row_of_minus_inf="limit",

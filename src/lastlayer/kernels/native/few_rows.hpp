@@ -190,9 +190,14 @@ class FewRows : RowNumbers<T> {
 #if defined(__FMA__)
     return fma(w, hi, w * lo);
 #else
-    if constexpr (sizeof(T) == 8) return w * hi + w * lo;
-    for (int i = 0; i < n; ++i) w[i] = T(double(w[i]) * (double(hi[i]) + double(lo[i])));
-    return w;
+    // Without fma the two products round twice.
+    if constexpr (sizeof(T) == 8) {
+      const Twofold p = product(w, hi);
+      return p.hi + (p.lo + w * lo);
+    } else {
+      for (int i = 0; i < n; ++i) w[i] = T(double(w[i]) * (double(hi[i]) + double(lo[i])));
+      return w;
+    }
 #endif
   }
 

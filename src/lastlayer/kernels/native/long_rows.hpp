@@ -120,8 +120,12 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
   return fma(w, splat(hi), w * lo);
 #else
   // Without fma the two products round twice; float32 has double to go through.
-  if constexpr (sizeof(T) == 4) return times_wide(w, double(hi) + double(lo), 0.0);
-  return w * hi + w * lo;
+  if constexpr (sizeof(T) == 4) {
+    return times_wide(w, double(hi) + double(lo), 0.0);
+  } else {
+    const Twofold p = product(w, splat(hi));
+    return p.hi + (p.lo + w * lo);
+  }
 #endif
 }
 

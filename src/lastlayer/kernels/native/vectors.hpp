@@ -133,6 +133,16 @@ LASTLAYER_INLINE Vector<float> joined(Floats low, Floats high) {
 #endif
 }
 
+LASTLAYER_INLINE D square_root(D x) {
+#if defined(__AVX512F__)
+  return _mm512_sqrt_pd(x);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_pd(x);
+#else
+  return D{__builtin_sqrt(x[0]), __builtin_sqrt(x[1])};
+#endif
+}
+
 LASTLAYER_INLINE D absolute(D x) { return (D)((Lanes<double>::Bits)x & 0x7fffffffffffffffull); }
 
 // The first `count` lanes from memory, nothing beyond them read, and `filler` in the others.

@@ -16,9 +16,7 @@ struct Square {
   static D lowest(double classes, D) { return all(2.0 * (1.0 / __builtin_sqrt(classes) - 1.0)); }
   // Of the norm, sqrt of the total, which is nearly linear in t.
   static D newton(D total, D slope, D) {
-    D root = total;
-    for (int i = 0; i < lanes; ++i) root[i] = __builtin_sqrt(total[i]);
-    return 2.0 * (total - root) / slope;
+    return 2.0 * (total - square_root(total)) / slope;
   }
 };
 
@@ -78,7 +76,7 @@ class Tsallis : public Regularized<W> {
     const auto add = [&](int64_t step) {
       const D p = load(p_ + step * lanes), y = targets(step), u = exponent(step);
       const D edge = -1.0 / rate_, slack = (y != 0.0) & (u < edge) ? y * (edge - u) : D{};
-      const D term = divergence(p, y, this->gap(p, y, total), u < edge ? edge : u) + slack;
+      const D term = divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, targets.is_plain()) + slack;
       sum = sum + W(slack < infinity ? term : D{});
       beyond += slack < infinity ? D{} : slack;
     };
@@ -258,16 +256,12 @@ class Tsallis : public Regularized<W> {
     return d.hi > -infinity ? (d + t_).value() : d.hi;
   }
 
-  // D(y, p) of one class; u no lower than the edge of the support.
-  D divergence(D p, D y, D gap, D u) const {
+  // D(y, p) of one class; u no lower than the edge of the support. Plain targets are 0 or 1.
+  D divergence(D p, D y, D gap, D u, bool is_plain) const {
     if constexpr (__is_same(Power, Linear)) return gap * gap * 0.5;
     if constexpr (__is_same(Power, Square)) {
       // (sqrt y - sqrt p)^2 (sqrt y + sqrt p / 2) / (a (a - 1)), the difference of the roots from that of y and p.
-      D root_y = y, root_p = p;
-      for (int i = 0; i < lanes; ++i) {
-        root_y[i] = __builtin_sqrt(y[i]);
-        root_p[i] = __builtin_sqrt(p[i]);
-      }
+      const D root_y = is_plain ? y : square_root(y), root_p = square_root(p);
       const D sum = root_y + root_p, difference = gap / (sum > 0.0 ? sum : all(1.0));
       return difference * difference * (root_y + 0.5 * root_p) / 0.75;
     }
