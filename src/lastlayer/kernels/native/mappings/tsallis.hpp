@@ -207,6 +207,8 @@ class Tsallis : public Regularized<W> {
 
   // Newton with the sums kept wide takes t to its last bit. A step counts where it brings the sum nearer to one.
   void polish() {
+    // Of float32 scores the search has far more digits than can show.
+    if (!W::is_twofold && !is_steep_) return;
     W total;
     D slope;
     const auto excess_at = [&](W t) {
