@@ -31,7 +31,7 @@ def probabilities(
 
     Returns:
         An array like the scores (integers: float64). A NaN makes its own row NaN. The error bound is the mapping's
-        `budget`: for the normalized family 3 ULP in float64 and 1 ULP in float32 (softmax, with its kernels, 2).
+        `budget`: for the normalized family 2 ULP in float64 and 1 ULP in float32 (softmax 2).
 
     Raises:
         DomainError: a row is outside the mapping's domain.

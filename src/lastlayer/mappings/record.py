@@ -103,7 +103,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Budget:
-    """The error bound of the portable formulas, per dtype. Stored here alone.
+    """The error bound, of formulas and kernels, per dtype. Stored here alone.
 
     `kind` says what the numbers mean:
     - "ulp": every probability, log-probability, label loss and label gradient is within so many ULP;
