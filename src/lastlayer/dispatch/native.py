@@ -106,19 +106,38 @@ def log_partition_quickly(mapping: str, scores: Any) -> Array | None:
     return result
 
 
+def _known(mapping: str | ProbabilityMapping, on_domain: str) -> tuple[int, float] | None:
+    """Number and parameter of a mapping whose rows need no check: every row is valid, or NaN rows were asked for."""
+    if isinstance(mapping, str):
+        return _UNCHECKED.get(mapping)
+    number = _SERVED.get(mapping.name)
+    if number is None or mapping.evaluate is not MAPPINGS[mapping.name].evaluate:
+        return None
+    if on_domain != "nan" and mapping.domain.is_valid is not None:
+        return None
+    value = next(iter(mapping.values.values()), 0.0)
+    return (number, float(value)) if isinstance(value, (int, float)) else None
+
+
 def loss_quickly(
-    mapping: str, scores: Any, labels: Any, options: LossOptions, with_gradient: bool, out: Array | None
+    mapping: str | ProbabilityMapping,
+    scores: Any,
+    labels: Any,
+    options: LossOptions,
+    on_domain: str,
+    with_gradient: bool,
+    out: Array | None,
 ) -> tuple[Any, Array | None] | None:
-    """Loss and gradient of plain rows with good labels and no weights; None where there is more to ask, or an error to raise."""
-    known = _UNCHECKED.get(mapping)
+    """Loss and gradient of plain rows with good labels and row weights; None where there is more to ask, or an error to raise."""
+    known = _known(mapping, on_domain)
     if known is None or not _is_plain(scores) or scores.ndim != 2:
         return None
     is_plain = type(labels) is np.ndarray and labels.dtype == np.int64 and labels.flags.carray
-    if (
-        not is_plain
-        or labels.shape != scores.shape[:1]
-        or options.weight is not None
-        or options.sample_weight is not None
+    if not is_plain or labels.shape != scores.shape[:1] or options.weight is not None:
+        return None
+    weight = options.sample_weight
+    if weight is not None and not (
+        _is_plain(weight) and weight.dtype == np.float64 and weight.shape == labels.shape and weight.min() >= 0.0
     ):
         return None
     if _kernels.count_labels(labels, scores.shape[1], options.ignore_index)[1] >= 0:

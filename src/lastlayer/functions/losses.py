@@ -136,8 +136,8 @@ def _loss(
     with_gradient: bool,
     out: Array | None,
 ) -> tuple[Any, Any]:
-    if axis == -1 and isinstance(mapping, str) and on_domain == "raise":
-        quick = loss_quickly(mapping, scores, targets, options, with_gradient, out)
+    if axis == -1 and on_domain in ("raise", "nan") and isinstance(mapping, (str, ProbabilityMapping)):
+        quick = loss_quickly(mapping, scores, targets, options, on_domain, with_gradient, out)
         if quick is not None:
             return quick
     record = resolve_mapping(mapping)
