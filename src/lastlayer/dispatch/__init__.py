@@ -17,6 +17,8 @@ if NATIVE is not None:
     register(NATIVE)
 
 __all__ = [
+    "NATIVE",
+    "PORTABLE",
     "Implementation",
     "Request",
     "evaluate_quickly",

@@ -166,7 +166,7 @@ def _target(out: Array | None, scores: Array, rows: Array, shape: tuple[int, ...
 
 
 def _buffer(array: Array) -> Array:
-    """What the kernels take: half types as their bits."""
+    """What the kernels take: half types as their bits, as which bfloat16 comes."""
     return array.view(np.uint16) if array.dtype.itemsize == 2 else array
 
 
@@ -184,7 +184,8 @@ def native_evaluate(mapping: ProbabilityMapping, scores: Array, quantity: str, o
     shape = scores.shape[:-1] if quantity == "log_partition" else scores.shape
     result = _target(out, scores, rows, shape)
     flat = result.reshape(rows.shape[: result.ndim - scores.ndim + 2])
-    _kernels.evaluate(_buffer(rows), _buffer(flat), _QUANTITIES[quantity], *_mapping(mapping, scores))
+    is_bfloat16 = rows.dtype == np.uint16
+    _kernels.evaluate(_buffer(rows), _buffer(flat), _QUANTITIES[quantity], *_mapping(mapping, scores), is_bfloat16)
     return result
 
 
@@ -235,6 +236,7 @@ def _loss(
         options.activation.softcap or 0.0,
         options.reduction == "mean",
         *mapping,
+        is_bfloat16=rows.dtype == np.uint16,
     )
     dtype = np.float64 if rows.dtype == np.float64 else np.float32
     return _reduced(losses.reshape(shape), total, denominator, options.reduction, dtype)

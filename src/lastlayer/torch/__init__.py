@@ -2,7 +2,9 @@
 
 from lastlayer.dispatch import register
 from lastlayer.torch.autograd import AUTOGRAD
+from lastlayer.torch.cpu import CPU
 
+register(CPU)
 register(AUTOGRAD)
 
-__all__ = ["AUTOGRAD"]
+__all__ = ["AUTOGRAD", "CPU"]

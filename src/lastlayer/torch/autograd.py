@@ -1,4 +1,4 @@
-"""Autograd for torch tensors: forward by the portable formulas, backward by the record's own vector–Jacobian products.
+"""Autograd for torch tensors: forward by the kernels or the formulas, backward by the record's own vector–Jacobian products.
 
 Differentiating through the formulas would give NaN where they select between branches, and rounding where they compensate.
 """
@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from array_api_compat import array_namespace
 
-from lastlayer.dispatch import Implementation, Request, loss_dtype, portable_evaluate, portable_loss, working_dtype
+from lastlayer.dispatch import Implementation, Request, loss_dtype, working_dtype
 from lastlayer.losses import LossOptions, reduction_scale, row_losses
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.cpu import evaluate_tensor, loss_of_tensor
 
 #: The product of each quantity, as a method of `Point`; the log-partition's is its gradient times the cotangent.
 _PRODUCTS = {"probabilities": "vjp", "log_probabilities": "log_vjp"}
@@ -25,8 +26,7 @@ class _Evaluate(torch.autograd.Function):
     def forward(ctx: Any, scores: torch.Tensor, mapping: ProbabilityMapping, quantity: str) -> torch.Tensor:
         ctx.save_for_backward(scores)
         ctx.mapping, ctx.quantity = mapping, quantity
-        result: torch.Tensor = portable_evaluate(mapping, scores, quantity)
-        return result
+        return evaluate_tensor(mapping, scores, quantity)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[torch.Tensor, None, None]:
@@ -54,7 +54,7 @@ class _Loss(torch.autograd.Function):
         is_soft: bool,
         options: LossOptions,
     ) -> Any:
-        loss, gradient = portable_loss(mapping, scores, targets, is_soft, options, ctx.needs_input_grad[0])
+        loss, gradient = loss_of_tensor(mapping, scores, targets, is_soft, options, ctx.needs_input_grad[0])
         ctx.save_for_backward(scores, targets, gradient)
         ctx.mapping, ctx.is_soft, ctx.options = mapping, is_soft, options
         if isinstance(loss, tuple):
@@ -90,7 +90,7 @@ def _loss(
     if is_soft and targets.requires_grad:
         raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
     if with_gradient:
-        return portable_loss(mapping, scores.detach(), targets, is_soft, options, True)
+        return loss_of_tensor(mapping, scores.detach(), targets, is_soft, options, True, out)
     return _Loss.apply(scores, targets, mapping, is_soft, options), None  # type: ignore[no-untyped-call]
 
 
@@ -104,7 +104,7 @@ def _serves(scores: Any, request: Request) -> bool:
 
 AUTOGRAD = Implementation(
     name="torch autograd",
-    description="torch tensors that require gradients: portable formulas forward, exact products backward",
+    description="torch tensors that require gradients: kernels or formulas forward, exact products backward",
     serves=_serves,
     evaluate=_evaluate,
     loss=_loss,

@@ -1,0 +1,102 @@
+"""CPU tensors on the native kernels, as views of their memory; a bfloat16 tensor as its bits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from lastlayer.dispatch import NATIVE, Implementation, Request, portable_evaluate, portable_loss
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import ProbabilityMapping
+
+_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+#: How many scores of float32 stand for any tensor when the kernels are asked which mappings they serve.
+_PROBE = np.zeros((1, 1), np.float32)
+
+
+def serves(scores: Any, request: Request) -> bool:
+    """Plain strided tensors on the CPU under a built-in mapping; not those that are traced or wrapped by torch.func."""
+    return (
+        NATIVE is not None
+        and type(scores) in (torch.Tensor, torch.nn.Parameter)
+        and scores.device.type == "cpu"
+        and scores.layout is torch.strided
+        and scores.dtype in _DTYPES
+        and not torch.compiler.is_compiling()
+        and not torch._C._functorch.is_functorch_wrapped_tensor(scores)
+        and NATIVE.serves(_PROBE, request)
+    )
+
+
+def evaluate_tensor(
+    mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    """A quantity of every row by the kernels where they serve these scores, else by the formulas."""
+    if NATIVE is None or not serves(scores, Request(mapping, quantity)):
+        result: torch.Tensor = portable_evaluate(mapping, scores, quantity)
+        return result
+    array = NATIVE.evaluate(_with_arrays(mapping), _array(scores), quantity, None if out is None else _array(out))
+    return _result(array, scores, out)
+
+
+def loss_of_tensor(
+    mapping: ProbabilityMapping,
+    scores: torch.Tensor,
+    targets: torch.Tensor,
+    is_soft: bool,
+    options: LossOptions,
+    with_gradient: bool,
+    out: torch.Tensor | None = None,
+) -> tuple[Any, torch.Tensor | None]:
+    """The loss, reduced, and its gradient, by the kernels where they serve these scores, else by the formulas."""
+    if NATIVE is None or not serves(scores, Request(mapping, "loss", is_soft, options)):
+        return portable_loss(mapping, scores.detach(), targets, is_soft, options, with_gradient)
+    goal = targets.detach()
+    loss, gradient = NATIVE.loss(
+        _with_arrays(mapping),
+        _array(scores),
+        (goal if goal.dtype == torch.float64 else goal.float()).numpy() if is_soft else goal.numpy(),
+        is_soft,
+        replace(options, weight=_weights(options.weight), sample_weight=_weights(options.sample_weight)),
+        with_gradient,
+        None if out is None else _array(out),
+    )
+    tensors = tuple(map(torch.from_numpy, loss)) if isinstance(loss, tuple) else torch.from_numpy(loss)
+    return tensors, None if gradient is None else _result(gradient, scores, out)
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """The tensor's memory; bfloat16, which NumPy has not, as uint16."""
+    tensor = tensor.detach()
+    return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+
+def _result(array: np.ndarray, scores: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
+    """The kernels' result as a tensor: `out` itself where it was written there."""
+    if out is not None and array.ctypes.data == out.data_ptr() and array.size == out.numel():
+        return out
+    tensor = torch.from_numpy(np.asarray(array))
+    return tensor.view(torch.bfloat16) if scores.dtype == torch.bfloat16 else tensor
+
+
+def _weights(weights: Any) -> Any:
+    return weights.detach().double().numpy() if isinstance(weights, torch.Tensor) else weights
+
+
+def _with_arrays(mapping: ProbabilityMapping) -> ProbabilityMapping:
+    """The same mapping with its parameters of rows, where it has any, as NumPy arrays."""
+    if not any(isinstance(value, torch.Tensor) for value in mapping.values.values()):
+        return mapping
+    return mapping.replace(**{name: _weights(value) for name, value in mapping.values.items()})
+
+
+CPU = Implementation(
+    name="torch native",
+    description="plain torch tensors on the CPU, float64, float32, float16, bfloat16: the native kernels, by views",
+    serves=serves,
+    evaluate=evaluate_tensor,
+    loss=loss_of_tensor,
+)
