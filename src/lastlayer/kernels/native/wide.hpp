@@ -80,10 +80,10 @@ LASTLAYER_INLINE Mask is_same(W a, W b) {
   return a.hi == b.hi;
 }
 
-// a / x, which beyond the largest number has no low part; +inf at either zero.
+// a / x, which beyond the largest number has no low part.
 template <class W>
 LASTLAYER_INLINE W quotient_or_infinity(double a, D x) {
-  const D plain = a / (x + 0.0);
+  const D plain = a / x;
   return choose(absolute(plain) < infinity, W(all(a)) / W(x), W(plain));
 }
 
