@@ -1,6 +1,7 @@
 # make study   set up and run the main job on an embedded data set
 # make test    set up and pass the tests
 # make check   everything that CI checks
+# make sanitize  the native tests on kernels that abort at any read out of bounds or undefined behaviour
 # make bench   time every mapping beside its peers, into benchmarks/results/ and docs/benchmarks.md
 # make docs    refresh what README and docs/ render from the records
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/*.?pp) $(wildcard src/lastlayer/kernels/native/*/*.?pp)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: study test check bench docs clean
+.PHONY: study test check sanitize bench docs clean
 
 study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
@@ -29,6 +30,16 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
 	$(PYTEST)
+	$(MAKE) sanitize
+
+sanitize: build/sanitize/.built
+	.ci/sanitize
+
+build/sanitize/.built: pyproject.toml $(NATIVE) | $(VENV)/.test
+	rm -rf build/sanitize
+	$(PIP) install --quiet --no-deps --target build/sanitize --config-settings=cmake.build-type=Debug \
+	  --config-settings=cmake.define.LASTLAYER_SANITIZE=ON .
+	@touch $@
 
 bench: $(VENV)/.bench
 	$(BIN)/lastlayer bench --out benchmarks/results/cpu.json
@@ -56,4 +67,4 @@ $(VENV)/.bench: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	@touch $@ $(VENV)/.test $(VENV)/.study
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build

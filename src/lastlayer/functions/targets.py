@@ -88,6 +88,8 @@ def _like_scores(array: Any, scores: Scores, what: str) -> Array:
     xp, values = scores.xp, scores.values
     if isinstance(array, np.generic) or not is_array_api_obj(array):
         array = np.asarray(array)
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array_namespace(array) is xp:
         return array
     if not isinstance(array, np.ndarray):

@@ -68,8 +68,9 @@ inline W logarithm(W v, D exponent = D{}, D low = D{}) {
   const D m = (D)((Bits)lifted - ((power - 1023ull) << 52));
   const D whole = (D)(power | 0x4330000000000000ull) - 0x1p52 - 1023.0;
   const D k = whole + exponent - moved;
-  const D scale = by * (D)((2046ull - power) << 52);
-  const W f = W::sum(m - 1.0, (W::is_twofold ? v.low() : low) * scale);
+  // One power after the other: of a subnormal v their product overflows.
+  const D scale = (D)((2046ull - power) << 52);
+  const W f = W::sum(m - 1.0, (W::is_twofold ? v.low() : low) * by * scale);
   // log(1 + f) = 2 artanh s, s = f / (2 + f), |s| < 0.172.
   const W s = f / (W::sum(all(2.0), f.hi) + W(f.low()));
   const D z = s.hi * s.hi;

@@ -254,9 +254,10 @@ class Normalized {
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D y = t(step);
       W log_p = log_probability(load(x_ + step * lanes), weight(step));
-      // The Fenchel-Young loss of softmax is cross-entropy - H(y).
-      if constexpr (M::is_fenchel_young) log_p = log_p - logarithm(W(y > 0.0 ? y : all(1.0)));
       const Mask is_term = y != 0.0, is_finite = absolute(log_p.hi) < infinity;
+      // The Fenchel-Young loss of softmax is cross-entropy - H(y). An infinite logarithm has no low part to subtract from.
+      if constexpr (M::is_fenchel_young)
+        log_p = choose(is_finite, log_p - logarithm(W(y > 0.0 ? y : all(1.0))), log_p);
       sum = sum + choose(is_term & is_finite, -log_p * W(y), W(D{}));
       beyond += is_term & ~is_finite ? -log_p.hi : D{};
     }

@@ -80,6 +80,12 @@ LASTLAYER_INLINE Mask is_same(W a, W b) {
   return a.hi == b.hi;
 }
 
+// a / x, which beyond the largest number has no low part.
+template <class W>
+LASTLAYER_INLINE W quotient_or_infinity(double a, D x) {
+  const D plain = a / x;
+  return choose(absolute(plain) < infinity, W(all(a)) / W(x), W(plain));
+}
 
 // Takes w in: the larger of it and the largest so far stays apart, the smaller one joins the others.
 LASTLAYER_INLINE void take_in(Real w, Real& largest, Real& others) {

@@ -14,7 +14,7 @@ struct Ratio {
   template <class W>
   static W derivative(D, const Context& c) { return W(c.scale); }
   template <class W>
-  static W steepness(D x, const Context&) { return choose(x == 0.0, W(all(infinity)), W(all(1.0)) / W(x)); }
+  static W steepness(D x, const Context&) { return quotient_or_infinity<W>(1.0, x + 0.0); }
   template <class W>
   static W log_g(D x, const Context&) { return logarithm(W(x)); }
 };

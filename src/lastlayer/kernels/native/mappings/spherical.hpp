@@ -16,7 +16,7 @@ struct Spherical {
   template <class W>
   static W derivative(D x, const Context& c) { return W(2.0 * (x * c.scale) * c.scale); }
   template <class W>
-  static W steepness(D x, const Context&) { return choose(x == 0.0, W(all(infinity)), W(all(2.0)) / W(x)); }
+  static W steepness(D x, const Context&) { return quotient_or_infinity<W>(2.0, x); }
   template <class W>
   static W log_g(D x, const Context&) {
     const W log_size = logarithm(W(absolute(x)));

@@ -23,7 +23,12 @@ struct Square {
 struct AnyPower {
   // `below` is base - 1, from which alone the logarithm has its digits as a goes to 1.
   template <class W>
-  static W power(W, W below, D rate) { return exponential<0>(log1p(below) / W(rate)); }
+  static W power(W, W below, D rate) {
+    const W u = log1p(below) / W(rate);
+    if constexpr (W::is_twofold) return exponential<0>(u);
+    // Beyond the exponential's reach p is nothing: the reach itself would show in log p.
+    return choose(u.hi < -700.0, W(D{}), exponential<0>(u));
+  }
   static D lowest(double classes, D rate) {
     for (int i = 0; i < lanes; ++i) rate[i] = ::expm1(-rate[i] * ::log(classes)) / rate[i];
     return rate;
