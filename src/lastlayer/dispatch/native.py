@@ -114,7 +114,12 @@ def loss_quickly(
     if known is None or not _is_plain(scores) or scores.ndim != 2:
         return None
     is_plain = type(labels) is np.ndarray and labels.dtype == np.int64 and labels.flags.carray
-    if not is_plain or labels.shape != scores.shape[:1] or options.weight is not None or options.sample_weight is not None:
+    if (
+        not is_plain
+        or labels.shape != scores.shape[:1]
+        or options.weight is not None
+        or options.sample_weight is not None
+    ):
         return None
     if _kernels.count_labels(labels, scores.shape[1], options.ignore_index)[1] >= 0:
         return None
