@@ -17,7 +17,7 @@ import pytest
 
 import lastlayer as ll
 from lastlayer.activation import Activation
-from lastlayer.dispatch import NATIVE, PORTABLE, Request, implementation_for
+from lastlayer.dispatch import NATIVE, PORTABLE
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 
@@ -176,7 +176,7 @@ class Truth:
         """What p of the regularized family becomes when its scores are moved as far as the bound allows."""
         p, record = self.p, self.record
         alpha = 2.0 if record.name == "sparsemax" else record.values.get("alpha", 1.0)
-        if record.family == "normalized" or record.name == "hardmax" or np.isscalar(alpha) and alpha == 1.0:
+        if record.family == "normalized" or record.name == "hardmax" or (np.isscalar(alpha) and alpha == 1.0):
             return p, p
         if record.budget.kind == "absolute":
             slack = self.noise * np.max(p, axis=-1, keepdims=True)
@@ -201,7 +201,9 @@ class Truth:
     def check(self, got: np.ndarray, quantity: str, dtype: np.dtype) -> None:
         with np.errstate(all="ignore"):
             if quantity == "log_partition":
-                slack = np.where(np.isfinite(self.z), self.noise * self.size_of_z, 0.0)
+                # The kernels of float32 softmax add to a largest score that may cancel, in float32.
+                noise = 2.0**-22 if self.ulps == 2.0 else self.noise
+                slack = np.where(np.isfinite(self.z), noise * self.size_of_z, 0.0)
                 low, high = self.z - slack, self.z + slack
             elif quantity == "probabilities":
                 low, high = self.low, self.high
@@ -233,7 +235,9 @@ def evaluate_anything(rng: np.random.Generator, name: str, value: Any, dtype: np
     record = record_for(rng, name, value, last.shape[:-1])
     before = memory.tobytes()
     if quantity == "log_partition":
-        got = NATIVE.evaluate(record, np.moveaxis(scores.astype(dtype.newbyteorder("="), copy=False), axis, -1), quantity)
+        got = NATIVE.evaluate(
+            record, np.moveaxis(scores.astype(dtype.newbyteorder("="), copy=False), axis, -1), quantity
+        )
         assert memory.tobytes() == before, "the scores were written"
     else:
         out, check_around = an_out(rng, scores)

@@ -111,7 +111,10 @@ def extended_sum(terms: Array, xp: Namespace) -> Array:
     """Σ over the last axis, compensated, and infinite where a term is (the compensation alone would make it NaN)."""
     infinite = xp.isinf(terms)
     finite = plain_sum(xp.where(infinite, xp.zeros_like(terms), terms), xp)
-    return xp.where(xp.any(infinite, axis=-1), xp.sum(xp.where(infinite, terms, xp.zeros_like(terms)), axis=-1), finite)
+    # Infinite terms beside a NaN leave the sum NaN.
+    return xp.where(
+        xp.any(infinite, axis=-1), xp.sum(xp.where(infinite, terms, xp.zeros_like(terms)), axis=-1) + finite, finite
+    )
 
 
 def power_of_two(x: Array, xp: Namespace) -> tuple[Array, Array]:

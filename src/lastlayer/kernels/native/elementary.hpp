@@ -121,5 +121,7 @@ LASTLAYER_INLINE D tanh(D x) {
   series = fma(fma(series, z, all(2.0 / 15.0)), z, all(-1.0 / 3.0));
   const D near = fma(size * z, series, size);
   const D result = size < 0.03125 ? near : far;
-  return x < 0.0 ? -result : x == x ? result : x;
+  // The sign of zero stays: mappings with a pole at zero see it.
+  const D with_sign = (D)((Bits)result | ((Bits)x & 0x8000000000000000ull));
+  return x == x ? with_sign : x;
 }
