@@ -35,7 +35,8 @@ check: $(VENV)/.test
 sanitize: build/sanitize/.built
 	.ci/sanitize
 
-build/sanitize/.built: pyproject.toml $(NATIVE) | $(VENV)/.test
+# The copy that it installs has the package's Python files too.
+build/sanitize/.built: pyproject.toml $(NATIVE) $(shell find src/lastlayer -name '*.py') | $(VENV)/.test
 	rm -rf build/sanitize
 	$(PIP) install --quiet --no-deps --target build/sanitize --config-settings=cmake.build-type=Debug \
 	  --config-settings=cmake.define.LASTLAYER_SANITIZE=ON .
