@@ -36,7 +36,7 @@ CASES = [(name, value) for name in MAPPINGS for value in PARAMETERS.get(name, (N
 ROUNDING = {"float16": 0.51, "float32": 1.0, "float64": 8.0}
 NOISE = {"float16": 2.0**-36, "float32": 2.0**-36, "float64": 2.0**-48}
 GUARD = 7.0
-TRIALS = 10
+TRIALS = int(os.environ.get("LASTLAYER_FUZZ_TRIALS", "6"))
 
 
 def seeds(first: int) -> Iterator[int]:
