@@ -36,7 +36,7 @@ CASES = [(name, value) for name in MAPPINGS for value in PARAMETERS.get(name, (N
 ROUNDING = {"float16": 0.51, "float32": 1.0, "float64": 8.0}
 NOISE = {"float16": 2.0**-36, "float32": 2.0**-36, "float64": 2.0**-48}
 GUARD = 7.0
-TRIALS = 10
+TRIALS = int(os.environ.get("LASTLAYER_FUZZ_TRIALS", "6"))
 
 
 def seeds(first: int) -> Iterator[int]:
@@ -214,7 +214,7 @@ class Truth:
                 low, high = np.minimum(np.log(self.low), exact), np.maximum(np.log(self.high), exact)
                 # A p that underflows, which of either side's exponentials, has no logarithm.
                 low = np.where(high < -690.0, -np.inf, low)
-        assert_between(got, low, high, self.ulps, dtype, f"{self.record.label}, {quantity}")
+        assert_between(got, low, high, min(self.ulps, 4.0), dtype, f"{self.record.label}, {quantity}")
 
 
 @pytest.mark.parametrize(("name", "value"), CASES)
