@@ -56,19 +56,20 @@ struct Targets {
   }
   D total() const {
     if (is_plain()) return in_sum ? label_weight() : all(1.0);
-    D sum{};
-    for (int64_t step = 0; step < at.steps; ++step) sum += (*this)(step);
-    return at.sum(sum);
+    // Thousands of soft targets would collect the rounding of every addition.
+    Twofold sum(D{});
+    for (int64_t step = 0; step < at.steps; ++step) sum = sum + Twofold((*this)(step));
+    return at.sum(sum).value();
   }
   // What multiplies the row's loss: its own weight, and its class weights where they do not stand in the sum.
   D factor() const {
     if (in_sum || !request.class_weight) return row_weight;
     if (!soft) return row_weight * label_weight();
-    D sum{};
+    Twofold sum(D{});
     for (int64_t step = 0; step < at.steps; ++step) {
       const D y = raw(step);
-      sum += y != 0.0 ? y * class_weight(step) : D{};
+      sum = sum + Twofold(y != 0.0 ? y * class_weight(step) : D{});
     }
-    return row_weight * at.sum(sum);
+    return row_weight * at.sum(sum).value();
   }
 };

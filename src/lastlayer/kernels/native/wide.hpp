@@ -47,11 +47,12 @@ LASTLAYER_INLINE Twofold product(D a, D b) {
 #if defined(__FMA__)
   return {hi, fma(a, b, -hi)};
 #else
-  const D ta = a * 134217729.0, tb = b * 134217729.0;
-  const D ah = ta - (ta - a), bh = tb - (tb - b), al = a - ah, bl = b - bh;
-  const D lo = ((ah * bh - hi) + ah * bl + al * bh) + al * bl;
-  // The cut of a factor overflows before the factor does.
-  return {hi, (absolute(a) < 0x1p990) & (absolute(b) < 0x1p990) ? lo : D{}};
+  // The cut of a large factor would overflow before the factor does: it is made smaller, and the rest larger again.
+  const D down_a = absolute(a) > 0x1p900 ? all(0x1p-200) : all(1.0), down_b = absolute(b) > 0x1p900 ? all(0x1p-200) : all(1.0);
+  const D x = a * down_a, y = b * down_b, tx = x * 134217729.0, ty = y * 134217729.0;
+  const D xh = tx - (tx - x), yh = ty - (ty - y), xl = x - xh, yl = y - yh;
+  const D rest = ((xh * yh - x * y) + xh * yl + xl * yh) + xl * yl;
+  return {hi, absolute(hi) < infinity ? rest / down_a / down_b : D{}};
 #endif
 }
 
