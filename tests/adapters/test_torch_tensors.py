@@ -143,4 +143,4 @@ def test_out_is_written_where_it_lies():
     assert ll.loss_and_grad(same, torch.arange(9), out=same)[1] is same
     np.testing.assert_array_equal(same.numpy(), ll.loss_and_grad(x.numpy(), np.arange(9))[1])
     names = [entry["name"] for entry in ll.show_config()["implementations"]]
-    assert names.index("torch native") < names.index("portable")
+    assert names.index("torch") < names.index("portable")

@@ -1,5 +1,6 @@
 """Which implementation serves this array: native kernels, a framework's adapter, or the portable formulas."""
 
+from lastlayer.dispatch.frameworks import Framework, framework_of, register_framework
 from lastlayer.dispatch.native import (
     NATIVE,
     evaluate_quickly,
@@ -19,9 +20,11 @@ if NATIVE is not None:
 __all__ = [
     "NATIVE",
     "PORTABLE",
+    "Framework",
     "Implementation",
     "Request",
     "evaluate_quickly",
+    "framework_of",
     "implementation_for",
     "implementations",
     "instruction_set",
@@ -32,6 +35,7 @@ __all__ = [
     "portable_evaluate",
     "portable_loss",
     "register",
+    "register_framework",
     "set_num_threads",
     "working_dtype",
 ]

@@ -1,16 +1,15 @@
 """Which implementation serves this array: a table, walked from the fastest to the portable formulas that serve everything.
 
-A framework's adapter (`lastlayer.torch`) adds its own entry and is loaded when one of its arrays first comes in, by name:
-nothing here imports upwards.
+A framework's adapter (`lastlayer.torch`) adds its own entry when it is loaded.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from lastlayer.dispatch.frameworks import framework_of
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
@@ -44,8 +43,6 @@ class Implementation:
 
 
 _TABLE: list[Implementation] = []
-#: Adapters by the top module of the arrays they serve.
-_ADAPTERS = {"torch": "lastlayer.torch"}
 
 
 def register(implementation: Implementation) -> None:
@@ -60,7 +57,8 @@ def implementations() -> tuple[Implementation, ...]:
 
 def implementation_for(scores: Array, request: Request) -> Implementation:
     """The first implementation that serves this request on these scores."""
-    adapter = _ADAPTERS.get(type(scores).__module__.partition(".")[0])
-    if adapter is not None:
-        importlib.import_module(adapter)
-    return next(entry for entry in _TABLE if entry.serves(scores, request))
+    framework_of(scores)
+    for entry in _TABLE:
+        if entry.serves(scores, request):
+            return entry
+    raise LookupError("no implementation is registered")

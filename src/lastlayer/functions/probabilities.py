@@ -6,7 +6,7 @@ from typing import Any
 
 from lastlayer.dispatch import Request, evaluate_quickly, implementation_for, log_partition_quickly
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.functions.scores import check_domain, check_out, prepare, write
+from lastlayer.functions.scores import check_domain, check_out, move_axis, prepare, write
 from lastlayer.mappings import ProbabilityMapping
 
 Array = Any
@@ -100,4 +100,4 @@ def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array
     xp = checked.xp
     request = Request(resolve_mapping("softmax"), "log_partition")
     result = implementation_for(checked.values, request).evaluate(request.mapping, checked.values, request.quantity)
-    return xp.moveaxis(result[..., None], -1, axis) if keepdims else result
+    return move_axis(result[..., None], -1, axis, xp) if keepdims else result

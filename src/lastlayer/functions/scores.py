@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj, is_torch_array
+from array_api_compat import array_namespace, is_array_api_obj
 
+from lastlayer.dispatch import framework_of
 from lastlayer.functions.errors import DomainError
 from lastlayer.mappings import ProbabilityMapping
 
@@ -23,7 +24,7 @@ class Scores(NamedTuple):
 
     def restore(self, result: Array) -> Array:
         """Put the class axis of a (..., K) result back."""
-        return self.xp.moveaxis(result, -1, self.axis)
+        return move_axis(result, -1, self.axis, self.xp)
 
 
 def prepare(scores: Any, axis: int) -> Scores:
@@ -33,9 +34,7 @@ def prepare(scores: Any, axis: int) -> Scores:
         TypeError: bool, complex, object or other non-real scores.
         ValueError: no class axis, or no classes.
     """
-    if not is_array_api_obj(scores) or isinstance(scores, np.generic):
-        scores = np.asarray(scores)
-    xp = array_namespace(scores)
+    scores, xp = as_array(scores)
     if isinstance(scores, np.ndarray) and not scores.dtype.isnative:
         scores = scores.astype(scores.dtype.newbyteorder("="))
     scores = _real(scores, xp)
@@ -49,7 +48,7 @@ def prepare(scores: Any, axis: int) -> Scores:
         raise ValueError(
             f"the class axis {axis} of scores of shape {tuple(scores.shape)} is empty; give at least one class."
         )
-    return Scores(xp.moveaxis(scores, axis, -1), axis, xp)
+    return Scores(move_axis(scores, axis, -1, xp), axis, xp)
 
 
 def _real(scores: Array, xp: Namespace) -> Array:
@@ -62,12 +61,33 @@ def _real(scores: Array, xp: Namespace) -> Array:
     raise TypeError(f"scores are {name}; give real numbers: float16, bfloat16, float32, float64, or integers.")
 
 
+def as_array(data: Any) -> tuple[Array, Namespace]:
+    """Data as an array with its namespace; what is no array of any library becomes a NumPy array."""
+    framework = framework_of(data)
+    if framework is not None:
+        return data, framework.namespace
+    if not is_array_api_obj(data) or isinstance(data, np.generic):
+        data = np.asarray(data)
+    return data, array_namespace(data)
+
+
+def move_axis(array: Array, source: int, destination: int, xp: Namespace) -> Array:
+    """An array with one axis moved. By permute_dims: torch.func.vmap knows no moveaxis."""
+    source, destination = source % array.ndim, destination % array.ndim
+    if source == destination:
+        return array
+    order = [i for i in range(array.ndim) if i != source]
+    order.insert(destination, source)
+    return xp.permute_dims(array, tuple(order))
+
+
 def is_eager(array: Array) -> bool:
     """Whether values may be looked at without waiting for a device or breaking a trace."""
     if isinstance(array, np.ndarray):
         return True
-    if is_torch_array(array):
-        return bool(array.device.type == "cpu") and type(array).__name__ in ("Tensor", "Parameter")
+    framework = framework_of(array)
+    if framework is not None:
+        return framework.is_eager(array)
     return not type(array).__name__.endswith("Tracer")
 
 
@@ -116,7 +136,7 @@ def check_out(out: Any, scores: Scores) -> Array | None:
         raise ValueError(f"out has shape {tuple(out.shape)}; it must have the result's shape {shape}.")
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out is read-only; give a writable array.")
-    return scores.xp.moveaxis(out, scores.axis, -1)
+    return move_axis(out, scores.axis, -1, scores.xp)
 
 
 def write(result: Array, last: Array | None, out: Any, scores: Scores) -> Array:

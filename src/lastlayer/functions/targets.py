@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
 
-from lastlayer.functions.scores import Scores, is_eager
+from lastlayer.functions.scores import Scores, as_array, is_eager, move_axis
 from lastlayer.losses import LossOptions, check_labels, check_soft_targets
 
 Array = Any
@@ -26,10 +25,10 @@ def prepare_targets(targets: Any, scores: Scores, ignore_index: int) -> tuple[Ar
     xp, values = scores.xp, scores.values
     name = str(targets.dtype).rpartition(".")[2]
     shape = tuple(values.shape)
-    if targets.ndim == values.ndim and tuple(xp.moveaxis(targets, scores.axis, -1).shape) == shape:
+    if targets.ndim == values.ndim and tuple(move_axis(targets, scores.axis, -1, xp).shape) == shape:
         if not name.startswith(("float", "bfloat")):
             raise TypeError(f"targets of the scores' shape are soft targets and must be floats, not {name}.")
-        targets = xp.moveaxis(targets, scores.axis, -1)
+        targets = move_axis(targets, scores.axis, -1, xp)
         if is_eager(targets):
             check_soft_targets(targets, xp)
         return targets, True
@@ -86,11 +85,10 @@ def _check_non_negative(weight: Array, scores: Scores, what: str) -> None:
 def _like_scores(array: Any, scores: Scores, what: str) -> Array:
     """`array` in the scores' library and on their device; only plain Python and NumPy data is converted."""
     xp, values = scores.xp, scores.values
-    if isinstance(array, np.generic) or not is_array_api_obj(array):
-        array = np.asarray(array)
+    array, own = as_array(array)
     if isinstance(array, np.ndarray) and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array_namespace(array) is xp:
+    if own is xp:
         return array
     if not isinstance(array, np.ndarray):
         raise TypeError(

@@ -1,10 +1,33 @@
-"""PyTorch: gradients of every mapping and loss through autograd. Loaded when a torch tensor first comes in."""
+"""PyTorch: every mapping and loss with gradients, and a linear head whose scores are never stored."""
 
-from lastlayer.dispatch import register
-from lastlayer.torch.autograd import AUTOGRAD
-from lastlayer.torch.cpu import CPU
+from lastlayer.dispatch import register, register_framework
+from lastlayer.torch.implementation import FRAMEWORK, TORCH
+from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
+from lastlayer.torch.modules import (
+    MODULES,
+    CrossEntropyLoss,
+    LinearLoss,
+    LogProbabilities,
+    LogSoftmax,
+    MappingLoss,
+    Probabilities,
+)
 
-register(CPU)
-register(AUTOGRAD)
+register_framework("torch", FRAMEWORK)
+register(TORCH)
+# Softmax, Ratio, Sparsemax, …: one module a mapping, from the table of mappings.
+globals().update(MODULES)
 
-__all__ = ["AUTOGRAD", "CPU"]
+__all__ = [
+    "CrossEntropyLoss",
+    "LinearLoss",
+    "LinearPlan",
+    "LinearStatistics",
+    "LogProbabilities",
+    "LogSoftmax",
+    "MappingLoss",
+    "Probabilities",
+    "linear_loss",
+    "linear_statistics",
+    *MODULES,
+]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lastlayer.dispatch import NATIVE, Implementation, Request, portable_evaluate, portable_loss
+from lastlayer.dispatch import NATIVE, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
@@ -17,32 +17,27 @@ _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _PROBE = np.zeros((1, 1), np.float32)
 
 
-def serves(scores: Any, request: Request) -> bool:
-    """Plain strided tensors on the CPU under a built-in mapping; not those that are traced or wrapped by torch.func."""
+def serves(mapping: ProbabilityMapping, scores: torch.Tensor) -> bool:
+    """Strided tensors on the CPU under a built-in mapping."""
     return (
         NATIVE is not None
-        and type(scores) in (torch.Tensor, torch.nn.Parameter)
         and scores.device.type == "cpu"
         and scores.layout is torch.strided
         and scores.dtype in _DTYPES
-        and not torch.compiler.is_compiling()
-        and not torch._C._functorch.is_functorch_wrapped_tensor(scores)
-        and NATIVE.serves(_PROBE, request)
+        and NATIVE.serves(_PROBE, Request(mapping, "loss"))
     )
 
 
-def evaluate_tensor(
+def evaluate(
     mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """A quantity of every row by the kernels where they serve these scores, else by the formulas."""
-    if NATIVE is None or not serves(scores, Request(mapping, quantity)):
-        result: torch.Tensor = portable_evaluate(mapping, scores, quantity)
-        return result
+    """A quantity of every row, in `out` where its memory allows."""
+    assert NATIVE is not None
     array = NATIVE.evaluate(_with_arrays(mapping), _array(scores), quantity, None if out is None else _array(out))
     return _result(array, scores, out)
 
 
-def loss_of_tensor(
+def loss(
     mapping: ProbabilityMapping,
     scores: torch.Tensor,
     targets: torch.Tensor,
@@ -51,11 +46,10 @@ def loss_of_tensor(
     with_gradient: bool,
     out: torch.Tensor | None = None,
 ) -> tuple[Any, torch.Tensor | None]:
-    """The loss, reduced, and its gradient, by the kernels where they serve these scores, else by the formulas."""
-    if NATIVE is None or not serves(scores, Request(mapping, "loss", is_soft, options)):
-        return portable_loss(mapping, scores.detach(), targets, is_soft, options, with_gradient)
+    """The loss, reduced, and its gradient, in `out` where its memory allows."""
+    assert NATIVE is not None
     goal = targets.detach()
-    loss, gradient = NATIVE.loss(
+    value, gradient = NATIVE.loss(
         _with_arrays(mapping),
         _array(scores),
         (goal if goal.dtype == torch.float64 else goal.float()).numpy() if is_soft else goal.numpy(),
@@ -64,7 +58,7 @@ def loss_of_tensor(
         with_gradient,
         None if out is None else _array(out),
     )
-    tensors = tuple(map(torch.from_numpy, loss)) if isinstance(loss, tuple) else torch.from_numpy(loss)
+    tensors = tuple(map(torch.from_numpy, value)) if isinstance(value, tuple) else torch.from_numpy(value)
     return tensors, None if gradient is None else _result(gradient, scores, out)
 
 
@@ -91,12 +85,3 @@ def _with_arrays(mapping: ProbabilityMapping) -> ProbabilityMapping:
     if not any(isinstance(value, torch.Tensor) for value in mapping.values.values()):
         return mapping
     return mapping.replace(**{name: _weights(value) for name, value in mapping.values.items()})
-
-
-CPU = Implementation(
-    name="torch native",
-    description="plain torch tensors on the CPU, float64, float32, float16, bfloat16: the native kernels, by views",
-    serves=serves,
-    evaluate=evaluate_tensor,
-    loss=loss_of_tensor,
-)

@@ -1,0 +1,39 @@
+"""A framework's arrays: their namespace, and whether their values may be looked at. Loaded when one first comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What the boundary asks about the arrays of one framework."""
+
+    #: Its array-API namespace.
+    namespace: Any
+    #: array → whether its values may be looked at without waiting for a device or breaking a trace.
+    is_eager: Callable[[Array], bool]
+
+
+#: Frameworks by the top module of their arrays' types.
+_FRAMEWORKS: dict[str, Framework] = {}
+
+
+def register_framework(module: str, framework: Framework) -> None:
+    """Let an adapter answer for the arrays of a module."""
+    _FRAMEWORKS[module] = framework
+
+
+def framework_of(array: Array) -> Framework | None:
+    """The adapter's answers for this array, or None where the array library speaks for itself."""
+    module = type(array).__module__.partition(".")[0]
+    if module != "torch":
+        return None
+    if module not in _FRAMEWORKS:
+        # The one import upwards: a statement, since torch.compile follows no other way to import.
+        import lastlayer.torch  # noqa: F401
+    return _FRAMEWORKS[module]

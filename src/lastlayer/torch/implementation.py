@@ -1,0 +1,68 @@
+"""Torch tensors in the dispatch table: plain ones straight to the rows, all others through the operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.torch
+import torch
+
+from lastlayer.dispatch import Framework, Implementation, Request
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.operators import flatten, quantity_of_rows, reduced_loss
+from lastlayer.torch.records import key_of, row_parameter
+from lastlayer.torch.rows import evaluate_rows, is_plain, loss_rows
+
+
+def _is_tracked(scores: torch.Tensor) -> bool:
+    return scores.requires_grad and torch.is_grad_enabled()
+
+
+def _evaluate(
+    mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    if is_plain(scores) and not _is_tracked(scores):
+        return evaluate_rows(mapping, scores, quantity, out)
+    result: torch.Tensor = quantity_of_rows(scores, row_parameter(mapping), key_of(mapping), quantity)
+    return result
+
+
+def _loss(
+    mapping: ProbabilityMapping,
+    scores: torch.Tensor,
+    targets: torch.Tensor,
+    is_soft: bool,
+    options: LossOptions,
+    with_gradient: bool,
+    out: torch.Tensor | None = None,
+) -> tuple[Any, torch.Tensor | None]:
+    is_tracked = _is_tracked(scores)
+    if is_soft and is_tracked and targets.requires_grad:
+        raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
+    if is_plain(scores) and (with_gradient or not is_tracked):
+        return loss_rows(mapping, scores, targets, is_soft, options, with_gradient, out)
+    value, denominator, gradient = reduced_loss(
+        scores, *flatten(mapping, targets, options), with_gradient or is_tracked
+    )
+    result = (value, denominator.detach()) if options.reduction == "parts" else value
+    return result, gradient.detach() if with_gradient else None
+
+
+def _is_eager(array: torch.Tensor) -> bool:
+    return is_plain(array) and array.device.type == "cpu"
+
+
+def _serves(scores: Any, request: Request) -> bool:
+    return isinstance(scores, torch.Tensor)
+
+
+FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager)
+
+TORCH = Implementation(
+    name="torch",
+    description="torch tensors, with gradients, by operators: native kernels on the CPU, formulas elsewhere",
+    serves=_serves,
+    evaluate=_evaluate,
+    loss=_loss,
+)

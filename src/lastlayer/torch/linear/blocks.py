@@ -1,0 +1,165 @@
+"""The pass over blocks of rows: one matrix product into a reused workspace, a row kernel in place, two more products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.reduction import row_denominators
+from lastlayer.torch.rows import loss_rows
+
+Tensor = torch.Tensor
+
+#: Bytes of a half-type product before it is added to its float32 sum.
+_SLAB = 16 * 2**20
+
+
+class Wanted(NamedTuple):
+    """Which gradients are computed."""
+
+    input: bool
+    weight: bool
+    bias: bool
+
+
+class Gradients(NamedTuple):
+    """Gradients of the sum of losses; empty tensors where they are not wanted. Those of half types may be float32 sums."""
+
+    input: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
+class Block(NamedTuple):
+    """Some rows: where they stand (a slice or indices), their inputs, and their scores in the workspace."""
+
+    place: slice | Tensor
+    input: Tensor
+    scores: Tensor
+
+
+def scores_of_blocks(
+    input: Tensor, weight: Tensor, bias: Tensor | None, height: int, rows: Tensor | None = None
+) -> Iterator[Block]:
+    """The blocks in turn; each one's scores lie in the workspace of the one before. `rows` leaves out all other rows."""
+    count = input.shape[0] if rows is None else rows.shape[0]
+    workspace = input.new_empty(min(height, count), weight.shape[0])
+    for start in range(0, count, height):
+        stop = min(start + height, count)
+        place = slice(start, stop) if rows is None else rows[start:stop]
+        part = input[place]
+        scores = workspace[: stop - start]
+        if bias is None:
+            torch.mm(part, weight.T, out=scores)
+        else:
+            torch.addmm(bias, part, weight.T, out=scores)
+        yield Block(place, part, scores)
+
+
+class Accumulator:
+    """Sums the gradients of input, weight and bias over blocks, from the gradients of their scores."""
+
+    def __init__(self, input: Tensor, weight: Tensor, bias: Tensor | None, wanted: Wanted, is_alone: bool) -> None:
+        self._input, self._weight = input, weight
+        sums = torch.float32 if weight.dtype.itemsize == 2 and not is_alone else weight.dtype
+        self.input = input.new_empty(input.shape if wanted.input else 0)
+        self.weight = weight.new_empty(weight.shape if wanted.weight else 0, dtype=sums)
+        has_bias = wanted.bias and bias is not None
+        self.bias = weight.new_zeros(
+            weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)
+        )
+        self._wanted, self._has_weight = wanted, False
+
+    def start(self, has_left_out_rows: bool) -> None:
+        """Rows that no block visits have no gradient."""
+        if has_left_out_rows and self._wanted.input:
+            self.input.zero_()
+
+    def add(self, block: Block, slopes: Tensor) -> None:
+        """Add one block's part: slopes · weight, slopesᵀ · input, and the sum of slopes."""
+        if self._wanted.input:
+            if isinstance(block.place, slice):
+                torch.mm(slopes, self._weight, out=self.input[block.place])
+            else:
+                self.input[block.place] = slopes @ self._weight
+        if self._wanted.weight:
+            self._add_weight(slopes, block.input)
+        if self._wanted.bias:
+            self.bias += slopes.sum(0, dtype=self.bias.dtype)
+
+    def _add_weight(self, slopes: Tensor, part: Tensor) -> None:
+        if self.weight.dtype == slopes.dtype:
+            if self._has_weight:
+                self.weight.addmm_(slopes.T, part)
+            else:
+                torch.mm(slopes.T, part, out=self.weight)
+        else:
+            # A product of half types is rounded to half; the sum over blocks is kept in float32, some classes at a time.
+            height = max(1, _SLAB // (part.shape[1] * slopes.dtype.itemsize))
+            for start in range(0, slopes.shape[1], height):
+                product = slopes[:, start : start + height].T @ part
+                if self._has_weight:
+                    self.weight[start : start + height] += product
+                else:
+                    self.weight[start : start + height] = product
+        self._has_weight = True
+
+    def finish(self) -> Gradients:
+        """The gradients; zero where no row counted."""
+        if self._wanted.weight and not self._has_weight:
+            self.weight.zero_()
+        return Gradients(self.input, self.weight, self.bias)
+
+
+def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions) -> Tensor | None:
+    """Indices of the rows whose loss is computed, None for all. On the CPU alone: elsewhere it would wait for the device."""
+    if targets.device.type != "cpu":
+        return None
+    is_counted = torch.ones(targets.shape[0], dtype=torch.bool) if is_soft else targets != options.ignore_index
+    if options.sample_weight is not None:
+        is_counted = is_counted & (options.sample_weight != 0)
+    return None if bool(is_counted.all()) else is_counted.nonzero().squeeze(1)
+
+
+def loss_of_blocks(
+    mapping: ProbabilityMapping,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    is_soft: bool,
+    options: LossOptions,
+    height: int,
+    wanted: Wanted,
+) -> tuple[Tensor, Tensor, Gradients]:
+    """Losses (N,), their parts of the mean's denominator (N,) and the gradients of the losses' sum."""
+    rows = rows_that_count(targets, is_soft, options)
+    dtype = torch.promote_types(input.dtype, torch.float32)
+    losses = input.new_zeros(input.shape[0], dtype=dtype)
+    count = input.shape[0] if rows is None else rows.shape[0]
+    sums = Accumulator(input, weight, bias, wanted, is_alone=input.shape[0] <= height)
+    sums.start(has_left_out_rows=rows is not None)
+    for block in scores_of_blocks(input, weight, bias, height, rows):
+        part = replace(
+            options,
+            reduction="none",
+            sample_weight=None if options.sample_weight is None else options.sample_weight[block.place],
+        )
+        values, slopes = loss_rows(
+            of_rows(mapping, block.place), block.scores, targets[block.place], is_soft, part, any(wanted), block.scores
+        )
+        losses[block.place] = values
+        if slopes is not None:
+            sums.add(block, slopes)
+    return losses, row_denominators(targets, is_soft, options), sums.finish()
+
+
+def of_rows(mapping: ProbabilityMapping, place: slice | Tensor) -> ProbabilityMapping:
+    """The mapping with its parameters of rows, where it has any, for those rows."""
+    values = {name: value[place] for name, value in mapping.values.items() if isinstance(value, torch.Tensor)}
+    return mapping.replace(**values) if values else mapping

@@ -1,0 +1,173 @@
+"""`lastlayer::linear_loss`: loss and gradients of a linear head as one node; recomputed by rows where losses are not reduced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+
+from lastlayer.dispatch import loss_dtype
+from lastlayer.losses import row_losses
+from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
+from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
+from lastlayer.torch.operators.transforms import differentiable, one_by_one
+from lastlayer.torch.reduction import inverse, reduce_rows
+from lastlayer.torch.rows import is_plain
+
+Tensor = torch.Tensor
+
+_HEAD = f"Tensor input, Tensor weight, Tensor? bias, {LOSS_SCHEMA}, int block_rows"
+_SUMS = "Tensor upstream, Tensor scale, Tensor input_sum, Tensor weight_sum, Tensor bias_sum"
+_WANTED = "bool input_wanted, bool weight_wanted, bool bias_wanted"
+#: How many arguments `_HEAD` has, and where its reduction stands.
+_ARGUMENTS, _REDUCTION = COUNT + 4, COUNT + 2
+
+
+@torch.library.custom_op(
+    "lastlayer::linear_loss",
+    mutates_args=(),
+    schema=f"({_HEAD}, {_WANTED}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
+def linear_loss_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any) -> tuple[Tensor, ...]:
+    """Reduced loss, the denominator of parts, the mean's scale, and the gradients of the losses' sum, empty if not wanted."""
+    *told, height, wants_input, wants_weight, wants_bias = arguments
+    mapping, targets, options = unflatten(tuple(told))
+    # Losses by row are weighted by their upstream gradients, which only backward knows: it computes the gradients.
+    is_later = options.reduction == "none"
+    wanted = Wanted(*(w and not is_later for w in (wants_input, wants_weight, wants_bias)))
+    losses, counts, gradients = loss_of_blocks(
+        mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted
+    )
+    value = reduce_rows(losses, counts, options.reduction, (0,))
+    total, denominator = value if isinstance(value, tuple) else (value, input.new_empty(0))
+    scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
+    return total, denominator, scale, *gradients
+
+
+@linear_loss_operator.register_fake
+def _(input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any) -> tuple[Tensor, ...]:
+    reduction, height, wants_input, wants_weight, wants_bias = arguments[COUNT - 1 :]
+    dtype, is_later = loss_dtype(input, xp), reduction == "none"
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    is_summed_apart = weight.dtype.itemsize == 2 and input.shape[0] > height
+    return (
+        input.new_empty(input.shape[:1] if is_later else (), dtype=dtype),
+        input.new_empty((), dtype=dtype) if reduction == "parts" else input.new_empty(0),
+        input.new_empty((), dtype=torch.float64),
+        input.new_empty(input.shape if wants_input and not is_later else (0,)),
+        weight.new_empty(
+            weight.shape if wants_weight and not is_later else (0,), dtype=wide if is_summed_apart else weight.dtype
+        ),
+        weight.new_empty(weight.shape[:1] if wants_bias and bias is not None and not is_later else (0,), dtype=wide),
+    )
+
+
+@torch.library.custom_op(
+    "lastlayer::linear_loss_backward",
+    mutates_args=(),
+    schema=f"({_SUMS}, {_HEAD}, {_WANTED}) -> (Tensor, Tensor, Tensor)",
+)
+def linear_loss_backward(upstream: Tensor, scale: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+    """The gradients: the kept sums times the upstream gradient, or computed anew with one upstream gradient a row."""
+    sums, arguments = arguments[:3], arguments[3:]
+    head, wanted = arguments[:_ARGUMENTS], Wanted(*arguments[_ARGUMENTS:])
+    tensors = head[:3]
+    if head[_REDUCTION] == "none":
+        sums, factor = _weighted_sums(upstream, head, wanted), None
+    else:
+        factor = upstream.double() * scale
+    return tuple(
+        (total if factor is None else total * factor.to(total.dtype)).to(tensor.dtype)
+        if is_wanted
+        else upstream.new_empty(0)
+        for total, tensor, is_wanted in zip(sums, tensors, wanted, strict=True)
+    )
+
+
+def _weighted_sums(upstream: Tensor, head: tuple[Any, ...], wanted: Wanted) -> tuple[Tensor, ...]:
+    """Gradients of Σ upstream · loss, the upstream gradients taken as weights of rows."""
+    input, weight, bias, *told, height = head
+    mapping, targets, options = unflatten(tuple(told))
+    weights = upstream if options.sample_weight is None else upstream * options.sample_weight
+    options = replace(options, sample_weight=weights)
+    return loss_of_blocks(mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted)[2]
+
+
+@linear_loss_backward.register_fake
+def _(upstream: Tensor, scale: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+    head = arguments[3:]
+    return tuple(
+        tensor.new_empty(tensor.shape) if is_wanted and tensor is not None else upstream.new_empty(0)
+        for tensor, is_wanted in zip(head[:3], head[_ARGUMENTS:], strict=True)
+    )
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    *tensors, ctx.rest = *inputs[:7], inputs[7:]
+    ctx.mark_non_differentiable(*output[1:])
+    ctx.save_for_backward(*output[2:], *tensors)
+    ctx.is_spent = False
+
+
+def _backward(ctx: Any, upstream: Tensor, *nothing: Any) -> tuple[Any, ...]:
+    scale, *kept = ctx.saved_tensors
+    sums, tensors = kept[:3], kept[3:]
+    arguments = (*tensors, *ctx.rest)
+    wanted = Wanted(*ctx.rest[-3:])
+    is_reduced = ctx.rest[_REDUCTION - 7] != "none"
+    if is_reduced and is_plain(upstream) and not torch.is_grad_enabled() and not ctx.is_spent:
+        gradients = _scaled_in_place(ctx, upstream, scale, sums, tensors[:3])
+    else:
+        if ctx.is_spent:
+            # An earlier backward has scaled what was kept.
+            scale, *sums = linear_loss_operator(*arguments)[2:]
+        gradients = _product(upstream, scale, *sums, *arguments)
+    each = (g if w else None for g, w in zip(gradients, wanted, strict=True))
+    return *each, *[None] * (COUNT + 4)
+
+
+def _scaled_in_place(
+    ctx: Any, upstream: Tensor, scale: Tensor, sums: list[Tensor], tensors: list[Tensor]
+) -> list[Tensor]:
+    """The kept sums, scaled where they lie: a second buffer of the weight's size is what this head saves."""
+    factor = upstream.double() * scale
+    is_one = factor.device.type == "cpu" and float(factor) == 1.0
+    if not is_one:
+        ctx.is_spent = True
+        for total in sums:
+            # Past the version counter: another backward sees `is_spent` and computes the sums anew.
+            total.data.mul_(factor.to(total.dtype))
+    return [t if x is None or not t.numel() else t.to(x.dtype) for t, x in zip(sums, tensors, strict=True)]
+
+
+def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    upstream, tensors, ctx.rest = inputs[0], inputs[5:12], inputs[12:]
+    ctx.save_for_backward(upstream, *tensors)
+
+
+def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+    """Second derivatives through the formulas, with the scores stored."""
+    upstream, input, weight, bias, *tensors = ctx.saved_tensors
+    wanted = Wanted(*ctx.rest[-3:])
+    mapping, targets, options = unflatten((*tensors, *ctx.rest[: COUNT - 4]))
+
+    def gradients(upstream: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, ...]:
+        scores = torch.nn.functional.linear(input.double(), weight.double(), None if bias is None else bias.double())
+        rows = row_losses(mapping, scores, targets, is_soft(targets), options, xp, with_gradient=True)
+        assert rows.gradient is not None
+        factor = upstream * inverse(rows.denominators.sum()) if options.reduction == "mean" else upstream
+        slopes = rows.gradient * (factor[:, None] if options.reduction == "none" else factor)
+        each = (slopes @ weight.double(), slopes.T @ input.double(), slopes.sum(0))
+        return tuple(g.to(input.dtype) for g, w in zip(each, wanted, strict=True) if w)
+
+    given = (upstream, input, weight) if bias is None else (upstream, input, weight, bias)
+    pull = torch.func.vjp(gradients, *given)[1]
+    pulled = pull(tuple(c for c, w in zip(cotangents, wanted, strict=True) if w))
+    in_upstream, *in_head = pulled
+    return in_upstream, *[None] * 4, *in_head, *[None] * (3 - len(in_head)), *[None] * (COUNT + 4)
+
+
+head_loss = differentiable(linear_loss_operator, _keep, _backward, one_by_one)
+_product = differentiable(linear_loss_backward, _keep_product, _second, one_by_one)

@@ -1,0 +1,102 @@
+"""How a linear head will be cut into blocks of rows, what that allocates, and what it computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+#: A workspace below this costs more time than it saves memory: the matrix products lose their efficiency.
+SMALLEST_BUDGET = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class LinearPlan:
+    """The blocks of a `linear_loss` with all its gradients, in bytes and floating-point operations."""
+
+    rows: int
+    features: int
+    classes: int
+    dtype: torch.dtype
+    #: Rows whose scores exist at one time, and how many such blocks there are.
+    block_rows: int
+    blocks: int
+    #: The scores of one block: what exists above inputs and gradients, but for a few numbers a row.
+    workspace_bytes: int
+    #: Gradients of input and weight; float32 sums of the weight's where half types take more than one block.
+    gradient_bytes: int
+    #: What storing the scores and their gradient would take.
+    unfused_bytes: int
+    #: Of the three matrix products.
+    operations: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} × {self.features} inputs, {self.classes} classes, {str(self.dtype).removeprefix('torch.')}: "
+            f"{self.blocks} blocks of {self.block_rows} rows, {_mebibytes(self.workspace_bytes)} of scores at a time "
+            f"instead of {_mebibytes(self.unfused_bytes)}; gradients {_mebibytes(self.gradient_bytes)}; "
+            f"{self.operations / 1e12:.3g} Tflop"
+        )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.4g} MiB"
+
+
+def plan(
+    rows: int,
+    features: int,
+    classes: int,
+    dtype: torch.dtype = torch.float32,
+    *,
+    max_memory: int | None = None,
+) -> LinearPlan:
+    """What `linear_loss` of (rows, features) inputs and (classes, features) weights allocates, before it runs.
+
+    Args:
+        max_memory: bytes for the scores of one block; by default the larger of 64 MiB and a third of the weight's size.
+            One row is the least.
+
+    Raises:
+        ValueError: a size or `max_memory` below 1.
+
+    >>> str(plan(4096, 512, 32000))
+    '4096 × 512 inputs, 32000 classes, float32: 8 blocks of 512 rows, 62.5 MiB of scores at a time instead of 1000 MiB; gradients 70.5 MiB; 0.403 Tflop'
+    """
+    for name, size in (("features", features), ("classes", classes)):
+        if size < 1:
+            raise ValueError(f"{name} is {size}; a head needs at least 1.")
+    if rows < 0:
+        raise ValueError(f"rows is {rows}; give 0 or more.")
+    height = block_rows(rows, features, classes, dtype.itemsize, max_memory)
+    blocks = -(-rows // height)
+    is_summed_apart = blocks > 1 and dtype.itemsize == 2
+    return LinearPlan(
+        rows=rows,
+        features=features,
+        classes=classes,
+        dtype=dtype,
+        block_rows=height,
+        blocks=blocks,
+        workspace_bytes=min(rows, height) * classes * dtype.itemsize,
+        gradient_bytes=rows * features * dtype.itemsize + classes * features * (dtype.itemsize + 4 * is_summed_apart),
+        unfused_bytes=2 * rows * classes * dtype.itemsize,
+        operations=6 * rows * features * classes,
+    )
+
+
+def block_rows(rows: int, features: int, classes: int, itemsize: int, max_memory: int | None) -> int:
+    """Rows of a block: as few blocks as the memory allows, of equal height, so that none is a small rest.
+
+    Raises:
+        ValueError: `max_memory` is below 1.
+    """
+    if max_memory is not None and max_memory < 1:
+        raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
+    budget = max_memory or max(SMALLEST_BUDGET, classes * features * itemsize // 3)
+    most = max(1, min(rows, budget // (classes * itemsize)))
+    blocks = -(-rows // most) if rows else 1
+    height = max(1, -(-rows // blocks))
+    # Matrix products run best on whole tiles of rows.
+    rounded = -(-height // 16) * 16
+    return rounded if rounded <= most else height

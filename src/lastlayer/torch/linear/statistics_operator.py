@@ -1,0 +1,185 @@
+"""`lastlayer::linear_statistics` and its backward, which computes the scores again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+
+from lastlayer.activation import Activation
+from lastlayer.dispatch import loss_dtype
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
+from lastlayer.torch.operators.evaluate import pull_back
+from lastlayer.torch.operators.transforms import differentiable, one_by_one
+from lastlayer.torch.records import record_of
+from lastlayer.torch.rows import evaluate_rows
+
+Tensor = torch.Tensor
+
+_HEAD = (
+    "Tensor input, Tensor weight, Tensor? bias, Tensor labels, Tensor? parameter, str mapping, int ignore_index, "
+    "float temperature, float? softcap, int block_rows"
+)
+#: Rows whose formulas, in float64 and with a dozen temporaries, are held at one time in backward.
+_FORMULA_ROWS = 32
+
+
+@torch.library.custom_op(
+    "lastlayer::linear_statistics", mutates_args=(), schema=f"({_HEAD}) -> (Tensor, Tensor, Tensor, Tensor)"
+)
+def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
+    """log p of the label, entropy, Z and argmax, each (N,)."""
+    labels, parameter, key, ignore_index, temperature, softcap, height = told
+    mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
+    dtype = loss_dtype(input, xp)
+    log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
+    argmax = labels.new_empty(input.shape[0], dtype=torch.int64)
+    for block in scores_of_blocks(input, weight, bias, height):
+        place, record = block.place, of_rows(mapping, block.place)
+        argmax[place] = block.scores.argmax(1)
+        scores = activation(block.scores.to(dtype), xp)
+        partition[place] = evaluate_rows(record, scores, "log_partition")
+        # The scores are needed no more: their logarithms may take their place.
+        logs = evaluate_rows(record, scores, "log_probabilities", scores)
+        log_prob[place] = _at_labels(logs, labels[place], ignore_index)
+        entropy[place] = _entropy(logs)
+    return log_prob, entropy, partition, argmax
+
+
+def _entropy(logs: Tensor) -> Tensor:
+    """−Σ p log p from log p, so that a p that rounds to one keeps its part; 0 · −∞ = 0. Summed in float64."""
+    terms = torch.where(logs == -float("inf"), 0.0, torch.exp(logs) * logs)
+    return -terms.sum(1, dtype=torch.float64).to(logs.dtype)
+
+
+def _at_labels(logs: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    """log p of the labels: 0 where ignored, NaN where out of range, which is never used as an index."""
+    classes = logs.shape[1]
+    found = logs.gather(1, labels.long().clamp(0, classes - 1)[:, None])[:, 0]
+    found = torch.where((labels < 0) | (labels >= classes), float("nan"), found)
+    return torch.where(labels == ignore_index, 0.0, found)
+
+
+@torch.library.custom_op(
+    "lastlayer::linear_statistics_backward",
+    mutates_args=(),
+    schema=f"(Tensor in_log_prob, Tensor in_entropy, Tensor in_partition, {_HEAD}, bool input_wanted, "
+    "bool weight_wanted, bool bias_wanted) -> (Tensor, Tensor, Tensor)",
+)
+def linear_statistics_backward(
+    in_log_prob: Tensor, in_entropy: Tensor, in_partition: Tensor, input: Tensor, *told: Any
+) -> tuple[Tensor, ...]:
+    """Gradients of input, weight and bias, empty where not wanted."""
+    weight, bias, labels, parameter, key, ignore_index, temperature, softcap, height, *flags = told
+    mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
+    cotangents = (in_log_prob, in_entropy, in_partition)
+    sums = Accumulator(input, weight, bias, Wanted(*flags), is_alone=input.shape[0] <= height)
+    for block in scores_of_blocks(input, weight, bias, height):
+        upstream = tuple(c[block.place][:, None] for c in cotangents)
+        slopes = _slopes(of_rows(mapping, block.place), block, labels[block.place], ignore_index, activation, upstream)
+        sums.add(block, slopes)
+    return tuple(
+        total.to(x.dtype) if x is not None else total
+        for total, x in zip(sums.finish(), (input, weight, bias), strict=True)
+    )
+
+
+def _slopes(
+    mapping: ProbabilityMapping,
+    block: Block,
+    labels: Tensor,
+    ignore_index: int,
+    activation: Activation,
+    upstream: tuple[Tensor, ...],
+) -> Tensor:
+    """The gradient of Σ upstream · statistic in one block's scores, of their dtype."""
+    raw = block.scores.to(loss_dtype(block.scores, xp))
+    scores, classes = activation(raw, xp), raw.shape[1]
+    in_log_prob = torch.where((labels == ignore_index)[:, None], 0.0, upstream[0])
+    in_log_prob = torch.where(
+        ((labels < 0) | (labels >= classes))[:, None] & (labels != ignore_index)[:, None], float("nan"), in_log_prob
+    )
+    place = labels.long().clamp(0, classes - 1)[:, None]
+    if mapping.name == "softmax":
+        slopes = _of_softmax(mapping, scores, place, in_log_prob, *upstream[1:])
+    else:
+        slopes = torch.cat(
+            [
+                _of_formulas(
+                    of_rows(mapping, part),
+                    scores[part],
+                    place[part],
+                    in_log_prob[part],
+                    *(u[part] for u in upstream[1:]),
+                )
+                for part in (slice(i, i + _FORMULA_ROWS) for i in range(0, scores.shape[0], _FORMULA_ROWS))
+            ]
+        )
+    pulled: Tensor = activation.pull_back(raw, slopes, xp)
+    return pulled.to(block.scores.dtype)
+
+
+def _of_softmax(
+    mapping: ProbabilityMapping,
+    scores: Tensor,
+    place: Tensor,
+    in_log_prob: Tensor,
+    in_entropy: Tensor,
+    in_partition: Tensor,
+) -> Tensor:
+    """p · (c − a − b (log p + H)), and a · (1 − p) at the label through expm1, since 1 − p rounds to zero."""
+    logs = evaluate_rows(mapping, scores, "log_probabilities")
+    p = torch.exp(logs)
+    spread = torch.where(p == 0.0, 0.0, in_entropy * (logs + _entropy(logs)[:, None]))
+    at_label = logs.gather(1, place)
+    slopes = p * (in_partition - in_log_prob - spread)
+    own = p.gather(1, place) * (in_partition - spread.gather(1, place)) - in_log_prob * torch.expm1(at_label)
+    return slopes.scatter_(1, place, own)
+
+
+def _of_formulas(
+    mapping: ProbabilityMapping,
+    scores: Tensor,
+    place: Tensor,
+    in_log_prob: Tensor,
+    in_entropy: Tensor,
+    in_partition: Tensor,
+) -> Tensor:
+    """The same by the record's vector–Jacobian products: of log p at the label, of p for −Σ p log p, of Z."""
+    at_label = torch.zeros_like(scores).scatter_(1, place, in_log_prob.to(scores.dtype))
+    slopes = pull_back(mapping, scores, at_label, "log_probabilities")
+    logs = evaluate_rows(mapping, scores, "log_probabilities")
+    cotangent = torch.where(logs == -float("inf"), 0.0, -in_entropy * (logs + 1.0))
+    slopes = slopes + pull_back(mapping, scores, cotangent, "probabilities")
+    return slopes + pull_back(mapping, scores, in_partition[:, 0], "log_partition")
+
+
+@linear_statistics_operator.register_fake
+def _(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
+    rows, dtype = input.shape[:1], loss_dtype(input, xp)
+    return *(input.new_empty(rows, dtype=dtype) for _ in range(3)), input.new_empty(rows, dtype=torch.int64)
+
+
+@linear_statistics_backward.register_fake
+def _(a: Tensor, b: Tensor, c: Tensor, *told: Any) -> tuple[Tensor, ...]:
+    return tuple(
+        x.new_empty(x.shape) if is_wanted and x is not None else told[0].new_empty(0)
+        for x, is_wanted in zip(told[:3], told[-3:], strict=True)
+    )
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.mark_non_differentiable(output[3])
+    ctx.save_for_backward(*inputs[:5])
+    ctx.rest = inputs[5:]
+
+
+def _backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+    wanted = ctx.needs_input_grad[:3]
+    gradients = linear_statistics_backward(*cotangents[:3], *ctx.saved_tensors, *ctx.rest, *wanted)
+    return *(g if w else None for g, w in zip(gradients, wanted, strict=True)), *[None] * 7
+
+
+head_statistics = differentiable(linear_statistics_operator, _keep, _backward, one_by_one)

@@ -1,0 +1,192 @@
+"""Modules: one a mapping, CrossEntropyLoss and MappingLoss in torch.nn's layout, and the linear head as a layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from lastlayer.functions.losses import loss
+from lastlayer.functions.names import resolve_mapping
+from lastlayer.functions.probabilities import log_probabilities, probabilities
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import MAPPINGS, ProbabilityMapping
+from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
+
+Tensor = torch.Tensor
+
+
+class Probabilities(torch.nn.Module):
+    """Scores → probabilities along `dim` under any mapping. Its subclasses fix the mapping: `Softmax`, `Sparsemax`, …
+
+    >>> Probabilities("entmax:alpha=1.3")
+    Probabilities(mapping='entmax:alpha=1.3', dim=-1)
+    """
+
+    mapping: ProbabilityMapping
+    _compute = staticmethod(probabilities)
+
+    def __init__(self, mapping: str | ProbabilityMapping = "softmax", dim: int = -1) -> None:
+        super().__init__()
+        self.mapping, self.dim = resolve_mapping(mapping), dim
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Probabilities of the scores' shape and dtype."""
+        # Rows outside the domain are NaN rows within a network, whose scores nobody has looked at.
+        result: Tensor = self._compute(scores, mapping=self.mapping, axis=self.dim, on_domain="nan")
+        return result
+
+    def extra_repr(self) -> str:
+        """The arguments, as `print(model)` shows them."""
+        return f"mapping={self.mapping.label!r}, dim={self.dim}"
+
+
+class LogProbabilities(Probabilities):
+    """Scores → log-probabilities along `dim` under any mapping, accurate where they are nearly zero."""
+
+    _compute = staticmethod(log_probabilities)
+
+
+class LogSoftmax(LogProbabilities):
+    """log softmax(x) along `dim`, as torch.nn.LogSoftmax; exact where that returns 0 for a confident class."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__("softmax", dim)
+
+
+def _module_of(mapping: ProbabilityMapping) -> type[Probabilities]:
+    def initialise(self: Probabilities, dim: int = -1, **parameters: Any) -> None:
+        Probabilities.__init__(self, mapping.replace(**parameters), dim)
+
+    name = "".join(word.capitalize() for word in mapping.name.split("_"))
+    given = "".join(f", {p.name}={p.default}" for p in mapping.parameters)
+    words = f"{mapping.equation} along `dim` of scores, as a module: {name}(dim=-1{given})."
+    return type(name, (Probabilities,), {"__init__": initialise, "__doc__": words, "__module__": __name__})
+
+
+#: A module a mapping, by its class name: Softmax, Ratio, Sparsemax, Entmax, …
+MODULES: dict[str, type[Probabilities]] = {cls.__name__: cls for cls in map(_module_of, MAPPINGS.values())}
+
+
+class MappingLoss(torch.nn.Module):
+    """The loss of any mapping in torch.nn's layout: classes on axis 1 (axis 0 of a single row), targets without it.
+
+    Log loss for the normalized family, Fenchel–Young for the regularized one. Arguments as for `ll.loss`.
+
+    >>> import torch
+    >>> criterion = MappingLoss("sparsemax", label_smoothing=0.1)
+    >>> float(criterion(torch.tensor([[3.0, 0.0]]), torch.tensor([0]))) > 0
+    True
+    """
+
+    weight: Tensor | None
+    #: Options that a loss takes by name, besides the weight.
+    _OPTIONS = ("ignore_index", "reduction", "label_smoothing", "z_loss", "temperature", "softcap")
+
+    def __init__(
+        self,
+        mapping: str | ProbabilityMapping = "softmax",
+        weight: Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        temperature: float = 1.0,
+        softcap: float | None = None,
+    ) -> None:
+        super().__init__()
+        LossOptions(label_smoothing=label_smoothing, z_loss=z_loss, reduction=reduction)
+        self.mapping = resolve_mapping(mapping)
+        self.register_buffer("weight", weight)
+        self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
+        self.z_loss, self.temperature, self.softcap = z_loss, temperature, softcap
+
+    def forward(self, input: Tensor, target: Tensor) -> Any:
+        """The loss of scores (N, K, …) or (K,) with labels (N, …) or soft targets of the scores' shape."""
+        options = {name: getattr(self, name) for name in self._OPTIONS}
+        axis = 1 if input.ndim > 1 else 0
+        return loss(input, target, mapping=self.mapping, axis=axis, weight=self.weight, on_domain="nan", **options)
+
+    def extra_repr(self) -> str:
+        """The mapping, and the options that differ from what they are by default."""
+        changed = [f"mapping={self.mapping.label!r}"]
+        defaults = {"ignore_index": -100, "reduction": "mean", "temperature": 1.0, "softcap": None}
+        changed += [
+            f"{name}={getattr(self, name)!r}"
+            for name in self._OPTIONS
+            if getattr(self, name) != defaults.get(name, 0.0)
+        ]
+        return ", ".join(changed)
+
+
+class CrossEntropyLoss(MappingLoss):
+    """torch.nn.CrossEntropyLoss with a loss and gradient that do not vanish for confident rows, 2 ULP from the truth.
+
+    Arguments and layout as in torch, with z_loss, temperature, softcap and reduction="parts" besides. Where every row is
+    ignored the loss is 0 with zero gradients; torch's is NaN.
+    """
+
+    def __init__(self, weight: Tensor | None = None, **options: Any) -> None:
+        super().__init__("softmax", weight, **options)
+
+
+class LinearLoss(torch.nn.Module):
+    """A linear head with its loss: `linear_loss` with the weight (and bias) as parameters, initialised as torch.nn.Linear.
+
+    Args:
+        in_features, out_features: D and K.
+        bias: whether there is one.
+        mapping and options: as for `linear_loss`.
+
+    >>> import torch
+    >>> head = LinearLoss(4, 10, mapping="sparsemax")
+    >>> head(torch.ones(3, 4), torch.tensor([0, 1, 2])).shape
+    torch.Size([])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        mapping: str | ProbabilityMapping = "softmax",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.mapping, self.options = resolve_mapping(mapping), options
+        self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = torch.nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias from U(−1/√D, 1/√D), as torch.nn.Linear does."""
+        bound = 1.0 / math.sqrt(self.in_features)
+        for parameter in self.parameters():
+            torch.nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input: Tensor, targets: Tensor) -> Any:
+        """The loss of inputs (..., D) with labels (...) or soft targets (..., K)."""
+        return linear_loss(input, self.weight, targets, bias=self.bias, mapping=self.mapping, **self.options)
+
+    def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
+        """`linear_statistics` of this head."""
+        told = {k: v for k, v in self.options.items() if k in ("ignore_index", "temperature", "softcap", "max_memory")}
+        return linear_statistics(input, self.weight, labels, bias=self.bias, mapping=self.mapping, **told)
+
+    def scores(self, input: Tensor) -> Tensor:
+        """The scores themselves (..., K), before softcap and temperature, for inference."""
+        return torch.nn.functional.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The arguments, as `print(model)` shows them."""
+        told = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}, "
+            f"mapping={self.mapping.label!r}{told}"
+        )

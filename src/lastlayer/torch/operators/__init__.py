@@ -1,0 +1,7 @@
+"""The operators `torch.ops.lastlayer`: what torch.compile, torch.func and autograd see as one node each."""
+
+from lastlayer.torch.operators.arguments import LOSS_SCHEMA, flatten, unflatten
+from lastlayer.torch.operators.evaluate import quantity_of_rows
+from lastlayer.torch.operators.loss import reduced_loss
+
+__all__ = ["LOSS_SCHEMA", "flatten", "quantity_of_rows", "reduced_loss", "unflatten"]

@@ -1,0 +1,88 @@
+"""`lastlayer::evaluate`: probabilities, their logarithms or the log-partition of every row, differentiable twice.
+
+Backward is the record's own vector–Jacobian product: differentiating through the formulas would give NaN where they
+select between branches, and rounding where they compensate. The second derivative goes through that product's formula.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+
+from lastlayer.dispatch import working_dtype
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.operators.transforms import all_at_once, differentiable
+from lastlayer.torch.records import record_of
+from lastlayer.torch.rows import evaluate_rows
+
+Tensor = torch.Tensor
+
+_NAMED = "Tensor? parameter, str mapping, str quantity"
+
+
+@torch.library.custom_op("lastlayer::evaluate", mutates_args=(), schema=f"(Tensor scores, {_NAMED}) -> Tensor")
+def evaluate(scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
+    """A quantity of every row of scores (..., K)."""
+    return evaluate_rows(record_of(mapping, parameter), scores, quantity).contiguous()
+
+
+@torch.library.custom_op(
+    "lastlayer::evaluate_backward", mutates_args=(), schema=f"(Tensor cotangent, Tensor scores, {_NAMED}) -> Tensor"
+)
+def evaluate_backward(
+    cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str
+) -> Tensor:
+    """The cotangent of a quantity pulled back to the scores."""
+    return pull_back(record_of(mapping, parameter), scores, cotangent, quantity).contiguous()
+
+
+def pull_back(record: ProbabilityMapping, scores: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
+    """The record's vector–Jacobian product in the working dtype, rounded once."""
+    wide = scores.to(working_dtype(scores, xp))
+    point, cotangent = record.at(wide, xp), cotangent.to(wide.dtype)
+    if quantity == "probabilities":
+        product = point.vjp(cotangent)
+    elif quantity == "log_probabilities":
+        product = point.log_vjp(cotangent)
+    else:
+        product = cotangent[..., None] * point.partition_gradient()
+    result: Tensor = product.to(scores.dtype)
+    return result
+
+
+@evaluate.register_fake
+def _(scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
+    return scores.new_empty(scores.shape[:-1] if quantity == "log_partition" else scores.shape)
+
+
+@evaluate_backward.register_fake
+def _(cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
+    return scores.new_empty(scores.shape)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    scores, parameter, ctx.mapping, ctx.quantity = inputs
+    ctx.save_for_backward(scores, parameter)
+
+
+def _backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, None, None, None]:
+    scores, parameter = ctx.saved_tensors
+    return _product(cotangent, scores, parameter, ctx.mapping, ctx.quantity), None, None, None
+
+
+def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    cotangent, scores, parameter, ctx.mapping, ctx.quantity = inputs
+    ctx.save_for_backward(cotangent, scores, parameter)
+
+
+def _second(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    first, scores, parameter = ctx.saved_tensors
+    record, quantity = record_of(ctx.mapping, parameter), ctx.quantity
+    pull = torch.func.vjp(lambda v, x: pull_back(record, x, v, quantity), first, scores)[1]
+    return *pull(cotangent), None, None, None
+
+
+quantity_of_rows = differentiable(evaluate, _keep, _backward, all_at_once)
+_product = differentiable(evaluate_backward, _keep_product, _second, all_at_once)

@@ -1,0 +1,84 @@
+"""One derivative for autograd, torch.compile and torch.func: an operator, and the autograd function that torch.func needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def all_at_once(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Map an operator that treats rows alike: one call on all elements' rows."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, int]:
+        in_front = (
+            to_front(value, dim, info.batch_size) if isinstance(value, torch.Tensor) else value
+            for value, dim in zip(arguments, in_dims, strict=True)
+        )
+        return operator(*in_front), 0
+
+    return rule
+
+
+def to_front(tensor: torch.Tensor, dim: int | None, size: int) -> torch.Tensor:
+    """A tensor with the mapped axis in front; one that is not mapped is repeated."""
+    return tensor.movedim(dim, 0) if dim is not None else tensor.expand(size, *tensor.shape)
+
+
+def one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Map an operator that reduces over its rows: one call an element, since each element has its own denominator."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
+        results = [
+            operator(
+                *(
+                    value.select(dim, i) if isinstance(value, torch.Tensor) and dim is not None else value
+                    for value, dim in zip(arguments, in_dims, strict=True)
+                )
+            )
+            for i in range(info.batch_size)
+        ]
+        if isinstance(results[0], torch.Tensor):
+            return torch.stack(results), 0
+        return tuple(torch.stack(parts) for parts in zip(*results, strict=True)), (0,) * len(results[0])
+
+    return rule
+
+
+def differentiable(
+    operator: Any, keep: Callable[..., None], backward: Callable[..., Any], vmap: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Register an operator's derivative and its vmap rule, and return what to call.
+
+    torch.func's transforms refuse the derivatives of operators; they take an autograd function with the same rules.
+    """
+
+    class Differentiable(torch.autograd.Function):
+        @staticmethod
+        def forward(*arguments: Any) -> Any:
+            # Under nested transforms the arguments still are wrapped for the outer ones.
+            return call(*arguments)
+
+        setup_context = staticmethod(keep)
+
+        @staticmethod
+        def backward(ctx: Any, *cotangents: Any) -> Any:
+            return backward(ctx, *cotangents)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+            return vmap(call)(info, in_dims, *arguments)
+
+    def call(*arguments: Any) -> Any:
+        if not torch.compiler.is_compiling() and any(map(_is_wrapped, arguments)):
+            return Differentiable.apply(*arguments)  # type: ignore[no-untyped-call]
+        return operator(*arguments)
+
+    operator.register_autograd(backward, setup_context=keep)
+    operator.register_vmap(vmap(operator))
+    return call
+
+
+def _is_wrapped(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)

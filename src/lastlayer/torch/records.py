@@ -1,0 +1,45 @@
+"""Mappings as operators name them: an operator takes strings and tensors, so a record travels as its key."""
+
+from __future__ import annotations
+
+import torch
+
+from lastlayer.mappings import MAPPINGS, ProbabilityMapping
+from lastlayer.mappings.names import resolve
+
+#: Records that operators were called with, by key. A built-in one is found again by its name in another process too.
+_RECORDS: dict[str, ProbabilityMapping] = {}
+
+
+def key_of(mapping: ProbabilityMapping) -> str:
+    """The string under which operators find the record; a parameter of rows is left out, see `row_parameter`."""
+    known = MAPPINGS.get(mapping.name)
+    if known is not None and mapping.evaluate is known.evaluate:
+        return mapping.name if row_parameter(mapping) is not None else mapping.label
+    return _key_of_users_own(mapping)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _key_of_users_own(mapping: ProbabilityMapping) -> str:
+    # Kept for good: a compiled graph may name it as long as the process lives, and its id stays taken.
+    key = f"{mapping.name}#{id(mapping)}"
+    _RECORDS[key] = mapping
+    return key
+
+
+def row_parameter(mapping: ProbabilityMapping) -> torch.Tensor | None:
+    """The parameter that has one value a row, where the mapping was given one."""
+    for value in mapping.values.values():
+        if isinstance(value, torch.Tensor):
+            return value
+    return None
+
+
+def record_of(key: str, parameter: torch.Tensor | None) -> ProbabilityMapping:
+    """The record of a key, with its parameter of rows put back."""
+    record = _RECORDS.get(key)
+    if record is None:
+        record = _RECORDS[key] = resolve(key, MAPPINGS)
+    if parameter is None:
+        return record
+    return record.replace(**{next(p.name for p in record.parameters if p.per_row): parameter})

@@ -1,0 +1,42 @@
+"""Row losses in torch → mean, sum, none or parts; and each row's part of the mean's denominator, from the labels alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lastlayer.losses import LossOptions
+
+
+def row_denominators(targets: torch.Tensor, is_soft: bool, options: LossOptions) -> torch.Tensor:
+    """What each row counts in the mean's denominator, float64: its sample weight times its label's class weight.
+
+    As in torch, the mean over soft targets divides by the rows whatever the class weights. A label out of range is never
+    used as an index.
+    """
+    rows = targets.shape[:-1] if is_soft else targets.shape
+    counts = torch.ones(rows, dtype=torch.float64, device=targets.device)
+    if not is_soft:
+        if options.weight is not None:
+            counts = options.weight.double()[targets.long().clamp(0, options.weight.shape[0] - 1)]
+        counts = torch.where(targets != options.ignore_index, counts, 0.0)
+    return counts if options.sample_weight is None else counts * options.sample_weight
+
+
+def inverse(denominator: torch.Tensor) -> torch.Tensor:
+    """1 / denominator, and 1 where there is nothing to average."""
+    return 1.0 / torch.where(denominator > 0, denominator, 1.0)
+
+
+def reduce_rows(losses: torch.Tensor, denominators: torch.Tensor, reduction: str, dims: tuple[int, ...]) -> Any:
+    """Losses over `dims`, summed in float64 and rounded once. The mean of nothing is 0; parts are (total, denominator)."""
+    if reduction == "none":
+        return losses
+    total = losses.sum(dims, dtype=torch.float64)
+    if reduction == "sum":
+        return total.to(losses.dtype)
+    denominator = denominators.sum(dims)
+    if reduction == "parts":
+        return total.to(losses.dtype), denominator.to(losses.dtype)
+    return (total * inverse(denominator)).to(losses.dtype)

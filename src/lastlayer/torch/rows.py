@@ -1,0 +1,46 @@
+"""Rows of plain tensors by whatever serves their device: native kernels on the CPU, else the formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lastlayer.dispatch import portable_evaluate, portable_loss
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch import cpu
+
+
+def is_plain(tensor: Any) -> bool:
+    """A tensor that is just its memory: neither traced nor wrapped by torch.func nor of a subclass."""
+    return (
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and not torch.compiler.is_compiling()
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
+def evaluate_rows(
+    mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    """A quantity of every row, without gradient tracking."""
+    if cpu.serves(mapping, scores):
+        return cpu.evaluate(mapping, scores, quantity, out)
+    result: torch.Tensor = portable_evaluate(mapping, scores.detach(), quantity)
+    return result
+
+
+def loss_rows(
+    mapping: ProbabilityMapping,
+    scores: torch.Tensor,
+    targets: torch.Tensor,
+    is_soft: bool,
+    options: LossOptions,
+    with_gradient: bool,
+    out: torch.Tensor | None = None,
+) -> tuple[Any, torch.Tensor | None]:
+    """The loss, reduced, and its gradient where asked for, without gradient tracking; `out` may be the scores."""
+    if cpu.serves(mapping, scores):
+        return cpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out)
+    return portable_loss(mapping, scores.detach(), targets.detach(), is_soft, options, with_gradient)
