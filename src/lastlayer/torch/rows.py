@@ -21,6 +21,11 @@ def is_plain(tensor: Any) -> bool:
     )
 
 
+def has_kernels(mapping: ProbabilityMapping, scores: torch.Tensor) -> bool:
+    """Whether compiled kernels serve every quantity of these rows."""
+    return cpu.serves(mapping, scores) or gpu.serves(mapping, scores, "loss")
+
+
 def evaluate_rows(
     mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
 ) -> torch.Tensor:
