@@ -133,7 +133,7 @@ def cross_entropy(
         # Every thread has read the label's score before the first gradient may overwrite it.
         tl.debug_barrier()
         blocks = tl.cdiv(K, BLOCK)
-        for i in range(0, blocks):
+        for i in range(blocks):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:
@@ -144,7 +144,18 @@ def cross_entropy(
                 b_weights = weights_of(b_x, largest, frame)
             if IS_SPREAD:
                 b_y = target_tile(
-                    targets, weight, o_targets, m_read, o_classes, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT
+                    targets,
+                    weight,
+                    o_targets,
+                    m_read,
+                    o_classes,
+                    K,
+                    label,
+                    keep,
+                    even,
+                    IS_SOFT,
+                    HAS_SMOOTHING,
+                    HAS_WEIGHT,
                 )
                 b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
             if HAS_GRADIENT:

@@ -43,10 +43,11 @@ def evaluate(
         check_rows("out", result, (rows, classes))
     if rows == 0:
         return result
-    launch = launch_for(rows, classes)
     arguments = (scores, result, rows, classes, scores.stride(0), result.stride(0))
     if mapping == "softmax":
+        launch = launch_for(rows, classes, "few")
         softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
     else:
+        launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")
         tsallis_forward[launch.grid](*arguments, QUANTITY=quantity, IS_SQUARE=mapping == "entmax", **launch.sizes)
     return result

@@ -88,9 +88,7 @@ def fenchel_young(
         factor = row_weight * total_of_targets(
             targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, False, True, ROWS, BLOCK
         )
-    b_raw, b_x = load_scores(
-        scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-    )
+    b_raw, b_x = load_scores(scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
     if IS_SINGLE:
         largest = tl.max(b_x, axis=1)
     else:
@@ -107,7 +105,7 @@ def fenchel_young(
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
     b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
     b_partition = tl.zeros([ROWS, BLOCK], tl.float32)
-    for i in range(0, blocks):
+    for i in range(blocks):
         if not IS_SINGLE:
             b_raw, b_x = load_scores(
                 scores, o_scores, m_read, i * BLOCK + o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
@@ -125,7 +123,7 @@ def fenchel_young(
 
     b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
-    for i in range(0, blocks):
+    for i in range(blocks):
         # From the end: what was read last is still in the cache.
         o_classes = (blocks - 1 - i) * BLOCK + o_block
         if not IS_SINGLE:

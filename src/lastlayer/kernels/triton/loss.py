@@ -71,7 +71,7 @@ def loss(
     }
     is_softmax = mapping == "softmax"
     is_heavy = not is_softmax or is_soft or label_smoothing != 0.0 or softcap is not None
-    launch = launch_for(rows, classes, needs_many_registers=is_heavy)
+    launch = launch_for(rows, classes, "many" if is_heavy else "few")
     kernel: Any = cross_entropy if is_softmax else fenchel_young
     kernel[launch.grid](
         scores,

@@ -15,7 +15,6 @@ from lastlayer.kernels.triton.elementary import (
     LARGEST,
     LOG2_E,
     SHIFT,
-    SHIFT_BITS,
     exponential_tail,
     power_of_two,
     reduce_argument,
@@ -119,9 +118,7 @@ def statistics_of_blocks(
     The frame is that of the first block's maximum. Rows whose maximum leaves its headroom, or is far, are read once more.
     """
     o_classes = tl.arange(0, BLOCK)
-    _, b_x = load_scores(
-        scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-    )
+    _, b_x = load_scores(scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
     reference = tl.max(b_x, axis=1)
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
     frame = frame_of(reference)

@@ -33,6 +33,8 @@ def check(mapping: str, parameter: float | None, quantity: str, scores: torch.Te
 def check_rows(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless the tensor has this shape of two axes, the classes side by side."""
     if tensor.ndim != 2 or tuple(tensor.shape) != shape:
-        raise ValueError(f"{name} have the shape {tuple(tensor.shape)}; it must be {shape if len(shape) == 2 else '(N, K)'}.")
+        raise ValueError(
+            f"{name} have the shape {tuple(tensor.shape)}; it must be {shape if len(shape) == 2 else '(N, K)'}."
+        )
     if tensor.shape[1] > 1 and tensor.stride(1) != 1:
         raise ValueError(f"{name} have the class stride {tensor.stride(1)}; classes must be contiguous.")

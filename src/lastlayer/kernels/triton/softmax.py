@@ -77,7 +77,7 @@ def softmax_forward(
         tl.store(out + o_out, z.to(out.dtype.element_ty), mask=m_rows)
     else:
         blocks = tl.cdiv(K, BLOCK)
-        for i in range(0, blocks):
+        for i in range(blocks):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:

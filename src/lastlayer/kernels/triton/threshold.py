@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.pairs import accumulate, fast_two_sum, sum_of_row, two_sum
+from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_sum
 from lastlayer.kernels.triton.tiles import load_scores
 
 #: Newton's steps take a handful of trips; a row of nearly equal steps of scores may take more, and no row this many.
@@ -82,7 +82,15 @@ def find_threshold(
         else:
             for start in range(0, K, BLOCK):
                 _, b_x = load_scores(
-                    scores, o_rows, m_rows, start + tl.arange(0, BLOCK), K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                    scores,
+                    o_rows,
+                    m_rows,
+                    start + tl.arange(0, BLOCK),
+                    K,
+                    softcap,
+                    temperature,
+                    HAS_SOFTCAP,
+                    HAS_TEMPERATURE,
                 )
                 b_total, b_lost, b_slope = sums_of_tile(b_x, largest, tau, b_total, b_lost, b_slope, IS_SQUARE)
         total, lost = sum_of_row(b_total, b_lost)

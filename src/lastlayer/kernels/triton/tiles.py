@@ -26,9 +26,7 @@ def load_tile(pointer, o_rows, m_rows, o_classes, K, other):
 def store_tile(pointer, o_rows, m_rows, o_classes, K, b_values):
     """Rounds a tile once, to the dtype that it is stored in."""
     m_tile = m_rows[:, None] & (o_classes < K)[None, :]
-    tl.store(
-        pointer + o_rows[:, None] + o_classes[None, :], b_values.to(pointer.dtype.element_ty), mask=m_tile
-    )
+    tl.store(pointer + o_rows[:, None] + o_classes[None, :], b_values.to(pointer.dtype.element_ty), mask=m_tile)
 
 
 @triton.jit

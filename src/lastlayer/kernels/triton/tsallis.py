@@ -49,9 +49,7 @@ def largest_of_row(
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
     for start in range(0, K, BLOCK):
         o_classes = start + tl.arange(0, BLOCK)
-        _, b_x = load_scores(
-            scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-        )
+        _, b_x = load_scores(scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
         b_best = tl.maximum(b_best, b_x)
     return tl.max(b_best, axis=1)
 
@@ -95,7 +93,7 @@ def tsallis_forward(
         b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
         b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
-        for i in range(0, blocks):
+        for i in range(blocks):
             if not IS_SINGLE:
                 _, b_x = load_scores(scores, o_scores, m_rows, i * BLOCK + o_block, K, 1.0, 1.0, False, False)
             b_base = base_of(b_x, largest, tau, IS_SQUARE)
@@ -111,7 +109,7 @@ def tsallis_forward(
         else:
             rest = complement_of_largest(b_sum, b_lost, b_ties, power_of(-tau, IS_SQUARE))
     if QUANTITY != "log_partition":
-        for i in range(0, blocks):
+        for i in range(blocks):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:
