@@ -95,7 +95,7 @@ def fenchel_young(
         largest = largest_of_row(
             scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, ROWS, BLOCK
         )
-    tau = find_threshold(
+    tau, tau_low = find_threshold(
         b_x, largest, scores, o_scores, m_read, K, softcap, temperature,
         HAS_SOFTCAP, HAS_TEMPERATURE, IS_SQUARE, IS_SINGLE, ROWS, BLOCK,
     )  # fmt: skip
@@ -110,7 +110,7 @@ def fenchel_young(
             b_raw, b_x = load_scores(
                 scores, o_scores, m_read, i * BLOCK + o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
             )
-        b_base = base_of(b_x, largest, tau, IS_SQUARE)
+        b_base = base_of(b_x, largest, tau, tau_low, IS_SQUARE)
         b_p = power_of(b_base, IS_SQUARE)
         b_rest, b_lost, b_ties = rest_of_tile(b_x, b_p, largest, b_rest, b_lost, b_ties)
         if HAS_Z_LOSS:
@@ -133,7 +133,7 @@ def fenchel_young(
         b_y = target_tile(
             targets, weight, o_targets, m_read, o_classes, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, False
         )
-        b_base = base_of(b_x, largest, tau, IS_SQUARE)
+        b_base = base_of(b_x, largest, tau, tau_low, IS_SQUARE)
         b_p = power_of(b_base, IS_SQUARE)
         b_gap = gap_of(b_x, b_p, b_y, largest, rest, total)
         b_sum, b_lost = accumulate(b_sum, b_lost, loss_terms(b_base, b_y, b_gap, IS_SQUARE))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_sum
+from lastlayer.kernels.triton.pairs import accumulate, fast_two_sum, sum_of_row, two_sum
 from lastlayer.kernels.triton.tiles import load_scores
 
 #: Newton's steps take a handful of trips; a row of nearly equal steps of scores may take more, and no row this many.
@@ -20,8 +20,8 @@ LAST_STEP = tl.constexpr(2.0**-22)
 
 
 @triton.jit
-def base_of(b_x, largest, tau, IS_SQUARE: tl.constexpr):
-    """z − τ, with the rounding of x − max; at the maximum −τ, infinite or not; a NaN stays."""
+def base_of(b_x, largest, tau, tau_low, IS_SQUARE: tl.constexpr):
+    """z − τ rounded once; at the maximum −τ, infinite or not; a NaN stays."""
     difference, lost = two_sum(b_x, -largest[:, None])
     b_top = b_x == largest[:, None]
     lost = tl.where(b_top | (tl.abs(difference) == float("inf")), 0.0, lost)
@@ -29,7 +29,8 @@ def base_of(b_x, largest, tau, IS_SQUARE: tl.constexpr):
     if IS_SQUARE:
         difference = 0.5 * difference
         lost = 0.5 * lost
-    return (difference - tau[:, None]) + lost
+    base, base_low = two_sum(difference, -tau[:, None])
+    return tl.where(tl.abs(base) == float("inf"), base, base + (base_low + (lost - tau_low[:, None])))
 
 
 @triton.jit
@@ -39,9 +40,9 @@ def positive(b_base):
 
 
 @triton.jit
-def sums_of_tile(b_x, largest, tau, b_total, b_lost, b_slope, IS_SQUARE: tl.constexpr):
+def sums_of_tile(b_x, largest, tau, tau_low, b_total, b_lost, b_slope, IS_SQUARE: tl.constexpr):
     """Adds what Newton's step is made of: Σ p, and Σ base or the number of classes in the support."""
-    b_base = positive(base_of(b_x, largest, tau, IS_SQUARE))
+    b_base = positive(base_of(b_x, largest, tau, tau_low, IS_SQUARE))
     if IS_SQUARE:
         b_total, b_lost = accumulate(b_total, b_lost, b_base * b_base)
         b_slope += b_base
@@ -68,9 +69,10 @@ def find_threshold(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """τ of every row, NaN where it has a NaN or nothing above −∞. Rows of one tile are `b_x`; others are read every trip."""
+    """τ of every row as a pair, NaN where it has a NaN or nothing above −∞. Rows of one tile are `b_x`; others are read every trip."""
     tau = tl.full([ROWS], -1.0, tl.float32)
-    size = tl.full([ROWS], 0.0, tl.float32)
+    tau_low = tl.zeros([ROWS], tl.float32)
+    size = tl.zeros([ROWS], tl.float32)
     m_moves = m_rows
     trip = 0
     while (tl.max(m_moves.to(tl.int32), axis=0) > 0) & (trip < TRIPS):
@@ -78,7 +80,7 @@ def find_threshold(
         b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
         b_slope = tl.zeros([ROWS, BLOCK], tl.float32)
         if IS_SINGLE:
-            b_total, b_lost, b_slope = sums_of_tile(b_x, largest, tau, b_total, b_lost, b_slope, IS_SQUARE)
+            b_total, b_lost, b_slope = sums_of_tile(b_x, largest, tau, tau_low, b_total, b_lost, b_slope, IS_SQUARE)
         else:
             for start in range(0, K, BLOCK):
                 _, b_x = load_scores(
@@ -92,7 +94,7 @@ def find_threshold(
                     HAS_SOFTCAP,
                     HAS_TEMPERATURE,
                 )
-                b_total, b_lost, b_slope = sums_of_tile(b_x, largest, tau, b_total, b_lost, b_slope, IS_SQUARE)
+                b_total, b_lost, b_slope = sums_of_tile(b_x, largest, tau, tau_low, b_total, b_lost, b_slope, IS_SQUARE)
         total, lost = sum_of_row(b_total, b_lost)
         slope = tl.sum(b_slope, axis=1)
         if IS_SQUARE:
@@ -105,10 +107,11 @@ def find_threshold(
             step = tl.div_rn((total - 1.0) + lost, slope)
             m_last = slope == size
             size = slope
-        tau = tl.where(m_moves, tau + step, tau)
+        moved, moved_low = fast_two_sum(tau, tau_low + step)
+        tau, tau_low = tl.where(m_moves, moved, tau), tl.where(m_moves, moved_low, tau_low)
         m_moves = m_moves & ((step != 0.0) & (step == step) & (m_last == 0))
         trip += 1
-    return tl.where(largest == float("-inf"), float("nan"), tau)
+    return tl.where(largest == float("-inf"), float("nan"), tau), tau_low
 
 
 @triton.jit

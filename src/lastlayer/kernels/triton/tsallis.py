@@ -84,7 +84,7 @@ def tsallis_forward(
         largest = tl.max(b_x, axis=1)
     else:
         largest = largest_of_row(scores, o_scores, m_rows, K, 1.0, 1.0, False, False, ROWS, BLOCK)
-    tau = find_threshold(
+    tau, tau_low = find_threshold(
         b_x, largest, scores, o_scores, m_rows, K, 1.0, 1.0, False, False, IS_SQUARE, IS_SINGLE, ROWS, BLOCK
     )
     blocks = tl.cdiv(K, BLOCK)
@@ -96,7 +96,7 @@ def tsallis_forward(
         for i in range(blocks):
             if not IS_SINGLE:
                 _, b_x = load_scores(scores, o_scores, m_rows, i * BLOCK + o_block, K, 1.0, 1.0, False, False)
-            b_base = base_of(b_x, largest, tau, IS_SQUARE)
+            b_base = base_of(b_x, largest, tau, tau_low, IS_SQUARE)
             b_p = power_of(b_base, IS_SQUARE)
             if QUANTITY == "log_partition":
                 b_terms = partition_terms(b_x, b_base, b_p, largest, IS_SQUARE)
@@ -114,7 +114,7 @@ def tsallis_forward(
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:
                 _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
-            b_out = power_of(base_of(b_x, largest, tau, IS_SQUARE), IS_SQUARE)
+            b_out = power_of(base_of(b_x, largest, tau, tau_low, IS_SQUARE), IS_SQUARE)
             if QUANTITY == "log_probabilities":
                 b_out = logarithms(b_x, b_out, largest, rest)
             store_tile(out, o_out, m_rows, o_classes, K, b_out)
