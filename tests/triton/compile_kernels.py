@@ -51,8 +51,9 @@ LOSSES = {
     "entmax loss, all options": (fenchel_young, "many", loss_values(True) | {"IS_SQUARE": True}),
 }
 EVERY = tuple(ROWS | LOSSES)
-#: Few classes, many, half types, and the largest single blocks, which leave a thread the fewest registers.
+#: One class, few, many, half types, and the largest single blocks, which leave a thread the fewest registers.
 CASES = {
+    (1, "fp32"): ("log_softmax", "log_entmax", "cross_entropy, all options", "entmax loss, all options"),
     (64, "fp32"): EVERY,
     (100_000, "fp32"): EVERY,
     (4096, "bf16"): ("softmax", "cross_entropy", "entmax loss"),
@@ -77,6 +78,9 @@ def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, 
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion")}
     constants = values | sizes
     names = kernel.arg_names
+    if classes == 1:
+        # As Triton does at a launch: an argument of 1 is a compile-time value.
+        constants |= {name: 1 for name in names if name in ("N", "K") or name.startswith("stride")}
     signature = {
         name: "constexpr" if name in constants else type_of(name, dtype, constants.get("IS_SOFT", False))
         for name in names
@@ -84,7 +88,7 @@ def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, 
     aligned = {
         (i,): [["tt.divisibility", 16]]
         for i, name in enumerate(names)
-        if signature[name].startswith("*") or name == "K" or name.startswith("stride")
+        if name not in constants and (name == "K" or name.startswith("stride") or signature[name].startswith("*"))
     }
     source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
     result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)

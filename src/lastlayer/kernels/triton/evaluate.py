@@ -44,10 +44,12 @@ def evaluate(
     if rows == 0:
         return result
     arguments = (scores, result, rows, classes, scores.stride(0), result.stride(0))
-    if mapping == "softmax":
-        launch = launch_for(rows, classes, "few")
-        softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
-    else:
-        launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")
-        tsallis_forward[launch.grid](*arguments, QUANTITY=quantity, IS_SQUARE=mapping == "entmax", **launch.sizes)
+    # A kernel runs on the current device, which need not be the scores'.
+    with torch.cuda.device_of(scores):
+        if mapping == "softmax":
+            launch = launch_for(rows, classes, "few")
+            softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
+        else:
+            launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")
+            tsallis_forward[launch.grid](*arguments, QUANTITY=quantity, IS_SQUARE=mapping == "entmax", **launch.sizes)
     return result
