@@ -10,9 +10,14 @@ import torch
 from lastlayer.dispatch import Framework, Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.operators import flatten, quantity_of_rows, reduced_loss
+from lastlayer.torch.operators import flatten, has_tangent, quantity_of_rows, reduced_loss
 from lastlayer.torch.records import key_of, row_parameter
 from lastlayer.torch.rows import evaluate_rows, is_plain, loss_rows
+
+
+def _is_direct(scores: torch.Tensor) -> bool:
+    """Whether the rows' memory is all there is to the scores."""
+    return is_plain(scores) and not has_tangent(scores)
 
 
 def _is_tracked(scores: torch.Tensor) -> bool:
@@ -22,7 +27,7 @@ def _is_tracked(scores: torch.Tensor) -> bool:
 def _evaluate(
     mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    if is_plain(scores) and not _is_tracked(scores):
+    if _is_direct(scores) and not _is_tracked(scores):
         return evaluate_rows(mapping, scores, quantity, out)
     result: torch.Tensor = quantity_of_rows(scores, row_parameter(mapping), key_of(mapping), quantity)
     return result
@@ -40,7 +45,7 @@ def _loss(
     is_tracked = _is_tracked(scores)
     if is_soft and is_tracked and targets.requires_grad:
         raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
-    if is_plain(scores) and (with_gradient or not is_tracked):
+    if _is_direct(scores) and (with_gradient or not is_tracked):
         return loss_rows(mapping, scores, targets, is_soft, options, with_gradient, out)
     value, denominator, gradient = reduced_loss(
         scores, *flatten(mapping, targets, options), with_gradient or is_tracked

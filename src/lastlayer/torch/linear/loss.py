@@ -13,7 +13,7 @@ from lastlayer.losses import LossOptions, check_labels, check_soft_targets
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.implementation import FRAMEWORK
 from lastlayer.torch.linear.arguments import Head, prepare_head
-from lastlayer.torch.linear.operator import head_loss
+from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.plan import block_rows, plan
 from lastlayer.torch.operators import flatten
 
@@ -85,9 +85,7 @@ def linear_loss(
     height = block_rows(head.input.shape[0], features, classes, head.input.element_size(), max_memory)
     tracked = torch.is_grad_enabled()
     wanted = [t is not None and t.requires_grad and tracked for t in (head.input, head.weight, head.bias)]
-    value, denominator, *_ = head_loss(
-        head.input, head.weight, head.bias, *flatten(record, goal, options), height, *wanted
-    )
+    value, denominator = head_loss(head.input, head.weight, head.bias, *flatten(record, goal, options), height, *wanted)
     if reduction == "parts":
         return value, denominator.detach()
     return value.reshape(head.shape) if reduction == "none" else value

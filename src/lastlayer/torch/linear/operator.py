@@ -14,7 +14,6 @@ from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.torch.reduction import inverse, reduce_rows
-from lastlayer.torch.rows import is_plain
 
 Tensor = torch.Tensor
 
@@ -22,7 +21,7 @@ _HEAD = f"Tensor input, Tensor weight, Tensor? bias, {LOSS_SCHEMA}, int block_ro
 _SUMS = "Tensor upstream, Tensor scale, Tensor input_sum, Tensor weight_sum, Tensor bias_sum"
 _WANTED = "bool input_wanted, bool weight_wanted, bool bias_wanted"
 #: How many arguments `_HEAD` has, and where its reduction stands.
-_ARGUMENTS, _REDUCTION = COUNT + 4, COUNT + 2
+_ARGUMENTS, REDUCTION = COUNT + 4, COUNT + 2
 
 
 @torch.library.custom_op(
@@ -74,7 +73,7 @@ def linear_loss_backward(upstream: Tensor, scale: Tensor, *arguments: Any) -> tu
     sums, arguments = arguments[:3], arguments[3:]
     head, wanted = arguments[:_ARGUMENTS], Wanted(*arguments[_ARGUMENTS:])
     tensors = head[:3]
-    if head[_REDUCTION] == "none":
+    if head[REDUCTION] == "none":
         sums, factor = _weighted_sums(upstream, head, wanted), None
     else:
         factor = upstream.double() * scale
@@ -108,38 +107,12 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
     *tensors, ctx.rest = *inputs[:7], inputs[7:]
     ctx.mark_non_differentiable(*output[1:])
     ctx.save_for_backward(*output[2:], *tensors)
-    ctx.is_spent = False
 
 
 def _backward(ctx: Any, upstream: Tensor, *nothing: Any) -> tuple[Any, ...]:
-    scale, *kept = ctx.saved_tensors
-    sums, tensors = kept[:3], kept[3:]
-    arguments = (*tensors, *ctx.rest)
-    wanted = Wanted(*ctx.rest[-3:])
-    is_reduced = ctx.rest[_REDUCTION - 7] != "none"
-    if is_reduced and is_plain(upstream) and not torch.is_grad_enabled() and not ctx.is_spent:
-        gradients = _scaled_in_place(ctx, upstream, scale, sums, tensors[:3])
-    else:
-        if ctx.is_spent:
-            # An earlier backward has scaled what was kept.
-            scale, *sums = linear_loss_operator(*arguments)[2:]
-        gradients = _product(upstream, scale, *sums, *arguments)
-    each = (g if w else None for g, w in zip(gradients, wanted, strict=True))
+    gradients = product_of_head(upstream, *ctx.saved_tensors, *ctx.rest)
+    each = (g if w else None for g, w in zip(gradients, ctx.rest[-3:], strict=True))
     return *each, *[None] * (COUNT + 4)
-
-
-def _scaled_in_place(
-    ctx: Any, upstream: Tensor, scale: Tensor, sums: list[Tensor], tensors: list[Tensor]
-) -> list[Tensor]:
-    """The kept sums, scaled where they lie: a second buffer of the weight's size is what this head saves."""
-    factor = upstream.double() * scale
-    is_one = factor.device.type == "cpu" and float(factor) == 1.0
-    if not is_one:
-        ctx.is_spent = True
-        for total in sums:
-            # Past the version counter: another backward sees `is_spent` and computes the sums anew.
-            total.data.mul_(factor.to(total.dtype))
-    return [t if x is None or not t.numel() else t.to(x.dtype) for t, x in zip(sums, tensors, strict=True)]
 
 
 def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -169,5 +142,5 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     return in_upstream, *[None] * 4, *in_head, *[None] * (3 - len(in_head)), *[None] * (COUNT + 4)
 
 
-head_loss = differentiable(linear_loss_operator, _keep, _backward, one_by_one)
-_product = differentiable(linear_loss_backward, _keep_product, _second, one_by_one)
+traced_head_loss = differentiable(linear_loss_operator, _keep, _backward, one_by_one)
+product_of_head = differentiable(linear_loss_backward, _keep_product, _second, one_by_one)

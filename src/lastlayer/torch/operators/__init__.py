@@ -3,5 +3,6 @@
 from lastlayer.torch.operators.arguments import LOSS_SCHEMA, flatten, unflatten
 from lastlayer.torch.operators.evaluate import quantity_of_rows
 from lastlayer.torch.operators.loss import reduced_loss
+from lastlayer.torch.operators.transforms import has_tangent
 
-__all__ = ["LOSS_SCHEMA", "flatten", "quantity_of_rows", "reduced_loss", "unflatten"]
+__all__ = ["LOSS_SCHEMA", "flatten", "has_tangent", "quantity_of_rows", "reduced_loss", "unflatten"]

@@ -13,7 +13,7 @@ from lastlayer.torch.records import key_of, record_of, row_parameter
 
 #: What follows the tensors that an operator works on. `targets` are soft where they are floats.
 LOSS_SCHEMA = (
-    "Tensor targets, Tensor? weight, Tensor? sample_weight, Tensor? parameter, str mapping, int ignore_index, "
+    "Tensor targets, Tensor? class_weight, Tensor? sample_weight, Tensor? parameter, str mapping, int ignore_index, "
     "float label_smoothing, float z_loss, float temperature, float? softcap, str reduction"
 )
 #: How many arguments that is, and where the tensors of them stand.

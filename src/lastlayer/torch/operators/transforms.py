@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+from torch.autograd import forward_ad
 
 
 def all_at_once(operator: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,10 +68,16 @@ def differentiable(
             return backward(ctx, *cotangents)
 
         @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            refuse_forward_mode()
+
+        @staticmethod
         def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
             return vmap(call)(info, in_dims, *arguments)
 
     def call(*arguments: Any) -> Any:
+        if any(map(has_tangent, arguments)):
+            refuse_forward_mode()
         if not torch.compiler.is_compiling() and any(map(_is_wrapped, arguments)):
             return Differentiable.apply(*arguments)  # type: ignore[no-untyped-call]
         return operator(*arguments)
@@ -82,3 +89,25 @@ def differentiable(
 
 def _is_wrapped(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
+
+
+def refuse_forward_mode() -> NoReturn:
+    """Say so.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError(
+        "lastlayer's operators have no forward-mode derivative (torch.func.jvp, jacfwd, hessian; forward_ad); "
+        "use reverse mode: torch.func.grad, jacrev, and jacrev(jacrev(f)) for a Hessian."
+    )
+
+
+def has_tangent(value: Any) -> bool:
+    """Whether a value carries a forward-mode derivative, which operators without one would drop without a word."""
+    return (
+        # Outside every dual level nothing has one, and that is cheap to see.
+        forward_ad._current_level >= 0
+        and isinstance(value, torch.Tensor)
+        and forward_ad.unpack_dual(value).tangent is not None
+    )

@@ -1,0 +1,62 @@
+"""The head's loss as autograd sees it outside traces: backward scales the gradients that forward computed where they lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lastlayer.torch.linear.operator import REDUCTION, linear_loss_operator, product_of_head, traced_head_loss
+from lastlayer.torch.operators import has_tangent
+from lastlayer.torch.rows import is_plain
+
+Tensor = torch.Tensor
+
+#: The tensors among the operator's arguments: input, weight, bias, targets, two kinds of weights, a parameter of rows.
+_TENSORS = 7
+
+
+class HeadLoss(torch.autograd.Function):
+    """Loss and denominator; a second buffer of the weight's size in backward is what the operator alone would cost."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+        value, denominator, *ctx.kept = linear_loss_operator(*arguments)
+        ctx.mark_non_differentiable(denominator)
+        ctx.save_for_backward(*arguments[:_TENSORS])
+        ctx.rest = arguments[_TENSORS:]
+        return value, denominator
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor, _: Any) -> tuple[Any, ...]:
+        arguments, wanted = (*ctx.saved_tensors, *ctx.rest), ctx.rest[-3:]
+        if ctx.kept is None:
+            # An earlier backward was given what forward had kept, and whoever has it now may have changed it.
+            with torch.no_grad():
+                ctx.kept = linear_loss_operator(*arguments)[2:]
+        if arguments[REDUCTION] == "none" or torch.is_grad_enabled() or not is_plain(upstream):
+            gradients = product_of_head(upstream, *ctx.kept, *arguments)
+        else:
+            gradients = _scaled_in_place(upstream, *ctx.kept, tensors=arguments[:3])
+            ctx.kept = None
+        each = (g if w else None for g, w in zip(gradients, wanted, strict=True))
+        return *each, *[None] * (len(arguments) - 3)
+
+
+def _scaled_in_place(
+    upstream: Tensor, scale: Tensor, *sums: Tensor, tensors: tuple[Tensor | None, ...]
+) -> list[Tensor]:
+    factor = upstream.double() * scale
+    if factor.device.type != "cpu" or float(factor) != 1.0:
+        for total in sums:
+            total.mul_(factor.to(total.dtype))
+    return [t if x is None or not t.numel() else t.to(x.dtype) for t, x in zip(sums, tensors, strict=True)]
+
+
+def head_loss(*arguments: Any) -> tuple[Tensor, Tensor]:
+    """Loss and denominator of the operator's arguments, by whichever of the two serves their tensors."""
+    tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
+    if all(map(is_plain, tensors)) and not any(map(has_tangent, tensors)):
+        return HeadLoss.apply(*arguments)  # type: ignore[no-untyped-call]
+    value, denominator, *_ = traced_head_loss(*arguments)
+    return value, denominator

@@ -1,0 +1,145 @@
+"""torch.library.opcheck on every operator: schema, autograd registration, fake implementation, compiled with dynamic shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from operator_cases import CLASSES, DTYPES, LABELS, NAMES, ROWS, drawn, head_for, scores_for, soft_targets
+from torch.library import opcheck
+
+from lastlayer.activation import Activation
+from lastlayer.functions.names import resolve_mapping
+from lastlayer.losses import REDUCTIONS, LossOptions
+from lastlayer.torch.operators import flatten
+
+OPERATORS = torch.ops.lastlayer
+QUANTITIES = ["probabilities", "log_probabilities", "log_partition"]
+#: One α a row, the limit of softmax and that of sparsemax among them.
+ALPHAS = torch.tensor([1.0, 1.5, 2.0, 3.0])
+PLAIN = LossOptions()
+EVERY_OPTION = LossOptions(
+    weight=torch.linspace(0.5, 2.0, CLASSES),
+    sample_weight=torch.linspace(0.0, 1.0, ROWS),
+    label_smoothing=0.1,
+    z_loss=0.01,
+    activation=Activation(temperature=1.3, softcap=5.0),
+)
+#: Two blocks, the second a rest.
+BLOCK_ROWS = 3
+ALL = (True, True, True)
+
+
+def told(name, options=PLAIN, reduction="mean", targets=LABELS, alphas=None):
+    """A loss operator's arguments after the tensors that it works on."""
+    record = resolve_mapping(name) if alphas is None else resolve_mapping(name).replace(alpha=alphas)
+    return flatten(record, targets, replace(options, reduction=reduction))
+
+
+def upstream_for(reduction):
+    """One cotangent a row where losses are not reduced."""
+    return drawn(*([ROWS] if reduction == "none" else []), seed=5)
+
+
+def head_backward_arguments(name, dtype=torch.float64, **given):
+    """The arguments of `linear_loss_backward` as the forward operator leaves them."""
+    head, arguments = head_for(name, dtype=dtype), told(name, **given)
+    with torch.no_grad():
+        _, _, *kept = OPERATORS.linear_loss(*head, *arguments, BLOCK_ROWS, *ALL)
+    upstream = upstream_for(given.get("reduction", "mean")).float()
+    return upstream, *kept, *(t.detach() for t in head), *arguments, BLOCK_ROWS, *ALL
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluate(name, quantity):
+    opcheck(OPERATORS.evaluate.default, (scores_for(name), None, name, quantity))
+    cotangent = drawn(ROWS) if quantity == "log_partition" else drawn(ROWS, CLASSES)
+    opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores_for(name).detach(), None, name, quantity))
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_evaluate_in_each_dtype(quantity, dtype):
+    scores = scores_for("entmax", dtype=dtype)
+    opcheck(OPERATORS.evaluate.default, (scores, ALPHAS, "entmax", quantity))
+    cotangent = drawn(ROWS, dtype=dtype) if quantity == "log_partition" else drawn(ROWS, CLASSES, dtype=dtype)
+    opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores.detach(), ALPHAS, "entmax", quantity))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loss(name):
+    arguments = told(name, EVERY_OPTION)
+    scores = scores_for(name)
+    opcheck(OPERATORS.loss.default, (scores, *arguments, True))
+    gradient = OPERATORS.loss(scores.detach(), *arguments, True)[2]
+    opcheck(OPERATORS.loss_backward.default, (upstream_for("mean"), gradient, scores.detach(), *arguments))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_loss_in_each_dtype(dtype, reduction):
+    scores = scores_for("softmax", dtype=dtype)
+    for targets in (LABELS, soft_targets()):
+        arguments = told("softmax", EVERY_OPTION, reduction, targets)
+        opcheck(OPERATORS.loss.default, (scores, *arguments, True))
+        gradient = OPERATORS.loss(scores.detach(), *arguments, True)[2]
+        upstream = upstream_for(reduction).float()
+        opcheck(OPERATORS.loss_backward.default, (upstream, gradient, scores.detach(), *arguments))
+
+
+def test_backward_operators_have_derivatives():
+    """What autograd, not torch.compile, differentiates once more: the formulas behind them take long to trace."""
+    utilities = ("test_schema", "test_autograd_registration", "test_faketensor")
+    upstream, *rest = head_backward_arguments("softmax")
+    rest[4:7] = (t.requires_grad_() for t in rest[4:7])
+    opcheck(OPERATORS.linear_loss_backward.default, (upstream.requires_grad_(), *rest), test_utils=utilities)
+    scores, arguments = scores_for("softmax"), told("softmax")
+    gradient, upstream = OPERATORS.loss(scores.detach(), *arguments, True)[2], upstream.detach().requires_grad_()
+    opcheck(OPERATORS.loss_backward.default, (upstream, gradient, scores, *arguments), test_utils=utilities)
+    cotangent = drawn(ROWS, CLASSES).requires_grad_()
+    given = (cotangent, scores, None, "softmax", "probabilities")
+    opcheck(OPERATORS.evaluate_backward.default, given, test_utils=utilities)
+
+
+def test_loss_without_gradient():
+    opcheck(OPERATORS.loss.default, (scores_for("softmax").detach(), *told("softmax"), False))
+    opcheck(OPERATORS.loss.default, (scores_for("entmax"), *told("entmax", alphas=ALPHAS), True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_linear_loss(name):
+    opcheck(OPERATORS.linear_loss.default, (*head_for(name), *told(name), BLOCK_ROWS, *ALL))
+    opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments(name))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_linear_loss_in_each_dtype(dtype, reduction):
+    for targets in (LABELS, soft_targets()):
+        given = {"options": EVERY_OPTION, "reduction": reduction, "targets": targets}
+        head = head_for("softmax", dtype=dtype)
+        opcheck(OPERATORS.linear_loss.default, (*head, *told("softmax", **given), BLOCK_ROWS, *ALL))
+        opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments("softmax", dtype, **given))
+
+
+@pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
+def test_linear_loss_with_parts_frozen(wanted):
+    tensors = (t.detach().requires_grad_(w) for t, w in zip(head_for("sparsemax"), wanted, strict=True))
+    opcheck(OPERATORS.linear_loss.default, (*tensors, *told("sparsemax"), BLOCK_ROWS, *wanted))
+    input, weight, _ = head_for("sparsemax")
+    opcheck(OPERATORS.linear_loss.default, (input, weight, None, *told("sparsemax"), BLOCK_ROWS, True, True, False))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "sparsemax", "spherical", "entmax"])
+def test_linear_statistics(name, dtype):
+    head = head_for(name, dtype=dtype)
+    rest = (LABELS, ALPHAS if name == "entmax" else None, name, -100, 1.3, 5.0, BLOCK_ROWS)
+    opcheck(OPERATORS.linear_statistics.default, (*head, *rest))
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    cotangents = [drawn(ROWS, seed=i, dtype=wide) for i in range(3)]
+    opcheck(
+        OPERATORS.linear_statistics_backward.default, (*cotangents, *(t.detach() for t in head), *rest, True, True, True)
+    )
