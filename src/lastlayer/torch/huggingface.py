@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.linear import linear_loss
 from lastlayer.torch.unstored import UnstoredScores
 
 Tensor = torch.Tensor
@@ -76,7 +75,7 @@ def use_linear_loss(
     >>> output.loss.shape, output.logits
     (torch.Size([]), None)
     """
-    options = {
+    options: dict[str, Any] = {
         "mapping": mapping,
         "class_weight": class_weight,
         "label_smoothing": label_smoothing,
@@ -94,17 +93,33 @@ def use_linear_loss(
         raise TypeError(f"the loss of {type(model).__name__} is {loss_name}; only transformers' {_LOSS} is served.")
     with torch.no_grad():
         # An empty batch checks every option at once.
-        _scores(head, head.weight.new_zeros(0, head.in_features)).loss(
-            torch.zeros(0, dtype=torch.int64, device=head.weight.device), **options
-        )
+        empty = head.weight.new_zeros(0, head.in_features)
+        UnstoredScores(empty, head.weight, head.bias).loss(empty[:, 0].long(), **options)
     model.__class__ = _with_linear_loss(type(model), options)
     return LinearLossHandle(model)
 
 
-def _head_of(model: Any) -> torch.nn.Linear:
+class UnstoringLinear(torch.nn.Linear):
+    """A linear head that is a torch.nn.Linear but while its model computes a loss."""
+
+    is_unstoring = False
+
+    def forward(self, input: Tensor) -> Any:
+        """The scores, or while a loss is computed what stands for them."""
+        if not self.is_unstoring:
+            return super().forward(input)
+        if hasattr(self.weight, "device_mesh"):
+            raise TypeError("the head's weight is sharded (a DTensor); keep the head whole to use linear_loss.")
+        return UnstoredScores(input, self.weight, self.bias)
+
+
+def _head_of(model: Any) -> UnstoringLinear:
+    """The model's head, also where it has been resized or replaced since."""
     head = getattr(model, "get_output_embeddings", lambda: None)()
-    if type(head) is not torch.nn.Linear or "forward" in head.__dict__:
-        what = "none" if head is None else f"a {type(head).__name__}" + " that a hook replaces" * hasattr(head, "_hf_hook")
+    if type(head) is torch.nn.Linear and "forward" not in head.__dict__:
+        head.__class__ = UnstoringLinear
+    if type(head) is not UnstoringLinear:
+        what = "none" if head is None else f"a {type(head).__name__}, or one that a hook replaces"
         raise TypeError(
             f"{type(model).__name__} needs a torch.nn.Linear as its get_output_embeddings(); it is {what}. "
             "Quantised, adapted and offloaded heads are not served."
@@ -122,11 +137,11 @@ def _with_linear_loss(model_class: type[Any], options: dict[str, Any]) -> type[A
         if labels is None:
             return model_class.forward(self, *args, **kwargs)
         head = _head_of(self)
-        head.forward = functools.partial(_scores, head)  # type: ignore[method-assign]
+        head.is_unstoring = True
         try:
             output = model_class.forward(self, *args, **kwargs)
         finally:
-            del head.forward
+            head.is_unstoring = False
         return _without_scores(output)
 
     def loss_function(self: Any, logits: Any, labels: Tensor | None, *args: Any, **kwargs: Any) -> Any:
@@ -137,16 +152,13 @@ def _with_linear_loss(model_class: type[Any], options: dict[str, Any]) -> type[A
     def reduce(self: Any) -> tuple[Any, ...]:
         return _rebuild, (model_class, options), self.__dict__
 
-    told = {"__module__": model_class.__module__, "__qualname__": model_class.__qualname__, "__doc__": model_class.__doc__}
+    told = {
+        "__module__": model_class.__module__,
+        "__qualname__": model_class.__qualname__,
+        "__doc__": model_class.__doc__,
+    }
     parts: dict[str, Any] = {"forward": forward, "loss_function": loss_function, "__reduce__": reduce}
     return type(model_class.__name__, (model_class,), {**told, **parts, "without_linear_loss": model_class})
-
-
-def _scores(head: torch.nn.Linear, input: Tensor) -> UnstoredScores:
-    """What the head returns instead of scores."""
-    if hasattr(head.weight, "device_mesh"):
-        raise TypeError("the head's weight is sharded (a DTensor); keep the head whole to use linear_loss.")
-    return UnstoredScores(input, head.weight, head.bias)
 
 
 def _causal_loss(
@@ -182,6 +194,9 @@ def _remove(model: Any) -> None:
     model_class = getattr(type(model), "without_linear_loss", None)
     if model_class is not None:
         model.__class__ = model_class
+        head: Any = model.get_output_embeddings()
+        if type(head) is UnstoringLinear:
+            head.__class__ = torch.nn.Linear  # type: ignore[assignment]
 
 
 def _rebuild(model_class: type[Any], options: dict[str, Any]) -> Any:

@@ -38,8 +38,14 @@ class UnstoredScores:
         """`linear_loss` of these scores; a softcap and temperature apply to them as they are.
 
         Raises:
+            TypeError: there is no memory behind the weight any more.
             ValueError: a softcap where the network has its own.
         """
+        if not torch.compiler.is_compiling() and self.weight.numel() and not self.weight.untyped_storage().size():
+            # FSDP gathers a weight for its module's forward alone; afterwards there is no memory behind it.
+            raise TypeError(
+                "the head's weight is sharded and freed again; keep the head in FSDP's root group, unsharded."
+            )
         scores = self if softcap is None else (self / softcap).tanh() * softcap
         result: Tensor = linear_loss(
             scores.input,
