@@ -382,7 +382,7 @@ def test_a_second_call_replaces_the_first():
     assert type(model) is model_class
 
 
-def train(model, steps=15):
+def train(model, steps=12):
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for step in range(steps):
@@ -400,7 +400,7 @@ def test_training_takes_the_same_course(name):
     want, model = train(build(name)), build(name)
     use_linear_loss(model, max_memory=4096)
     got = train(model)
-    assert want[-1] < 0.9 * want[0]
+    assert want[-1] < want[0] - 0.2
     torch.testing.assert_close(got, want, rtol=1e-4, atol=0)
 
 
