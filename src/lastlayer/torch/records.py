@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.fx.experimental.symbolic_shapes import guard_scalar
 
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.names import resolve
@@ -15,8 +16,15 @@ def key_of(mapping: ProbabilityMapping) -> str:
     """The string under which operators find the record; a parameter of rows is left out, see `row_parameter`."""
     known = MAPPINGS.get(mapping.name)
     if known is not None and mapping.evaluate is known.evaluate:
-        return mapping.name if row_parameter(mapping) is not None else mapping.label
+        return mapping.name if row_parameter(mapping) is not None else _with_constants(mapping).label
     return _key_of_users_own(mapping)
+
+
+def _with_constants(mapping: ProbabilityMapping) -> ProbabilityMapping:
+    """Under tracing: a number that the graph would keep open is fixed, since it becomes part of a name."""
+    if not torch.compiler.is_compiling():
+        return mapping
+    return mapping.replace(**{name: guard_scalar(value) for name, value in mapping.values.items()})
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
