@@ -114,5 +114,5 @@ def test_inductor():
     with warnings.catch_warnings():
         # Its first import warns of torch's own deprecations.
         warnings.simplefilter("ignore", DeprecationWarning)
-        import torch._inductor.compile_fx  # noqa: F401
+        import torch._inductor.compile_fx
     assert_same(function, scores_for("softmax"), *head_for("softmax"), backend="inductor")

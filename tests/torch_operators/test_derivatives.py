@@ -36,9 +36,9 @@ def test_grad_vmap_and_their_nesting(name):
     close(func.grad(loss_of)(x[0], labels[0]), gradients[0])
     close(func.vmap(func.grad(loss_of))(x, labels), torch.stack(gradients))
     for evaluate in (ll.probabilities, ll.log_probabilities):
-        # Along another axis, and with the classes in the middle.
-        got = func.vmap(lambda s: evaluate(s, mapping=name, axis=0), in_dims=2, out_dims=2)(x.permute(0, 2, 1))
-        close(got, evaluate(x.permute(0, 2, 1), mapping=name, axis=1).transpose(0, 1).transpose(0, 1))
+        # Mapped along the last axis, with the classes in the middle.
+        got = func.vmap(lambda s: evaluate(s, mapping=name, axis=1), in_dims=2, out_dims=2)(x.permute(0, 2, 1))
+        close(got, evaluate(x.permute(0, 2, 1), mapping=name, axis=1))
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -112,6 +112,8 @@ FORWARD = {
 }
 
 
+# torch's own, when it first takes a forward-mode derivative.
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("function", FORWARD.values(), ids=FORWARD)
 def test_forward_mode_is_refused(function):
     x = scores_for("softmax").detach()
@@ -140,7 +142,7 @@ def test_autocast_casts_as_linear_does():
         *(t.detach().bfloat16().double() for t in (input, weight)), LABELS, bias=bias.bfloat16().double()
     )
     # Scores below 8 in bfloat16 are rounded by at most 2^-7 (half a unit), and the loss moves by twice that at most.
-    assert 0 < abs(float(value) - float(exact)) < 2 * 2**-7
+    assert 0 < abs(float(value.detach()) - float(exact.detach())) < 2 * 2**-7
     half = [t.detach().bfloat16().requires_grad_() for t in (input, weight, bias)]
     expected = torch.autograd.grad(linear_loss(*half[:2], LABELS, bias=half[2]), half)
     for got, want in zip(gradients, expected, strict=True):
