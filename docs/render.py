@@ -8,11 +8,12 @@ python docs/render.py [--check]
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import lastlayer as ll
-from lastlayer.benchmark import Record, figure
+from lastlayer.benchmark import Record, figure, linear
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.comparison.markdown import page, table
@@ -43,7 +44,9 @@ def benchmarks(root: Path) -> dict[Path, str]:
     records = {
         name: Record.from_json(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()
     }
-    files = {root / "docs" / "benchmarks.md": benchmark_page(records)}
+    heads = [root / "benchmarks" / "results" / f"linear-{device}.json" for device in ("cpu", "cuda")]
+    sections = [linear.section(json.loads(path.read_text(encoding="utf-8"))) for path in heads if path.exists()]
+    files = {root / "docs" / "benchmarks.md": "\n".join([benchmark_page(records), *sections])}
     for name, record in records.items():
         path = root / "docs" / figure_name(name)
         drawn = path.read_text(encoding="utf-8") if path.exists() else ""

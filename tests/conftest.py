@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 # Before SciPy is imported: scikit-learn then checks array-API input too.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# Triton reads this where it is first imported, which torch or transformers may do before tests/triton: without a GPU its kernels
+# run in its interpreter.
+if not Path("/dev/nvidiactl").exists():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 import array_api_strict
 import numpy as np

@@ -34,6 +34,13 @@ def test_python_examples_run():
     assert result.failed == 0
 
 
+def test_examples_of_the_torch_page_run():
+    page = README.parent / "docs" / "torch.md"
+    result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)", TEXT):
         assert (README.parent / target).exists(), target

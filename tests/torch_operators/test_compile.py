@@ -51,9 +51,7 @@ def test_options_and_dtypes(dtype):
     targets = soft_targets()
 
     def function(scores, input, weight, bias):
-        total, denominator = ll.loss(
-            scores, targets, reduction="parts", z_loss=1e-2, softcap=3.0, temperature=1.3
-        )
+        total, denominator = ll.loss(scores, targets, reduction="parts", z_loss=1e-2, softcap=3.0, temperature=1.3)
         found = linear_statistics(input, weight, LABELS.clamp(min=0), bias=bias)
         return total / denominator + ll.logsumexp(scores).sum() + found.log_prob.sum() + found.entropy.sum()
 
@@ -116,5 +114,5 @@ def test_inductor():
     with warnings.catch_warnings():
         # Its first import warns of torch's own deprecations.
         warnings.simplefilter("ignore", DeprecationWarning)
-        import torch._inductor.compile_fx  # noqa: F401
+        import torch._inductor.compile_fx
     assert_same(function, scores_for("softmax"), *head_for("softmax"), backend="inductor")

@@ -141,5 +141,6 @@ def test_linear_statistics(name, dtype):
     wide = torch.float64 if dtype == torch.float64 else torch.float32
     cotangents = [drawn(ROWS, seed=i, dtype=wide) for i in range(3)]
     opcheck(
-        OPERATORS.linear_statistics_backward.default, (*cotangents, *(t.detach() for t in head), *rest, True, True, True)
+        OPERATORS.linear_statistics_backward.default,
+        (*cotangents, *(t.detach() for t in head), *rest, True, True, True),
     )

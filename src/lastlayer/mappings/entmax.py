@@ -7,7 +7,7 @@ from typing import Any
 from lastlayer.mappings.exact import extended_sum
 from lastlayer.mappings.normalized import NormalizedPoint, device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
-from lastlayer.mappings.regularized import regularized
+from lastlayer.mappings.regularized import positive_or_one, regularized
 from lastlayer.mappings.softmax import SOFTMAX
 from lastlayer.mappings.softmax import carry as softmax_carry
 from lastlayer.mappings.sparsemax import threshold as sparsemax_threshold
@@ -112,6 +112,13 @@ def budget(alpha: Any) -> Budget:
     return Budget("backward", float32=4, float64=4)
 
 
+def tangent(p: Array, xp: Namespace, alpha: Any) -> Array:
+    """s = p^(2−α) on the support."""
+    if not isinstance(alpha, (int, float)):
+        alpha = xp.astype(xp.asarray(alpha), p.dtype)[..., None]
+    return xp.where(p > 0, positive_or_one(p, xp) ** (2.0 - alpha), p * 0.0)
+
+
 ENTMAX = regularized(
     name="entmax",
     summary="Between softmax (alpha = 1) and sparsemax (alpha = 2): sparse, but smoother than sparsemax.",
@@ -120,6 +127,7 @@ ENTMAX = regularized(
     evaluate=evaluate,
     oracle=oracle,
     regularizer_oracle=regularizer,
+    tangent=tangent,
     laws=frozenset({"sums_to_one", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}),
     budget=budget(1.5),
     budget_at=budget,

@@ -171,6 +171,8 @@ class ProbabilityMapping:
     regularizer_oracle: Callable[..., Any] | None = None
     #: The error bound at given parameter values, where it depends on them: (**parameters) → Budget.
     budget_at: Callable[..., Budget] | None = None
+    #: s(p), shape (..., K), where the Jacobian of p is diag(s) − s sᵀ / Σs, for the regularized family: (p, xp, **parameters).
+    tangent: Callable[..., Array] | None = None
     #: What a row of −inf alone gives: NaN, or the limit of equal scores that fall without bound.
     row_of_minus_inf: Literal["nan", "limit"] = "nan"
     #: Why a study leaves the mapping out unless it is asked for; empty when it is studied by default.

@@ -54,6 +54,7 @@ SPARSEMAX = regularized(
     evaluate=evaluate,
     oracle=oracle,
     regularizer_oracle=regularizer,
+    tangent=lambda p, xp: xp.where(p > 0, p * 0.0 + 1.0, p * 0.0),
     laws=frozenset({"sums_to_one", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}),
     budget=Budget("absolute", float32=2, float64=2),
     linear=LinearModel(lambda f: f - f.mean(), intercept_constraint="sum_to_zero"),

@@ -66,7 +66,7 @@ FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager)
 
 TORCH = Implementation(
     name="torch",
-    description="torch tensors, with gradients, by operators: native kernels on the CPU, formulas elsewhere",
+    description="torch tensors, with gradients, by operators: native kernels on the CPU, Triton kernels on CUDA, else formulas",
     serves=_serves,
     evaluate=_evaluate,
     loss=_loss,

@@ -1,4 +1,4 @@
-"""Rows of plain tensors by whatever serves their device: native kernels on the CPU, else the formulas."""
+"""Rows of plain tensors by whatever serves them: native kernels on the CPU, Triton kernels on CUDA, else the formulas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from lastlayer.dispatch import portable_evaluate, portable_loss
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch import cpu
+from lastlayer.torch import cpu, gpu
 
 
 def is_plain(tensor: Any) -> bool:
@@ -21,12 +21,19 @@ def is_plain(tensor: Any) -> bool:
     )
 
 
+def has_kernels(mapping: ProbabilityMapping, scores: torch.Tensor) -> bool:
+    """Whether compiled kernels serve every quantity of these rows."""
+    return cpu.serves(mapping, scores) or gpu.serves(mapping, scores, "loss")
+
+
 def evaluate_rows(
     mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
 ) -> torch.Tensor:
     """A quantity of every row, without gradient tracking."""
     if cpu.serves(mapping, scores):
         return cpu.evaluate(mapping, scores, quantity, out)
+    if gpu.serves(mapping, scores, quantity):
+        return gpu.evaluate(mapping, scores, quantity, out)
     result: torch.Tensor = portable_evaluate(mapping, scores.detach(), quantity)
     return result
 
@@ -43,4 +50,6 @@ def loss_rows(
     """The loss, reduced, and its gradient where asked for, without gradient tracking; `out` may be the scores."""
     if cpu.serves(mapping, scores):
         return cpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out)
+    if gpu.serves(mapping, scores, "loss"):
+        return gpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out)
     return portable_loss(mapping, scores.detach(), targets.detach(), is_soft, options, with_gradient)

@@ -95,7 +95,7 @@ class Accumulator:
     def _add_weight(self, slopes: Tensor, part: Tensor) -> None:
         if self.weight.dtype == slopes.dtype:
             if self._has_weight:
-                self.weight.addmm_(slopes.T, part)
+                torch.addmm(self.weight, slopes.T, part, out=self.weight)
             else:
                 torch.mm(slopes.T, part, out=self.weight)
         else:
@@ -141,7 +141,6 @@ def loss_of_blocks(
     rows = rows_that_count(targets, is_soft, options)
     dtype = torch.promote_types(input.dtype, torch.float32)
     losses = input.new_zeros(input.shape[0], dtype=dtype)
-    count = input.shape[0] if rows is None else rows.shape[0]
     sums = Accumulator(input, weight, bias, wanted, is_alone=input.shape[0] <= height)
     sums.start(has_left_out_rows=rows is not None)
     for block in scores_of_blocks(input, weight, bias, height, rows):

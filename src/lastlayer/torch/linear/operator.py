@@ -106,10 +106,14 @@ def _(upstream: Tensor, scale: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *tensors, ctx.rest = *inputs[:7], inputs[7:]
     ctx.mark_non_differentiable(*output[1:])
+    # Else autograd makes zeros as large as the kept sums, for the gradients that they do not have.
+    ctx.set_materialize_grads(False)
     ctx.save_for_backward(*output[2:], *tensors)
 
 
-def _backward(ctx: Any, upstream: Tensor, *nothing: Any) -> tuple[Any, ...]:
+def _backward(ctx: Any, upstream: Tensor | None, *nothing: Any) -> tuple[Any, ...]:
+    if upstream is None:
+        return (None,) * (COUNT + 7)
     gradients = product_of_head(upstream, *ctx.saved_tensors, *ctx.rest)
     each = (g if w else None for g, w in zip(gradients, ctx.rest[-3:], strict=True))
     return *each, *[None] * (COUNT + 4)

@@ -11,8 +11,8 @@ from lastlayer.activation import Activation
 from lastlayer.dispatch import loss_dtype
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
-from lastlayer.torch.operators.evaluate import pull_back
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
+from lastlayer.torch.products import pull_back_rows
 from lastlayer.torch.records import record_of
 from lastlayer.torch.rows import evaluate_rows
 
@@ -149,11 +149,11 @@ def _of_formulas(
 ) -> Tensor:
     """The same by the record's vector–Jacobian products: of log p at the label, of p for −Σ p log p, of Z."""
     at_label = torch.zeros_like(scores).scatter_(1, place, in_log_prob.to(scores.dtype))
-    slopes = pull_back(mapping, scores, at_label, "log_probabilities")
+    slopes = pull_back_rows(mapping, scores, at_label, "log_probabilities")
     logs = evaluate_rows(mapping, scores, "log_probabilities")
     cotangent = torch.where(logs == -float("inf"), 0.0, -in_entropy * (logs + 1.0))
-    slopes = slopes + pull_back(mapping, scores, cotangent, "probabilities")
-    return slopes + pull_back(mapping, scores, in_partition[:, 0], "log_partition")
+    slopes = slopes + pull_back_rows(mapping, scores, cotangent, "probabilities")
+    return slopes + pull_back_rows(mapping, scores, in_partition[:, 0], "log_partition")
 
 
 @linear_statistics_operator.register_fake

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.torch as xp
 import torch
 
-from lastlayer.dispatch import working_dtype
-from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.operators.transforms import all_at_once, differentiable
+from lastlayer.torch.products import pull_back, pull_back_rows
 from lastlayer.torch.records import record_of
 from lastlayer.torch.rows import evaluate_rows
 
@@ -35,21 +33,7 @@ def evaluate_backward(
     cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str
 ) -> Tensor:
     """The cotangent of a quantity pulled back to the scores."""
-    return pull_back(record_of(mapping, parameter), scores, cotangent, quantity).contiguous()
-
-
-def pull_back(record: ProbabilityMapping, scores: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
-    """The record's vector–Jacobian product in the working dtype, rounded once."""
-    wide = scores.to(working_dtype(scores, xp))
-    point, cotangent = record.at(wide, xp), cotangent.to(wide.dtype)
-    if quantity == "probabilities":
-        product = point.vjp(cotangent)
-    elif quantity == "log_probabilities":
-        product = point.log_vjp(cotangent)
-    else:
-        product = cotangent[..., None] * point.partition_gradient()
-    result: Tensor = product.to(scores.dtype)
-    return result
+    return pull_back_rows(record_of(mapping, parameter), scores, cotangent, quantity).contiguous()
 
 
 @evaluate.register_fake

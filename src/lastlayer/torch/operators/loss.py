@@ -63,10 +63,15 @@ def _(upstream: Tensor, gradient: Tensor, scores: Tensor, *arguments: Any) -> Te
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     scores, targets, weight, sample_weight, parameter, *ctx.rest, _ = inputs
+    ctx.mark_non_differentiable(*output[1:])
+    # Else autograd makes zeros as large as the kept gradient, for the gradient that it does not have.
+    ctx.set_materialize_grads(False)
     ctx.save_for_backward(output[2], scores, targets, weight, sample_weight, parameter)
 
 
-def _backward(ctx: Any, upstream: Tensor, *nothing: Any) -> tuple[Any, ...]:
+def _backward(ctx: Any, upstream: Tensor | None, *nothing: Any) -> tuple[Any, ...]:
+    if upstream is None:
+        return (None,) * (COUNT + 2)
     return _product(upstream, *ctx.saved_tensors, *ctx.rest), *[None] * (COUNT + 1)
 
 

@@ -109,5 +109,5 @@ def has_tangent(value: Any) -> bool:
         # Outside every dual level nothing has one, and that is cheap to see.
         forward_ad._current_level >= 0
         and isinstance(value, torch.Tensor)
-        and forward_ad.unpack_dual(value).tangent is not None
+        and forward_ad.unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
     )

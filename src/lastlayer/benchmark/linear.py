@@ -1,0 +1,42 @@
+"""The record of benchmarks/linear.py in words: the linear head beside the bare products and its peers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def section(record: dict[str, Any]) -> str:
+    """A section of the benchmarks page: one table a shape, times as ratios to the three bare matrix products."""
+    facts = record["facts"]
+    where = "CPU" if facts["device"] == "cpu" else facts["device"]
+    lines = [
+        f"## The linear head, forward and backward ({where})",
+        "",
+        f"Recorded {facts['date']} with torch {facts['versions']['torch']}, {facts['threads']} threads, by "
+        "`python benchmarks/linear.py`. Time over the three matrix products that any method must do, whole and into "
+        "buffers that lie ready, in the same run; peak memory above inputs, weights and returned gradients, in a fresh process; "
+        "largest errors of the gradients relative to their largest entry, against float64.",
+    ]
+    for row in record["rows"]:
+        lines += ["", *_table(row)]
+    for who, remedy in facts["left_out"].items():
+        lines += ["", f"{who} was left out: {remedy}."]
+    return "\n".join(lines) + "\n"
+
+
+def _table(row: dict[str, Any]) -> list[str]:
+    rows, features, classes = row["shape"]
+    base = row["seconds"]["products"]["median"]
+    lines = [
+        f"**N = {rows}, D = {features}, K = {classes}, {row['dtype']}** (products: {base:.2f} s)",
+        "",
+        "| | time ÷ products | MiB above gradients | error of input's, weight's gradient |",
+        "|---|---|---|---|",
+    ]
+    for who, seconds in row["seconds"].items():
+        if who == "products":
+            continue
+        wrong = row["errors"].get(who)
+        errors = "" if wrong is None else f"{wrong['grad_input']:.0e}, {wrong['grad_weight']:.0e}"
+        lines.append(f"| {who} | {seconds['median'] / base:.2f} | {row['peak_bytes'][who] / 2**20:.0f} | {errors} |")
+    return lines

@@ -1,0 +1,7 @@
+"""Triton kernels of rows for CUDA, on raw tensors: softmax, sparsemax and 1.5-entmax, their losses and gradients."""
+
+from lastlayer.kernels.triton.evaluate import evaluate
+from lastlayer.kernels.triton.loss import loss
+from lastlayer.kernels.triton.serves import serves
+
+__all__ = ["evaluate", "loss", "serves"]

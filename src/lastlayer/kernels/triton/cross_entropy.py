@@ -1,0 +1,176 @@
+"""Cross-entropy of rows, −Σ y log p with every option, and its gradient where the scores lie or elsewhere.
+
+With T = Σ y: loss = T·log(Σ / top) + Σ y·(max − x), every term ≥ 0, and gradient p·(T − y) − y·(1 − p), in which 1 − p of the
+largest class is made of the others. Losses and gradients are the rows' own, not reduced.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from lastlayer.kernels.triton.activation import activate, pull_back
+from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weight_of, weights_of
+from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
+from lastlayer.kernels.triton.softmax import (
+    below_maximum,
+    inverse_of_total,
+    log_of_total,
+    log_partition,
+    times_pair,
+)
+from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
+from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
+
+
+@triton.jit
+def distances(b_x, b_y, largest):
+    """y·(max − x), zero where y is, even at −∞."""
+    return tl.where(b_y != 0.0, b_y * -below_maximum(b_x, largest[:, None]), 0.0)
+
+
+@triton.jit
+def spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull):
+    """Of targets on many classes: row weight·(p (T − y) − y (1 − p)) + pull·p, `rest` being 1 − p of the largest."""
+    b_rest = tl.where(b_x == largest[:, None], rest[:, None], 1.0 - b_p)
+    b_elsewhere = tl.fma(row_weight[:, None], total[:, None] - b_y, pull[:, None])
+    return tl.fma(b_p, b_elsewhere, -(row_weight[:, None] * b_y) * b_rest)
+
+
+@triton.jit
+def gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull):
+    """The entry of a label that has all of T: pull·p − row weight·T·(1 − p)."""
+    rest = tl.where(x_label == largest, rest, 1.0 - p_label)
+    return tl.fma(p_label, pull, -(row_weight * total) * rest)
+
+
+@triton.jit
+def loss_of_label(x_label, largest, total, log_total, log_total_low):
+    """T·((max − x) + log(Σ / top)), zero where the label weighs nothing."""
+    distance, distance_low = two_sum(largest, -x_label)
+    distance = -below_maximum(x_label, largest)
+    distance_low = tl.where(distance < float("inf"), distance_low, 0.0)
+    # At the maximum itself, infinite or not, there is no distance.
+    distance_low = tl.where(x_label == largest, 0.0, distance_low)
+    return tl.where(total != 0.0, total * (distance + (log_total + (distance_low + log_total_low))), 0.0 * log_total)
+
+
+@triton.jit
+def cross_entropy(
+    scores,
+    targets,
+    weight,
+    sample_weight,
+    losses,
+    gradient,
+    N,
+    K,
+    stride_scores,
+    stride_targets,
+    stride_gradient,
+    ignore_index,
+    keep,
+    even,
+    z_loss,
+    softcap,
+    temperature,
+    IS_SOFT: tl.constexpr,
+    HAS_WEIGHT: tl.constexpr,
+    HAS_SAMPLE_WEIGHT: tl.constexpr,
+    HAS_SMOOTHING: tl.constexpr,
+    HAS_Z_LOSS: tl.constexpr,
+    HAS_SOFTCAP: tl.constexpr,
+    HAS_TEMPERATURE: tl.constexpr,
+    HAS_GRADIENT: tl.constexpr,
+    IS_SINGLE: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Losses, and gradients of scores that are read before they may be overwritten."""
+    IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
+    i_rows, m_rows = rows_of_program(N, ROWS)
+    o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
+    o_block = tl.arange(0, BLOCK)
+    label, row_weight, m_counted, m_read = rows_that_count(
+        targets, sample_weight, i_rows, m_rows, K, ignore_index, IS_SOFT, HAS_SAMPLE_WEIGHT
+    )
+    total = total_of_targets(
+        targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT, ROWS, BLOCK
+    )
+    if IS_SINGLE:
+        b_raw, b_x = load_scores(
+            scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+        )
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x)
+    else:
+        largest, frame, top, others, others_low = statistics_of_blocks(
+            scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, ROWS, BLOCK
+        )
+    log_total, log_total_low = log_of_total(top, others, others_low)
+    inverse, inverse_low = inverse_of_total(top, others, others_low)
+    # 1 − p of the largest class.
+    rest = tl.fma(others, inverse, others * inverse_low)
+
+    loss = total * log_total
+    pull = tl.zeros_like(loss)
+    if HAS_Z_LOSS:
+        z = log_partition(largest, top + others, log_total, log_total_low)
+        pull = 2.0 * z_loss * z * row_weight
+    if not IS_SPREAD:
+        x_label = tl.load(scores + o_scores + label, mask=m_read, other=float("-inf")).to(tl.float32)
+        x_label = activate(x_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+        loss = loss_of_label(x_label, largest, total, log_total, log_total_low)
+        # Of the other classes, row weight·T·p + pull·p.
+        factor, factor_low = two_product(tl.fma(row_weight, total, pull), inverse)
+        factor_low = tl.fma(tl.fma(row_weight, total, pull), inverse_low, factor_low)
+        weight_label = weight_of(x_label, largest, frame)
+        p_label = tl.fma(weight_label, inverse, weight_label * inverse_low)
+        own = gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull)
+
+    b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
+    b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
+    if IS_SPREAD or HAS_GRADIENT:
+        # Every thread has read the label's score before the first gradient may overwrite it.
+        tl.debug_barrier()
+        blocks = tl.cdiv(K, BLOCK)
+        for i in range(blocks):
+            # From the end: what was read last is still in the cache.
+            o_classes = (blocks - 1 - i) * BLOCK + o_block
+            if not IS_SINGLE:
+                b_raw, b_x = load_scores(
+                    scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                )
+            if HAS_GRADIENT and not IS_SINGLE:
+                b_weights = weights_of(b_x, largest, frame)
+            if IS_SPREAD:
+                b_y = target_tile(
+                    targets,
+                    weight,
+                    o_targets,
+                    m_read,
+                    o_classes,
+                    K,
+                    label,
+                    keep,
+                    even,
+                    IS_SOFT,
+                    HAS_SMOOTHING,
+                    HAS_WEIGHT,
+                )
+                b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
+            if HAS_GRADIENT:
+                if IS_SPREAD:
+                    b_p = times_pair(b_weights, inverse, inverse_low)
+                    b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
+                else:
+                    b_gradient = times_pair(b_weights, factor, factor_low)
+                    b_gradient = tl.where(o_classes[None, :] == label[:, None], own[:, None], b_gradient)
+                b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+                b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
+                store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
+    if IS_SPREAD:
+        spread, lost = sum_of_row(b_sum, b_lost)
+        loss = loss + (spread + lost)
+    if HAS_Z_LOSS:
+        loss = tl.fma(z_loss * z, z, loss)
+    tl.store(losses + i_rows, tl.where(m_counted, row_weight * loss, 0.0), mask=m_rows)

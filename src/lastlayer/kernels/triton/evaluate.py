@@ -1,0 +1,55 @@
+"""Host function: a quantity of every row of raw tensors."""
+
+from __future__ import annotations
+
+import torch
+
+from lastlayer.kernels.triton.launch import launch_for
+from lastlayer.kernels.triton.serves import check, check_rows
+from lastlayer.kernels.triton.softmax import softmax_forward
+from lastlayer.kernels.triton.tsallis import tsallis_forward
+
+
+def evaluate(
+    scores: torch.Tensor,
+    quantity: str,
+    mapping: str,
+    parameter: float | None = None,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Probabilities, their logarithms (N, K), or the log-partition (N,), of scores (N, K) with contiguous classes.
+
+    Nothing waits for the device. Edges are those of the mapping's record: NaN or nothing above −∞ in a row → NaN in that
+    row alone; +∞ → shared equally by the classes that have it.
+
+    Args:
+        scores: float32, float16 or bfloat16; rows may have any stride.
+        quantity: "probabilities", "log_probabilities" or "log_partition".
+        mapping: "softmax", "sparsemax" or "entmax".
+        parameter: 1.5 or None for entmax.
+        out: where to write, of the result's shape and the scores' dtype; it may be the scores themselves.
+
+    Raises:
+        TypeError, ValueError: what was asked for has no kernel.
+    """
+    check(mapping, parameter, quantity, scores)
+    rows, classes = scores.shape
+    if quantity == "log_partition":
+        result = torch.empty(rows, dtype=scores.dtype, device=scores.device) if out is None else out
+        if tuple(result.shape) != (rows,):
+            raise ValueError(f"out has the shape {tuple(result.shape)}; it must be ({rows},).")
+    else:
+        result = torch.empty(rows, classes, dtype=scores.dtype, device=scores.device) if out is None else out
+        check_rows("out", result, (rows, classes))
+    if rows == 0:
+        return result
+    arguments = (scores, result, rows, classes, scores.stride(0), result.stride(0))
+    # A kernel runs on the current device, which need not be the scores'.
+    with torch.cuda.device_of(scores):
+        if mapping == "softmax":
+            launch = launch_for(rows, classes, "few")
+            softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
+        else:
+            launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")
+            tsallis_forward[launch.grid](*arguments, QUANTITY=quantity, IS_SQUARE=mapping == "entmax", **launch.sizes)
+    return result

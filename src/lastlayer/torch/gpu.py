@@ -1,0 +1,117 @@
+"""CUDA tensors on the Triton kernels, by rows. Nothing here waits for the device."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import torch
+
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import MAPPINGS, ProbabilityMapping
+from lastlayer.torch.reduction import inverse, row_denominators
+
+Tensor = torch.Tensor
+
+
+@cache
+def _kernels() -> Any:
+    """The kernels, None where Triton is not installed; it comes with torch's builds for GPUs."""
+    if importlib.util.find_spec("triton") is None:
+        return None
+    import lastlayer.kernels.triton
+
+    return lastlayer.kernels.triton
+
+
+def is_device(tensor: Tensor) -> bool:
+    """Whether the kernels run where the tensor lies."""
+    return tensor.device.type == "cuda"
+
+
+def _parameter(mapping: ProbabilityMapping) -> float | None:
+    value = next(iter(mapping.values.values()), None)
+    # A parameter of rows has no kernel; no kernel has the parameter NaN.
+    return value if value is None or isinstance(value, (int, float)) else float("nan")
+
+
+def serves(mapping: ProbabilityMapping, scores: Tensor, quantity: str) -> bool:
+    """Whether a built-in mapping has a kernel for this quantity of these scores."""
+    known = MAPPINGS.get(mapping.name)
+    return (
+        is_device(scores)
+        and known is not None
+        and mapping.evaluate is known.evaluate
+        and _kernels() is not None
+        and _kernels().serves(mapping.name, _parameter(mapping), quantity, scores.dtype)
+    )
+
+
+def evaluate(mapping: ProbabilityMapping, scores: Tensor, quantity: str, out: Tensor | None = None) -> Tensor:
+    """A quantity of every row, in `out` where its memory allows."""
+    rows = _rows(scores)
+    place = None if out is None or not _is_rows(out) or quantity == "log_partition" else _rows(out)
+    result = _kernels().evaluate(rows, quantity, mapping.name, _parameter(mapping), place)
+    if place is not None and out is not None:
+        return out
+    return result.reshape(scores.shape[:-1] if quantity == "log_partition" else scores.shape)
+
+
+def loss(
+    mapping: ProbabilityMapping,
+    scores: Tensor,
+    targets: Tensor,
+    is_soft: bool,
+    options: LossOptions,
+    with_gradient: bool,
+    out: Tensor | None = None,
+) -> tuple[Any, Tensor | None]:
+    """The loss, reduced, and its gradient, in `out` where its memory allows.
+
+    Losses are summed in float64. The mean's denominator is known from the labels, so that the kernel writes gradients that
+    are already divided by it.
+    """
+    rows, flat = _rows(scores), targets.reshape(-1, scores.shape[-1]) if is_soft else targets.reshape(-1)
+    if options.sample_weight is not None:
+        options = replace(options, sample_weight=options.sample_weight.reshape(-1))
+    counts = row_denominators(flat, is_soft, options)
+    weights = options.sample_weight
+    if options.reduction == "mean":
+        scale = inverse(counts.sum())
+        weights = scale.expand(rows.shape[0]) if weights is None else weights * scale
+    place = None if out is None or not _is_rows(out) else _rows(out)
+    losses, gradient = _kernels().loss(
+        rows,
+        flat.contiguous(),
+        mapping=mapping.name,
+        parameter=_parameter(mapping),
+        weight=options.weight,
+        sample_weight=weights,
+        ignore_index=options.ignore_index,
+        label_smoothing=options.label_smoothing,
+        z_loss=options.z_loss,
+        temperature=options.activation.temperature,
+        softcap=options.activation.softcap,
+        with_gradient=with_gradient,
+        out=place,
+    )
+    if gradient is not None:
+        gradient = out if place is not None else gradient.reshape(scores.shape)
+    if options.reduction == "none":
+        return losses.reshape(scores.shape[:-1]), gradient
+    total = losses.sum(dtype=torch.float64).to(losses.dtype)
+    if options.reduction == "parts":
+        return (total, counts.sum().to(losses.dtype)), gradient
+    return total, gradient
+
+
+def _is_rows(tensor: Tensor) -> bool:
+    """Whether the tensor is (N, K) rows in its own memory."""
+    return tensor.is_contiguous() or (tensor.ndim == 2 and tensor.stride(-1) == 1)
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    rows = tensor.detach().reshape(-1, tensor.shape[-1])
+    return rows if rows.stride(-1) == 1 else rows.contiguous()

@@ -1,0 +1,66 @@
+"""Backward of probabilities, logarithms and log-partitions from what the kernels compute, against the formulas in float64."""
+
+from __future__ import annotations
+
+import array_api_compat.torch
+import pytest
+import torch
+
+import lastlayer as ll
+from lastlayer.functions.names import resolve_mapping
+from lastlayer.torch.products import pull_back, pull_back_rows
+from lastlayer.torch.rows import has_kernels
+
+SPECS = [*ll.MAPPINGS, "entmax:alpha=1.3", "entmax:alpha=2.5", "entmax:alpha=1", "taylor:order=4"]
+QUANTITIES = ("probabilities", "log_probabilities", "log_partition")
+
+
+def rows(name, dtype):
+    generator = torch.Generator().manual_seed(5)
+    x = 2 * torch.randn(200, 33, dtype=torch.float64, generator=generator)
+    x = x.abs() if name == "ratio" else x
+    v = torch.randn(200, 33, dtype=torch.float64, generator=generator)
+    v[:, 3] = 0.0
+    return x.to(dtype), v.to(dtype)
+
+
+@pytest.mark.skipif(ll.dispatch.instruction_set() is None, reason="built without kernels; install a C++ compiler")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("name", SPECS)
+def test_products(name, quantity, dtype):
+    mapping = resolve_mapping(name)
+    x, v = rows(name, dtype)
+    assert has_kernels(mapping, x)
+    v = v[:, 0] if quantity == "log_partition" else v
+    truth = pull_back(mapping, x.double(), v.double(), quantity)
+    got = pull_back_rows(mapping, x, v, quantity)
+    assert got.dtype == dtype
+    scale = truth.abs().amax(1)
+    if quantity == "probabilities":
+        # Differences of cotangents cancel; what they are weighted by does not.
+        p = ll.probabilities(x.double(), mapping=mapping)
+        weights = p if mapping.tangent is None else mapping.tangent(p, array_api_compat.torch, **mapping.values)
+        scale = scale + (weights * v.double().abs()).sum(1)
+    worst = ((got.double() - truth).abs().amax(1) / scale.clamp(min=1e-30)).max()
+    # In float64 the probabilities at the edge of a support, of which s / p is made, have few digits of their own.
+    is_edge = dtype == torch.float64 and mapping.family == "regularized"
+    assert worst <= (2000 if is_edge else 4) * torch.finfo(dtype).eps
+
+
+def test_a_confident_class_keeps_its_gradient():
+    x = torch.tensor([[0.0, -30.0]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(-ll.log_softmax(x)[0, 0], x)
+    assert float(gradient[0, 0]) == pytest.approx(-9.357622968839e-14, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_one_bad_row_touches_no_other(name):
+    mapping = resolve_mapping(name)
+    x, v = rows(name, torch.float32)
+    expected = pull_back_rows(mapping, x, v, "probabilities")
+    x[7, 2] = float("nan")
+    got = pull_back_rows(mapping, x, v, "probabilities")
+    assert torch.equal(got[:7], expected[:7])
+    assert torch.equal(got[8:], expected[8:])
+    assert got[7].isnan().any()

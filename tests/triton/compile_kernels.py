@@ -1,0 +1,125 @@
+"""Compiles every kernel for sm_90 without a GPU and prints, as JSON, what became of each. Run by test_triton_compiled.py."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from lastlayer.kernels.triton.cross_entropy import cross_entropy
+from lastlayer.kernels.triton.fenchel_young import fenchel_young
+from lastlayer.kernels.triton.launch import launch_for
+from lastlayer.kernels.triton.softmax import softmax_forward
+from lastlayer.kernels.triton.tsallis import tsallis_forward
+
+OPTIONS = (
+    "HAS_WEIGHT",
+    "HAS_SAMPLE_WEIGHT",
+    "HAS_SMOOTHING",
+    "HAS_Z_LOSS",
+    "HAS_SOFTCAP",
+    "HAS_TEMPERATURE",
+)
+#: (kernel, registers, compile-time values), for some numbers of classes of which each takes another way through the launch rule.
+ROWS = {
+    "softmax": (softmax_forward, "few", {"QUANTITY": "probabilities"}),
+    "log_softmax": (softmax_forward, "few", {"QUANTITY": "log_probabilities"}),
+    "sparsemax": (tsallis_forward, "more", {"QUANTITY": "probabilities", "IS_SQUARE": False}),
+    "entmax": (tsallis_forward, "more", {"QUANTITY": "probabilities", "IS_SQUARE": True}),
+    "log_entmax": (tsallis_forward, "many", {"QUANTITY": "log_probabilities", "IS_SQUARE": True}),
+}
+
+
+def loss_values(has_options: bool, is_soft: bool = False) -> dict[str, Any]:
+    values = dict.fromkeys(OPTIONS, has_options) | {"IS_SOFT": is_soft, "HAS_GRADIENT": True}
+    return values if has_options else values | {"weight": None, "sample_weight": None}
+
+
+LOSSES = {
+    "cross_entropy": (cross_entropy, "few", loss_values(False)),
+    "cross_entropy, all options": (cross_entropy, "many", loss_values(True)),
+    "cross_entropy, soft": (cross_entropy, "many", loss_values(False, True)),
+    "sparsemax loss": (fenchel_young, "many", loss_values(False) | {"IS_SQUARE": False}),
+    "entmax loss": (fenchel_young, "many", loss_values(False) | {"IS_SQUARE": True}),
+    "entmax loss, all options": (fenchel_young, "many", loss_values(True) | {"IS_SQUARE": True}),
+}
+EVERY = tuple(ROWS | LOSSES)
+#: One class, few, many, half types, and the largest single blocks, which leave a thread the fewest registers.
+CASES = {
+    (1, "fp32"): ("log_softmax", "log_entmax", "cross_entropy, all options", "entmax loss, all options"),
+    (64, "fp32"): EVERY,
+    (100_000, "fp32"): EVERY,
+    (4096, "bf16"): ("softmax", "cross_entropy", "entmax loss"),
+    (16384, "fp32"): ("softmax", "log_softmax", "cross_entropy"),
+}
+
+
+def type_of(name: str, dtype: str, is_soft: bool) -> str:
+    if name in ("scores", "out", "gradient"):
+        return f"*{dtype}"
+    if name == "targets":
+        return "*fp32" if is_soft else "*i64"
+    if name in ("weight", "sample_weight", "losses"):
+        return "*fp32"
+    if name.startswith("stride"):
+        return "i64"
+    return "i32" if name in ("N", "K", "ignore_index") else "fp32"
+
+
+def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, dtype: str) -> dict[str, Any]:
+    sizes = dict(launch_for(1024, classes, registers).sizes)
+    options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion")}
+    constants = values | sizes
+    names = kernel.arg_names
+    if classes == 1:
+        # As Triton does at a launch: an argument of 1 is a compile-time value.
+        constants |= {name: 1 for name in names if name in ("N", "K") or name.startswith("stride")}
+    signature = {
+        name: "constexpr" if name in constants else type_of(name, dtype, constants.get("IS_SOFT", False))
+        for name in names
+    }
+    aligned = {
+        (i,): [["tt.divisibility", 16]]
+        for i, name in enumerate(names)
+        if name not in constants and (name == "K" or name.startswith("stride") or signature[name].startswith("*"))
+    }
+    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
+    result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    assembly = result.asm["ptx"]
+    return {
+        "cubin": len(result.asm["cubin"]),
+        "is_fused": result.metadata.enable_fp_fusion,
+        "inexact": sorted(set(re.findall(r"[\w.]*(?:\.approx|\.full|\.ftz)[\w.]*", assembly))),
+        "rounds_to_bf16": "cvt.rn.bf16" in assembly,
+        "is_vectorised": ".v4.b32" in assembly,
+    } | resources(result.asm["cubin"])
+
+
+def resources(cubin: bytes) -> dict[str, int]:
+    """Registers, and bytes of stack: where ptxas spills to."""
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        text = subprocess.run([tool, "--dump-resource-usage", file.name], capture_output=True, text=True, check=True)
+    found = {name: int(value) for name, value in re.findall(r"(REG|STACK|LOCAL):(\d+)", text.stdout)}
+    return {"registers": found["REG"], "spilled": found["STACK"] + found["LOCAL"]}
+
+
+if __name__ == "__main__":
+    print(
+        json.dumps(
+            {
+                f"{name}, {dtype}, {classes} classes": compiled(*(ROWS | LOSSES)[name], classes, dtype)
+                for (classes, dtype), names in CASES.items()
+                for name in names
+            }
+        )
+    )

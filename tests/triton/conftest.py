@@ -1,0 +1,46 @@
+"""Kernels run in Triton's interpreter where there is no GPU, and compiled where there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+if not torch.cuda.is_available():
+    # Before Triton is imported for the first time: it reads this where a kernel is defined, its own included.
+    assert "triton" not in sys.modules or os.environ.get("TRITON_INTERPRET") == "1"
+    os.environ["TRITON_INTERPRET"] = "1"
+if find_spec("triton") is not None:
+    import triton.language as tl
+    from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
+
+    _cast = InterpreterBuilder.cast_impl
+
+    def _cast_as_a_gpu_does(self: InterpreterBuilder, source: TensorHandle, to: tl.dtype) -> TensorHandle:
+        """Rounds float32 to the nearest bfloat16, and knows subnormal ones: the interpreter truncates, and does not."""
+        types = (source.dtype.scalar, to.scalar)
+        if types == (tl.float32, tl.bfloat16):
+            bits = torch.from_numpy(np.ascontiguousarray(source.data)).bfloat16().view(torch.uint16).numpy()
+            return TensorHandle(bits, to.scalar)
+        if types == (tl.bfloat16, tl.float32):
+            return TensorHandle((source.data.astype(np.uint32) << 16).view(np.float32), to.scalar)
+        return _cast(self, source, to)
+
+    InterpreterBuilder.cast_impl = _cast_as_a_gpu_does
+
+
+@pytest.fixture(autouse=True)
+def _quiet_interpreter() -> Iterator[None]:
+    """The interpreter computes in NumPy, which warns of the infinities and NaN that the edges are about."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
