@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -147,6 +148,26 @@ def test_state_dict_is_that_of_torch():
     assert torch.equal(found.argmax, linear(x).argmax(1))
 
 
+def test_class_weight_of_a_head_moves_but_is_no_state():
+    head = lt.LinearLoss(3, CLASSES, class_weight=CLASS_WEIGHT, dtype=torch.float64)
+    assert list(head.state_dict()) == ["weight", "bias"]
+    x, labels = drawn(4, 3), torch.arange(4)
+    expected = torch.nn.functional.cross_entropy(head.scores(x), labels, weight=CLASS_WEIGHT)
+    torch.testing.assert_close(head(x, labels), expected)
+    assert head.to("meta").class_weight.device.type == "meta"
+
+
+def test_a_mapping_is_pickled_by_name():
+    for name in [*ll.MAPPINGS, "entmax:alpha=1.3"]:
+        record = ll.functions.names.resolve_mapping(name)
+        assert pickle.loads(pickle.dumps(record)).label == record.label
+    softmax = ll.MAPPINGS["softmax"]
+    assert pickle.loads(pickle.dumps(softmax)) is softmax
+    # One that was changed is no longer what the name finds.
+    changed = replace(softmax, summary="Mine.")
+    assert copy.deepcopy(changed).summary == "Mine."
+
+
 def test_initialised_like_torch_linear():
     head = lt.LinearLoss(400, 50)
     for parameter in (head.weight, head.bias):
@@ -174,3 +195,5 @@ def test_bad_options_are_refused_at_once():
         lt.LinearLoss(3, 4, smoothing=0.1)
     with pytest.raises(ValueError, match="reduction"):
         lt.LinearLoss(3, 4, reduction="average")
+    with pytest.raises(TypeError, match="sample_weight"):
+        lt.LinearLoss(3, 4, sample_weight=torch.ones(2))

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from lastlayer.activation import Activation
 from lastlayer.functions.losses import loss
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, probabilities
@@ -62,7 +63,8 @@ def _module_of(mapping: ProbabilityMapping) -> type[Probabilities]:
     name = "".join(word.capitalize() for word in mapping.name.split("_"))
     given = "".join(f", {p.name}={p.default}" for p in mapping.parameters)
     words = f"{mapping.equation} along `dim` of scores, as a module: {name}(dim=-1{given})."
-    return type(name, (Probabilities,), {"__init__": initialise, "__doc__": words, "__module__": __name__})
+    # Where the class can be found again by its name, which pickle asks for.
+    return type(name, (Probabilities,), {"__init__": initialise, "__doc__": words, "__module__": "lastlayer.torch"})
 
 
 #: A module a mapping, by its class name: Softmax, Ratio, Sparsemax, Entmax, …
@@ -97,7 +99,8 @@ class MappingLoss(torch.nn.Module):
         softcap: float | None = None,
     ) -> None:
         super().__init__()
-        LossOptions(label_smoothing=label_smoothing, z_loss=z_loss, reduction=reduction)
+        activation = Activation(temperature=temperature, softcap=softcap)
+        LossOptions(label_smoothing=label_smoothing, z_loss=z_loss, reduction=reduction, activation=activation)
         self.mapping = resolve_mapping(mapping)
         self.register_buffer("weight", weight)
         self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
@@ -138,13 +141,21 @@ class LinearLoss(torch.nn.Module):
     Args:
         in_features, out_features: D and K.
         bias: whether there is one.
-        mapping and options: as for `linear_loss`.
+        mapping: a name, a name with parameters, or a `ProbabilityMapping`.
+        class_weight: one weight a class; moved with the module, but no part of its state, which is torch.nn.Linear's.
+        options: ignore_index, label_smoothing, z_loss, temperature, softcap, reduction and max_memory as for `linear_loss`.
+
+    Raises:
+        TypeError: another option.
+        ValueError: an option outside its range.
 
     >>> import torch
     >>> head = LinearLoss(4, 10, mapping="sparsemax")
     >>> head(torch.ones(3, 4), torch.tensor([0, 1, 2])).shape
     torch.Size([])
     """
+
+    class_weight: Tensor | None
 
     def __init__(
         self,
@@ -153,12 +164,16 @@ class LinearLoss(torch.nn.Module):
         bias: bool = True,
         *,
         mapping: str | ProbabilityMapping = "softmax",
+        class_weight: Tensor | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
+        # A wrong option is refused here, not in the first step of training.
+        MappingLoss(mapping, **{name: value for name, value in options.items() if name != "max_memory"})
         self.in_features, self.out_features = in_features, out_features
+        self.register_buffer("class_weight", class_weight, persistent=False)
         self.mapping, self.options = resolve_mapping(mapping), options
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
         self.bias = torch.nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
@@ -172,7 +187,8 @@ class LinearLoss(torch.nn.Module):
 
     def forward(self, input: Tensor, targets: Tensor) -> Any:
         """The loss of inputs (..., D) with labels (...) or soft targets (..., K)."""
-        return linear_loss(input, self.weight, targets, bias=self.bias, mapping=self.mapping, **self.options)
+        told = {"bias": self.bias, "mapping": self.mapping, "class_weight": self.class_weight, **self.options}
+        return linear_loss(input, self.weight, targets, **told)
 
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
         """`linear_statistics` of this head."""

@@ -1,0 +1,30 @@
+"""A built-in mapping is pickled as its name and parameters: its formulas are closures, which no file can hold."""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lastlayer.mappings.record import ProbabilityMapping
+
+_BUILT_IN: dict[str, ProbabilityMapping] = {}
+
+
+def register_pickling(known: Mapping[str, ProbabilityMapping]) -> None:
+    """Let pickle and copy write these records by name, under which any process with lastlayer finds them again."""
+    _BUILT_IN.update(known)
+    copyreg.pickle(ProbabilityMapping, _reduce)  # type: ignore[arg-type]
+
+
+def _reduce(mapping: ProbabilityMapping) -> Any:
+    original = _BUILT_IN.get(mapping.name)
+    if original is None or replace(mapping, values=original.values) != original:
+        return mapping.__reduce_ex__(4)
+    return restore, (mapping.name, dict(mapping.values))
+
+
+def restore(name: str, values: dict[str, Any]) -> ProbabilityMapping:
+    """The record of a name, with its parameters."""
+    return _BUILT_IN[name].replace(**values) if values else _BUILT_IN[name]
