@@ -46,3 +46,13 @@ def test_it_runs(monkeypatch, capsys):
     # The same start.
     assert tables[0][3] == tables[1][3]
     assert "lastlayer: at most 0 of 19" in shown
+
+
+def test_the_page_shows_what_it_prints(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), "--steps", "0"])
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    page = (EXAMPLE.parents[1] / "docs" / "softmax-collapse.md").read_text(encoding="utf-8")
+    # All but what the last lines conclude from training.
+    tables = capsys.readouterr().out.partition("\ntorch: at most")[0]
+    assert all(line in page for line in tables.splitlines())
+    assert len(tables.splitlines()) > 10
