@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 # Before SciPy is imported: scikit-learn then checks array-API input too.
@@ -11,6 +12,9 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 # run in its interpreter.
 if not Path("/dev/nvidiactl").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+# pytest's importlib mode leaves the path alone: for what several folders share.
+sys.path.insert(0, str(Path(__file__).parent))
 
 import array_api_strict
 import numpy as np

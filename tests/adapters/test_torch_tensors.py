@@ -81,6 +81,19 @@ def test_soft_targets_are_constants():
         ll.loss(scores_for("softmax"), y)
 
 
+def test_a_subclass_of_tensors_is_one_wherever_it_is_made():
+    class Mine(torch.Tensor):
+        pass
+
+    Mine.__module__ = "elsewhere"
+    x = torch.tensor([[1.0, 0.5]])
+    mine = x.as_subclass(Mine)
+    assert ll.dispatch.framework_of(mine) is ll.dispatch.framework_of(x) is not None
+    assert not ll.dispatch.framework_of(mine).is_eager(mine)
+    assert torch.equal(ll.softmax(mine).as_subclass(torch.Tensor), ll.softmax(x))
+    assert ll.dispatch.framework_of(torch.Size([2])) is None
+
+
 def test_numpy_labels_go_with_tensors_but_tensors_not_with_numpy():
     ll.loss(scores_for("softmax"), np.array([0, 1, 2]))
     with pytest.raises(TypeError, match="one library"):

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from warm_softmax import WARM_SOFTMAX, carry
 
 import lastlayer as ll
 from lastlayer.comparison import Question, compare
-from lastlayer.mappings import Budget, Domain, LinearModel
-from lastlayer.mappings.exact import Pair
-from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.normalized import normalized
 from lastlayer.sklearn import LastLayerClassifier
 
-
-def carry(scores, xp):
-    """g = e^(x/2); halving is exact."""
-    half = xp.zeros_like(scores) + 0.5
-    return Carried(exponent=scores * 0.5, derivative=lambda: Pair(half, xp.zeros_like(scores)), slope=lambda: half)
-
-
-WARM_SOFTMAX = normalized(
-    name="warm_softmax",
-    summary="Softmax at temperature 2.",
-    equation="p_i = exp(x_i / 2) / sum_j exp(x_j / 2)",
-    domain=Domain("every real score"),
-    carry=carry,
-    g_oracle=lambda score, mp: mp.exp(score / 2),
-    limits_of_g=(0.0, float("inf")),
-    laws=frozenset({"sums_to_one", "full_support", "shift_invariant", "order_preserving", "convex_loss"}),
-    budget=Budget("ulp", float32=1, float64=3),
-    linear=LinearModel(intercept_constraint="sum_to_zero"),
-    limits="as softmax",
-    references=("this test",),
-)
 SCORES = np.random.default_rng(0).normal(size=(30, 3))
 
 

@@ -1,13 +1,10 @@
-"""What the operators' tests share: mappings with their parameters, scores inside every domain, and a mapping of a user's own."""
+"""What the operators' tests share: mappings with their parameters, and scores inside every domain."""
 
 from __future__ import annotations
 
 import torch
 
 import lastlayer as ll
-from lastlayer.mappings import Budget, Domain, LinearModel, ProbabilityMapping
-from lastlayer.mappings.exact import Pair
-from lastlayer.mappings.normalized import Carried, normalized
 
 #: Every mapping as a name, and α-entmax by its general search too.
 NAMES = [*ll.MAPPINGS, "entmax:alpha=1.3"]
@@ -45,25 +42,3 @@ def soft_targets(rows: int = ROWS, classes: int = CLASSES) -> torch.Tensor:
     y = torch.softmax(drawn(rows, classes, seed=9), -1)
     y[:, 1] = 0.0
     return y / y.sum(-1, keepdim=True)
-
-
-def _carry(scores, xp):
-    half = xp.zeros_like(scores) + 0.5
-    return Carried(exponent=scores * 0.5, derivative=lambda: Pair(half, xp.zeros_like(scores)), slope=lambda: half)
-
-
-#: A mapping that no table holds: softmax at temperature 2.
-WARM_SOFTMAX: ProbabilityMapping = normalized(
-    name="warm_softmax",
-    summary="Softmax at temperature 2.",
-    equation="p_i = exp(x_i / 2) / sum_j exp(x_j / 2)",
-    domain=Domain("every real score"),
-    carry=_carry,
-    g_oracle=lambda score, mp: mp.exp(score / 2),
-    limits_of_g=(0.0, float("inf")),
-    laws=frozenset({"sums_to_one", "full_support", "shift_invariant", "order_preserving", "convex_loss"}),
-    budget=Budget("ulp", float32=1, float64=3),
-    linear=LinearModel(intercept_constraint="sum_to_zero"),
-    limits="as softmax",
-    references=("this test",),
-)

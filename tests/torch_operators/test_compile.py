@@ -7,7 +7,8 @@ import warnings
 
 import pytest
 import torch
-from operator_cases import LABELS, NAMES, WARM_SOFTMAX, head_for, scores_for, soft_targets
+from operator_cases import LABELS, NAMES, head_for, scores_for, soft_targets
+from warm_softmax import WARM_SOFTMAX
 
 import lastlayer as ll
 from lastlayer.torch import CrossEntropyLoss, LinearLoss, linear_loss, linear_statistics

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from operator_cases import CLASSES, LABELS, NAMES, ROWS, WARM_SOFTMAX, drawn, head_for, inside, scores_for, soft_targets
+from operator_cases import CLASSES, LABELS, NAMES, ROWS, drawn, head_for, inside, scores_for, soft_targets
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
+from warm_softmax import WARM_SOFTMAX
 
 import lastlayer as ll
 from lastlayer.torch import linear_loss, linear_statistics

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from operator_cases import CLASSES, WARM_SOFTMAX, drawn
+from operator_cases import CLASSES, drawn
+from warm_softmax import WARM_SOFTMAX
 
 import lastlayer as ll
 from lastlayer import torch as lt

@@ -19,21 +19,21 @@ class Framework:
     is_eager: Callable[[Array], bool]
 
 
-#: Frameworks by the top module of their arrays' types.
+#: Frameworks by the name of their module.
 _FRAMEWORKS: dict[str, Framework] = {}
 
 
 def register_framework(module: str, framework: Framework) -> None:
-    """Let an adapter answer for the arrays of a module."""
+    """Let an adapter answer for the arrays of its framework."""
     _FRAMEWORKS[module] = framework
 
 
 def framework_of(array: Array) -> Framework | None:
     """The adapter's answers for this array, or None where the array library speaks for itself."""
-    module = type(array).__module__.partition(".")[0]
-    if module != "torch":
+    # A subclass of tensors may come from any module.
+    if not any(base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(array).__mro__):
         return None
-    if module not in _FRAMEWORKS:
+    if "torch" not in _FRAMEWORKS:
         # The one import upwards: a statement, since torch.compile follows no other way to import.
         import lastlayer.torch  # noqa: F401
-    return _FRAMEWORKS[module]
+    return _FRAMEWORKS["torch"]

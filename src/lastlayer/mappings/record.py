@@ -171,7 +171,8 @@ class ProbabilityMapping:
     regularizer_oracle: Callable[..., Any] | None = None
     #: The error bound at given parameter values, where it depends on them: (**parameters) → Budget.
     budget_at: Callable[..., Budget] | None = None
-    #: s(p), shape (..., K), where the Jacobian of p is diag(s) − s sᵀ / Σs, for the regularized family: (p, xp, **parameters).
+    #: s(p), shape (..., K), where the Jacobian of p is diag(s) − s sᵀ / Σs and the gradient of Z is p:
+    #: (p, xp, **parameters). The regularized family has it, and softmax, which is of both.
     tangent: Callable[..., Array] | None = None
     #: What a row of −inf alone gives: NaN, or the limit of equal scores that fall without bound.
     row_of_minus_inf: Literal["nan", "limit"] = "nan"

@@ -28,6 +28,7 @@ SOFTMAX = normalized(
     carry=carry,
     g_oracle=g,
     limits_of_g=(0.0, float("inf")),
+    tangent=lambda p, xp: p,
     laws=frozenset(
         {"sums_to_one", "full_support", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}
     ),

@@ -3,7 +3,7 @@
 The formulas carry every rounding error through a hundred array operations; a kernel's result and a few more do as well:
 - Of the normalized family the gradient of the log loss is linear in its targets, so that with the cotangents v of log p as soft
   targets its negative is Σᵢ vᵢ ∂log pᵢ/∂xₖ. And Σᵢ vᵢ ∂pᵢ/∂xₖ is the same at p·v, where no p is zero.
-- Of the regularized family the Jacobian of p is diag(s) − s sᵀ / Σs, with s from p alone.
+- Where a record has a `tangent`, the Jacobian of p is diag(s) − s sᵀ / Σs, with s from p alone.
 """
 
 from __future__ import annotations
@@ -24,26 +24,19 @@ def pull_back_rows(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tenso
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if not has_kernels(mapping, wide):
         return pull_back(mapping, scores, cotangent, quantity)
-    cotangent = cotangent.to(wide.dtype)
-    product = None
-    if quantity == "log_partition":
-        # An exponential g, or a regularizer: the gradient of Z is p.
-        if mapping.family == "regularized" or "shift_invariant" in mapping.laws:
-            product = cotangent[..., None] * evaluate_rows(mapping, wide, "probabilities")
-    elif mapping.family == "regularized":
-        if mapping.tangent is not None:
-            # In float64: a probability at the edge of the support has few digits of its own, and s / p has fewer.
-            p = evaluate_rows(mapping, wide.double(), "probabilities")
-            product = _of_tangent(mapping, p, cotangent.double(), quantity)
-    elif quantity == "log_probabilities":
-        product = _of_logarithms(mapping, wide, cotangent)
-    elif "shift_invariant" in mapping.laws and "sums_to_one" in mapping.laws:
+    is_normalized = mapping.family == "normalized"
+    if quantity == "log_probabilities" and is_normalized:
+        return _of_logarithms(mapping, wide, cotangent.to(wide.dtype)).to(scores.dtype)
+    if mapping.tangent is None:
+        if quantity != "probabilities" or "full_support" not in mapping.laws:
+            return pull_back(mapping, scores, cotangent, quantity)
         p = evaluate_rows(mapping, wide, "probabilities")
-        # p ∘ (v − Σ p v), in one pass.
-        product = torch.ops.aten._softmax_backward_data(cotangent, p, -1, p.dtype)
-    elif "full_support" in mapping.laws:
-        product = _of_logarithms(mapping, wide, evaluate_rows(mapping, wide, "probabilities") * cotangent)
-    return pull_back(mapping, scores, cotangent, quantity) if product is None else product.to(scores.dtype)
+        return _of_logarithms(mapping, wide, p * cotangent.to(p.dtype)).to(scores.dtype)
+    # In float64 where the support has an edge: a probability there has few digits of its own, and s / p has fewer.
+    p = evaluate_rows(mapping, wide if is_normalized else wide.double(), "probabilities")
+    if quantity == "log_partition":
+        return (cotangent.to(p.dtype)[..., None] * p).to(scores.dtype)
+    return _of_tangent(mapping, p, cotangent.to(p.dtype), quantity).to(scores.dtype)
 
 
 def _of_logarithms(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor) -> Tensor:

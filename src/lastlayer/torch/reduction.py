@@ -29,14 +29,14 @@ def inverse(denominator: torch.Tensor) -> torch.Tensor:
     return 1.0 / torch.where(denominator > 0, denominator, 1.0)
 
 
-def reduce_rows(losses: torch.Tensor, denominators: torch.Tensor, reduction: str, dims: tuple[int, ...]) -> Any:
-    """Losses over `dims`, summed in float64 and rounded once. The mean of nothing is 0; parts are (total, denominator)."""
+def reduce_rows(losses: torch.Tensor, denominators: torch.Tensor, reduction: str) -> Any:
+    """Losses (N,), summed in float64 and rounded once. The mean of nothing is 0; parts are (total, denominator)."""
     if reduction == "none":
         return losses
-    total = losses.sum(dims, dtype=torch.float64)
+    total = losses.sum(dtype=torch.float64)
     if reduction == "sum":
         return total.to(losses.dtype)
-    denominator = denominators.sum(dims)
+    denominator = denominators.sum()
     if reduction == "parts":
         return total.to(losses.dtype), denominator.to(losses.dtype)
     return (total * inverse(denominator)).to(losses.dtype)

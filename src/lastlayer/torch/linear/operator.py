@@ -39,7 +39,7 @@ def linear_loss_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *ar
     losses, counts, gradients = loss_of_blocks(
         mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted
     )
-    value = reduce_rows(losses, counts, options.reduction, (0,))
+    value = reduce_rows(losses, counts, options.reduction)
     total, denominator = value if isinstance(value, tuple) else (value, input.new_empty(0))
     scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
     return total, denominator, scale, *gradients
