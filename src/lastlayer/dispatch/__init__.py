@@ -1,6 +1,7 @@
 """Which implementation serves this array: native kernels, a framework's adapter, or the portable formulas."""
 
 from lastlayer.dispatch.frameworks import Framework, framework_of, register_framework
+from lastlayer.dispatch.memory import new_array
 from lastlayer.dispatch.native import (
     NATIVE,
     evaluate_quickly,
@@ -31,6 +32,7 @@ __all__ = [
     "log_partition_quickly",
     "loss_dtype",
     "loss_quickly",
+    "new_array",
     "num_threads",
     "portable_evaluate",
     "portable_loss",

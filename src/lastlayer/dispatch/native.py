@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from typing import Any
 
 import numpy as np
 
+from lastlayer.dispatch.extension import EXTENSION as _kernels
+from lastlayer.dispatch.memory import new_array
 from lastlayer.dispatch.table import Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 
 
-def _load() -> Any:
-    """The extension, None where the package was built without a C++ compiler. An extension that fails to load says why."""
-    found = importlib.util.find_spec("lastlayer.kernels.native")
-    # In a source tree the folder of the C++ sources answers to the name, without a file to load.
-    return importlib.import_module("lastlayer.kernels.native") if found is not None and found.origin else None
-
-
-_kernels = _load()
 _INSTRUCTION_SET: str | None = _kernels.instruction_set() if _kernels else None
 
 Array = Any
@@ -89,7 +81,7 @@ def evaluate_quickly(mapping: str, scores: Any, quantity: str, out: Array | None
     if known is None or not _is_plain(scores) or scores.ndim == 0:
         return None
     if out is None:
-        out = np.empty(scores.shape, scores.dtype)
+        out = new_array(scores.shape, scores.dtype)
     elif not _is_writable_for(out, scores):
         return None
     _kernels.evaluate(scores, out, _QUANTITIES[quantity], *known)
@@ -146,7 +138,7 @@ def loss_quickly(
     if with_gradient:
         if out is not None and not _is_writable_for(out, scores):
             return None
-        gradient = np.empty(scores.shape, scores.dtype) if out is None else out
+        gradient = new_array(scores.shape, scores.dtype) if out is None else out
     return _loss(scores, labels, None, gradient, options, known, scores.shape[:1]), gradient
 
 
@@ -158,10 +150,10 @@ def _rows(scores: Array) -> Array:
 def _target(out: Array | None, scores: Array, rows: Array, shape: tuple[int, ...]) -> Array:
     """`out` where the kernels may write there: contiguous, and nowhere on the scores unless it is them. Else a new array."""
     if out is None or not (out.flags.c_contiguous and out.flags.aligned and out.dtype.isnative):
-        return np.empty(shape, dtype=scores.dtype)
+        return new_array(shape, scores.dtype)
     is_same = out.ctypes.data == rows.ctypes.data and rows.base is not None and out.nbytes == rows.nbytes
     if not is_same and np.may_share_memory(out, rows):
-        return np.empty(shape, dtype=scores.dtype)
+        return new_array(shape, scores.dtype)
     return out
 
 

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "kernels.hpp"
+#include "memory.hpp"
 #include "reduction.hpp"
 #include "threads.hpp"
 
@@ -157,6 +158,17 @@ void define(nb::module_& m) {
         "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
 }
 
+// Bytes of a large result; when the last array on them is gone their memory is kept for the next one.
+nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> large_buffer(size_t size) {
+  auto region = std::make_unique<Region>(take_region(size));
+  void* data = region->data;
+  const nb::capsule owner(region.release(), [](void* held) noexcept {
+    const std::unique_ptr<Region> gone(static_cast<Region*>(held));
+    return_region(*gone);
+  });
+  return {data, {size}, owner};
+}
+
 }  // namespace
 
 NB_MODULE(native, m) {
@@ -171,6 +183,9 @@ NB_MODULE(native, m) {
     const LabelCount found = instruction_set().count_labels(labels.data(), int64_t(labels.shape(0)), classes, ignore_index);
     return nb::make_tuple(found.counted, found.first_bad);
   }, "labels"_a.noconvert(), "classes"_a, "ignore_index"_a);
+  m.def("large_buffer", &large_buffer, "size"_a);
+  m.def("kept_bytes", &kept_bytes);
+  m.def("kept_limit", &kept_limit);
   m.def("instruction_set", [] { return instruction_set().name; });
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);

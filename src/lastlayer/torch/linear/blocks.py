@@ -10,6 +10,7 @@ import torch
 
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.memory import new_tensor
 from lastlayer.torch.reduction import row_denominators
 from lastlayer.torch.rows import loss_rows
 
@@ -48,7 +49,7 @@ def scores_of_blocks(
 ) -> Iterator[Block]:
     """The blocks in turn; each one's scores lie in the workspace of the one before. `rows` leaves out all other rows."""
     count = input.shape[0] if rows is None else rows.shape[0]
-    workspace = input.new_empty(min(height, count), weight.shape[0])
+    workspace = new_tensor(input, (min(height, count), weight.shape[0]))
     for start in range(0, count, height):
         stop = min(start + height, count)
         place = slice(start, stop) if rows is None else rows[start:stop]
@@ -67,8 +68,8 @@ class Accumulator:
     def __init__(self, input: Tensor, weight: Tensor, bias: Tensor | None, wanted: Wanted, is_alone: bool) -> None:
         self._input, self._weight = input, weight
         sums = torch.float32 if weight.dtype.itemsize == 2 and not is_alone else weight.dtype
-        self.input = input.new_empty(input.shape if wanted.input else 0)
-        self.weight = weight.new_empty(weight.shape if wanted.weight else 0, dtype=sums)
+        self.input = new_tensor(input, input.shape if wanted.input else (0,))
+        self.weight = new_tensor(weight, weight.shape if wanted.weight else (0,), sums)
         has_bias = wanted.bias and bias is not None
         self.bias = weight.new_zeros(
             weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)

@@ -1,0 +1,26 @@
+"""New arrays for results. The memory of large ones is kept when they are gone, for the next: new pages cost more than kernels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lastlayer.dispatch.extension import EXTENSION
+
+#: Smaller arrays are NumPy's, whose allocator reuses their memory.
+_LARGE = 2 * 2**20
+
+
+def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array like np.empty's. At most an eighth of the machine's memory is kept, or LASTLAYER_KEPT_MEMORY bytes.
+
+    What is kept the operating system may take back whenever it needs memory.
+    """
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    if size < _LARGE or EXTENSION is None:
+        return np.empty(shape, kind)
+    array: np.ndarray = EXTENSION.large_buffer(size).view(kind).reshape(shape)
+    return array
