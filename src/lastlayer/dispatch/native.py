@@ -142,19 +142,26 @@ def loss_quickly(
     return _loss(scores, labels, None, gradient, options, known, scores.shape[:1]), gradient
 
 
-def _rows(scores: Array) -> Array:
+def _is_by_columns(array: Array) -> bool:
+    """A matrix whose rows of each class are contiguous, which the kernels read where it lies."""
+    flags = array.flags
+    return array.ndim == 2 and array.itemsize > 2 and flags.f_contiguous and not flags.c_contiguous and flags.aligned
+
+
+def _rows(array: Array) -> Array:
     """(N, K) with contiguous classes; copied only where the layout asks for it."""
-    return np.require(scores.reshape(-1, scores.shape[-1]), requirements=["C", "A"])
+    return np.require(array.reshape(-1, array.shape[-1]), requirements=["C", "A"])
 
 
 def _target(out: Array | None, scores: Array, rows: Array, shape: tuple[int, ...]) -> Array:
     """`out` where the kernels may write there: contiguous, and nowhere on the scores unless it is them. Else a new array."""
-    if out is None or not (out.flags.c_contiguous and out.flags.aligned and out.dtype.isnative):
-        return new_array(shape, scores.dtype)
-    is_same = out.ctypes.data == rows.ctypes.data and rows.base is not None and out.nbytes == rows.nbytes
-    if not is_same and np.may_share_memory(out, rows):
-        return new_array(shape, scores.dtype)
-    return out
+    is_by_columns = _is_by_columns(rows) and len(shape) == 2
+    if out is not None and out.flags.aligned and out.dtype.isnative:
+        has_layout = _is_by_columns(out) if is_by_columns else out.flags.c_contiguous
+        is_same = out.ctypes.data == rows.ctypes.data and out.nbytes == rows.nbytes
+        if has_layout and (is_same or not np.may_share_memory(out, rows)):
+            return out
+    return new_array(shape[::-1], scores.dtype).T if is_by_columns else new_array(shape, scores.dtype)
 
 
 def _buffer(array: Array) -> Array:
@@ -172,7 +179,7 @@ def _mapping(mapping: ProbabilityMapping, scores: Array) -> tuple[int, float, Ar
 
 def native_evaluate(mapping: ProbabilityMapping, scores: Array, quantity: str, out: Array | None = None) -> Array:
     """A quantity of every row, straight into `out` where its layout allows."""
-    rows = _rows(scores)
+    rows = scores if _is_by_columns(scores) else _rows(scores)
     shape = scores.shape[:-1] if quantity == "log_partition" else scores.shape
     result = _target(out, scores, rows, shape)
     flat = result.reshape(rows.shape[: result.ndim - scores.ndim + 2])
@@ -191,7 +198,7 @@ def native_loss(
     out: Array | None = None,
 ) -> tuple[Any, Array | None]:
     """The loss, reduced, and its gradient, in one pass."""
-    rows = _rows(scores)
+    rows = scores if _is_by_columns(scores) else _rows(scores)
     gradient = _target(out, scores, rows, scores.shape) if with_gradient else None
     is_single = is_soft and targets.dtype == np.float32
     soft = _rows(np.asarray(targets, dtype=np.float32 if is_single else np.float64)) if is_soft else None

@@ -39,6 +39,16 @@ struct Evaluation {
   const void* scores;
   void* out;
   int64_t classes;
+
+  // The same of the rows from `first` on, whose scores lie elsewhere, and their result with them unless it is one a row.
+  Evaluation of_strip(int64_t first, void* strip) const {
+    Evaluation part = *this;
+    part.scores = strip;
+    const int64_t size = element == Element::float64 ? 8 : 4;
+    part.out = quantity == Quantity::log_partition ? static_cast<char*>(out) + first * size : strip;
+    if (at.row_parameters) part.at.row_parameters += first;
+    return part;
+  }
 };
 
 // The loss of every row, and its gradient where `gradient` is not null; it may be the scores themselves.
@@ -62,10 +72,34 @@ struct Loss {
   double total_class_weight;  // the sum of class_weight, K without one
   double gradient_scale;      // 1, or one over the denominator of a mean
 
+  // The same of the rows from `first` on, whose scores lie elsewhere, and their gradient with them.
+  Loss of_strip(int64_t first, void* strip) const {
+    Loss part = *this;
+    part.scores = strip;
+    if (gradient) part.gradient = strip;
+    part.losses += first;
+    if (labels) part.labels += first;
+    const int64_t size = soft_element == Element::float64 ? 8 : 4;
+    if (soft_targets) part.soft_targets = static_cast<const char*>(soft_targets) + first * classes * size;
+    if (row_weight) part.row_weight += first;
+    if (at.row_parameters) part.at.row_parameters += first;
+    return part;
+  }
+
   // A counted row: its label is not the ignored one, and its row weight is not zero.
   bool is_counted(int64_t row) const {
     return !(labels && labels[row] == ignore_index) && !(row_weight && row_weight[row] == 0.0);
   }
+};
+
+// A matrix (rows, columns) of float32 or float64 into its transpose elsewhere; rows of each begin a stride apart.
+struct Transposition {
+  Element element;
+  const void* from;
+  int64_t rows, columns, from_stride;
+  void* to;
+  int64_t to_stride;
+  bool is_streamed;  // past the caches: nobody reads it soon
 };
 
 // Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
@@ -84,6 +118,7 @@ struct InstructionSet {
   // With the rounding of every addition kept, in an order that depends on the count alone.
   double (*sum)(const double* values, int64_t count);
   LabelCount (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
+  void (*transpose)(const Transposition& request);
 };
 
 namespace baseline { extern const InstructionSet kernels; }

@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -23,7 +24,9 @@ namespace {
 template <class T>
 using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
-using Any = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+using Grid = nb::ndarray<T, nb::ndim<2>, nb::device::cpu>;
+template <class T>
+using Any = nb::ndarray<T, nb::device::cpu>;
 template <class T>
 using Flat = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -59,12 +62,34 @@ struct Aligned {
   ~Aligned() { std::free(data); }
 };
 
-// Calls kernel(begin, end, workspace) over parts of the rows, without the GIL.
+// Whether the classes of each row are contiguous, row after row; or the rows of each class, class after class.
+template <class Array>
+bool has_rows(const Array& array) {
+  int64_t step = 1;
+  for (size_t axis = array.ndim(); axis-- > 0; step *= int64_t(array.shape(axis)))
+    if (array.shape(axis) > 1 && array.stride(axis) != step) return array.size() == 0;
+  return true;
+}
+template <class Array>
+bool has_columns(const Array& array) {
+  return sizeof(typename Array::Scalar) >= 4 && array.ndim() == 2 && array.stride(0) == 1 &&
+         array.stride(1) == int64_t(array.shape(0));
+}
+
+// Memory of large results and of strips; needs the GIL.
+struct Held {
+  Region region;
+  explicit Held(size_t size) : region(take_region(size)) {}
+  Held(const Held&) = delete;
+  ~Held() { return_region(region); }
+};
+
+// Calls kernel(begin, end, workspace) over parts of `count` things of so many scores each, without the GIL.
 template <class Kernel>
-void over_rows(int64_t rows, int64_t classes, const Kernel& kernel) {
+void over_parts(int64_t count, int64_t cost, int64_t classes, int threads, const Kernel& kernel) {
   const int64_t size = workspace_size(classes);
   std::atomic<bool> has_memory{true};
-  parallel_rows(rows, classes, [&](int64_t begin, int64_t end) {
+  parallel_rows(count, cost, threads, [&](int64_t begin, int64_t end) {
     const Aligned workspace(size);
     if (workspace.data)
       kernel(begin, end, workspace.data);
@@ -72,6 +97,28 @@ void over_rows(int64_t rows, int64_t classes, const Kernel& kernel) {
       has_memory = false;
   });
   if (!has_memory) throw std::bad_alloc();
+}
+
+// Calls kernel(first, count, strip, workspace) on strips: some rows of a matrix whose rows of each class are contiguous, copied
+// to where their classes are. What the kernel leaves in the strip goes to `results`, a matrix like it, where that is not null.
+template <class T, class Kernel>
+void over_strips(const T* columns, T* results, int64_t rows, int64_t classes, const Kernel& kernel) {
+  // Rows that fill whole lines of memory, and a strip that fits into the nearest cache where rows are short.
+  constexpr int64_t line = 64 / sizeof(T);
+  const int64_t most = line * std::max<int64_t>(1, 4096 / (line * classes)), slot = most * classes;
+  const InstructionSet& kernels = instruction_set();
+  const int threads = num_threads();
+  const Held memory(size_t(threads) * slot * sizeof(T));
+  const nb::gil_scoped_release released;
+  over_parts((rows + most - 1) / most, slot, classes, threads, [&](int64_t begin, int64_t end, double* workspace) {
+    T* strip = static_cast<T*>(memory.region.data) + current_worker() * slot;
+    for (int64_t first = begin * most; first < std::min(end * most, rows); first += most) {
+      const int64_t count = std::min(most, rows - first);
+      kernels.transpose({element_of<T>(false), columns + first, classes, count, rows, strip, classes, false});
+      kernel(first, count, strip, workspace);
+      if (results) kernels.transpose({element_of<T>(false), strip, count, classes, classes, results + first, rows, true});
+    }
+  });
 }
 
 // Scores of any shape with the classes last; out has that shape, without the classes for a log-partition.
@@ -85,20 +132,29 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   bool fits = out.ndim() == axes;
   for (size_t axis = 0; fits && axis < axes; ++axis) fits = out.shape(axis) == scores.shape(axis);
   require(fits, "out has not the shape of the result");
+  const bool is_by_columns = !has_rows(scores) && has_columns(scores);
+  require(is_by_columns || has_rows(scores), "scores are neither contiguous rows nor contiguous columns");
+  require(is_by_columns && wanted != Quantity::log_partition ? has_columns(out) : has_rows(out), "out is not laid out like the scores");
   const int64_t classes = int64_t(scores.shape(scores.ndim() - 1)), rows = int64_t(scores.size()) / classes;
   const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)), element_of<T>(is_bfloat16), wanted,
                            scores.data(), out.data(), classes};
   const InstructionSet& kernels = instruction_set();
+  if (is_by_columns) {
+    T* results = wanted == Quantity::log_partition ? nullptr : out.data();
+    return over_strips(scores.data(), results, rows, classes, [&](int64_t first, int64_t count, T* strip, double* workspace) {
+      kernels.evaluate(request.of_strip(first, strip), 0, count, workspace);
+    });
+  }
   nb::gil_scoped_release released;
-  over_rows(rows, classes, [&](int64_t begin, int64_t end, double* workspace) {
+  over_parts(rows, classes, classes, num_threads(), [&](int64_t begin, int64_t end, double* workspace) {
     kernels.evaluate(request, begin, end, workspace);
   });
 }
 
 template <class T>
-nb::tuple loss(const Matrix<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
+nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
                const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
-               const Flat<double>& losses, const std::optional<Matrix<T>>& gradient,
+               const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
                const std::optional<Flat<const double>>& class_weight, const std::optional<Flat<const double>>& row_weight,
                int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap, bool is_mean,
                int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
@@ -112,6 +168,9 @@ nb::tuple loss(const Matrix<const T>& scores, const std::optional<Flat<const int
   require(is_like_scores(soft) && is_like_scores(soft32), "soft targets have not the scores' shape");
   require(losses.shape(0) == rows, "losses are not one a row");
   require(is_like_scores(gradient), "gradient has not the scores' shape");
+  const bool is_by_columns = !has_rows(scores) && has_columns(scores);
+  require(is_by_columns || has_rows(scores), "scores are neither contiguous rows nor contiguous columns");
+  require(!gradient || (is_by_columns ? has_columns(*gradient) : has_rows(*gradient)), "gradient is not laid out like the scores");
   require(!class_weight || class_weight->shape(0) == classes, "class_weight is not one a class");
   require(!row_weight || row_weight->shape(0) == rows, "row_weight is not one a row");
   require(temperature > 0.0 && softcap >= 0.0, "temperature must be positive, and softcap not negative");
@@ -133,17 +192,21 @@ nb::tuple loss(const Matrix<const T>& scores, const std::optional<Flat<const int
                double(classes),
                1.0};
   const InstructionSet& kernels = instruction_set();
-  double total, weight;
-  {
+  if (request.class_weight) request.total_class_weight = kernels.sum(request.class_weight, int64_t(classes));
+  const double weight = denominator(request, int64_t(rows));
+  if (is_mean && weight > 0.0) request.gradient_scale = 1.0 / weight;
+  if (is_by_columns) {
+    over_strips(scores.data(), gradient ? gradient->data() : nullptr, int64_t(rows), int64_t(classes),
+                [&](int64_t first, int64_t count, T* strip, double* workspace) {
+                  kernels.loss(request.of_strip(first, strip), 0, count, workspace);
+                });
+  } else {
     nb::gil_scoped_release released;
-    if (request.class_weight) request.total_class_weight = kernels.sum(request.class_weight, int64_t(classes));
-    weight = denominator(request, int64_t(rows));
-    if (is_mean && weight > 0.0) request.gradient_scale = 1.0 / weight;
-    over_rows(int64_t(rows), int64_t(classes), [&](int64_t begin, int64_t end, double* workspace) {
+    over_parts(int64_t(rows), int64_t(classes), int64_t(classes), num_threads(), [&](int64_t begin, int64_t end, double* workspace) {
       kernels.loss(request, begin, end, workspace);
     });
-    total = kernels.sum(request.losses, int64_t(rows));
   }
+  const double total = kernels.sum(request.losses, int64_t(rows));
   return nb::make_tuple(total, weight);
 }
 

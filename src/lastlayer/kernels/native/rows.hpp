@@ -19,6 +19,7 @@ namespace {
 #include "elementary.hpp"
 #include "elements.hpp"
 #include "layout.hpp"
+#include "transposed.hpp"
 #include "activation.hpp"
 #include "targets.hpp"
 #include "normalized.hpp"
@@ -241,7 +242,7 @@ LabelCount count_labels(const int64_t* labels, int64_t rows, int64_t classes, in
 
 }  // namespace
 
-const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels};
+const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows};
 
 }  // namespace LASTLAYER_ISA
 }  // namespace lastlayer

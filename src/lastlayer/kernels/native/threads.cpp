@@ -52,6 +52,8 @@ int quota() {
   return 0;
 }
 
+thread_local int worker = 0;
+
 class Pool {
  public:
   // One owner at a time; who comes second works alone.
@@ -81,6 +83,7 @@ class Pool {
   }
 
   void serve(int id) {
+    worker = id + 1;
     uint64_t seen = 0;
     std::unique_lock<std::mutex> lock(state_);
     for (;;) {
@@ -137,6 +140,8 @@ int default_threads() {
   return granted ? std::min(granted, processors()) : processors();
 }
 
+int current_worker() { return worker; }
+
 int num_threads() {
   int threads = chosen_threads.load();
   if (!threads) {
@@ -149,10 +154,10 @@ int num_threads() {
 
 void set_num_threads(int threads) { chosen_threads.store(std::max(1, threads)); }
 
-void parallel_rows(int64_t rows, int64_t cost, const std::function<void(int64_t, int64_t)>& work) {
+void parallel_rows(int64_t rows, int64_t cost, int most_threads, const std::function<void(int64_t, int64_t)>& work) {
   if (rows <= 0) return;
   const int64_t size = rows * std::max<int64_t>(1, cost);
-  const int threads = int(std::min<int64_t>({num_threads(), rows, std::max<int64_t>(1, size / worthwhile)}));
+  const int threads = int(std::min<int64_t>({most_threads, rows, std::max<int64_t>(1, size / worthwhile)}));
   if (threads > 1) {
     Pool& shared = pool();
     std::unique_lock<std::mutex> lock(shared.owner, std::try_to_lock);

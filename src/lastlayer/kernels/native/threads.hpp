@@ -10,9 +10,12 @@ int default_threads();
 int num_threads();
 void set_num_threads(int threads);
 
-// Calls work(begin, end) over parts of [0, rows), on several threads where rows * cost (scores touched) is worth it.
+// Calls work(begin, end) over parts of [0, rows), on up to `most_threads` where rows * cost (scores touched) is worth it.
 // A part's bounds never show in its results. Called from several threads at once, or inside itself, all but the first
 // caller run on their own thread. A forked child starts afresh.
-void parallel_rows(int64_t rows, int64_t cost, const std::function<void(int64_t, int64_t)>& work);
+void parallel_rows(int64_t rows, int64_t cost, int most_threads, const std::function<void(int64_t, int64_t)>& work);
+
+// Which of the threads of a `parallel_rows` calls: 0 for the caller's own, less than its `most_threads` for the others.
+int current_worker();
 
 }  // namespace lastlayer
