@@ -1,5 +1,6 @@
 """Which implementation serves this array: native kernels, a framework's adapter, or the portable formulas."""
 
+from lastlayer.dispatch.extension import EXTENSION
 from lastlayer.dispatch.frameworks import Framework, framework_of, register_framework
 from lastlayer.dispatch.memory import new_array
 from lastlayer.dispatch.native import (
@@ -19,6 +20,7 @@ if NATIVE is not None:
     register(NATIVE)
 
 __all__ = [
+    "EXTENSION",
     "NATIVE",
     "PORTABLE",
     "Framework",

@@ -1,6 +1,6 @@
 """PyTorch: every mapping and loss with gradients, and a linear head whose scores are never stored."""
 
-from lastlayer.dispatch import register, register_framework
+from lastlayer.dispatch import EXTENSION, register, register_framework
 from lastlayer.torch.implementation import FRAMEWORK, TORCH
 from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.modules import (
@@ -15,6 +15,9 @@ from lastlayer.torch.modules import (
 
 register_framework("torch", FRAMEWORK)
 register(TORCH)
+if EXTENSION is not None:
+    # Torch's own threads are busy waiting for work just when our kernels are called.
+    EXTENSION.borrow_threads()
 # Softmax, Ratio, Sparsemax, …: one module a mapping, from the table of mappings.
 globals().update(MODULES)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lastlayer.dispatch import NATIVE, Request
+from lastlayer.dispatch import EXTENSION, NATIVE, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
@@ -60,6 +60,11 @@ def loss(
     )
     tensors = tuple(map(torch.from_numpy, value)) if isinstance(value, tuple) else torch.from_numpy(value)
     return tensors, None if gradient is None else _result(gradient, scores, out)
+
+
+def place_columns(columns: torch.Tensor, rows: torch.Tensor) -> None:
+    """Scores (classes, N) to where they belong in rows (N, classes) of float32 or float64."""
+    EXTENSION.place_columns(columns.numpy(), rows.numpy())
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -4,7 +4,6 @@
 #include <nanobind/stl/optional.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -53,11 +52,13 @@ MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<con
   return {Mapping(mapping), parameter, row_parameters ? row_parameters->data() : nullptr};
 }
 
-// Memory of one caller, aligned to whole vectors.
+// Memory aligned to whole vectors.
 struct Aligned {
   double* data;
   explicit Aligned(int64_t doubles)
-      : data(static_cast<double*>(std::aligned_alloc(64, (size_t(doubles) * sizeof(double) + 63) / 64 * 64))) {}
+      : data(static_cast<double*>(std::aligned_alloc(64, (size_t(doubles) * sizeof(double) + 63) / 64 * 64))) {
+    if (!data) throw std::bad_alloc();
+  }
   Aligned(const Aligned&) = delete;
   ~Aligned() { std::free(data); }
 };
@@ -87,16 +88,11 @@ struct Held {
 // Calls kernel(begin, end, workspace) over parts of `count` things of so many scores each, without the GIL.
 template <class Kernel>
 void over_parts(int64_t count, int64_t cost, int64_t classes, int threads, const Kernel& kernel) {
-  const int64_t size = workspace_size(classes);
-  std::atomic<bool> has_memory{true};
+  const int64_t slot = (workspace_size(classes) + 7) / 8 * 8;
+  const Aligned workspace(slot * threads);
   parallel_rows(count, cost, threads, [&](int64_t begin, int64_t end) {
-    const Aligned workspace(size);
-    if (workspace.data)
-      kernel(begin, end, workspace.data);
-    else
-      has_memory = false;
+    kernel(begin, end, workspace.data + slot * current_worker());
   });
-  if (!has_memory) throw std::bad_alloc();
 }
 
 // Calls kernel(first, count, strip, workspace) on strips: some rows of a matrix whose rows of each class are contiguous, copied
@@ -118,6 +114,24 @@ void over_strips(const T* columns, T* results, int64_t rows, int64_t classes, co
       kernel(first, count, strip, workspace);
       if (results) kernels.transpose({element_of<T>(false), strip, count, classes, classes, results + first, rows, true});
     }
+  });
+}
+
+// Some classes' scores of all rows, class after class, to where they belong in the rows.
+template <class T>
+void place_columns(const Matrix<const T>& columns, const Grid<T>& rows) {
+  const int64_t classes = int64_t(columns.shape(0)), count = int64_t(columns.shape(1));
+  require(int64_t(rows.shape(0)) == count && int64_t(rows.shape(1)) == classes, "rows have not the columns' shape");
+  require(classes < 2 || rows.stride(1) == 1, "the classes of rows are not contiguous");
+  require(count < 2 || rows.stride(0) >= classes, "rows overlap");
+  const InstructionSet& kernels = instruction_set();
+  const nb::gil_scoped_release released;
+  // Whole lines of the rows' memory to each thread.
+  constexpr int64_t line = 64 / sizeof(T);
+  parallel_rows((classes + line - 1) / line, line * count, num_threads(), [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * line, last = std::min(end * line, classes);
+    kernels.transpose({element_of<T>(false), columns.data() + first * count, last - first, count, count, rows.data() + first,
+                       rows.stride(0), true});
   });
 }
 
@@ -219,6 +233,7 @@ void define(nb::module_& m) {
         "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(), "ignore_index"_a, "label_smoothing"_a,
         "z_loss"_a, "temperature"_a, "softcap"_a, "is_mean"_a, "mapping"_a, "parameter"_a = 0.0,
         "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
+  if constexpr (sizeof(T) >= 4) m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());
 }
 
 // Bytes of a large result; when the last array on them is gone their memory is kept for the next one.
@@ -251,5 +266,6 @@ NB_MODULE(native, m) {
   m.def("kept_limit", &kept_limit);
   m.def("instruction_set", [] { return instruction_set().name; });
   m.def("num_threads", &num_threads);
+  m.def("borrow_threads", &borrow_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);
 }

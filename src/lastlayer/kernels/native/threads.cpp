@@ -13,6 +13,7 @@
 #include <sched.h>
 #endif
 #if !defined(_WIN32)
+#include <dlfcn.h>
 #include <pthread.h>
 #endif
 
@@ -125,8 +126,34 @@ Pool& pool() {
   return *current;
 }
 
+// Calls function(data) on so many threads of the OpenMP library that the process has anyway, and waits for them.
+using OpenMP = void (*)(void (*function)(void*), void* data, unsigned threads, unsigned flags);
+std::atomic<OpenMP> borrowed{nullptr};
+
+void run_borrowed(OpenMP openmp, int threads, int64_t parts, const std::function<void(int64_t)>& part) {
+  struct Job {
+    const std::function<void(int64_t)>& part;
+    int64_t parts;
+    std::atomic<int64_t> next{0};
+    std::atomic<int> arrived{0};
+  } job{part, parts};
+  openmp(
+      [](void* data) {
+        Job& job = *static_cast<Job*>(data);
+        const int before = worker;
+        worker = job.arrived++;
+        for (int64_t i = job.next++; i < job.parts; i = job.next++) job.part(i);
+        worker = before;
+      },
+      &job, unsigned(threads), 0);
+}
+
 #if !defined(_WIN32)
-const int at_fork = pthread_atfork(nullptr, nullptr, [] { shared_pool.store(nullptr); });
+// Neither kind of thread lives on in a child, and GNU's OpenMP library does not notice.
+const int at_fork = pthread_atfork(nullptr, nullptr, [] {
+  shared_pool.store(nullptr);
+  borrowed.store(nullptr);
+});
 #endif
 
 }  // namespace
@@ -152,6 +179,13 @@ int num_threads() {
   return threads;
 }
 
+bool borrow_threads() {
+#if !defined(_WIN32)
+  borrowed.store(reinterpret_cast<OpenMP>(dlsym(RTLD_DEFAULT, "GOMP_parallel")));
+#endif
+  return borrowed.load() != nullptr;
+}
+
 void set_num_threads(int threads) { chosen_threads.store(std::max(1, threads)); }
 
 void parallel_rows(int64_t rows, int64_t cost, int most_threads, const std::function<void(int64_t, int64_t)>& work) {
@@ -163,7 +197,9 @@ void parallel_rows(int64_t rows, int64_t cost, int most_threads, const std::func
     std::unique_lock<std::mutex> lock(shared.owner, std::try_to_lock);
     if (lock.owns_lock()) {
       const int64_t parts = std::min(rows, threads * parts_a_thread);
-      shared.run(threads, parts, [&](int64_t i) { work(rows * i / parts, rows * (i + 1) / parts); });
+      const auto part = [&](int64_t i) { work(rows * i / parts, rows * (i + 1) / parts); };
+      const OpenMP openmp = borrowed.load();
+      openmp ? run_borrowed(openmp, threads, parts, part) : shared.run(threads, parts, part);
       return;
     }
   }

@@ -82,7 +82,8 @@ def linear_loss(
     goal = _targets(targets, head, ignore_index)
     _check_weights(options, head)
     classes, features = head.weight.shape
-    height = block_rows(head.input.shape[0], features, classes, head.input.element_size(), max_memory)
+    rows, x = head.input.shape[0], head.input
+    height = block_rows(rows, features, classes, x.dtype, x.device, max_memory)
     tracked = torch.is_grad_enabled()
     wanted = [t is not None and t.requires_grad and tracked for t in (head.input, head.weight, head.bias)]
     value, denominator = head_loss(head.input, head.weight, head.bias, *flatten(record, goal, options), height, *wanted)

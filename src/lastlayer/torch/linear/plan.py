@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 import torch
 
+from lastlayer.dispatch import EXTENSION
+
 #: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency.
 SMALLEST_BUDGET = 64 * 2**20
-#: How much of the memory is for scores; the rest is what matrix libraries take to lay out their operands.
-_SCORES_SHARE = 0.6
+#: What matrix libraries take to lay out their operands and kernels to work in; of a small budget at most two fifths.
+_RESERVE = 14 * 2**20
+#: Classes whose scores are computed at a time where the CPU's kernels put them in their places.
+SLAB = 4096
+
+
+def goes_by_slabs(device: torch.device, dtype: torch.dtype, classes: int) -> bool:
+    """Whether the scores of a block are computed some classes at a time, as products with large weights on the CPU are."""
+    return EXTENSION is not None and device.type == "cpu" and dtype.itemsize > 2 and classes > 2 * SLAB
 
 
 @dataclass(frozen=True)
@@ -51,13 +60,15 @@ def plan(
     classes: int,
     dtype: torch.dtype = torch.float32,
     *,
+    device: torch.device | str = "cpu",
     max_memory: int | None = None,
 ) -> LinearPlan:
     """What `linear_loss` of (rows, features) inputs and (classes, features) weights allocates, before it runs.
 
     Args:
-        max_memory: bytes above inputs and gradients, three fifths of them for scores; by default the larger of 64 MiB
-            and a third of the weight's size. One row is the least.
+        device: where it will run.
+        max_memory: bytes above inputs and gradients, all but 14 MiB of them for scores (of less than 35 MiB three fifths);
+            by default the larger of 64 MiB and a third of the weight's size. One row is the least.
 
     Raises:
         ValueError: a size or `max_memory` below 1.
@@ -70,7 +81,8 @@ def plan(
             raise ValueError(f"{name} is {size}; a head needs at least 1.")
     if rows < 0:
         raise ValueError(f"rows is {rows}; give 0 or more.")
-    height = block_rows(rows, features, classes, dtype.itemsize, max_memory)
+    place = torch.device(device)
+    height = block_rows(rows, features, classes, dtype, place, max_memory)
     blocks = -(-rows // height)
     is_summed_apart = blocks > 1 and dtype.itemsize == 2
     return LinearPlan(
@@ -80,14 +92,16 @@ def plan(
         dtype=dtype,
         block_rows=height,
         blocks=blocks,
-        workspace_bytes=min(rows, height) * classes * dtype.itemsize,
+        workspace_bytes=min(rows, height) * _row_bytes(classes, dtype, place),
         gradient_bytes=rows * features * dtype.itemsize + classes * features * (dtype.itemsize + 4 * is_summed_apart),
         unfused_bytes=2 * rows * classes * dtype.itemsize,
         operations=6 * rows * features * classes,
     )
 
 
-def block_rows(rows: int, features: int, classes: int, itemsize: int, max_memory: int | None) -> int:
+def block_rows(
+    rows: int, features: int, classes: int, dtype: torch.dtype, device: torch.device, max_memory: int | None
+) -> int:
     """Rows of a block: as few blocks as the memory allows, of equal height, so that none is a small rest.
 
     Raises:
@@ -95,10 +109,16 @@ def block_rows(rows: int, features: int, classes: int, itemsize: int, max_memory
     """
     if max_memory is not None and max_memory < 1:
         raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
-    budget = max_memory or max(SMALLEST_BUDGET, classes * features * itemsize // 3)
-    most = max(1, min(rows, int(_SCORES_SHARE * budget) // (classes * itemsize)))
+    budget = max_memory or max(SMALLEST_BUDGET, classes * features * dtype.itemsize // 3)
+    for_scores = max(budget - _RESERVE, budget * 3 // 5)
+    most = max(1, min(rows, for_scores // _row_bytes(classes, dtype, device)))
     blocks = -(-rows // most) if rows else 1
     height = max(1, -(-rows // blocks))
     # Matrix products run best on whole tiles of rows.
     rounded = -(-height // 16) * 16
     return rounded if rounded <= most else height
+
+
+def _row_bytes(classes: int, dtype: torch.dtype, device: torch.device) -> int:
+    """The scores of one row in the workspace, and those that wait to be put in their places."""
+    return (classes + SLAB * goes_by_slabs(device, dtype, classes)) * dtype.itemsize
