@@ -12,6 +12,7 @@ import lastlayer as ll
 from lastlayer.losses import LossOptions
 from lastlayer.torch import LinearLoss, linear_loss
 from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
+from lastlayer.torch.linear.plan import SLAB
 
 ROWS, FEATURES, CLASSES = 37, 8, 50
 OPTIONS = {
@@ -205,10 +206,33 @@ def test_sums_of_half_types_are_kept_in_float32(dtype):
     assert distance(many[2], truth[2]) <= 1.5 * distance(one[2], truth[2])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_scores_by_slabs_of_classes(dtype, has_bias):
+    classes = 2 * SLAB + 9
+    tensors, labels = head("softmax", dtype, rows=50, classes=classes)
+    tensors = tensors if has_bias else tensors[:2]
+
+    def whole(input, weight, *bias_and_targets):
+        *bias, targets = bias_and_targets
+        return F.cross_entropy(F.linear(input, weight, *bias), targets)
+
+    def ours(input, weight, *bias_and_targets):
+        *bias, targets = bias_and_targets
+        memory = (classes + SLAB) * dtype.itemsize * 16 * 5 // 3 + 1
+        return linear_loss(input, weight, targets, bias=bias[0] if bias else None, max_memory=memory)
+
+    truth = with_gradients(whole, [x.double() for x in tensors], labels)
+    for got, expected in zip(with_gradients(ours, tensors, labels), truth, strict=True):
+        assert distance(got, expected) <= 100 * torch.finfo(dtype).eps
+
+
 def test_plan_says_what_is_done():
     plan = linear_loss.plan(4096, 512, 32000)
     assert plan.blocks * plan.block_rows >= 4096 > (plan.blocks - 1) * plan.block_rows
-    assert plan.workspace_bytes == plan.block_rows * 32000 * 4 <= 0.6 * 64 * 2**20
+    assert plan.workspace_bytes == plan.block_rows * (32000 + SLAB) * 4 <= 50 * 2**20
+    assert linear_loss.plan(4096, 512, 32000, device="meta").workspace_bytes % 32000 == 0
+    assert linear_loss.plan(4096, 512, 8000).workspace_bytes % 8000 == 0
     assert linear_loss.plan(4096, 512, 32000, max_memory=1).block_rows == 1
     assert linear_loss.plan(10, 4, 3).blocks == 1
     assert linear_loss.plan(0, 4, 3).blocks == 0

@@ -2,7 +2,7 @@
 
 from lastlayer.dispatch.extension import EXTENSION
 from lastlayer.dispatch.frameworks import Framework, framework_of, register_framework
-from lastlayer.dispatch.memory import new_array
+from lastlayer.dispatch.memory import LARGE, new_array
 from lastlayer.dispatch.native import (
     NATIVE,
     evaluate_quickly,
@@ -21,6 +21,7 @@ if NATIVE is not None:
 
 __all__ = [
     "EXTENSION",
+    "LARGE",
     "NATIVE",
     "PORTABLE",
     "Framework",

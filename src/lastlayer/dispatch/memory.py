@@ -10,7 +10,7 @@ import numpy as np
 from lastlayer.dispatch.extension import EXTENSION
 
 #: Smaller arrays are NumPy's, whose allocator reuses their memory.
-_LARGE = 2 * 2**20
+LARGE = 2 * 2**20
 
 
 def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -20,7 +20,7 @@ def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    if size < _LARGE or EXTENSION is None:
+    if size < LARGE or EXTENSION is None:
         return np.empty(shape, kind)
     array: np.ndarray = EXTENSION.large_buffer(size).view(kind).reshape(shape)
     return array

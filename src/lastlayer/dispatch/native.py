@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.dispatch.extension import EXTENSION as _kernels
+from lastlayer.dispatch.extension import EXTENSION
 from lastlayer.dispatch.memory import new_array
 from lastlayer.dispatch.table import Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 
-
+_kernels = EXTENSION
 _INSTRUCTION_SET: str | None = _kernels.instruction_set() if _kernels else None
 
 Array = Any

@@ -53,7 +53,9 @@ def scores_of_blocks(
     count = input.shape[0] if rows is None else rows.shape[0]
     classes = weight.shape[0]
     workspace = new_tensor(input, (min(height, count), classes))
-    columns = new_tensor(input, (min(height, count) * SLAB,)) if goes_by_slabs(input.device, input.dtype, classes) else None
+    columns = (
+        new_tensor(input, (min(height, count) * SLAB,)) if goes_by_slabs(input.device, input.dtype, classes) else None
+    )
     for start in range(0, count, height):
         stop = min(start + height, count)
         place = slice(start, stop) if rows is None else rows[start:stop]
