@@ -20,20 +20,25 @@ Tensor = torch.Tensor
 _NAMED = "Tensor? parameter, str mapping, str quantity"
 
 
-@torch.library.custom_op("lastlayer::evaluate", mutates_args=(), schema=f"(Tensor scores, {_NAMED}) -> Tensor")
-def evaluate(scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
+def _evaluate(scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
     """A quantity of every row of scores (..., K)."""
     return evaluate_rows(record_of(mapping, parameter), scores, quantity).contiguous()
 
 
-@torch.library.custom_op(
-    "lastlayer::evaluate_backward", mutates_args=(), schema=f"(Tensor cotangent, Tensor scores, {_NAMED}) -> Tensor"
-)
-def evaluate_backward(
-    cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str
-) -> Tensor:
+def _pull_back(cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
     """The cotangent of a quantity pulled back to the scores."""
     return pull_back_rows(record_of(mapping, parameter), scores, cotangent, quantity).contiguous()
+
+
+evaluate = torch.library.custom_op(
+    "lastlayer::evaluate", _evaluate, mutates_args=(), schema=f"(Tensor scores, {_NAMED}) -> Tensor"
+)
+evaluate_backward = torch.library.custom_op(
+    "lastlayer::evaluate_backward",
+    _pull_back,
+    mutates_args=(),
+    schema=f"(Tensor cotangent, Tensor scores, {_NAMED}) -> Tensor",
+)
 
 
 @evaluate.register_fake
@@ -68,5 +73,5 @@ def _second(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None, None, No
     return *pull(cotangent), None, None, None
 
 
-quantity_of_rows = differentiable(evaluate, _keep, _backward, all_at_once)
-_product = differentiable(evaluate_backward, _keep_product, _second, all_at_once)
+quantity_of_rows = differentiable(evaluate, _keep, _backward, all_at_once, _evaluate)
+_product = differentiable(evaluate_backward, _keep_product, _second, all_at_once, _pull_back)

@@ -16,12 +16,7 @@ from lastlayer.torch.rows import loss_rows
 Tensor = torch.Tensor
 
 
-@torch.library.custom_op(
-    "lastlayer::loss",
-    mutates_args=(),
-    schema=f"(Tensor scores, {LOSS_SCHEMA}, bool with_gradient) -> (Tensor, Tensor, Tensor)",
-)
-def loss(scores: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _loss(scores: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, the denominator (of parts, else empty) and the gradient in the scores (where asked for, else empty)."""
     *told, with_gradient = arguments
     mapping, targets, options = unflatten(tuple(told))
@@ -30,12 +25,7 @@ def loss(scores: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     return total, denominator, scores.new_empty(0) if gradient is None else gradient.contiguous()
 
 
-@torch.library.custom_op(
-    "lastlayer::loss_backward",
-    mutates_args=(),
-    schema=f"(Tensor upstream, Tensor gradient, Tensor scores, {LOSS_SCHEMA}) -> Tensor",
-)
-def loss_backward(upstream: Tensor, gradient: Tensor, scores: Tensor, *arguments: Any) -> Tensor:
+def _times_upstream(upstream: Tensor, gradient: Tensor, scores: Tensor, *arguments: Any) -> Tensor:
     """The kept gradient times the upstream one; as a function of the scores it is the formulas' gradient."""
     return (gradient * _a_row(upstream, arguments)).to(scores.dtype)
 
@@ -43,6 +33,20 @@ def loss_backward(upstream: Tensor, gradient: Tensor, scores: Tensor, *arguments
 def _a_row(upstream: Tensor, arguments: tuple[Any, ...]) -> Tensor:
     """The upstream gradient as what multiplies scores: one a row where losses were not reduced."""
     return upstream[..., None] if arguments[COUNT - 1] == "none" else upstream
+
+
+loss = torch.library.custom_op(
+    "lastlayer::loss",
+    _loss,
+    mutates_args=(),
+    schema=f"(Tensor scores, {LOSS_SCHEMA}, bool with_gradient) -> (Tensor, Tensor, Tensor)",
+)
+loss_backward = torch.library.custom_op(
+    "lastlayer::loss_backward",
+    _times_upstream,
+    mutates_args=(),
+    schema=f"(Tensor upstream, Tensor gradient, Tensor scores, {LOSS_SCHEMA}) -> Tensor",
+)
 
 
 @loss.register_fake
@@ -96,5 +100,5 @@ def _second(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
     return in_upstream, None, in_scores, *[None] * COUNT
 
 
-reduced_loss = differentiable(loss, _keep, _backward, one_by_one)
-_product = differentiable(loss_backward, _keep_product, _second, one_by_one)
+reduced_loss = differentiable(loss, _keep, _backward, one_by_one, _loss)
+_product = differentiable(loss_backward, _keep_product, _second, one_by_one, _times_upstream)

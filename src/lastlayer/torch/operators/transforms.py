@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 import torch
 from torch.autograd import forward_ad
 
+from lastlayer.torch.rows import is_plain
+
 
 def all_at_once(operator: Callable[..., Any]) -> Callable[..., Any]:
     """Map an operator that treats rows alike: one call on all elements' rows."""
@@ -48,11 +50,17 @@ def one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def differentiable(
-    operator: Any, keep: Callable[..., None], backward: Callable[..., Any], vmap: Callable[..., Any]
+    operator: Any,
+    keep: Callable[..., None],
+    backward: Callable[..., Any],
+    vmap: Callable[..., Any],
+    directly: Callable[..., Any] | None = None,
 ) -> Callable[..., Any]:
     """Register an operator's derivative and its vmap rule, and return what to call.
 
-    torch.func's transforms refuse the derivatives of operators; they take an autograd function with the same rules.
+    torch.func's transforms refuse the derivatives of operators; they take an autograd function with the same rules. And where
+    nobody but autograd looks, what the operator does may be done `directly`: the way through an operator of Python takes many
+    times longer than small rows.
     """
 
     class Differentiable(torch.autograd.Function):
@@ -75,9 +83,24 @@ def differentiable(
         def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
             return vmap(call)(info, in_dims, *arguments)
 
+    class Direct(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            assert directly is not None
+            result = directly(*arguments)
+            keep(ctx, arguments, result)
+            return result
+
+        @staticmethod
+        def backward(ctx: Any, *cotangents: Any) -> Any:
+            return backward(ctx, *cotangents)
+
     def call(*arguments: Any) -> Any:
         if any(map(has_tangent, arguments)):
             refuse_forward_mode()
+        if directly is not None and not torch.compiler.is_compiling() and _is_unwatched(arguments):
+            is_tracked = torch.is_grad_enabled() and any(map(_requires_grad, arguments))
+            return Direct.apply(*arguments) if is_tracked else directly(*arguments)  # type: ignore[no-untyped-call]
         if not torch.compiler.is_compiling() and any(map(_is_wrapped, arguments)):
             return Differentiable.apply(*arguments)  # type: ignore[no-untyped-call]
         return operator(*arguments)
@@ -89,6 +112,17 @@ def differentiable(
 
 def _is_wrapped(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
+
+
+def _requires_grad(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad
+
+
+def _is_unwatched(arguments: tuple[Any, ...]) -> bool:
+    """Whether all tensors are just their memory, and no dispatch mode records what is called."""
+    return torch._C._len_torch_dispatch_stack() == 0 and all(
+        is_plain(value) for value in arguments if isinstance(value, torch.Tensor)
+    )
 
 
 def refuse_forward_mode() -> NoReturn:
