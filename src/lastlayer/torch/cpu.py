@@ -62,6 +62,14 @@ def loss(
     return tensors, None if gradient is None else _result(gradient, scores, out)
 
 
+def pull_back(slopes: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
+    """s (v − Σ s v / Σ s) of every row, in the memory of the slopes where that is contiguous."""
+    s = slopes.contiguous()
+    flat = s.view(-1, s.shape[-1]).numpy()
+    EXTENSION.pull_back(flat, cotangents.contiguous().view(flat.shape).numpy(), flat)
+    return s
+
+
 def place_columns(columns: torch.Tensor, rows: torch.Tensor) -> None:
     """Scores (classes, N) to where they belong in rows (N, classes) of float32 or float64."""
     EXTENSION.place_columns(columns.numpy(), rows.numpy())

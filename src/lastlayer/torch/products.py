@@ -14,6 +14,7 @@ import torch
 from lastlayer.dispatch import working_dtype
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch import cpu
 from lastlayer.torch.rows import evaluate_rows, has_kernels, loss_rows
 
 Tensor = torch.Tensor
@@ -48,6 +49,8 @@ def _of_logarithms(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tenso
 def _of_tangent(mapping: ProbabilityMapping, p: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
     assert mapping.tangent is not None
     s = mapping.tangent(p, xp, **mapping.values)
+    if quantity == "probabilities" and s.device.type == "cpu":
+        return cpu.pull_back(s, cotangent)
     total = _sum(s)
     if quantity == "log_probabilities":
         # A class off the support has log p = −inf in a neighbourhood: flat, so it contributes nothing.

@@ -102,6 +102,14 @@ struct Transposition {
   bool is_streamed;  // past the caches: nobody reads it soon
 };
 
+// Slopes s and cotangents of probabilities, (N, K) of float32 or float64; out may be either of them.
+struct Product {
+  Element element;
+  const void *slopes, *cotangents;
+  void* out;
+  int64_t classes;
+};
+
 // Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
 int64_t workspace_size(int64_t classes);
 
@@ -119,6 +127,7 @@ struct InstructionSet {
   double (*sum)(const double* values, int64_t count);
   LabelCount (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
   void (*transpose)(const Transposition& request);
+  void (*pull_back)(const Product& request, int64_t begin, int64_t end);
 };
 
 namespace baseline { extern const InstructionSet kernels; }

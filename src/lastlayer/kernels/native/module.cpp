@@ -117,6 +117,19 @@ void over_strips(const T* columns, T* results, int64_t rows, int64_t classes, co
   });
 }
 
+template <class T>
+void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents, const Matrix<T>& out) {
+  const size_t rows = slopes.shape(0), classes = slopes.shape(1);
+  require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents have not the slopes' shape");
+  require(out.shape(0) == rows && out.shape(1) == classes, "out has not the slopes' shape");
+  const Product request{element_of<T>(false), slopes.data(), cotangents.data(), out.data(), int64_t(classes)};
+  const InstructionSet& kernels = instruction_set();
+  const nb::gil_scoped_release released;
+  parallel_rows(int64_t(rows), int64_t(classes), num_threads(), [&](int64_t begin, int64_t end) {
+    kernels.pull_back(request, begin, end);
+  });
+}
+
 // Some classes' scores of all rows, class after class, to where they belong in the rows.
 template <class T>
 void place_columns(const Matrix<const T>& columns, const Grid<T>& rows) {
@@ -233,7 +246,10 @@ void define(nb::module_& m) {
         "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(), "ignore_index"_a, "label_smoothing"_a,
         "z_loss"_a, "temperature"_a, "softcap"_a, "is_mean"_a, "mapping"_a, "parameter"_a = 0.0,
         "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
-  if constexpr (sizeof(T) >= 4) m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());
+  if constexpr (sizeof(T) >= 4) {
+    m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());
+    m.def("pull_back", &pull_back<T>, "slopes"_a.noconvert(), "cotangents"_a.noconvert(), "out"_a.noconvert());
+  }
 }
 
 // Bytes of a large result; when the last array on them is gone their memory is kept for the next one.

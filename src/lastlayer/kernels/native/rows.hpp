@@ -20,6 +20,7 @@ namespace {
 #include "elements.hpp"
 #include "layout.hpp"
 #include "transposed.hpp"
+#include "products.hpp"
 #include "activation.hpp"
 #include "targets.hpp"
 #include "normalized.hpp"
@@ -242,7 +243,7 @@ LabelCount count_labels(const int64_t* labels, int64_t rows, int64_t classes, in
 
 }  // namespace
 
-const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows};
+const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows, pull_back};
 
 }  // namespace LASTLAYER_ISA
 }  // namespace lastlayer

@@ -1,0 +1,48 @@
+"""Cotangents of probabilities pulled back by the kernel: against float64, on rows of every length, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
+
+
+def pulled(s, v):
+    s, v = s.astype(np.longdouble), v.astype(np.longdouble)
+    total = s.sum(1, keepdims=True)
+    return s * (v - (s * v).sum(1, keepdims=True) / np.where(total <= 0, 1, total))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [1, 2, 7, 8, 9, 16, 31, 64, 65, 1000, 1003])
+def test_every_length_of_rows(dtype, classes):
+    rng = np.random.default_rng(classes)
+    s = rng.dirichlet(np.ones(classes), 40).astype(dtype)
+    s[3], s[5, ::2] = 0.0, 0.0
+    v = rng.normal(size=s.shape).astype(dtype)
+    expected, out = pulled(s, v), np.empty_like(s)
+    kernels.pull_back(s, v, out)
+    # One rounding of the result, and in float64 those of the two sums.
+    allowed = np.finfo(dtype).eps / 2 * np.abs(expected) + classes * 2.0**-52 * s * np.abs(v).max(1, keepdims=True)
+    assert (np.abs(out - expected) <= allowed).all()
+    kernels.pull_back(s, v, s)
+    np.testing.assert_array_equal(s, out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cotangents": np.ones((2, 4), np.float32)},
+        {"cotangents": np.ones((2, 3))},
+        {"out": np.ones((3, 3), np.float32)},
+        {"out": np.ones((3, 2), np.float32).T},
+        {"slopes": np.ones((2, 6), np.float32)[:, ::2]},
+        {"slopes": np.ones((2, 3), np.float16)},
+    ],
+)
+def test_buffers_that_do_not_fit_are_refused(change):
+    given = {what: np.ones((2, 3), np.float32) for what in ("slopes", "cotangents", "out")}
+    kernels.pull_back(**given)
+    with pytest.raises(TypeError):
+        kernels.pull_back(**{**given, **change})
