@@ -68,8 +68,8 @@ size_t limit_given() {
 
 // Callers hold Python's lock, so that no fork finds this one locked by a thread that the child has not.
 std::mutex guard;
-// The oldest first.
-std::deque<Region> kept;
+// The oldest first. Never freed: an array may outlive whatever is taken down when the process ends.
+std::deque<Region>& kept = *new std::deque<Region>;
 size_t total = 0;
 
 }  // namespace

@@ -77,12 +77,26 @@ bool has_columns(const Array& array) {
          array.stride(1) == int64_t(array.shape(0));
 }
 
-// Memory of large results and of strips; needs the GIL.
-struct Held {
-  Region region;
-  explicit Held(size_t size) : region(take_region(size)) {}
+// Memory of strips; needs the GIL.
+class Held {
+ public:
+  void* data;
+  explicit Held(size_t size) : data(nullptr), region_{nullptr, 0} {
+    constexpr size_t large = size_t(1) << 20;
+    if (size >= large) region_ = take_region(size);
+    data = region_.data ? region_.data : std::aligned_alloc(64, (size + 63) / 64 * 64);
+    if (!data) throw std::bad_alloc();
+  }
   Held(const Held&) = delete;
-  ~Held() { return_region(region); }
+  ~Held() {
+    if (region_.data)
+      return_region(region_);
+    else
+      std::free(data);
+  }
+
+ private:
+  Region region_;
 };
 
 // Calls kernel(begin, end, workspace) over parts of `count` things of so many scores each, without the GIL.
@@ -107,7 +121,7 @@ void over_strips(const T* columns, T* results, int64_t rows, int64_t classes, co
   const Held memory(size_t(threads) * slot * sizeof(T));
   const nb::gil_scoped_release released;
   over_parts((rows + most - 1) / most, slot, classes, threads, [&](int64_t begin, int64_t end, double* workspace) {
-    T* strip = static_cast<T*>(memory.region.data) + current_worker() * slot;
+    T* strip = static_cast<T*>(memory.data) + current_worker() * slot;
     for (int64_t first = begin * most; first < std::min(end * most, rows); first += most) {
       const int64_t count = std::min(most, rows - first);
       kernels.transpose({element_of<T>(false), columns + first, classes, count, rows, strip, classes, false});
