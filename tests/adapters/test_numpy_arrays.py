@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import lastlayer as ll
+from lastlayer.dispatch import PORTABLE
+from lastlayer.losses import LossOptions
+from lastlayer.mappings import MAPPINGS
 
 SCORES = np.random.default_rng(3).normal(size=(4, 6))
 TRUTH = ll.softmax(SCORES)
@@ -92,3 +95,22 @@ def test_loss_dtypes(dtype):
     value, gradient = ll.loss_and_grad(SCORES.astype(dtype), [0, 1, 2, 3])
     assert value.dtype == np.float32
     assert gradient.dtype == dtype
+
+
+@pytest.mark.filterwarnings("error")
+def test_domain_is_asked_in_the_precision_of_the_loss():
+    huge = np.array([[60000.0, 2.0], [1.0, 3.0]], dtype=np.float16)
+    tiny = np.array([[6e-8, 0.0], [6e-8, 6e-8]], dtype=np.float16)
+    labels = np.array([0, 1])
+    assert np.isfinite(ll.loss(huge, labels, mapping="ratio", temperature=0.5))
+    # In half precision tiny / 3 rounds to zero, and all zeros are outside the domain.
+    assert np.isfinite(ll.loss(tiny, labels[::-1] * 0, mapping="spherical", temperature=3.0))
+    with pytest.raises(ll.DomainError, match="row 1"):
+        ll.loss(np.array([[1.0, 2.0], [-1.0, 2.0]], dtype=np.float16), labels, mapping="ratio", temperature=0.5)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_zero_of_either_sign_pulls_the_ratio_up(zero):
+    _, gradient = ll.loss_and_grad(np.array([[zero, 2.0]]), np.array([0]), mapping="ratio")
+    portable = PORTABLE.loss(MAPPINGS["ratio"], np.array([[zero, 2.0]]), np.array([0]), False, LossOptions(), True)[1]
+    assert gradient[0, 0] == portable[0, 0] == -np.inf

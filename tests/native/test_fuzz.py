@@ -35,7 +35,8 @@ CASES = [(name, value) for name in MAPPINGS for value in PARAMETERS.get(name, (N
 #: Rounding of a result, in ULP, and of what goes into it, relative: half types and float32 are computed wider.
 ROUNDING = {"float16": 0.51, "float32": 1.0, "float64": 8.0}
 NOISE = {"float16": 2.0**-36, "float32": 2.0**-36, "float64": 2.0**-48}
-GUARD = 7.0
+#: Of a Z near zero, whose total is a sum near one: absolute (docs/accuracy.md).
+FLOOR_OF_Z = {"float16": 2.0**-37, "float32": 2.0**-37, "float64": 2.0**-53}
 TRIALS = int(os.environ.get("LASTLAYER_FUZZ_TRIALS", "6"))
 
 
@@ -161,8 +162,13 @@ class Truth:
     """What the formulas say of scores in float64, classes last, and how far from it a kernel may be."""
 
     def __init__(self, record: ProbabilityMapping, scores: np.ndarray, dtype: np.dtype):
-        self.record, self.x = record, scores
+        self.record, self.x, self.dtype = record, scores, dtype
         self.noise = NOISE[str(dtype)]
+        self.floor_of_z = (
+            0.0
+            if record.name in ("softmax", "softmax_plus_one") or record.family == "regularized"
+            else FLOOR_OF_Z[str(dtype)]
+        )
         self.ulps = 2.0 if record.name == "softmax" and dtype == np.float32 else ROUNDING[str(dtype)]
         self.p, self.z = (PORTABLE.evaluate(record, scores, q) for q in ("probabilities", "log_partition"))
         with np.errstate(all="ignore"):
@@ -203,7 +209,7 @@ class Truth:
             if quantity == "log_partition":
                 # The kernels of float32 softmax add to a largest score that may cancel, in float32.
                 noise = 2.0**-22 if self.ulps == 2.0 else self.noise
-                slack = np.where(np.isfinite(self.z), noise * self.size_of_z, 0.0)
+                slack = np.where(np.isfinite(self.z), noise * self.size_of_z + self.floor_of_z, 0.0)
                 low, high = self.z - slack, self.z + slack
             elif quantity == "probabilities":
                 low, high = self.low, self.high
@@ -345,6 +351,14 @@ def check_loss(
         assert_between(value, exact - around, exact + around, ulps, loss_dtype, f"loss of {what}")
     # At an infinite score a loss has no derivative, and the two sides may stand for different limits.
     is_smooth = ~np.isinf(wide).any(axis=-1)
+    # 1 / x of a subnormal x may overflow, of which ratio and spherical would subtract one from another.
+    is_smooth &= ~((seen != 0) & (np.abs(seen) < float(np.finfo(np.float64).smallest_normal))).any(axis=-1)
+    if record.name == "hardmax" and options.activation.softcap is not None and seen.shape[-1] > 1:
+        # Which saturated scores tie is a matter of the last bit of tanh.
+        highest = np.partition(seen, -2, axis=-1)[..., -2:]
+        is_smooth &= (
+            highest[..., 1] - highest[..., 0] > 2.0**-50 * options.activation.softcap / options.activation.temperature
+        )
     slopes, slack, gradient = slopes[is_smooth], slack[is_smooth], gradient[is_smooth]
     around = np.where(np.isfinite(slopes) & np.isfinite(slack), slack, 0.0)
     assert_between(gradient, slopes - around, slopes + around, truth.ulps, dtype, f"gradient of {what}")
@@ -366,12 +380,19 @@ def loss_slack(t: Truth, y: np.ndarray, is_soft: bool, o: LossOptions) -> tuple[
     # Softmax of float32 is computed in its own precision where labels alone are asked for.
     if t.record.name == "softmax" and t.ulps == 2.0:
         noise = 4 * float(np.finfo(np.float32).eps)
+    # tanh is rounded in float64, and the mapping sees its result times the softcap.
+    noise_of_cap = 0.0 if o.activation.softcap is None else 2.0**-52 * o.activation.softcap / o.activation.temperature
     capped = 1.0 if o.activation.softcap is None else 1.0 + o.activation.softcap / o.activation.temperature
     noise = noise * capped
     point = t.record.at(t.x, xp)
     reach = np.maximum(1.0, np.abs(t.distance))
-    pull = 2 * o.z_loss * row * t.size_of_z
-    each = o.z_loss * row * noise * t.size_of_z * np.maximum(t.size_of_z, np.abs(t.z))
+    # Z is off by noise of its size and by its floor; a p that rounds to zero is off by what it was.
+    off_z = noise * t.size_of_z + t.floor_of_z
+    pull, tiny = (
+        2 * o.z_loss * row * np.maximum(t.size_of_z, t.floor_of_z / noise),
+        float(np.finfo(t.dtype).smallest_subnormal),
+    )
+    each = 2 * o.z_loss * row * off_z * np.maximum(t.size_of_z, np.abs(t.z))
     if t.record.family == "normalized":
         targets = smooth * weight
         slope = np.abs(point.partition_gradient())
@@ -380,10 +401,11 @@ def loss_slack(t: Truth, y: np.ndarray, is_soft: bool, o: LossOptions) -> tuple[
         part = row[..., None] * (total * slope + targets * steep) + pull[..., None] * slope
         is_subtracting = is_soft or o.label_smoothing or o.z_loss or capped != 1.0
         slack = noise * part if is_subtracting else 0.0 * part
+        slack = slack + (pull * tiny)[..., None]
         each = each + row * noise * (capped - 1.0) * total[..., 0]
     else:
         factor = row * (plain * weight).sum(axis=-1)
-        moved = np.maximum(t.high - t.p, t.p - t.low)
+        moved = np.maximum(t.high - t.p, t.p - t.low) + (2 * noise_of_cap)
         slack = factor[..., None] * (moved + noise * (t.p + smooth)) + pull[..., None] * (moved + noise * t.p)
         each = each + factor * noise * (np.abs(t.p - smooth) * reach + smooth * reach).sum(axis=-1)
     clean = lambda v, c: np.where(c & np.isfinite(v), v, 0.0)  # noqa: E731

@@ -34,6 +34,20 @@ def score_rows(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.nda
         return {kind: into_domain(mapping, rows.astype(dtype)) for kind, rows in kinds.items()}
 
 
+def rows_near_one(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.ndarray]:
+    """Rows whose Σ g is near one for some mapping, so that Z = log Σ g comes from what is left of a subtraction."""
+    rng = np.random.default_rng(21)
+    kinds = {
+        "one small class": 10.0 ** rng.uniform(-30, 0, size=(8, 1)),
+        "two small classes": 10.0 ** rng.uniform(-6, 0, size=(8, 2)) * rng.choice([-1.0, 1.0], size=(8, 2)),
+        "squares that sum to one": np.sqrt(1 / 433)
+        * (1 + 10.0 ** rng.uniform(-6, -2, size=(3, 1)))
+        * np.ones((3, 433)),
+        "scores that sum to one": 1 / 433 * (1 + 10.0 ** rng.uniform(-6, -2, size=(3, 1))) * np.ones((3, 433)),
+    }
+    return {kind: into_domain(mapping, rows.astype(dtype)) for kind, rows in kinds.items()}
+
+
 def into_domain(mapping: ProbabilityMapping, rows: np.ndarray) -> np.ndarray:
     """Scores that the mapping accepts: as they are, or their sizes where a sign is not allowed."""
     if mapping.domain.is_valid is None or bool(np.all(mapping.domain.is_valid(rows, np))):

@@ -149,7 +149,7 @@ def _loss(
     options = prepare_row_weights(options, checked)
     if record.domain.is_valid is not None and is_eager(values):
         counted = True if is_soft else checked_targets != options.ignore_index
-        check_domain(record, options.activation(values, xp), on_domain, xp, counted)
+        check_domain(record, values, on_domain, xp, counted, options.activation)
     chosen = implementation_for(values, Request(record, "loss", is_soft, options))
     loss, gradient = chosen.loss(record, values, checked_targets, is_soft, options, with_gradient, last)
     return loss, write(gradient, last, out, checked) if with_gradient else None

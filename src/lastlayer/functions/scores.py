@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-from lastlayer.dispatch import framework_of
+from lastlayer.activation import Activation
+from lastlayer.dispatch import framework_of, working_dtype
 from lastlayer.functions.errors import DomainError
 from lastlayer.mappings import ProbabilityMapping
 
@@ -92,9 +93,16 @@ def is_eager(array: Array) -> bool:
 
 
 def check_domain(
-    mapping: ProbabilityMapping, scores: Array, on_domain: str, xp: Namespace, counted: Any = True
+    mapping: ProbabilityMapping,
+    scores: Array,
+    on_domain: str,
+    xp: Namespace,
+    counted: Any = True,
+    activation: Activation | None = None,
 ) -> None:
     """Raise DomainError for the first row outside the mapping's domain, unless NaN rows were asked for.
+
+    The mapping sees scores behind their activation, where there is one.
 
     Raises:
         ValueError: `on_domain` is neither "raise" nor "nan".
@@ -103,6 +111,9 @@ def check_domain(
         raise ValueError(f"on_domain is {on_domain!r}; choose 'raise' or 'nan'.")
     if on_domain == "nan" or mapping.domain.is_valid is None or not is_eager(scores):
         return
+    if activation is not None and not activation.is_identity:
+        # In the precision of the loss: a half type would overflow, or lose what is not zero.
+        scores = activation(xp.astype(scores, working_dtype(scores, xp)), xp)
     outside = ~mapping.domain.is_valid(scores, xp) & counted
     if not bool(xp.any(outside)):
         return

@@ -11,12 +11,24 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lastlayer.mappings.exact import Pair, add, compensated_sum, divide, extended_sum, plain_sum, two_product, two_sum
+from lastlayer.mappings.exact import (
+    LN2_HI,
+    LN2_LO,
+    Pair,
+    add,
+    compensated_sum,
+    divide,
+    extended_sum,
+    plain_sum,
+    power_of_two,
+    two_product,
+    two_sum,
+)
 from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
 
 
 class Carried(NamedTuple):
-    """g at scores of shape (..., K), and its derivative, each as mantissa · e^exponent / e^log_scale."""
+    """g at scores of shape (..., K), and its derivative, each as mantissa · e^exponent / 2^log2_scale."""
 
     #: g without its exponential part, of moderate size; None stands for 1.
     mantissa: Pair | None = None
@@ -26,8 +38,8 @@ class Carried(NamedTuple):
     derivative: Callable[[], Pair] | None = None
     #: g′/g, true size; None stands for 1.
     slope: Callable[[], Array] | None = None
-    #: Logarithm of the row's factor in the mantissa, shape (..., 1); None stands for 0.
-    log_scale: Pair | None = None
+    #: The power of two in the row's mantissas, a whole number of shape (..., 1); None stands for 0.
+    log2_scale: Array | None = None
     #: log g, true size, for probabilities too small for the mantissa; None where the exponent carries them.
     log_g: Callable[[], Array] | None = None
 
@@ -96,6 +108,22 @@ class NormalizedPoint:
         ratio = divide(self.others, self.top)
         return Pair(self.xp.log1p(ratio.hi), ratio.lo / (1.0 + ratio.hi))
 
+    def _log_total(self) -> Pair:
+        """log Σ of true size: a mantissa near one and one whole power of two, which leave nothing to cancel."""
+        xp = self.xp
+        scale, k = power_of_two(self.total.hi, xp)
+        is_high = self.total.hi * scale > math.sqrt(2.0)
+        scale, k = xp.where(is_high, 0.5 * scale, scale), xp.where(is_high, k - 1.0, k)
+        hi, lo = self.total.hi * scale, self.total.lo * scale
+        if self.carried.log2_scale is not None:
+            k = k + self.carried.log2_scale[..., 0]
+        rest = two_sum(hi - 1.0, lo)
+        log_mantissa = xp.log1p(rest.hi)
+        # Where log is not finite nothing is left to correct.
+        part = two_sum(-k * LN2_HI, log_mantissa)
+        low = part.lo + rest.lo / (1.0 + rest.hi) - k * LN2_LO
+        return Pair(part.hi, xp.where(xp.isfinite(log_mantissa), low, xp.zeros_like(low)))
+
     @cached_property
     def _probabilities(self) -> Array:
         return divide(self.weights, self.row_total).value()
@@ -124,15 +152,9 @@ class NormalizedPoint:
 
     def log_partition(self) -> Array:
         xp, carried = self.xp, self.carried
-        if carried.mantissa is None:
-            log_total = self._log_total_over_top
-        else:
-            log_total = Pair(xp.log(self.total.hi), self.total.lo / self.total.hi)
+        log_total = self._log_total_over_top if carried.mantissa is None else self._log_total()
         result = two_sum(self.largest[..., 0], log_total.hi)
         lo = result.lo + log_total.lo
-        if carried.log_scale is not None:
-            unscaled = two_sum(result.hi, -carried.log_scale.hi[..., 0])
-            result, lo = unscaled, lo + unscaled.lo - carried.log_scale.lo[..., 0]
         finite = xp.where(xp.isfinite(result.hi), result.hi + lo, result.hi)
         # A row of which nothing has weight has no probabilities, but its log-partition is log 0.
         nothing = self.largest[..., 0] == -float("inf")
@@ -206,7 +228,7 @@ def _at_infinity(
         ones = zero + 1.0
         # A finite limit of g is on the row's scale, as the finite scores' g is.
         bounded = xp.where(scores > 0, zero + _finite(high), zero + _finite(low))
-        limit = bounded if carried.log_scale is None else bounded * xp.exp(carried.log_scale.hi)
+        limit = bounded if carried.log2_scale is None else bounded * xp.exp(carried.log2_scale * LN2_HI)
         hi = xp.where(dominated, xp.where(dominant, ones, zero), xp.where(infinite, limit, mantissa.hi))
         mantissa = Pair(hi, xp.where(infinite | dominated, zero, mantissa.lo))
     if exponent is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, power_of_two
+from lastlayer.mappings.exact import Pair, power_of_two
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
@@ -16,8 +16,9 @@ def carry(scores: Array, xp: Namespace) -> Carried:
     return Carried(
         mantissa=Pair(scores * scale, zero),
         derivative=lambda: Pair(zero + scale, zero),
-        slope=lambda: 1.0 / scores,
-        log_scale=Pair(k * LN2_HI, k * LN2_LO),
+        # −0 is in the domain, as 0 is.
+        slope=lambda: 1.0 / xp.abs(scores),
+        log2_scale=k,
         log_g=lambda: xp.log(scores),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, add, divide, power_of_two, two_sum
+from lastlayer.mappings.exact import Pair, add, divide, power_of_two, two_sum
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
@@ -38,7 +38,7 @@ def carry(scores: Array, xp: Namespace) -> Carried:
         exponent=xp.where(negative, scores, zero),
         derivative=derivative,
         slope=lambda: divide(sigmoid_part(), Pair(hi, lo)).value(),
-        log_scale=Pair(k * LN2_HI, k * LN2_LO),
+        log2_scale=k,
         log_g=lambda: xp.where(negative, scores, zero) + xp.log(hi),
     )
 

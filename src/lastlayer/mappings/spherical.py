@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, power_of_two, two_product
+from lastlayer.mappings.exact import Pair, power_of_two, two_product
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
@@ -19,7 +19,7 @@ def carry(scores: Array, xp: Namespace) -> Carried:
         mantissa=two_product(y, y),
         derivative=lambda: Pair(2.0 * y * scale, xp.zeros_like(y)),
         slope=lambda: 2.0 / scores,
-        log_scale=Pair(2.0 * k * LN2_HI, 2.0 * k * LN2_LO),
+        log2_scale=2.0 * k,
         log_g=lambda: 2.0 * xp.log(xp.abs(scores)),
     )
 

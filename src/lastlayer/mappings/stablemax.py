@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, divide, multiply, power_of_two, two_sum
+from lastlayer.mappings.exact import Pair, divide, multiply, power_of_two, two_sum
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
@@ -41,7 +41,7 @@ def carry(scores: Array, xp: Namespace) -> Carried:
         mantissa=Pair(hi, lo),
         derivative=derivative,
         slope=lambda: steepness().value(),
-        log_scale=Pair(k * LN2_HI, k * LN2_LO),
+        log2_scale=k,
         log_g=lambda: xp.where(negative, -xp.log(size.hi), xp.log(size.hi)),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lastlayer.mappings.exact import LN2_HI, LN2_LO, Pair, add, divide, multiply, power_of_two
+from lastlayer.mappings.exact import Pair, add, divide, multiply, power_of_two
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter
 
@@ -68,7 +68,7 @@ def carry(scores: Array, xp: Namespace, order: int) -> Carried:
         mantissa=without_factorial(polynomial(y, scale, order, order), lift, order),
         derivative=derivative,
         slope=slope,
-        log_scale=Pair((order * k + lift_bits) * LN2_HI, (order * k + lift_bits) * LN2_LO),
+        log2_scale=order * k + lift_bits,
         log_g=log_g,
     )
 
