@@ -1,103 +1,86 @@
-// Softmax of few classes in its own precision: a row in each lane, so that short rows fill whole vectors. What these passes
-// are not made for goes to the blocks that every mapping has. Included by rows.hpp.
-
-// What a tile knows of each row in wide arithmetic: float32 rows in two vectors of doubles, float64 rows in one pair.
-template <class T>
-struct RowNumbers;
-template <>
-struct RowNumbers<float> {
-  using W = Real;
-  static constexpr int parts = 2;
-  static Real widen_part(Vector<float> v, Vector<float>, int part) {
-    return Real(widened(part ? high_half(v) : low_half(v)));
-  }
-  static Vector<float> narrow(const D* parts) { return joined(narrowed(parts[0]), narrowed(parts[1])); }
-};
-template <>
-struct RowNumbers<double> {
-  using W = Twofold;
-  static constexpr int parts = 1;
-  static Twofold widen_part(D v, D low, int) { return {v, low}; }
-  static D narrow(const D* parts) { return parts[0]; }
-};
+// A tile of rows of few classes: turned, a row in each lane, so that short rows fill whole vectors. Included by rows.hpp.
 
 template <class T>
-class FewRows : RowNumbers<T> {
-  using N = RowNumbers<T>;
+class FewRows : public TileRows<T> {
+  using Base = TileRows<T>;
   using V = Vector<T>;
-  using R = Reduction<T>;
+  using N = RowNumbers<T>;
 
  public:
-  using W = typename N::W;
-  using N::parts;
-  static constexpr int n = Lanes<T>::count;
-  V largest;
-  W top[parts], total[parts], others[parts];  // as for LongRow, of every row
-  V kept;      // the largest score's weight as it stands among the weights
-  T *x, *weights;  // class by class
+  using typename Base::W;
+  using Base::n;
+  using Base::parts;
 
-  // Reads `rows` rows, those that are not there as the first one; fetches the tile that comes next, and where results go.
-  FewRows(const T* scores, int rows, int64_t classes, T* memory, const T* next, const T* out) : x(memory), weights(memory + classes * n), classes_(classes) {
-    read(scores, rows);
-    weigh(next, out);
-  }
+  static constexpr int tiles_ahead = 1;
+  static int rows_at_a_time(int64_t) { return n; }
+  static V begin(const T*, int, int64_t) { return V{}; }
 
-  // Rows that these passes can do: no NaN, no +inf, and not -inf alone.
-  typename Lanes<T>::Integers is_usual() const {
-    D sums[parts];
-    for (int i = 0; i < parts; ++i) sums[i] = total[i].hi;
-    const V sum = N::narrow(sums);
-    return (sum == sum) & (largest < T(infinity)) & (largest > -T(infinity));
-  }
+  // Reads `rows` rows, those that are not there as the first one, and works in `memory`, of two tiles.
+  FewRows(const T* scores, T* out, int rows, int64_t classes, T* memory, V)
+      : Base(read(scores, rows, classes, memory)), scores_(scores), out_(out ? out : scores), x_(memory), weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 
-  // log(total / top).
-  void logarithms(W* log_sum) {
-    separate();
-    for (int i = 0; i < parts; ++i) log_sum[i] = log1p(others[i] / top[i]);
-  }
+  double score(int row, int64_t label) const { return double(x_[label * n + row]); }
+  double weight(int row, int64_t label) const { return double(weights_[label * n + row]); }
 
   // Per row, of one part: the sum of max - x.
   D distance(int part) const {
     D sum{};
-    const D top_score = wide(largest, part).hi;
-    for (int64_t j = 0; j < classes_; ++j) sum += top_score - wide(load(x + j * n), part).hi;
+    const D top_score = Base::wide(this->largest, part).hi;
+    for (int64_t j = 0; j < classes_; ++j) sum += top_score - Base::wide(load(x_ + j * n), part).hi;
     return sum;
   }
 
+  // The weights and their sums; fetches what is so far ahead, and where results go.
+  void weigh(const bool*, int64_t ahead) {
+    weigh<Sum<T>>(ahead);
+    separate();
+  }
+  void weigh_for_total(const bool*, int64_t ahead) { weigh<TotalSum<T>>(ahead); }
+
   // Weights times a factor of the row, minus each row's even share where there are shares.
-  void multiply(const W* factor, const double* shares) {
+  void multiply(const W* factor, const double* shares, const bool*) {
     D rounded[parts], rest[parts];
     for (int i = 0; i < parts; ++i) rounded[i] = factor[i].hi;
     const V hi = N::narrow(rounded);
     bool is_wide = sizeof(T) == 4 && shares;
     for (int i = 0; i < parts; ++i) {
-      rest[i] = (factor[i] - N::widen_part(hi, V{}, i)).value();
+      rest[i] = (factor[i] - Base::wide(hi, i)).value();
       // In double also where the low part would be lost below the smallest float.
       is_wide |= sizeof(T) == 4 && has_any(absolute(factor[i].hi) < 0x1p-100);
     }
     const V lo = N::narrow(rest);
     for (int64_t j = 0; j < classes_; ++j) {
-      const V w = load(weights + j * n);
+      const V w = load(weights_ + j * n);
       V p = times_each(w, hi, lo);
       if constexpr (sizeof(T) == 4) {
         if (is_wide) {
           D exact[parts];
-          for (int i = 0; i < parts; ++i) exact[i] = wide(w, i).hi * factor[i].hi - (shares ? load(shares + i * lanes) : D{});
+          for (int i = 0; i < parts; ++i)
+            exact[i] = Base::wide(w, i).hi * factor[i].hi - (shares ? load(shares + i * lanes) : D{});
           p = N::narrow(exact);
         }
       } else {
         p = shares ? p - load(shares) : p;
       }
-      store<T>(weights + j * n, p);
+      store<T>(weights_ + j * n, p);
     }
   }
+  void set(int row, int64_t label, double value) { weights_[label * n + row] = T(value); }
 
+  // Results of the rows but those that `skip` names: what became of the weights, or (x - max) - log(total / top).
+  void write(T* out, const bool* skip) const { write(weights_, out, skip); }
+  void write_logarithms(V log_sum, T* out, const bool* skip) {
+    for (int64_t j = 0; j < classes_; ++j) store<T>(x_ + j * n, (load(x_ + j * n) - this->largest) - log_sum);
+    write(x_, out, skip);
+  }
+
+ private:
   // The rows of `values`, which stand class by class, but those that `skip` names.
-  void write(const T* values, T* out, int rows, const bool* skip) const {
+  void write(const T* values, T* out, const bool* skip) const {
 #if defined(__AVX512F__)
     if (classes_ <= sparse) {
       typename Lanes<T>::Integers mask{};
-      for (int i = 0; i < rows; ++i) mask[i] = skip[i] ? 0 : -1;
+      for (int i = 0; i < rows_; ++i) mask[i] = skip[i] ? 0 : -1;
       for (int64_t j = 0; j < classes_; ++j) scatter(out + j, load(values + j * n), classes_, mask);
       return;
     }
@@ -107,83 +90,66 @@ class FewRows : RowNumbers<T> {
       const int64_t left = classes_ - from;
       for (int i = 0; i < n; ++i) square[i] = i < left ? load(values + (from + i) * n) : V{};
       transpose(square);
-      for (int i = 0; i < rows; ++i)
+      for (int i = 0; i < rows_; ++i)
         if (!skip[i]) store_some(out + i * classes_ + from, square[i], left < n ? int(left) : n);
     }
   }
 
-  W wide(V v, int part) const { return N::widen_part(v, V{}, part); }
-  V narrow(const D* values) const { return N::narrow(values); }
-
- private:
   // Up to so many classes a vector is gathered and scattered sooner than a square is turned.
   static constexpr int64_t sparse = sizeof(T) == 4 ? 4 : 2;
 
-  void read(const T* scores, int rows) {
+  static V read(const T* scores, int rows, int64_t classes, T* x) {
 #if defined(__AVX512F__)
-    if (classes_ <= sparse && rows == n) {
-      for (int64_t j = 0; j < classes_; ++j) store<T>(x + j * n, gather(scores + j, classes_));
-      return;
+    if (classes <= sparse && rows == n) {
+      for (int64_t j = 0; j < classes; ++j) store<T>(x + j * n, gather(scores + j, classes));
+      return largest_of(x, classes);
     }
 #endif
     V square[n];
-    for (int64_t from = 0; from < classes_; from += n) {
-      const int64_t left = classes_ - from;
+    for (int64_t from = 0; from < classes; from += n) {
+      const int64_t left = classes - from;
       for (int i = 0; i < n; ++i) {
-        const T* row = scores + (i < rows ? i : 0) * classes_ + from;
+        const T* row = scores + (i < rows ? i : 0) * classes + from;
         square[i] = left >= n ? load(row) : load_some(row, int(left), T(0));
       }
       transpose(square);
       for (int64_t j = 0; j < left && j < n; ++j) store<T>(x + (from + j) * n, square[j]);
     }
+    return largest_of(x, classes);
+  }
+  static V largest_of(const T* x, int64_t classes) {
+    V m = load(x);
+    for (int64_t j = 1; j < classes; ++j) m = larger(load(x + j * n), m);
+    return m;
   }
 
-  void weigh(const T* next, const T* out) {
-    largest = load(x);
-    for (int64_t j = 1; j < classes_; ++j) largest = larger(load(x + j * n), largest);
-    const RowExponents<T, V> exponents(largest);
-    Sum<T> sum;
+  template <class Sums>
+  void weigh(int64_t ahead) {
+    Sums sum;
     for (int64_t j = 0; j < classes_; ++j) {
-      __builtin_prefetch(next + j * n);
-      __builtin_prefetch(out + j * n, 1);
-      const Weights<T> w = lastlayer::LASTLAYER_ISA::weights<true>(load(x + j * n), exponents);
-      store<T>(weights + j * n, w.hi);
+      __builtin_prefetch(scores_ + ahead + j * n);
+      __builtin_prefetch(out_ + j * n, 1);
+      const Weights<T> w = weights<true>(load(x_ + j * n), this->exponents);
+      store<T>(weights_ + j * n, w.hi);
       sum.add(w.hi, w.lo);
     }
-    const Weights<T> own = lastlayer::LASTLAYER_ISA::weights<true>(largest, exponents);
-    kept = own.hi;
-    for (int i = 0; i < parts; ++i) {
-      const W summed = N::widen_part(own.hi, own.lo, i);
-      top[i] = exact(summed, exponents, i);
-      others[i] = sum.lanes_of(i) - summed;
-      total[i] = top[i] + others[i];
-    }
+    W sums[parts];
+    for (int i = 0; i < parts; ++i) sums[i] = sum.lanes_of(i);
+    this->set_sums(sums);
   }
 
-  // e^(x - K ln 2) of the largest score, to more than the precision of T.
-  Twofold exact(Twofold kept, const RowExponents<T, V>&, int) const { return kept; }
-  Real exact(Real, const RowExponents<T, V>& e, int i) const {
-    const D rest = wide(largest - e.offset, i).hi - wide(e.power, i).hi * 0.6931471805599453;
-    return exponential<R::lift>(Real(rest));
-  }
-
-  // The others anew where their digits are gone from the difference.
   void separate() {
-    Mask is_confident{};
-    for (int i = 0; i < parts; ++i) is_confident |= others[i].hi < R::confident * total[i].hi;
-    if (!has_any(is_confident)) return;
+    Mask is_any{};
+    for (int i = 0; i < parts; ++i) is_any |= this->is_confident(i);
+    if (!has_any(is_any)) return;
     Sum<T> sum;
     V best{};
     for (int64_t j = 0; j < classes_; ++j) {
-      const V w = load(weights + j * n);
+      const V w = load(weights_ + j * n);
       sum.add(w < best ? w : best, V{});
       best = larger(w, best);
     }
-    for (int i = 0; i < parts; ++i) {
-      const Mask mask = others[i].hi < R::confident * total[i].hi;
-      others[i] = choose(mask, sum.lanes_of(i), others[i]);
-      total[i] = top[i] + others[i];
-    }
+    for (int i = 0; i < parts; ++i) this->set_others(this->is_confident(i), i, sum.lanes_of(i));
   }
 
   static V times_each(V w, V hi, V lo) {
@@ -201,5 +167,8 @@ class FewRows : RowNumbers<T> {
 #endif
   }
 
+  const T *scores_, *out_;
+  T *x_, *weights_;  // class by class
   int64_t classes_;
+  int rows_;
 };

@@ -34,52 +34,98 @@ struct LongSoftmax {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const E* scores = static_cast<const E*>(r.scores);
     E* out = static_cast<E*>(r.out);
-    for (int64_t i = begin; i < end; ++i) {
-      const E* row = scores + i * r.classes;
-      const T* x = Elements::read(row, reinterpret_cast<T*>(memory), r.classes);
-      const T* next = next_row(row, i + 1 < end, r.classes, x);
-      LongRow<T> passes(x, r.classes);
+    Unfinished last;
+    over_rows(scores, begin, end, r.classes, memory, [&](int64_t i, const T* x, T largest, auto begin_next) {
+      LongRow<T> passes(largest);
+      const int64_t next = ahead(i, end, r.classes);
+      T* to = Elements::target(out + i * r.classes, const_cast<T*>(x));
       if (!passes.is_finite()) {
+        last.finish(r.classes);
         Blocks<E, Rows>::evaluate(r, i, i + 1, memory);
-        continue;
+        begin_next();
+        return;
       }
-      if (r.quantity == Quantity::log_partition) {
-        passes.template weigh<false>(x, nullptr, r.classes, next);
-        passes.separate(x, nullptr, r.classes);
-        round_to(out[i], double(passes.largest) + passes.log_sum);
-        continue;
-      }
-      T* to = Elements::target(out + i * r.classes, reinterpret_cast<T*>(memory));
       if (r.quantity == Quantity::probabilities) {
-        passes.template weigh<true>(x, to, r.classes, next);
-        const Pair inverse = divide({1.0, 0.0}, passes.total);
-        multiply(to, r.classes, inverse.hi, inverse.lo, 0.0);
-      } else {
-        passes.template weigh<false>(x, nullptr, r.classes, next);
-        passes.separate(x, nullptr, r.classes);
-        logarithms(x, to, r.classes, passes);
+        passes.weigh_for_total(x, to, r.classes, next);
+        const Pair inverse = passes.inverse();
+        begin_next();
+        last.finish(r.classes);
+        last = {out + i * r.classes, to, inverse};
+        return;
       }
+      passes.weigh(x, nullptr, r.classes, next);
+      begin_next();
+      passes.separate(x, nullptr, r.classes);
+      if (r.quantity == Quantity::log_partition) {
+        round_to(out[i], double(passes.largest) + passes.log_sum);
+        return;
+      }
+      logarithms(x, to, r.classes, passes);
       Elements::write(out + i * r.classes, to, r.classes);
-    }
+    });
+    last.finish(r.classes);
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    for (int64_t i = begin; i < end; ++i) {
+    const E* scores = static_cast<const E*>(r.scores);
+    Unfinished last;
+    over_rows(scores, begin, end, r.classes, memory, [&](int64_t i, const T* x, T largest, auto begin_next) {
+      LongRow<T> passes(largest);
       const int64_t label = r.labels[i];
-      if (!r.is_counted(i) || label < 0 || label >= r.classes || !loss_of_row(r, i, label, i + 1 < end, memory))
+      if (r.is_counted(i) && label >= 0 && label < r.classes && passes.is_finite()) {
+        loss_of_row(r, i, label, x, passes, ahead(i, end, r.classes), begin_next, last);
+      } else {
+        last.finish(r.classes);
         Blocks<E, Rows>::loss(r, i, i + 1, memory);
-    }
+        begin_next();
+      }
+    });
+    last.finish(r.classes);
   }
 
  private:
-  // Where the next row begins, to be fetched ahead; this one where there is none.
-  static const T* next_row(const E* row, bool has_next, int64_t classes, const T* x) {
-    return sizeof(E) == sizeof(T) && has_next ? reinterpret_cast<const T*>(row + classes) : x;
+  // A row whose weights still have to become results. They wait for a factor that takes long, and the next row need not.
+  struct Unfinished {
+    E* out = nullptr;
+    T* weights = nullptr;
+    Pair factor{};
+    double even = 0.0, own = 0.0;
+    int64_t label = -1;
+
+    void finish(int64_t classes) {
+      if (!out) return;
+      multiply(weights, classes, factor.hi, factor.lo, even);
+      if (label >= 0) weights[label] = T(own);
+      Elements::write(out, weights, classes);
+      out = nullptr;
+    }
+  };
+
+  // Calls work(row, its scores, the largest, begin_next) for each row. The work calls begin_next() where its own row still has
+  // much to wait for: then the next one's first pass has begun.
+  template <class Work>
+  static void over_rows(const E* scores, int64_t begin, int64_t end, int64_t classes, double* memory, Work work) {
+    const auto read = [&](int64_t i) {
+      return Elements::read(scores + i * classes, reinterpret_cast<T*>(memory) + i % 3 * classes, classes);
+    };
+    const T* x = read(begin);
+    T largest = LongRow<T>::largest_of(x, classes);
+    for (int64_t i = begin; i < end; ++i) {
+      const T* next_x = x;
+      T next_largest = largest;
+      work(i, x, largest, [&] {
+        if (i + 1 == end) return;
+        next_x = read(i + 1);
+        next_largest = LongRow<T>::largest_of(next_x, classes);
+      });
+      x = next_x;
+      largest = next_largest;
+    }
   }
 
-  static Pair divide(Pair a, Pair b) {
-    const double hi = a.hi / b.hi;
-    return {hi, (__builtin_fma(-hi, b.hi, a.hi) + a.lo - hi * b.lo) / b.hi};
+  // How far ahead is what should be fetched while a row is in work: two rows, so that none comes late.
+  static int64_t ahead(int64_t i, int64_t end, int64_t classes) {
+    return sizeof(E) == sizeof(T) && i + 2 < end ? 2 * classes : 0;
   }
 
   // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
@@ -89,23 +135,19 @@ struct LongSoftmax {
                  [&](Vector<T> v, int64_t j, int count) { store_some(out + j, (v - largest) - log_sum, count); });
   }
 
-  // False where the row is none for these passes; then nothing was written.
-  static bool loss_of_row(const Loss& r, int64_t i, int64_t label, bool has_next, double* memory) {
+  template <class Next>
+  static void loss_of_row(const Loss& r, int64_t i, int64_t label, const T* x, LongRow<T>& passes, int64_t next, Next begin_next,
+                          Unfinished& last) {
     const int64_t classes = r.classes;
-    const E* row = static_cast<const E*>(r.scores) + i * classes;
-    T* buffer = reinterpret_cast<T*>(memory);
-    const T* x = Elements::read(row, buffer, classes);
-    const T* next = next_row(row, has_next, classes, x);
-    LongRow<T> passes(x, classes);
-    if (!passes.is_finite()) return false;
     const double smoothing = r.label_smoothing, even = smoothing / double(classes);
     const double own_target = (r.class_weight ? r.class_weight[label] : 1.0) * (1.0 - smoothing) + even;
     const double weight = r.row_weight ? r.row_weight[i] : 1.0, own_score = double(x[label]), largest = double(passes.largest);
     // Before the weights may overwrite the scores.
     const double distance = even != 0.0 ? even * distance_to(x, classes, largest) : 0.0;
     E* gradient = r.gradient ? static_cast<E*>(r.gradient) + i * classes : nullptr;
-    T* to = gradient ? Elements::target(gradient, buffer) : nullptr;
-    gradient ? passes.template weigh<true>(x, to, classes, next) : passes.template weigh<false>(x, nullptr, classes, next);
+    T* to = gradient ? Elements::target(gradient, const_cast<T*>(x)) : nullptr;
+    passes.weigh(x, to, classes, next);
+    begin_next();
     passes.separate(x, to, classes);
     const double log_sum = passes.log_sum, total = own_target - even + (even != 0.0 ? smoothing : 0.0);
     double loss = total * log_sum + distance, pull = 0.0;
@@ -116,18 +158,17 @@ struct LongSoftmax {
       pull = 2.0 * r.z_loss * z;
     }
     r.losses[i] = weight * loss;
-    if (!gradient) return true;
+    if (!gradient) return;
     const double scale = weight * r.gradient_scale, all = scale * (total + pull);
     const double own_weight = double(to[label]);
     // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
     const Pair rest = own_weight == passes.kept.hi ? passes.others : passes.total + Pair{-own_weight, 0.0};
     const double own = scale * ((total - own_target + pull) * (own_weight / passes.total.hi) -
                                 own_target * (rest.value() / passes.total.hi));
-    const Pair factor = divide({all, 0.0}, passes.total);
-    multiply(to, classes, factor.hi, factor.lo, scale * even);
-    to[label] = T(own);
-    Elements::write(gradient, to, classes);
-    return true;
+    const Pair inverse = passes.inverse();
+    const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
+    last.finish(classes);
+    last = {gradient, to, factor, scale * even, own, label};
   }
 
   // Of the smoothed part of the loss what differs between classes: the sum of max - x.

@@ -113,20 +113,25 @@ struct Blocks {
 };
 
 #include "exponentials.hpp"
+#include "row_passes.hpp"
 #include "long_rows.hpp"
 #include "long_softmax.hpp"
+#include "tile.hpp"
 #include "few_rows.hpp"
-#include "few_softmax.hpp"
+#include "middle_rows.hpp"
+#include "tile_softmax.hpp"
 
-// Up to so many classes a row in each lane is faster than a row along them.
-constexpr int64_t few_of_softmax = 128;
+// Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
+constexpr int64_t few_of_softmax = 48, middle_of_softmax = 288;
 
 // Softmax in its own precision, where it has passes for it; half types of few classes have none.
 template <class E, class Rows>
 struct SoftmaxRows {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
-    if constexpr (sizeof(E) > 2)
-      if (r.classes <= few_of_softmax) return FewSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+    if constexpr (sizeof(E) > 2) {
+      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
+    }
     if (r.classes > few) return LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
     Blocks<E, Rows>::evaluate(r, begin, end, memory);
   }
@@ -134,8 +139,10 @@ struct SoftmaxRows {
     // Of labels whose scores reach the mapping as they are.
     const bool is_plain = r.labels && r.activation.is_identity() && !(r.label_smoothing != 0.0 && r.class_weight);
     if (!is_plain) return Blocks<E, Rows>::loss(r, begin, end, memory);
-    if constexpr (sizeof(E) > 2)
-      if (r.classes <= few_of_softmax) return FewSoftmax<E, Rows>::loss(r, begin, end, memory);
+    if constexpr (sizeof(E) > 2) {
+      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::loss(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::loss(r, begin, end, memory);
+    }
     if (r.classes > few) return LongSoftmax<E, Rows>::loss(r, begin, end, memory);
     Blocks<E, Rows>::loss(r, begin, end, memory);
   }

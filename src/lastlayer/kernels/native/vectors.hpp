@@ -12,6 +12,12 @@
 #define LASTLAYER_INLINE inline __attribute__((always_inline))
 #define LASTLAYER_VECTOR(T) typedef T __attribute__((vector_size(LASTLAYER_BYTES)))
 
+// A value that a template is made for, as an argument.
+template <auto v>
+struct Constant {
+  static constexpr auto value = v;
+};
+
 template <class T>
 struct Lanes;
 template <>

@@ -1,0 +1,133 @@
+// A tile of rows as they lie, each longer than a vector: the passes run along the rows, and what is to be done once a row is done
+// for all of them at a time. Included by rows.hpp.
+
+template <class T>
+class MiddleRows : public TileRows<T> {
+  using Base = TileRows<T>;
+  using V = Vector<T>;
+  using N = RowNumbers<T>;
+
+ public:
+  using typename Base::W;
+  using Base::n;
+  using Base::parts;
+
+  static constexpr int tiles_ahead = 1;
+  // So many that the cache nearest to the processor holds them and their results.
+  static int rows_at_a_time(int64_t classes) {
+    const int64_t fit = 16384 / (2 * classes * int64_t(sizeof(T)));
+    return int(fit < 1 ? 1 : fit > n ? n : fit);
+  }
+
+  // The first pass, which may begin while another tile still waits for its own results.
+  static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
+
+  // The weights go to `out`, where it is given.
+  MiddleRows(const T* scores, T* out, int rows, int64_t classes, T*, V largest)
+      : Base(largest), x_(scores), weights_(out), classes_(classes), rows_(rows) {}
+
+  double score(int row, int64_t label) const { return double(x_[row * classes_ + label]); }
+  double weight(int row, int64_t label) const { return weights_ ? double(weights_[row * classes_ + label]) : 0.0; }
+
+  // Per row, of one part: the sum of max - x.
+  D distance(int part) const {
+    D sum{};
+    for (int i = 0; i < lanes && part * lanes + i < rows_; ++i) {
+      const T* row = x_ + (part * lanes + i) * classes_;
+      const double top_score = double(this->largest[part * lanes + i]);
+      D distances{};
+      over_vectors(row, classes_, T(top_score), [&](V v, int64_t, int) {
+        for (int half = 0; half < parts; ++half) distances += top_score - Base::wide(v, half).hi;
+      });
+      sum[i] = sum_of(Real(distances)).hi;
+    }
+    return sum;
+  }
+
+  void weigh(const bool* skip, int64_t ahead) {
+    weigh<Sum<T>>(skip, ahead);
+    for (int part = 0; part < parts; ++part) {
+      const Mask where = this->is_confident(part);
+      if (!has_any(where)) continue;
+      W anew = this->others[part];
+      for (int i = 0; i < lanes; ++i) {
+        const int row = part * lanes + i;
+        if (!where[i] || row >= rows_ || skip[row]) continue;
+        const T* kept = weights_ ? weights_ + row * classes_ : nullptr;
+        const Pair sum = sum_others(x_ + row * classes_, kept, classes_, this->kept[row], this->exponents.of(row));
+        anew.hi[i] = sum.hi;
+        if constexpr (W::is_twofold) anew.lo[i] = sum.lo;
+      }
+      this->set_others(where, part, anew);
+    }
+  }
+  void weigh_for_total(const bool* skip, int64_t ahead) { weigh<TotalSum<T>>(skip, ahead); }
+
+  void multiply(const W* factor, const double* shares, const bool* skip) {
+    for (int row = 0; row < rows_; ++row) {
+      const W& f = factor[row / lanes];
+      if (!skip[row])
+        lastlayer::LASTLAYER_ISA::multiply(weights_ + row * classes_, classes_, f.hi[row % lanes], f.low()[row % lanes],
+                                           shares ? shares[row] : 0.0);
+    }
+  }
+  void set(int row, int64_t label, double value) { weights_[row * classes_ + label] = T(value); }
+
+  // The results stand where they belong.
+  void write(T*, const bool*) const {}
+  void write_logarithms(V log_sum, T* out, const bool* skip) const {
+    for (int row = 0; row < rows_; ++row) {
+      const V largest = splat(T(this->largest[row])), log_total = splat(T(log_sum[row]));
+      T* to = out + row * classes_;
+      if (!skip[row])
+        over_vectors(x_ + row * classes_, classes_, T(0),
+                     [&](V v, int64_t j, int count) { store_some(to + j, (v - largest) - log_total, count); });
+    }
+  }
+
+ private:
+  static V largest_of(const T* scores, int rows, int64_t classes) {
+    V square[n];
+    for (int i = 0; i < n; ++i) square[i] = i < rows ? largest_lanes(scores + i * classes, classes) : square[0];
+    transpose(square);
+    V m = square[0];
+    for (int i = 1; i < n; ++i) m = larger(square[i], m);
+    return m;
+  }
+
+  template <class Sums>
+  void weigh(const bool* skip, int64_t ahead) {
+    Sums sums[n];
+    for (int row = 0; row < rows_; ++row) {
+      const int64_t at = row * classes_;
+      if (!skip[row]) weigh_row(x_ + at, weights_ ? weights_ + at : nullptr, classes_, this->exponents.of(row), ahead, sums[row]);
+    }
+    W folded[parts];
+    for (int part = 0; part < parts; ++part) folded[part] = of_lanes(sums + part * lanes);
+    this->set_sums(folded);
+  }
+  // The sums of as many rows as a vector has doubles, each over the lanes of its own.
+  template <class Sums>
+  static W of_lanes(const Sums* sums) {
+    D high[lanes], low[lanes];
+    for (int i = 0; i < lanes; ++i) {
+      const W all = sums[i].lanes_sum();
+      high[i] = all.hi;
+      low[i] = all.low();
+    }
+    transpose(high);
+    if constexpr (W::is_twofold) transpose(low);
+    W sum(D{});
+    for (int i = 0; i < lanes; ++i)
+      if constexpr (W::is_twofold)
+        sum = sum + W(high[i], low[i]);
+      else
+        sum = sum + W(high[i]);
+    return sum;
+  }
+
+  const T* x_;
+  T* weights_;  // null where nothing is kept
+  int64_t classes_;
+  int rows_;
+};

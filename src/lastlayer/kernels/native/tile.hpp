@@ -1,0 +1,78 @@
+// Softmax in its own precision of as many rows at a time as a vector has lanes: what is known of each row, a row in each lane.
+// Included by rows.hpp.
+
+// What a tile knows of each row in wide arithmetic: float32 rows in two vectors of doubles, float64 rows in one pair.
+template <class T>
+struct RowNumbers;
+template <>
+struct RowNumbers<float> {
+  using W = Real;
+  static constexpr int parts = 2;
+  static Real widen_part(Vector<float> v, Vector<float>, int part) {
+    return Real(widened(part ? high_half(v) : low_half(v)));
+  }
+  static Vector<float> narrow(const D* parts) { return joined(narrowed(parts[0]), narrowed(parts[1])); }
+};
+template <>
+struct RowNumbers<double> {
+  using W = Twofold;
+  static constexpr int parts = 1;
+  static Twofold widen_part(D v, D low, int) { return {v, low}; }
+  static D narrow(const D* parts) { return parts[0]; }
+};
+
+template <class T>
+class TileRows : protected RowNumbers<T> {
+ protected:
+  using N = RowNumbers<T>;
+  using V = Vector<T>;
+  using R = Reduction<T>;
+
+ public:
+  using W = typename N::W;
+  using N::narrow;
+  using N::parts;
+  static constexpr int n = Lanes<T>::count;
+  V largest;
+  RowExponents<T, V> exponents;
+  W top[parts], total[parts], others[parts];  // as for LongRow, of every row
+  V kept;                                     // the largest score's weight as it stands among the weights
+
+  explicit TileRows(V largest) : largest(largest), exponents(largest) {}
+
+  // Rows that these passes can do: without +inf, and not of -inf alone. A NaN goes through them as it is.
+  typename Lanes<T>::Integers is_finite() const { return (largest < T(infinity)) & (largest > -T(infinity)); }
+
+  static W wide(V v, int part) { return N::widen_part(v, V{}, part); }
+
+  // log(total / top), of others that have their digits.
+  void logarithms(W* log_sum) const {
+    for (int i = 0; i < parts; ++i) log_sum[i] = log1p(others[i] / top[i]);
+  }
+
+ protected:
+  void set_sums(const W* sums) {
+    const Weights<T> own = weights<true>(largest, exponents);
+    kept = own.hi;
+    for (int i = 0; i < parts; ++i) {
+      const W summed = N::widen_part(own.hi, own.lo, i);
+      top[i] = exact(summed, i);
+      others[i] = sums[i] - summed;
+      total[i] = top[i] + others[i];
+    }
+  }
+  // Rows whose others have lost digits in the difference.
+  Mask is_confident(int part) const { return others[part].hi < R::confident * total[part].hi; }
+  void set_others(Mask where, int part, W sum) {
+    others[part] = choose(where, sum, others[part]);
+    total[part] = top[part] + others[part];
+  }
+
+ private:
+  // e^(x - K ln 2) of the largest score, to more than the precision of T.
+  Twofold exact(Twofold kept_weight, int) const { return kept_weight; }
+  Real exact(Real, int i) const {
+    const D rest = wide(largest - exponents.offset, i).hi - wide(exponents.power, i).hi * 0.6931471805599453;
+    return exponential<R::lift>(Real(rest));
+  }
+};
