@@ -3,17 +3,29 @@
 #include <stdexcept>
 #include <string>
 
+#if defined(LASTLAYER_X86)
+#include <cpuid.h>
+#endif
+
 #include "kernels.hpp"
 
 namespace lastlayer {
 namespace {
+
+#if defined(LASTLAYER_X86)
+// Conversions of float16, which not every compiler's __builtin_cpu_supports has heard of.
+bool has_f16c() {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
 
 const InstructionSet& choose() {
   const char* given = std::getenv("LASTLAYER_ISA");
   const std::string name = given ? given : "";
 #if defined(LASTLAYER_X86)
   __builtin_cpu_init();
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
   if (has_avx512 && (name.empty() || name == "avx512")) return avx512::kernels;

@@ -110,6 +110,13 @@ struct Product {
   int64_t classes;
 };
 
+// Rows of a half type that are worked on as floats at a time, and the doubles that their strip and a result of each take.
+inline int64_t half_strip_rows(int64_t classes) {
+  const int64_t fit = 4096 / classes;
+  return fit >= 16 ? fit / 16 * 16 : fit > 1 ? fit : 1;
+}
+inline int64_t half_strip_size(int64_t classes) { return (half_strip_rows(classes) * (classes + 1) + 15) / 16 * 8; }
+
 // Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
 int64_t workspace_size(int64_t classes);
 

@@ -16,7 +16,7 @@ struct Layout {
   }
 
   // The classes that stand in vector `step`, and which of them there are.
-  Mask index(int64_t step) const { return is_across ? all_of(step) : lane_numbers() + step * lanes; }
+  Mask index(int64_t step) const { return is_across ? all_of(step) : place_numbers<double>() + step * lanes; }
   bool is_partial(int64_t step) const { return !is_across && (step + 1) * lanes > classes; }
   D only_classes(int64_t step, D x, D otherwise = D{}) const {
     return is_partial(step) ? (index(step) < all_of(classes) ? x : otherwise) : x;
@@ -104,11 +104,10 @@ inline void load_block(const E* scores, const Layout& at, double* x) {
   if (!at.is_across) {
     int64_t step = 0;
     for (; !at.is_partial(step) && step < at.steps; ++step) store(x + step * lanes, load_wide(scores + step * lanes));
-    if (step < at.steps)
-      for (int i = 0; i < lanes; ++i) {
-        const int64_t j = step * lanes + i;
-        x[j] = widen(scores[j < at.classes ? j : 0]);
-      }
+    if (step < at.steps) {
+      const D last = load_wide_some(scores + step * lanes, int(at.classes - step * lanes));
+      store(x + step * lanes, at.only_classes(step, last, all(load_wide_one(scores))));
+    }
     return;
   }
   D square[lanes];
@@ -124,7 +123,8 @@ inline void store_block(E* out, const Layout& at, const double* x) {
   if (!at.is_across) {
     int64_t step = 0;
     for (; !at.is_partial(step) && step < at.steps; ++step) store_rounded(out + step * lanes, load(x + step * lanes));
-    for (int64_t j = step * lanes; j < at.classes; ++j) round_to(out[j], x[j]);
+    if (step < at.steps)
+      store_rounded_some(out + step * lanes, load(x + step * lanes), int(at.classes - step * lanes));
     return;
   }
   D square[lanes];
@@ -142,5 +142,5 @@ inline void store_block(E* out, const Layout& at, const double* x) {
 // One result a row.
 template <class E>
 inline void store_rows(E* out, const Layout& at, D v) {
-  for (int i = 0; i < at.rows; ++i) round_to(out[i], v[i]);
+  store_rounded_some(out, v, at.is_across ? at.rows : 1);
 }

@@ -1,47 +1,19 @@
 // Softmax of rows with many classes: what was asked of each row, by the passes of long_rows.hpp. What they are not made for
 // goes to the blocks that every mapping has. Included by rows.hpp.
 
-// A row in its elements, or widened to float where those are half types.
-template <class E>
-struct LongElements {
-  using T = E;
-  static const T* read(const E* row, T*, int64_t) { return row; }
-  static T* target(E* row, T*) { return row; }
-  static void write(E*, const T*, int64_t) {}
-};
-template <class E>
-struct LongHalves {
-  using T = float;
-  static const T* read(const E* row, T* buffer, int64_t classes) {
-    for (int64_t j = 0; j < classes; ++j) buffer[j] = T(widen(row[j]));
-    return buffer;
-  }
-  static T* target(E*, T* buffer) { return buffer; }
-  static void write(E* to, const T* buffer, int64_t classes) {
-    for (int64_t j = 0; j < classes; ++j) round_to(to[j], double(buffer[j]));
-  }
-};
-template <>
-struct LongElements<Half> : LongHalves<Half> {};
-template <>
-struct LongElements<Brain> : LongHalves<Brain> {};
-
-template <class E, class Rows>
+template <class T, class Rows>
 struct LongSoftmax {
-  using Elements = LongElements<E>;
-  using T = typename Elements::T;
-
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
-    const E* scores = static_cast<const E*>(r.scores);
-    E* out = static_cast<E*>(r.out);
+    const T* scores = static_cast<const T*>(r.scores);
+    T* out = static_cast<T*>(r.out);
     Unfinished last;
-    over_rows(scores, begin, end, r.classes, memory, [&](int64_t i, const T* x, T largest, auto begin_next) {
+    over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
       LongRow<T> passes(largest);
       const int64_t next = ahead(i, end, r.classes);
-      T* to = Elements::target(out + i * r.classes, const_cast<T*>(x));
+      T* to = out + i * r.classes;
       if (!passes.is_finite()) {
         last.finish(r.classes);
-        Blocks<E, Rows>::evaluate(r, i, i + 1, memory);
+        Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
         begin_next();
         return;
       }
@@ -50,33 +22,32 @@ struct LongSoftmax {
         const Pair inverse = passes.inverse();
         begin_next();
         last.finish(r.classes);
-        last = {out + i * r.classes, to, inverse};
+        last = {to, inverse};
         return;
       }
       passes.weigh(x, nullptr, r.classes, next);
       begin_next();
       passes.separate(x, nullptr, r.classes);
       if (r.quantity == Quantity::log_partition) {
-        round_to(out[i], double(passes.largest) + passes.log_sum);
+        out[i] = T(double(passes.largest) + passes.log_sum);
         return;
       }
       logarithms(x, to, r.classes, passes);
-      Elements::write(out + i * r.classes, to, r.classes);
     });
     last.finish(r.classes);
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const E* scores = static_cast<const E*>(r.scores);
+    const T* scores = static_cast<const T*>(r.scores);
     Unfinished last;
-    over_rows(scores, begin, end, r.classes, memory, [&](int64_t i, const T* x, T largest, auto begin_next) {
+    over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
       LongRow<T> passes(largest);
       const int64_t label = r.labels[i];
       if (r.is_counted(i) && label >= 0 && label < r.classes && passes.is_finite()) {
         loss_of_row(r, i, label, x, passes, ahead(i, end, r.classes), begin_next, last);
       } else {
         last.finish(r.classes);
-        Blocks<E, Rows>::loss(r, i, i + 1, memory);
+        Blocks<T, Rows>::loss(r, i, i + 1, memory);
         begin_next();
       }
     });
@@ -86,36 +57,31 @@ struct LongSoftmax {
  private:
   // A row whose weights still have to become results. They wait for a factor that takes long, and the next row need not.
   struct Unfinished {
-    E* out = nullptr;
     T* weights = nullptr;
     Pair factor{};
     double even = 0.0, own = 0.0;
     int64_t label = -1;
 
     void finish(int64_t classes) {
-      if (!out) return;
+      if (!weights) return;
       multiply(weights, classes, factor.hi, factor.lo, even);
       if (label >= 0) weights[label] = T(own);
-      Elements::write(out, weights, classes);
-      out = nullptr;
+      weights = nullptr;
     }
   };
 
   // Calls work(row, its scores, the largest, begin_next) for each row. The work calls begin_next() where its own row still has
   // much to wait for: then the next one's first pass has begun.
   template <class Work>
-  static void over_rows(const E* scores, int64_t begin, int64_t end, int64_t classes, double* memory, Work work) {
-    const auto read = [&](int64_t i) {
-      return Elements::read(scores + i * classes, reinterpret_cast<T*>(memory) + i % 3 * classes, classes);
-    };
-    const T* x = read(begin);
+  static void over_rows(const T* scores, int64_t begin, int64_t end, int64_t classes, Work work) {
+    const T* x = scores + begin * classes;
     T largest = LongRow<T>::largest_of(x, classes);
     for (int64_t i = begin; i < end; ++i) {
       const T* next_x = x;
       T next_largest = largest;
       work(i, x, largest, [&] {
         if (i + 1 == end) return;
-        next_x = read(i + 1);
+        next_x = x + classes;
         next_largest = LongRow<T>::largest_of(next_x, classes);
       });
       x = next_x;
@@ -125,7 +91,7 @@ struct LongSoftmax {
 
   // How far ahead is what should be fetched while a row is in work: two rows, so that none comes late.
   static int64_t ahead(int64_t i, int64_t end, int64_t classes) {
-    return sizeof(E) == sizeof(T) && i + 2 < end ? 2 * classes : 0;
+    return i + 2 < end ? 2 * classes : 0;
   }
 
   // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
@@ -144,8 +110,7 @@ struct LongSoftmax {
     const double weight = r.row_weight ? r.row_weight[i] : 1.0, own_score = double(x[label]), largest = double(passes.largest);
     // Before the weights may overwrite the scores.
     const double distance = even != 0.0 ? even * distance_to(x, classes, largest) : 0.0;
-    E* gradient = r.gradient ? static_cast<E*>(r.gradient) + i * classes : nullptr;
-    T* to = gradient ? Elements::target(gradient, const_cast<T*>(x)) : nullptr;
+    T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
     passes.weigh(x, to, classes, next);
     begin_next();
     passes.separate(x, to, classes);
@@ -158,7 +123,7 @@ struct LongSoftmax {
       pull = 2.0 * r.z_loss * z;
     }
     r.losses[i] = weight * loss;
-    if (!gradient) return;
+    if (!to) return;
     const double scale = weight * r.gradient_scale, all = scale * (total + pull);
     const double own_weight = double(to[label]);
     // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
@@ -168,7 +133,7 @@ struct LongSoftmax {
     const Pair inverse = passes.inverse();
     const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
     last.finish(classes);
-    last = {gradient, to, factor, scale * even, own, label};
+    last = {to, factor, scale * even, own, label};
   }
 
   // Of the smoothed part of the loss what differs between classes: the sum of max - x.

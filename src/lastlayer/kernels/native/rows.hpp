@@ -17,6 +17,7 @@ namespace {
 #include "vectors.hpp"
 #include "wide.hpp"
 #include "elementary.hpp"
+#include "halves.hpp"
 #include "elements.hpp"
 #include "layout.hpp"
 #include "transposed.hpp"
@@ -106,7 +107,7 @@ struct Blocks {
         store_block(gradient, at, w.high);
       }
     } else if (gradient) {
-      for (int64_t j = 0; j < at.rows * r.classes; ++j) round_to(gradient[j], 0.0);
+      for (int64_t j = 0; j < at.rows * r.classes; ++j) store_rounded_one(gradient + j, 0.0);
     }
     store_rows(r.losses + first, at, losses);
   }
@@ -124,29 +125,36 @@ struct Blocks {
 // Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
 constexpr int64_t few_of_softmax = 48, middle_of_softmax = 288;
 
-// Softmax in its own precision, where it has passes for it; half types of few classes have none.
+template <class E, class Rows>
+struct HalfSoftmax;
+
+// Softmax in its own precision; that of half types is float.
 template <class E, class Rows>
 struct SoftmaxRows {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
-    if constexpr (sizeof(E) > 2) {
+    if constexpr (is_half<E>) {
+      HalfSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+    } else {
       if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
       if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
+      LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
     }
-    if (r.classes > few) return LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
-    Blocks<E, Rows>::evaluate(r, begin, end, memory);
   }
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     // Of labels whose scores reach the mapping as they are.
     const bool is_plain = r.labels && r.activation.is_identity() && !(r.label_smoothing != 0.0 && r.class_weight);
     if (!is_plain) return Blocks<E, Rows>::loss(r, begin, end, memory);
-    if constexpr (sizeof(E) > 2) {
+    if constexpr (is_half<E>) {
+      HalfSoftmax<E, Rows>::loss(r, begin, end, memory);
+    } else {
       if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::loss(r, begin, end, memory);
       if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::loss(r, begin, end, memory);
+      LongSoftmax<E, Rows>::loss(r, begin, end, memory);
     }
-    if (r.classes > few) return LongSoftmax<E, Rows>::loss(r, begin, end, memory);
-    Blocks<E, Rows>::loss(r, begin, end, memory);
   }
 };
+
+#include "half_softmax.hpp"
 
 // Calls `then` with the rows of the request's mapping, in the arithmetic that its elements ask for.
 template <class W, class Then>

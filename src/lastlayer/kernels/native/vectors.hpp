@@ -113,29 +113,28 @@ LASTLAYER_INLINE Floats narrowed(D v) {
 LASTLAYER_INLINE Floats low_half(Vector<float> v) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(v);
+#elif defined(__AVX2__)
+  return _mm256_castps256_ps128(v);
 #else
-  Floats halves[2];
-  __builtin_memcpy(halves, &v, sizeof v);
-  return halves[0];
+  return __builtin_shufflevector(v, v, 0, 1);
 #endif
 }
 LASTLAYER_INLINE Floats high_half(Vector<float> v) {
 #if defined(__AVX512F__)
   return _mm512_extractf32x8_ps(v, 1);
+#elif defined(__AVX2__)
+  return _mm256_extractf128_ps(v, 1);
 #else
-  Floats halves[2];
-  __builtin_memcpy(halves, &v, sizeof v);
-  return halves[1];
+  return __builtin_shufflevector(v, v, 2, 3);
 #endif
 }
 LASTLAYER_INLINE Vector<float> joined(Floats low, Floats high) {
 #if defined(__AVX512F__)
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+#elif defined(__AVX2__)
+  return _mm256_set_m128(high, low);
 #else
-  const Floats halves[2] = {low, high};
-  Vector<float> v;
-  __builtin_memcpy(&v, halves, sizeof v);
-  return v;
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3);
 #endif
 }
 
@@ -227,9 +226,11 @@ LASTLAYER_INLINE V fold(V v, Join join) {
     return fold<V, Join, width / 2>(join(v, turned<width>(v)), join);
 }
 
-LASTLAYER_INLINE Mask lane_numbers() {
-  Mask numbers{};
-  for (int i = 0; i < lanes; ++i) numbers[i] = i;
+// 0, 1, 2, ... in the lanes.
+template <class T>
+LASTLAYER_INLINE typename Lanes<T>::Integers place_numbers() {
+  typename Lanes<T>::Integers numbers{};
+  for (int i = 0; i < Lanes<T>::count; ++i) numbers[i] = i;
   return numbers;
 }
 
