@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 import torch
+from running import from_many_threads, run_python
 
 import lastlayer as ll
 import lastlayer.torch
@@ -24,9 +23,8 @@ TOLD = (
 )
 
 
-def run_python(code):
-    done = subprocess.run([sys.executable, "-c", TOLD + code], capture_output=True, text=True, check=True, timeout=120)
-    return done.stdout.split()
+def told(code):
+    return run_python(TOLD + code).stdout.split()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="torch brings an OpenMP library that we know on Linux")
@@ -48,20 +46,9 @@ def test_many_python_threads_at_once():
     x = np.random.default_rng(1).normal(size=(600, 400))
     expected, before = ll.softmax(x), ll.show_config()["threads"]
     ll.set_num_threads(2)
-    wrong = []
-
-    def work():
-        for _ in range(20):
-            if not np.array_equal(ll.softmax(x), expected):
-                wrong.append(1)
-
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    is_right = from_many_threads(lambda: np.array_equal(ll.softmax(x), expected))
     ll.set_num_threads(before)
-    assert not wrong
+    assert is_right
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system; run on one that has")
@@ -72,7 +59,7 @@ def test_forked_child_computes_on_its_own_threads():
         "    os._exit(0 if np.array_equal(ll.softmax(x), p) and np.array_equal(ll.softmax(x), p) else 1)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), np.array_equal(ll.softmax(x), p))"
     )
-    assert run_python(code) == ["0", "True"]
+    assert told(code) == ["0", "True"]
 
 
 def test_data_loader_workers_compute():
@@ -83,4 +70,4 @@ def test_data_loader_workers_compute():
         "loader = torch.utils.data.DataLoader(Rows(), num_workers=2, multiprocessing_context='fork')\n"
         "print(max(float(d.abs().max()) for d in loader))"
     )
-    assert run_python(code) == ["0.0"]
+    assert told(code) == ["0.0"]

@@ -7,13 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from running import run_python
+
 import lastlayer as ll
 
 ROOT = Path(__file__).parents[2]
-
-
-def run_python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def test_imports_point_down():
@@ -41,7 +39,7 @@ def test_import_loads_no_framework():
         "typer",
         "rich",
     ]
-    loaded = json.loads(run_python("import sys, json, lastlayer; print(json.dumps(sorted(sys.modules)))"))
+    loaded = json.loads(run_python("import sys, json, lastlayer; print(json.dumps(sorted(sys.modules)))").stdout)
     assert "numpy" in loaded
     assert [name for name in heavy if name in loaded] == []
 
@@ -51,7 +49,7 @@ def test_torch_is_loaded_when_a_tensor_comes_in():
         "import sys, lastlayer as ll; before = 'lastlayer.torch' in sys.modules\n"
         "import torch; ll.softmax(torch.zeros(2)); print(before, 'lastlayer.torch' in sys.modules)"
     )
-    assert run_python(code).split() == ["False", "True"]
+    assert run_python(code).stdout.split() == ["False", "True"]
 
 
 def test_one_file_and_one_line_a_mapping():

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from running import run_python
 
 import lastlayer as ll
 from lastlayer.dispatch import LARGE, new_array
@@ -20,15 +19,13 @@ def address(array):
     return array.__array_interface__["data"][0]
 
 
-def run_python(code, **environment):
-    told = "import numpy as np, lastlayer as ll\nfrom lastlayer.kernels import native\nx = np.ones((1024, 2048), np.float32)\n"
-    return subprocess.run(
-        [sys.executable, "-c", told + code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **environment},
-    ).stdout.split()
+TOLD = (
+    "import numpy as np, lastlayer as ll\nfrom lastlayer.kernels import native\nx = np.ones((1024, 2048), np.float32)\n"
+)
+
+
+def told(code, **environment):
+    return run_python(TOLD + code, **environment).stdout.split()
 
 
 def test_memory_that_is_given_back_serves_the_next_result():
@@ -68,7 +65,7 @@ def test_results_do_not_share_memory():
 
 
 def test_a_limit_of_nothing_keeps_nothing():
-    assert run_python(
+    assert told(
         "for _ in range(3): p = ll.softmax(x)\ndel p\nprint(native.kept_bytes())", LASTLAYER_KEPT_MEMORY="0"
     ) == ["0"]
 
@@ -76,8 +73,8 @@ def test_a_limit_of_nothing_keeps_nothing():
 def test_the_oldest_is_given_up_beyond_the_limit():
     size = 1024 * 2048 * 4
     code = "a, b = ll.softmax(x), ll.softmax(x)\ndel a, b\nprint(native.kept_bytes(), native.kept_limit())"
-    assert run_python(code, LASTLAYER_KEPT_MEMORY=str(size)) == [str(size), str(size)]
-    assert run_python(code)[0] == str(2 * size)
+    assert told(code, LASTLAYER_KEPT_MEMORY=str(size)) == [str(size), str(size)]
+    assert told(code)[0] == str(2 * size)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system; run on one that has")
@@ -91,4 +88,4 @@ def test_a_forked_child_has_memory_of_its_own():
         "q = ll.softmax(x)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), float(q.max()) < 1.0)\n"
     )
-    assert run_python(code) == ["0", "True"]
+    assert told(code) == ["0", "True"]

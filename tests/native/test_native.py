@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from running import from_many_threads, run_python
 
 import lastlayer as ll
 from lastlayer.activation import Activation
@@ -22,12 +22,6 @@ DTYPES = (np.float32, np.float64)
 CASES = [(name, dtype) for name in kernels.MAPPINGS for dtype in DTYPES]
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
 QUANTITIES = ("probabilities", "log_probabilities", "log_partition")
-
-
-def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
 
 
 def scores_for(name: str, rng: np.random.Generator, rows: int, classes: int, dtype: Any) -> np.ndarray:
@@ -166,14 +160,14 @@ def test_each_instruction_set_keeps_the_contract(name):
         f"for mapping in (*MAPPINGS, 'entmax:alpha=1.3', 'entmax:alpha=3', 'taylor:order=6'):\n    for check in {checks!r}:\n        load_check(check)(ll.resolve_mapping(mapping))\n"
         "print(instruction_set())"
     )
-    result = run_python(code, LASTLAYER_ISA=name)
+    result = run_python(code, is_checked=False, LASTLAYER_ISA=name)
     if "which this processor or build has not" in result.stderr:
         pytest.skip(f"this processor has no {name}; run on one that has")
     assert result.stdout.split() == [name], result.stderr
 
 
 def test_unknown_instruction_set_is_refused():
-    result = run_python("import lastlayer", LASTLAYER_ISA="mmx")
+    result = run_python("import lastlayer", is_checked=False, LASTLAYER_ISA="mmx")
     assert result.returncode
     assert "LASTLAYER_ISA is 'mmx'" in result.stderr
 
@@ -202,19 +196,8 @@ def test_threads_change_no_bits(dtype, classes):
 
 def test_many_python_threads_at_once():
     x = np.random.default_rng(2).normal(size=(2000, 200)).astype(np.float32)
-    expected, wrong = ll.softmax(x), []
-
-    def work():
-        for _ in range(20):
-            if not np.array_equal(ll.softmax(x), expected):
-                wrong.append(1)
-
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not wrong
+    expected = ll.softmax(x)
+    assert from_many_threads(lambda: np.array_equal(ll.softmax(x), expected))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system; run on one that has")
@@ -230,8 +213,7 @@ def test_forked_child_computes():
         "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
         "print(code, np.array_equal(ll.softmax(x), p))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert result.stdout.split() == ["0", "True"]
+    assert run_python(code).stdout.split() == ["0", "True"]
 
 
 def test_thread_settings_are_respected():

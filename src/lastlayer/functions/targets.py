@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.dispatch import framework_of
 from lastlayer.functions.scores import Scores, as_array, is_eager, move_axis
 from lastlayer.losses import LossOptions, check_labels, check_soft_targets
 
@@ -41,7 +42,9 @@ def prepare_targets(targets: Any, scores: Scores, ignore_index: int) -> tuple[Ar
     if not name.startswith(("int", "uint")):
         raise TypeError(f"labels are {name}; give integers 0..{shape[-1] - 1}, for example targets.astype(int).")
     if is_eager(targets):
-        check_labels(targets, shape[-1], ignore_index, xp)
+        framework = framework_of(targets)
+        seen, of = (targets, xp) if framework is None else as_array(framework.on_host(targets))
+        check_labels(seen, shape[-1], ignore_index, of)
     return targets, False
 
 

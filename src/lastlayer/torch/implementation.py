@@ -62,7 +62,11 @@ def _serves(scores: Any, request: Request) -> bool:
     return isinstance(scores, torch.Tensor)
 
 
-FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager)
+def _on_host(array: torch.Tensor) -> Any:
+    return array.detach().numpy()
+
+
+FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager, on_host=_on_host)
 
 TORCH = Implementation(
     name="torch",

@@ -89,9 +89,10 @@ struct LongSoftmax {
     }
   }
 
-  // How far ahead is what should be fetched while a row is in work: two rows, so that none comes late.
+  // How far ahead is what should be fetched while a row is in work: two rows, so that none comes late, or one that is long.
   static int64_t ahead(int64_t i, int64_t end, int64_t classes) {
-    return i + 2 < end ? 2 * classes : 0;
+    const int64_t rows = classes > 8192 ? 1 : 2;
+    return i + rows < end ? rows * classes : 0;
   }
 
   // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.

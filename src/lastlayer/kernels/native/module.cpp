@@ -4,13 +4,12 @@
 #include <nanobind/stl/optional.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 
 #include "kernels.hpp"
 #include "memory.hpp"
+#include "parts.hpp"
 #include "reduction.hpp"
 #include "threads.hpp"
 
@@ -33,13 +32,6 @@ void require(bool fits, const char* what) {
   if (!fits) throw nb::type_error(what);
 }
 
-// Half types come as their bits.
-template <class T>
-constexpr Element element_of(bool is_bfloat16) {
-  if (sizeof(T) == 2) return is_bfloat16 ? Element::bfloat16 : Element::float16;
-  return sizeof(T) == 4 ? Element::float32 : Element::float64;
-}
-
 MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, size_t rows) {
   require(mapping >= 0 && mapping < mapping_count, "there is no such mapping");
   const bool is_taylor = Mapping(mapping) == Mapping::taylor, is_entmax = Mapping(mapping) == Mapping::entmax;
@@ -51,17 +43,6 @@ MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<con
   if (Mapping(mapping) == Mapping::sparsemax) parameter = 2.0;
   return {Mapping(mapping), parameter, row_parameters ? row_parameters->data() : nullptr};
 }
-
-// Memory aligned to whole vectors.
-struct Aligned {
-  double* data;
-  explicit Aligned(int64_t doubles)
-      : data(static_cast<double*>(std::aligned_alloc(64, (size_t(doubles) * sizeof(double) + 63) / 64 * 64))) {
-    if (!data) throw std::bad_alloc();
-  }
-  Aligned(const Aligned&) = delete;
-  ~Aligned() { std::free(data); }
-};
 
 // Whether the classes of each row are contiguous, row after row; or the rows of each class, class after class.
 template <class Array>
@@ -75,60 +56,6 @@ template <class Array>
 bool has_columns(const Array& array) {
   return sizeof(typename Array::Scalar) >= 4 && array.ndim() == 2 && array.stride(0) == 1 &&
          array.stride(1) == int64_t(array.shape(0));
-}
-
-// Memory of strips; needs the GIL.
-class Held {
- public:
-  void* data;
-  explicit Held(size_t size) : data(nullptr), region_{nullptr, 0} {
-    constexpr size_t large = size_t(1) << 20;
-    if (size >= large) region_ = take_region(size);
-    data = region_.data ? region_.data : std::aligned_alloc(64, (size + 63) / 64 * 64);
-    if (!data) throw std::bad_alloc();
-  }
-  Held(const Held&) = delete;
-  ~Held() {
-    if (region_.data)
-      return_region(region_);
-    else
-      std::free(data);
-  }
-
- private:
-  Region region_;
-};
-
-// Calls kernel(begin, end, workspace) over parts of `count` things of so many scores each, without the GIL.
-template <class Kernel>
-void over_parts(int64_t count, int64_t cost, int64_t classes, int threads, const Kernel& kernel) {
-  const int64_t slot = (workspace_size(classes) + 7) / 8 * 8;
-  const Aligned workspace(slot * threads);
-  parallel_rows(count, cost, threads, [&](int64_t begin, int64_t end) {
-    kernel(begin, end, workspace.data + slot * current_worker());
-  });
-}
-
-// Calls kernel(first, count, strip, workspace) on strips: some rows of a matrix whose rows of each class are contiguous, copied
-// to where their classes are. What the kernel leaves in the strip goes to `results`, a matrix like it, where that is not null.
-template <class T, class Kernel>
-void over_strips(const T* columns, T* results, int64_t rows, int64_t classes, const Kernel& kernel) {
-  // Rows that fill whole lines of memory, and a strip that fits into the nearest cache where rows are short.
-  constexpr int64_t line = 64 / sizeof(T);
-  const int64_t most = line * std::max<int64_t>(1, 4096 / (line * classes)), slot = most * classes;
-  const InstructionSet& kernels = instruction_set();
-  const int threads = num_threads();
-  const Held memory(size_t(threads) * slot * sizeof(T));
-  const nb::gil_scoped_release released;
-  over_parts((rows + most - 1) / most, slot, classes, threads, [&](int64_t begin, int64_t end, double* workspace) {
-    T* strip = static_cast<T*>(memory.data) + current_worker() * slot;
-    for (int64_t first = begin * most; first < std::min(end * most, rows); first += most) {
-      const int64_t count = std::min(most, rows - first);
-      kernels.transpose({element_of<T>(false), columns + first, classes, count, rows, strip, classes, false});
-      kernel(first, count, strip, workspace);
-      if (results) kernels.transpose({element_of<T>(false), strip, count, classes, classes, results + first, rows, true});
-    }
-  });
 }
 
 template <class T>

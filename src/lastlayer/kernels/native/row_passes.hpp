@@ -30,10 +30,12 @@ LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then t
 // Adds the weights of a row to a sum, and keeps them in `out` where it is given; fetches meanwhile what is so far ahead, of both.
 template <bool is_far, class T, class Sums>
 LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, int64_t ahead, Sums& sum) {
+  // Of a long row the results would wait in the cache in vain.
+  const int64_t out_ahead = ahead < 2048 ? ahead : 2048;
   const auto pass = [&](auto keep) __attribute__((always_inline)) {
     over_vectors(x, classes, -T(infinity), [&](Vector<T> v, int64_t j, int count) __attribute__((always_inline)) {
       __builtin_prefetch(x + ahead + j);
-      if constexpr (keep.value) __builtin_prefetch(out + ahead + j, 1);
+      if constexpr (keep.value) __builtin_prefetch(out + out_ahead + j, 1);
       const Weights<T> w = weights<is_far>(v, exponents);
       if constexpr (keep.value) store_some(out + j, w.hi, count);
       sum.add(w.hi, w.lo);

@@ -25,8 +25,8 @@ constexpr int64_t worthwhile = 32768;
 // Parts a thread, so that a thread that was interrupted is not waited for.
 constexpr int64_t parts_a_thread = 4;
 
-// How long a thread without work looks for some before it sleeps.
-constexpr std::chrono::microseconds patience{50};
+// How long a thread that waits for something looks for it before it sleeps.
+constexpr std::chrono::microseconds patience{300};
 
 inline void rest() {
 #if defined(__x86_64__)
@@ -53,6 +53,13 @@ int quota() {
   return 0;
 }
 
+// Until something holds, or patience is at its end.
+template <class Holds>
+void look_for(const Holds& holds) {
+  const auto stop = std::chrono::steady_clock::now() + patience;
+  while (!holds() && std::chrono::steady_clock::now() < stop) rest();
+}
+
 thread_local int worker = 0;
 
 class Pool {
@@ -68,13 +75,17 @@ class Pool {
       parts_ = parts;
       next_ = 0;
       wanted_ = threads - 1;
-      busy_ = wanted_;
+      is_open_ = true;
       ++generation_;
     }
     wake_.notify_all();
     work();
+    // The last parts end at nearly the same time: looking for a moment is faster than to be woken.
+    look_for([this] { return busy_.load() == 0; });
     std::unique_lock<std::mutex> lock(state_);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    // Who wakes up only now comes too late, and is not waited for.
+    is_open_ = false;
+    done_.wait(lock, [this] { return busy_.load() == 0; });
     part_ = nullptr;
   }
 
@@ -88,14 +99,14 @@ class Pool {
     uint64_t seen = 0;
     std::unique_lock<std::mutex> lock(state_);
     for (;;) {
-      // Calls often follow each other closely: looking for a moment is faster than to be woken.
+      // Calls often follow each other closely.
       lock.unlock();
-      const auto stop = std::chrono::steady_clock::now() + patience;
-      while (generation_.load() == seen && std::chrono::steady_clock::now() < stop) rest();
+      look_for([&] { return generation_.load() != seen; });
       lock.lock();
       wake_.wait(lock, [&] { return generation_ != seen; });
       seen = generation_;
-      if (id >= wanted_) continue;
+      if (id >= wanted_ || !is_open_) continue;
+      ++busy_;
       lock.unlock();
       work();
       lock.lock();
@@ -108,7 +119,9 @@ class Pool {
   const std::function<void(int64_t)>* part_ = nullptr;
   std::atomic<int64_t> next_{0};
   int64_t parts_ = 0;
-  int started_ = 0, wanted_ = 0, busy_ = 0;
+  int started_ = 0, wanted_ = 0;
+  bool is_open_ = false;
+  std::atomic<int> busy_{0};
   std::atomic<uint64_t> generation_{0};
 };
 
