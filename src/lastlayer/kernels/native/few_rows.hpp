@@ -16,8 +16,8 @@ class FewRows : public TileRows<T> {
   static V begin(const T*, int, int64_t) { return V{}; }
 
   // Reads `rows` rows, those that are not there as the first one, and works in `memory`, of two tiles.
-  FewRows(const T* scores, T* out, int rows, int64_t classes, T* memory, V)
-      : Base(read(scores, rows, classes, memory)), scores_(scores), out_(out ? out : scores), x_(memory), weights_(memory + classes * n), classes_(classes), rows_(rows) {}
+  FewRows(const T* scores, T*, const T* results, int rows, int64_t classes, T* memory, V)
+      : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory), weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 
   double score(int row, int64_t label) const { return double(x_[label * n + row]); }
   double weight(int row, int64_t label) const { return double(weights_[label * n + row]); }
@@ -128,7 +128,7 @@ class FewRows : public TileRows<T> {
     Sums sum;
     for (int64_t j = 0; j < classes_; ++j) {
       __builtin_prefetch(scores_ + ahead + j * n);
-      __builtin_prefetch(out_ + j * n, 1);
+      __builtin_prefetch(results_ + j * n, 1);
       const Weights<T> w = weights<true>(load(x_ + j * n), this->exponents);
       store<T>(weights_ + j * n, w.hi);
       sum.add(w.hi, w.lo);
@@ -167,7 +167,7 @@ class FewRows : public TileRows<T> {
 #endif
   }
 
-  const T *scores_, *out_;
+  const T *scores_, *results_;
   T *x_, *weights_;  // class by class
   int64_t classes_;
   int rows_;

@@ -19,24 +19,24 @@ struct LongRow {
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).
   bool is_finite() const { return largest < T(infinity) && largest > -T(infinity); }
 
-  // The weights into `out`, where it is given, and their sum; fetches what is so far ahead meanwhile.
-  void weigh(const T* x, T* out, int64_t classes, int64_t ahead) {
+  // The weights into `out`, where it is given, and their sum.
+  void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
     set_top();
     Sum<T> sum;
-    weigh_row(x, out, classes, exponents, ahead, sum);
+    weigh_row(x, out, classes, exponents, fetch, sum);
     set(sum.total());
   }
   // The same for probabilities, which need no others.
-  void weigh_for_total(const T* x, T* out, int64_t classes, int64_t ahead) {
+  void weigh_for_total(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
     set_top();
     // What a sum may lose grows with its length.
     constexpr int64_t part = 32 * Lanes<T>::count;
     TotalSum<T> sum;
-    weigh_row(x, out, classes < part ? classes : part, exponents, ahead, sum);
+    weigh_row(x, out, classes < part ? classes : part, exponents, fetch, sum);
     auto lanes_sum = sum.lanes_sum();
     for (int64_t from = part; from < classes; from += part) {
       sum = TotalSum<T>();
-      weigh_row(x + from, out + from, classes - from < part ? classes - from : part, exponents, ahead, sum);
+      weigh_row(x + from, out + from, classes - from < part ? classes - from : part, exponents, fetch, sum);
       lanes_sum = lanes_sum + sum.lanes_sum();
     }
     set(sum_of(lanes_sum));

@@ -6,26 +6,23 @@ struct LongSoftmax {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const T* scores = static_cast<const T*>(r.scores);
     T* out = static_cast<T*>(r.out);
-    Unfinished last;
     over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
       LongRow<T> passes(largest);
       const int64_t next = ahead(i, end, r.classes);
       T* to = out + i * r.classes;
       if (!passes.is_finite()) {
-        last.finish(r.classes);
         Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
         begin_next();
         return;
       }
       if (r.quantity == Quantity::probabilities) {
-        passes.weigh_for_total(x, to, r.classes, next);
+        passes.weigh_for_total(x, to, r.classes, {next});
         const Pair inverse = passes.inverse();
         begin_next();
-        last.finish(r.classes);
-        last = {to, inverse};
+        multiply(to, r.classes, inverse.hi, inverse.lo, 0.0);
         return;
       }
-      passes.weigh(x, nullptr, r.classes, next);
+      passes.weigh(x, nullptr, r.classes, {next, r.quantity == Quantity::log_partition ? nullptr : to});
       begin_next();
       passes.separate(x, nullptr, r.classes);
       if (r.quantity == Quantity::log_partition) {
@@ -34,42 +31,23 @@ struct LongSoftmax {
       }
       logarithms(x, to, r.classes, passes);
     });
-    last.finish(r.classes);
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const T* scores = static_cast<const T*>(r.scores);
-    Unfinished last;
     over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
       LongRow<T> passes(largest);
       const int64_t label = r.labels[i];
       if (r.is_counted(i) && label >= 0 && label < r.classes && passes.is_finite()) {
-        loss_of_row(r, i, label, x, passes, ahead(i, end, r.classes), begin_next, last);
+        loss_of_row(r, i, label, x, passes, ahead(i, end, r.classes), begin_next);
       } else {
-        last.finish(r.classes);
         Blocks<T, Rows>::loss(r, i, i + 1, memory);
         begin_next();
       }
     });
-    last.finish(r.classes);
   }
 
  private:
-  // A row whose weights still have to become results. They wait for a factor that takes long, and the next row need not.
-  struct Unfinished {
-    T* weights = nullptr;
-    Pair factor{};
-    double even = 0.0, own = 0.0;
-    int64_t label = -1;
-
-    void finish(int64_t classes) {
-      if (!weights) return;
-      multiply(weights, classes, factor.hi, factor.lo, even);
-      if (label >= 0) weights[label] = T(own);
-      weights = nullptr;
-    }
-  };
-
   // Calls work(row, its scores, the largest, begin_next) for each row. The work calls begin_next() where its own row still has
   // much to wait for: then the next one's first pass has begun.
   template <class Work>
@@ -103,8 +81,7 @@ struct LongSoftmax {
   }
 
   template <class Next>
-  static void loss_of_row(const Loss& r, int64_t i, int64_t label, const T* x, LongRow<T>& passes, int64_t next, Next begin_next,
-                          Unfinished& last) {
+  static void loss_of_row(const Loss& r, int64_t i, int64_t label, const T* x, LongRow<T>& passes, int64_t next, Next begin_next) {
     const int64_t classes = r.classes;
     const double smoothing = r.label_smoothing, even = smoothing / double(classes);
     const double own_target = (r.class_weight ? r.class_weight[label] : 1.0) * (1.0 - smoothing) + even;
@@ -112,7 +89,7 @@ struct LongSoftmax {
     // Before the weights may overwrite the scores.
     const double distance = even != 0.0 ? even * distance_to(x, classes, largest) : 0.0;
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
-    passes.weigh(x, to, classes, next);
+    passes.weigh(x, to, classes, {next});
     begin_next();
     passes.separate(x, to, classes);
     const double log_sum = passes.log_sum, total = own_target - even + (even != 0.0 ? smoothing : 0.0);
@@ -133,8 +110,8 @@ struct LongSoftmax {
                                 own_target * (rest.value() / passes.total.hi));
     const Pair inverse = passes.inverse();
     const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
-    last.finish(classes);
-    last = {to, factor, scale * even, own, label};
+    multiply(to, classes, factor.hi, factor.lo, scale * even);
+    to[label] = T(own);
   }
 
   // Of the smoothed part of the loss what differs between classes: the sum of max - x.

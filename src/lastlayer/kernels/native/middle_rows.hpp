@@ -22,9 +22,9 @@ class MiddleRows : public TileRows<T> {
   // The first pass, which may begin while another tile still waits for its own results.
   static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
 
-  // The weights go to `out`, where it is given.
-  MiddleRows(const T* scores, T* out, int rows, int64_t classes, T*, V largest)
-      : Base(largest), x_(scores), weights_(out), classes_(classes), rows_(rows) {}
+  // The weights go to `out`, where it is given; results will, where they are others.
+  MiddleRows(const T* scores, T* out, const T* results, int rows, int64_t classes, T*, V largest)
+      : Base(largest), x_(scores), results_(results), weights_(out), classes_(classes), rows_(rows) {}
 
   double score(int row, int64_t label) const { return double(x_[row * classes_ + label]); }
   double weight(int row, int64_t label) const { return weights_ ? double(weights_[row * classes_ + label]) : 0.0; }
@@ -100,7 +100,9 @@ class MiddleRows : public TileRows<T> {
     Sums sums[n];
     for (int row = 0; row < rows_; ++row) {
       const int64_t at = row * classes_;
-      if (!skip[row]) weigh_row(x_ + at, weights_ ? weights_ + at : nullptr, classes_, this->exponents.of(row), ahead, sums[row]);
+      if (skip[row]) continue;
+      const Fetch<T> fetch = {ahead, results_ ? results_ + at : nullptr};
+      weigh_row(x_ + at, weights_ ? weights_ + at : nullptr, classes_, this->exponents.of(row), fetch, sums[row]);
     }
     W folded[parts];
     for (int part = 0; part < parts; ++part) folded[part] = of_lanes(sums + part * lanes);
@@ -126,7 +128,7 @@ class MiddleRows : public TileRows<T> {
     return sum;
   }
 
-  const T* x_;
+  const T *x_, *results_;
   T* weights_;  // null where nothing is kept
   int64_t classes_;
   int rows_;

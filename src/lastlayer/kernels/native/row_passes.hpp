@@ -27,27 +27,38 @@ LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then t
   if (j < classes) then(load_some(x + j, int(classes - j), filler), j, int(classes - j));
 }
 
-// Adds the weights of a row to a sum, and keeps them in `out` where it is given; fetches meanwhile what is so far ahead, of both.
+// What to fetch while a row is in work: the scores that stand so far ahead, and where the row's results will go if its weights
+// do not go there.
+template <class T>
+struct Fetch {
+  int64_t ahead = 0;
+  const T* results = nullptr;
+};
+
+// Adds the weights of a row to a sum, and keeps them in `out` where it is given.
 template <bool is_far, class T, class Sums>
-LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, int64_t ahead, Sums& sum) {
+LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
   // Of a long row the results would wait in the cache in vain.
-  const int64_t out_ahead = ahead < 2048 ? ahead : 2048;
-  const auto pass = [&](auto keep) __attribute__((always_inline)) {
+  const T* results = out ? out + (fetch.ahead < 2048 ? fetch.ahead : 2048) : fetch.results;
+  const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
     over_vectors(x, classes, -T(infinity), [&](Vector<T> v, int64_t j, int count) __attribute__((always_inline)) {
-      __builtin_prefetch(x + ahead + j);
-      if constexpr (keep.value) __builtin_prefetch(out + out_ahead + j, 1);
+      __builtin_prefetch(x + fetch.ahead + j);
+      if constexpr (has_results.value) __builtin_prefetch(results + j, 1);
       const Weights<T> w = weights<is_far>(v, exponents);
       if constexpr (keep.value) store_some(out + j, w.hi, count);
       sum.add(w.hi, w.lo);
     });
   };
-  out ? pass(Constant<true>()) : pass(Constant<false>());
+  if (out)
+    pass(Constant<true>(), Constant<true>());
+  else
+    results ? pass(Constant<false>(), Constant<true>()) : pass(Constant<false>(), Constant<false>());
 }
 template <class T, class Sums>
-LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, int64_t ahead, Sums& sum) {
+LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
   // The sum's own order depends on the number of classes alone.
-  exponents.offset != T(0) ? weigh_row<true>(x, out, classes, exponents, ahead, sum)
-                           : weigh_row<false>(x, out, classes, exponents, ahead, sum);
+  exponents.offset != T(0) ? weigh_row<true>(x, out, classes, exponents, fetch, sum)
+                           : weigh_row<false>(x, out, classes, exponents, fetch, sum);
 }
 
 // The weights of all classes but one of the largest, whose weight is `own`: of weights that were kept, or of the scores.

@@ -46,7 +46,7 @@ struct SoftSoftmax {
       }
     });
     const double total = sum_of(Real(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
-    passes.weigh(x, to, classes, next);
+    passes.weigh(x, to, classes, {next});
     passes.separate(x, to, classes);
     double loss = total * passes.log_sum + sum_of(Real(distances)).hi, pull = 0.0;
     if (r.z_loss != 0.0) {

@@ -18,7 +18,7 @@ struct TileSoftmax {
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int rows = int(end - i < tile_rows ? end - i : tile_rows);
       T* to = r.quantity == Quantity::log_partition ? nullptr : out + i * r.classes;
-      Tile tile(scores + i * r.classes, is_total_enough ? to : nullptr, rows, r.classes, tile_memory(memory, r.classes), largest);
+      Tile tile(scores + i * r.classes, is_total_enough ? to : nullptr, to, rows, r.classes, tile_memory(memory, r.classes), largest);
       const int64_t next = ahead(i, end, tile_rows, r.classes);
       bool is_elsewhere[n] = {};
       const auto is_finite = tile.is_finite();
@@ -70,7 +70,7 @@ struct TileSoftmax {
     const int64_t classes = r.classes;
     const T* scores = static_cast<const T*>(r.scores) + first * classes;
     T* gradient = r.gradient ? static_cast<T*>(r.gradient) + first * classes : nullptr;
-    Tile tile(scores, gradient, rows, classes, tile_memory(memory, classes), Tile::begin(scores, rows, classes));
+    Tile tile(scores, gradient, gradient, rows, classes, tile_memory(memory, classes), Tile::begin(scores, rows, classes));
     bool is_elsewhere[n] = {};
     const auto is_finite = tile.is_finite();
     alignas(64) double target[n] = {}, weight[n] = {}, own_score[n] = {}, own_weight[n] = {};
