@@ -15,8 +15,11 @@ class FewRows : public TileRows<T> {
   static int rows_at_a_time(int64_t) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
-  // Reads `rows` rows, those that are not there as the first one, and works in `memory`, of two tiles.
-  FewRows(const T* scores, T*, const T* results, int rows, int64_t classes, T* memory, V)
+  // Doubles of memory to work in: two tiles.
+  static int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
+
+  // Reads `rows` rows, those that are not there as the first one.
+  FewRows(const T* scores, const T* results, bool, int rows, int64_t classes, T* memory, V)
       : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory), weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 
   double score(int row, int64_t label) const { return double(x_[label * n + row]); }

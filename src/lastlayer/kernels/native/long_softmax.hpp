@@ -19,7 +19,7 @@ struct LongSoftmax {
         passes.weigh_for_total(x, to, r.classes, {next});
         const Pair inverse = passes.inverse();
         begin_next();
-        multiply(to, r.classes, inverse.hi, inverse.lo, 0.0);
+        multiply(to, to, r.classes, inverse.hi, inverse.lo, 0.0);
         return;
       }
       passes.weigh(x, nullptr, r.classes, {next, r.quantity == Quantity::log_partition ? nullptr : to});
@@ -110,7 +110,7 @@ struct LongSoftmax {
                                 own_target * (rest.value() / passes.total.hi));
     const Pair inverse = passes.inverse();
     const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
-    multiply(to, classes, factor.hi, factor.lo, scale * even);
+    multiply(to, to, classes, factor.hi, factor.lo, scale * even);
     to[label] = T(own);
   }
 

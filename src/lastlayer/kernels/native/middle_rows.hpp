@@ -22,9 +22,12 @@ class MiddleRows : public TileRows<T> {
   // The first pass, which may begin while another tile still waits for its own results.
   static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
 
-  // The weights go to `out`, where it is given; results will, where they are others.
-  MiddleRows(const T* scores, T* out, const T* results, int rows, int64_t classes, T*, V largest)
-      : Base(largest), x_(scores), results_(results), weights_(out), classes_(classes), rows_(rows) {}
+  // Doubles of memory to work in: a tile's weights.
+  static int64_t memory_size(int64_t) { return 1024; }
+
+  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results.
+  MiddleRows(const T* scores, T* results, bool keeps_weights, int rows, int64_t classes, T* memory, V largest)
+      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory : nullptr), classes_(classes), rows_(rows) {}
 
   double score(int row, int64_t label) const { return double(x_[row * classes_ + label]); }
   double weight(int row, int64_t label) const { return weights_ ? double(weights_[row * classes_ + label]) : 0.0; }
@@ -67,11 +70,11 @@ class MiddleRows : public TileRows<T> {
     for (int row = 0; row < rows_; ++row) {
       const W& f = factor[row / lanes];
       if (!skip[row])
-        lastlayer::LASTLAYER_ISA::multiply(weights_ + row * classes_, classes_, f.hi[row % lanes], f.low()[row % lanes],
+        lastlayer::LASTLAYER_ISA::multiply(weights_ + row * classes_, results_ + row * classes_, classes_, f.hi[row % lanes], f.low()[row % lanes],
                                            shares ? shares[row] : 0.0);
     }
   }
-  void set(int row, int64_t label, double value) { weights_[row * classes_ + label] = T(value); }
+  void set(int row, int64_t label, double value) { results_[row * classes_ + label] = T(value); }
 
   // The results stand where they belong.
   void write(T*, const bool*) const {}
@@ -128,8 +131,8 @@ class MiddleRows : public TileRows<T> {
     return sum;
   }
 
-  const T *x_, *results_;
-  T* weights_;  // null where nothing is kept
+  const T* x_;
+  T *results_, *weights_;  // null where there are none
   int64_t classes_;
   int rows_;
 };

@@ -38,8 +38,9 @@ struct Fetch {
 // Adds the weights of a row to a sum, and keeps them in `out` where it is given.
 template <bool is_far, class T, class Sums>
 LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
-  // Of a long row the results would wait in the cache in vain.
-  const T* results = out ? out + (fetch.ahead < 2048 ? fetch.ahead : 2048) : fetch.results;
+  // Of a long row the next one's results would wait in the cache in vain.
+  const T* next_results = out ? out + (fetch.ahead < 2048 ? fetch.ahead : 2048) : nullptr;
+  const T* results = fetch.results ? fetch.results : next_results;
   const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
     over_vectors(x, classes, -T(infinity), [&](Vector<T> v, int64_t j, int count) __attribute__((always_inline)) {
       __builtin_prefetch(x + fetch.ahead + j);
@@ -100,22 +101,23 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 #endif
 }
 
-// Weights times a factor, minus an even share; the factor in two parts, for its rounding would add to the weight's.
+// Weights times a factor, minus an even share, to where they may stand already; the factor in two parts, for its rounding would add to the weight's.
 template <class T>
-inline void multiply(T* out, int64_t classes, double factor, double factor_low, double even) {
+inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double even) {
   const T hi = T(factor), lo = T((factor - double(hi)) + factor_low);
   // In double where float32 has no digits for it: the difference, and a low part below the smallest float.
   const bool is_wide = sizeof(T) == 4 && (even != 0.0 || hi < T(0x1p-100));
   if (!is_wide && even == 0.0) {
     // Whole lines of the cache at a time: the order of these products shows nowhere.
-    const int64_t ahead = classes < 256 ? 0 : int64_t((64 - (reinterpret_cast<uintptr_t>(out) & 63)) & 63) / int64_t(sizeof(T));
-    const auto multiply_some = [&](T* to, int64_t count) {
-      over_vectors<T>(to, count, T(0), [&](Vector<T> w, int64_t j, int some) { store_some(to + j, times(w, hi, lo), some); });
+    const int64_t ahead = classes < 256 ? 0 : int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63) / int64_t(sizeof(T));
+    const auto multiply_some = [&](int64_t first, int64_t count) {
+      over_vectors<T>(from + first, count, T(0),
+                      [&](Vector<T> w, int64_t j, int some) { store_some(to + first + j, times(w, hi, lo), some); });
     };
-    multiply_some(out, ahead);
-    multiply_some(out + ahead, classes - ahead);
+    multiply_some(0, ahead);
+    multiply_some(ahead, classes - ahead);
   } else
-    over_vectors<T>(out, classes, T(0), [&](Vector<T> w, int64_t j, int count) {
-      store_some(out + j, is_wide ? times_wide(w, factor, even) : times(w, hi, lo) - T(even), count);
+    over_vectors<T>(from, classes, T(0), [&](Vector<T> w, int64_t j, int count) {
+      store_some(to + j, is_wide ? times_wide(w, factor, even) : times(w, hi, lo) - T(even), count);
     });
 }

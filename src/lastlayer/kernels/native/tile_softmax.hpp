@@ -18,12 +18,12 @@ struct TileSoftmax {
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int rows = int(end - i < tile_rows ? end - i : tile_rows);
       T* to = r.quantity == Quantity::log_partition ? nullptr : out + i * r.classes;
-      Tile tile(scores + i * r.classes, is_total_enough ? to : nullptr, to, rows, r.classes, tile_memory(memory, r.classes), largest);
+      Tile tile(scores + i * r.classes, to, is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory), largest);
       const int64_t next = ahead(i, end, tile_rows, r.classes);
       bool is_elsewhere[n] = {};
       const auto is_finite = tile.is_finite();
       for (int row = 0; row < rows; ++row)
-        if ((is_elsewhere[row] = !is_finite[row])) Blocks<T, Rows>::evaluate(r, i + row, i + row + 1, memory);
+        if ((is_elsewhere[row] = !is_finite[row])) Blocks<T, Rows>::evaluate(r, i + row, i + row + 1, memory + Tile::memory_size(r.classes));
       if (is_total_enough) {
         tile.weigh_for_total(is_elsewhere, next);
         if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
@@ -61,16 +61,11 @@ struct TileSoftmax {
   static int64_t ahead(int64_t i, int64_t end, int tile_rows, int64_t classes) {
     return i + (Tile::tiles_ahead + 1) * tile_rows <= end ? Tile::tiles_ahead * tile_rows * classes : 0;
   }
-  // Behind what the blocks work in, to which a row may go meanwhile.
-  static T* tile_memory(double* memory, int64_t classes) {
-    return reinterpret_cast<T*>(memory + 5 * classes * lanes);
-  }
-
   static void loss_of_tile(const Loss& r, int64_t first, int rows, int64_t next, double* memory) {
     const int64_t classes = r.classes;
     const T* scores = static_cast<const T*>(r.scores) + first * classes;
     T* gradient = r.gradient ? static_cast<T*>(r.gradient) + first * classes : nullptr;
-    Tile tile(scores, gradient, gradient, rows, classes, tile_memory(memory, classes), Tile::begin(scores, rows, classes));
+    Tile tile(scores, gradient, gradient, rows, classes, reinterpret_cast<T*>(memory), Tile::begin(scores, rows, classes));
     bool is_elsewhere[n] = {};
     const auto is_finite = tile.is_finite();
     alignas(64) double target[n] = {}, weight[n] = {}, own_score[n] = {}, own_weight[n] = {};
@@ -89,7 +84,7 @@ struct TileSoftmax {
     for (int row = 0; r.class_weight && row < rows; ++row) target[row] = r.class_weight[label[row]];
     for (int row = 0; r.row_weight && row < rows; ++row) weight[row] = r.row_weight[first + row];
     for (int row = 0; row < rows; ++row)
-      if (is_elsewhere[row]) Blocks<T, Rows>::loss(r, first + row, first + row + 1, memory);
+      if (is_elsewhere[row]) Blocks<T, Rows>::loss(r, first + row, first + row + 1, memory + Tile::memory_size(classes));
     // Before the weights may overwrite the scores.
     D distance[parts] = {};
     for (int part = 0; even != 0.0 && part < parts; ++part) distance[part] = tile.distance(part);
