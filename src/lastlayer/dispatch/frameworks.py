@@ -17,7 +17,7 @@ class Framework:
     namespace: Any
     #: array → whether its values may be looked at without waiting for a device or breaking a trace.
     is_eager: Callable[[Array], bool]
-    #: eager array → a NumPy view of it, whose small questions take a fraction of the time.
+    #: eager array → a NumPy view of it, whose small questions take a fraction of the time; None where there is none.
     on_host: Callable[[Array], Any]
 
 

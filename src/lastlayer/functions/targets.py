@@ -43,7 +43,8 @@ def prepare_targets(targets: Any, scores: Scores, ignore_index: int) -> tuple[Ar
         raise TypeError(f"labels are {name}; give integers 0..{shape[-1] - 1}, for example targets.astype(int).")
     if is_eager(targets):
         framework = framework_of(targets)
-        seen, of = (targets, xp) if framework is None else as_array(framework.on_host(targets))
+        view = None if framework is None else framework.on_host(targets)
+        seen, of = (targets, xp) if view is None else as_array(view)
         check_labels(seen, shape[-1], ignore_index, of)
     return targets, False
 

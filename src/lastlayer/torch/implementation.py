@@ -63,7 +63,8 @@ def _serves(scores: Any, request: Request) -> bool:
 
 
 def _on_host(array: torch.Tensor) -> Any:
-    return array.detach().numpy()
+    # Inside a transform of torch.func every operation, this one too, would be wrapped.
+    return array.detach().numpy() if torch._C._functorch.peek_interpreter_stack() is None else None
 
 
 FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager, on_host=_on_host)

@@ -114,7 +114,8 @@ inline void widen_all(const E* from, float* to, int64_t count) {
   constexpr int n = Lanes<float>::count;
   int64_t j = 0;
   for (; j + n <= count; j += n) store<float>(to + j, Coding<E, n>::widen(load_halves<n>(from + j)));
-  if (j < count) store_some(to + j, Vector<float>(Coding<E, n>::widen(load_halves_some<n>(from + j, int(count - j)))), int(count - j));
+  const int left = int(count - j);
+  if (left) store_some(to + j, Vector<float>(Coding<E, n>::widen(load_halves_some<n>(from + j, left))), left);
 }
 template <class E>
 inline void round_all(const float* from, E* to, int64_t count) {

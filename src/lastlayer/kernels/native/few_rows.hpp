@@ -11,7 +11,6 @@ class FewRows : public TileRows<T> {
   using Base::n;
   using Base::parts;
 
-  static constexpr int tiles_ahead = 1;
   static int rows_at_a_time(int64_t) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
@@ -20,7 +19,8 @@ class FewRows : public TileRows<T> {
 
   // Reads `rows` rows, those that are not there as the first one.
   FewRows(const T* scores, const T* results, bool, int rows, int64_t classes, T* memory, V)
-      : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory), weights_(memory + classes * n), classes_(classes), rows_(rows) {}
+      : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory),
+        weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 
   double score(int row, int64_t label) const { return double(x_[label * n + row]); }
   double weight(int row, int64_t label) const { return double(weights_[label * n + row]); }

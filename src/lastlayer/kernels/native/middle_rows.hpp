@@ -12,7 +12,6 @@ class MiddleRows : public TileRows<T> {
   using Base::n;
   using Base::parts;
 
-  static constexpr int tiles_ahead = 1;
   // So many that the cache nearest to the processor holds them and their results.
   static int rows_at_a_time(int64_t classes) {
     const int64_t fit = 16384 / (2 * classes * int64_t(sizeof(T)));
@@ -68,10 +67,11 @@ class MiddleRows : public TileRows<T> {
 
   void multiply(const W* factor, const double* shares, const bool* skip) {
     for (int row = 0; row < rows_; ++row) {
+      if (skip[row]) continue;
       const W& f = factor[row / lanes];
-      if (!skip[row])
-        lastlayer::LASTLAYER_ISA::multiply(weights_ + row * classes_, results_ + row * classes_, classes_, f.hi[row % lanes], f.low()[row % lanes],
-                                           shares ? shares[row] : 0.0);
+      const int64_t at = row * classes_;
+      const double high = f.hi[row % lanes], low = f.low()[row % lanes], share = shares ? shares[row] : 0.0;
+      lastlayer::LASTLAYER_ISA::multiply(weights_ + at, results_ + at, classes_, high, low, share);
     }
   }
   void set(int row, int64_t label, double value) { results_[row * classes_ + label] = T(value); }

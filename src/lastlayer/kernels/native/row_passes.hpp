@@ -101,7 +101,8 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 #endif
 }
 
-// Weights times a factor, minus an even share, to where they may stand already; the factor in two parts, for its rounding would add to the weight's.
+// Weights times a factor, minus an even share, to where they may stand already; the factor in two parts, for its rounding would
+// add to the weight's.
 template <class T>
 inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double even) {
   const T hi = T(factor), lo = T((factor - double(hi)) + factor_low);
@@ -109,7 +110,8 @@ inline void multiply(const T* from, T* to, int64_t classes, double factor, doubl
   const bool is_wide = sizeof(T) == 4 && (even != 0.0 || hi < T(0x1p-100));
   if (!is_wide && even == 0.0) {
     // Whole lines of the cache at a time: the order of these products shows nowhere.
-    const int64_t ahead = classes < 256 ? 0 : int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63) / int64_t(sizeof(T));
+    const int64_t bytes = int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63);
+    const int64_t ahead = classes < 256 ? 0 : bytes / int64_t(sizeof(T));
     const auto multiply_some = [&](int64_t first, int64_t count) {
       over_vectors<T>(from + first, count, T(0),
                       [&](Vector<T> w, int64_t j, int some) { store_some(to + first + j, times(w, hi, lo), some); });

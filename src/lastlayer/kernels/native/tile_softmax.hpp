@@ -9,6 +9,7 @@ struct TileSoftmax {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const T* scores = static_cast<const T*>(r.scores);
     T* out = static_cast<T*>(r.out);
+    double* rest = memory + Tile::memory_size(r.classes);
     const bool is_total_enough = r.quantity == Quantity::probabilities;
     const int tile_rows = Tile::rows_at_a_time(r.classes);
     const auto begin_tile = [&](int64_t i) {
@@ -23,7 +24,7 @@ struct TileSoftmax {
       bool is_elsewhere[n] = {};
       const auto is_finite = tile.is_finite();
       for (int row = 0; row < rows; ++row)
-        if ((is_elsewhere[row] = !is_finite[row])) Blocks<T, Rows>::evaluate(r, i + row, i + row + 1, memory + Tile::memory_size(r.classes));
+        if ((is_elsewhere[row] = !is_finite[row])) Blocks<T, Rows>::evaluate(r, i + row, i + row + 1, rest);
       if (is_total_enough) {
         tile.weigh_for_total(is_elsewhere, next);
         if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
@@ -59,7 +60,7 @@ struct TileSoftmax {
  private:
   // How far ahead the next tile is, to be fetched while one is in work.
   static int64_t ahead(int64_t i, int64_t end, int tile_rows, int64_t classes) {
-    return i + (Tile::tiles_ahead + 1) * tile_rows <= end ? Tile::tiles_ahead * tile_rows * classes : 0;
+    return i + 2 * tile_rows <= end ? tile_rows * classes : 0;
   }
   static void loss_of_tile(const Loss& r, int64_t first, int rows, int64_t next, double* memory) {
     const int64_t classes = r.classes;
