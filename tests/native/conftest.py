@@ -9,8 +9,9 @@ import pytest
 
 from lastlayer.dispatch import instruction_set
 
-# pytest's importlib mode leaves the path alone.
-sys.path.insert(0, str(Path(__file__).parent))
+# pytest's importlib mode leaves the path alone. What all folders share is found without tests/conftest.py too, which the
+# sanitizers leave out.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 
 @pytest.fixture(autouse=True)
