@@ -7,6 +7,7 @@ from typing import Any
 import array_api_compat.numpy as xp
 import numpy as np
 
+from lastlayer.checks.accuracy import FLOOR_OF_Z
 from lastlayer.dispatch import PORTABLE
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
@@ -14,8 +15,6 @@ from lastlayer.mappings import ProbabilityMapping
 #: Rounding of a result, in ULP, and of what goes into it, relative: half types and float32 are computed wider.
 ROUNDING = {"float16": 0.51, "float32": 1.0, "float64": 8.0}
 NOISE = {"float16": 2.0**-36, "float32": 2.0**-36, "float64": 2.0**-48}
-#: Of a Z near zero, whose total is a sum near one: absolute (docs/accuracy.md).
-FLOOR_OF_Z = {"float16": 2.0**-37, "float32": 2.0**-37, "float64": 2.0**-53}
 
 
 def spacing(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -52,7 +51,7 @@ class Truth:
         self.floor_of_z = (
             0.0
             if record.name in ("softmax", "softmax_plus_one") or record.family == "regularized"
-            else FLOOR_OF_Z[str(dtype)]
+            else FLOOR_OF_Z["float64" if dtype == np.float64 else "float32"]
         )
         self.ulps = 2.0 if record.name == "softmax" and dtype == np.float32 else ROUNDING[str(dtype)]
         self.p, self.z = (PORTABLE.evaluate(record, scores, q) for q in ("probabilities", "log_partition"))

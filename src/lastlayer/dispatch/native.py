@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.dispatch.extension import EXTENSION
-from lastlayer.dispatch.memory import new_array, scratch
+from lastlayer.dispatch.memory import new_array
 from lastlayer.dispatch.table import Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
@@ -217,7 +217,7 @@ def _loss(
     shape: tuple[int, ...],
 ) -> Any:
     """The loss of contiguous rows, reduced; its gradient is written."""
-    losses = np.empty(len(rows)) if options.reduction == "none" else scratch(len(rows))
+    losses = np.empty(len(rows))
     is_single = soft is not None and soft.dtype == np.float32
     total, denominator = _kernels.loss(
         _buffer(rows),
