@@ -85,6 +85,7 @@ def cross_entropy(
     IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Losses, and gradients of scores that are read before they may be overwritten."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
@@ -101,10 +102,10 @@ def cross_entropy(
         b_raw, b_x = load_scores(
             scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x)
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True)
     else:
         largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, ROWS, BLOCK
+            scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, ROWS, BLOCK, STAGES
         )
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
@@ -117,8 +118,8 @@ def cross_entropy(
         z = log_partition(largest, top + others, log_total, log_total_low)
         pull = 2.0 * z_loss * z * row_weight
     if not IS_SPREAD:
-        x_label = tl.load(scores + o_scores + label, mask=m_read, other=float("-inf")).to(tl.float32)
-        x_label = activate(x_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+        raw_label = tl.load(scores + o_scores + label, mask=m_read, other=float("-inf")).to(tl.float32)
+        x_label = activate(raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
         loss = loss_of_label(x_label, largest, total, log_total, log_total_low)
         # Of the other classes, row weight·T·p + pull·p.
         factor, factor_low = two_product(tl.fma(row_weight, total, pull), inverse)
@@ -126,6 +127,10 @@ def cross_entropy(
         weight_label = weight_of(x_label, largest, frame)
         p_label = tl.fma(weight_label, inverse, weight_label * inverse_low)
         own = gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull)
+        own = pull_back(own, raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+        # Of rows that do not count the weights are numbers, which this makes zero.
+        factor = tl.where(m_counted, factor, 0.0)
+        factor_low = tl.where(m_counted, factor_low, 0.0)
 
     b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
@@ -133,7 +138,7 @@ def cross_entropy(
         # Every thread has read the label's score before the first gradient may overwrite it.
         tl.debug_barrier()
         blocks = tl.cdiv(K, BLOCK)
-        for i in range(blocks):
+        for i in tl.range(0, blocks, num_stages=STAGES):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:
@@ -164,10 +169,14 @@ def cross_entropy(
                     b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
                 else:
                     b_gradient = times_pair(b_weights, factor, factor_low)
-                    b_gradient = tl.where(o_classes[None, :] == label[:, None], own[:, None], b_gradient)
                 b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
-                b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
+                if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
+                    b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
                 store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
+        if HAS_GRADIENT and not IS_SPREAD:
+            # After every thread's own stores, one of which was of the label.
+            tl.debug_barrier()
+            tl.store(gradient + o_gradient + label, own.to(gradient.dtype.element_ty), mask=m_read)
     if IS_SPREAD:
         spread, lost = sum_of_row(b_sum, b_lost)
         loss = loss + (spread + lost)

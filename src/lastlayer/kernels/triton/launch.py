@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 #: Scores that a program of few classes takes at once, and the block of rows that are no single one.
 TILE, BLOCK = 2048, 4096
+#: Blocks of a long row in flight.
+STAGES = 2
 #: By how many registers a kernel needs: the classes up to which a row is one block, and the scores that a thread holds. A
 #: thousand threads have 64 registers each; ptxas spilled where a kernel was given more than stands here.
 LIMITS = {"few": (16384, 16), "more": (8192, 16), "many": (4096, 8)}
@@ -40,6 +42,7 @@ def launch_for(rows: int, classes: int, registers: str) -> Launch:
         "IS_SINGLE": is_single,
         "ROWS": height,
         "BLOCK": width,
+        "STAGES": STAGES,
         "num_warps": height * width // (32 * per_thread),
         # Every operation rounds where the source says so: see pairs.py.
         "enable_fp_fusion": False,

@@ -3,7 +3,8 @@
 A weight is e^x / 2^(frame − LIFT), the frame being the exponent of a score near the largest: exact where x − max would be
 rounded, and its rounding come back as a relative error. Scores so large that they have no such exponent are shifted by the
 maximum, exactly. The largest class is kept apart from the sum of the others, since log p and 1 − p of a confident class are
-made of the others alone and must not vanish in 1 + others.
+made of the others alone and must not vanish in 1 + others. Where only the probabilities are wanted it is not: then `top` is zero
+and the others are all.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import triton.language as tl
 
 from lastlayer.kernels.triton.elementary import (
     LARGEST,
+    LN2,
+    LN2_REST,
     LOG2_E,
     SHIFT,
-    exponential_tail,
-    power_of_two,
-    reduce_argument,
+    exponential_near_zero,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_sum
 from lastlayer.kernels.triton.tiles import load_scores
 
 #: Weights are carried times 2^LIFT, so that those of the smallest that matter have all their bits.
 LIFT = tl.constexpr(48)
+#: Exponents below the frame's at which scores are cut off: 2^−172 of the largest is nothing in float32, and 2^(LIFT − 172) is
+#: still a normal number.
+REACH = tl.constexpr(172.0)
 #: A first block's maximum may lie this far below the row's: e^38 · 2^LIFT · 2^20 classes is still a number.
 HEADROOM = tl.constexpr(38.0)
 #: The largest float32. Beside +∞ it counts as infinite too.
@@ -53,16 +57,22 @@ def near_zero(b_x, largest):
 
 @triton.jit
 def frame_of(score):
-    """The bits whose last ones hold the exponent of e^score."""
-    return tl.fma(score, LOG2_E, SHIFT).to(tl.int32, bitcast=True)
+    """The exponent of e^score, a whole number, which fits the frame of a row whose scores are near it."""
+    return tl.fma(score, LOG2_E, SHIFT) - SHIFT
 
 
 @triton.jit
 def weights(b_x, frame):
-    """e^x · 2^LIFT in the frame, zero below its reach; a NaN stays."""
-    r, shifted = reduce_argument(tl.where(b_x < -2.0 * LARGEST, -2.0 * LARGEST, b_x))
-    power = shifted.to(tl.int32, bitcast=True) - frame + (127 + LIFT)
-    return (exponential_tail(r) + 1.0) * power_of_two(power)
+    """e^x · 2^LIFT in the frame, nothing that counts below its reach; a NaN stays."""
+    # Adding `shift` to x·log₂e leaves the weight's own exponent, biased, in the last bits of the sum.
+    shift = (SHIFT + (127 + LIFT)) - frame
+    floor = (frame - REACH) * LN2
+    b_x = tl.maximum(b_x, floor, propagate_nan=tl.PropagateNan.ALL)
+    b_shifted = tl.fma(b_x, LOG2_E, shift)
+    b_k = b_shifted - shift
+    b_r = tl.fma(b_k, -LN2_REST, tl.fma(b_k, -LN2, b_x))
+    b_scale = (b_shifted.to(tl.int32, bitcast=True) << 23).to(tl.float32, bitcast=True)
+    return exponential_near_zero(b_r) * b_scale
 
 
 @triton.jit
@@ -78,26 +88,50 @@ def weight_of(x, largest, frame):
 
 
 @triton.jit
+def of_any(largest):
+    """One, but zero for rows of nothing above −∞: what weight they have is that of scores that were cut off."""
+    return tl.where(largest == float("-inf"), 0.0, 1.0)
+
+
+@triton.jit
 def finish(b_sum, b_lost, b_ties, largest, frame):
     """The weight of the maximum, and the others' as a pair: all but one of the classes at the maximum belong to them."""
     top = weight_of(largest, largest, frame)
     others, others_low = sum_of_row(b_sum, b_lost)
     ties = tl.sum(b_ties, axis=1) - 1
     others, lost = two_sum(others, ties.to(tl.float32) * top)
-    return top, others, others_low + lost
+    scale = of_any(largest)
+    return top * scale, others * scale, (others_low + lost) * scale
 
 
 @triton.jit
-def statistics_of_tile(b_x):
+def finish_together(b_sum, b_lost, largest):
+    """The same where the largest is among the others: nothing, and the sum of all as a pair."""
+    total, total_low = sum_of_row(b_sum, b_lost)
+    scale = of_any(largest)
+    return tl.zeros_like(total), total * scale, total_low * scale
+
+
+@triton.jit
+def statistics_of_tile(b_x, IS_APART: tl.constexpr):
     """(largest, frame, top, others, others_low) of rows that lie in one tile, and their weights."""
     largest = tl.max(b_x, axis=1)
     frame = frame_of(tl.where(is_far(largest), 0.0, largest))
     b_weights = weights_of(b_x, largest, frame)
-    b_top = b_x == largest[:, None]
-    # Written so that a NaN is among the others.
-    b_others = tl.where(b_top, 0.0, b_weights)
-    top, others, others_low = finish(b_others, tl.zeros_like(b_others), b_top.to(tl.int32), largest, frame)
+    if IS_APART:
+        b_top = b_x == largest[:, None]
+        # Written so that a NaN is among the others.
+        b_others = tl.where(b_top, 0.0, b_weights)
+        top, others, others_low = finish(b_others, tl.zeros_like(b_others), b_top.to(tl.int32), largest, frame)
+    else:
+        top, others, others_low = finish_together(b_weights, tl.zeros_like(b_weights), largest)
     return largest, frame, top, others, others_low, b_weights
+
+
+@triton.jit
+def folded(b_terms, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """The sums of each four terms side by side, which one thread holds: what is exact costs more than they do."""
+    return tl.sum(tl.reshape(b_terms, [ROWS, BLOCK // 4, 4]), axis=2)
 
 
 @triton.jit
@@ -110,8 +144,10 @@ def statistics_of_blocks(
     temperature,
     HAS_SOFTCAP: tl.constexpr,
     HAS_TEMPERATURE: tl.constexpr,
+    IS_APART: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """The same of rows of many blocks, from one reading: every lane keeps its largest score apart from its sum.
 
@@ -123,33 +159,43 @@ def statistics_of_blocks(
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
     frame = frame_of(reference)
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
-    b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
-    b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
-    for start in range(0, K, BLOCK):
+    b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
+    b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
+    for start in tl.range(0, K, BLOCK, num_stages=STAGES):
         _, b_x = load_scores(
             scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
-        # Written so that a NaN goes into the sum.
-        b_is_new = b_x > b_best
-        b_other = tl.where(b_is_new, b_best, b_x)
-        b_best = tl.where(b_is_new, b_x, b_best)
-        b_sum, b_lost = accumulate(b_sum, b_lost, weights(b_other, frame[:, None]))
+        b_counted = b_x
+        if IS_APART:
+            b_counted = tl.minimum(b_best, b_x, propagate_nan=tl.PropagateNan.ALL)
+        b_best = tl.maximum(b_best, b_x, propagate_nan=tl.PropagateNan.ALL)
+        b_terms = folded(weights(b_counted, frame[:, None]), ROWS, BLOCK)
+        b_sum, b_lost = accumulate(b_sum, b_lost, b_terms)
     largest = tl.max(b_best, axis=1)
+    b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
+    if IS_APART:
+        b_top = b_best == largest[:, None]
+        b_ties = b_top.to(tl.int32)
+        b_last = tl.where(b_top, 0.0, weights(b_best, frame[:, None]))
+        b_sum, b_lost = accumulate(b_sum, b_lost, folded(b_last, ROWS, BLOCK))
     m_again = is_far(largest) | (largest - reference > HEADROOM)
-    b_top = b_best == largest[:, None]
-    b_ties = b_top.to(tl.int32)
-    b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(b_top, 0.0, weights(b_best, frame[:, None])))
     if tl.max(m_again.to(tl.int32), axis=0) > 0:
         frame = tl.where(m_again, frame_of(tl.where(is_far(largest), 0.0, largest)), frame)
-        b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
-        b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
+        b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
+        b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
         for start in range(0, K, BLOCK):
             _, b_x = load_scores(
                 scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
             )
-            b_top = b_x == largest[:, None]
-            b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(b_top, 0.0, weights_of(b_x, largest, frame)))
-            b_ties += b_top.to(tl.int32)
-    top, others, others_low = finish(b_sum, b_lost, b_ties, largest, frame)
+            b_terms = weights_of(b_x, largest, frame)
+            if IS_APART:
+                b_top = b_x == largest[:, None]
+                b_terms = tl.where(b_top, 0.0, b_terms)
+                b_ties += b_top.to(tl.int32)
+            b_sum, b_lost = accumulate(b_sum, b_lost, folded(b_terms, ROWS, BLOCK))
+    if IS_APART:
+        top, others, others_low = finish(b_sum, b_lost, b_ties, largest, frame)
+    else:
+        top, others, others_low = finish_together(b_sum, b_lost, largest)
     return largest, frame, top, others, others_low

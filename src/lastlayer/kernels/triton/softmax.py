@@ -58,17 +58,19 @@ def softmax_forward(
     IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """A quantity of every row. A row of one block is read once; a longer one twice, the second time from its end."""
     i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
     o_block = tl.arange(0, BLOCK)
+    IS_APART: tl.constexpr = QUANTITY != "probabilities"
     if IS_SINGLE:
         _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x)
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART)
     else:
         largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, o_scores, m_rows, K, 1.0, 1.0, False, False, ROWS, BLOCK
+            scores, o_scores, m_rows, K, 1.0, 1.0, False, False, IS_APART, ROWS, BLOCK, STAGES
         )
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
@@ -77,7 +79,7 @@ def softmax_forward(
         tl.store(out + o_out, z.to(out.dtype.element_ty), mask=m_rows)
     else:
         blocks = tl.cdiv(K, BLOCK)
-        for i in range(blocks):
+        for i in tl.range(0, blocks, num_stages=STAGES):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:
