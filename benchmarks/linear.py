@@ -5,9 +5,8 @@ python benchmarks/linear.py [--quick] [--device cpu|cuda] [--dtype float32] [--r
 Everyone computes the mean loss of random labels and the gradients of input and weight. "products" are the three matrix products
 that any method must do, on whole matrices, into buffers that lie ready. Contenders run in turns in one process; figures are the
 medians, and the ratios are of the medians of one run. Correctness comes first: loss and gradients of 64 rows against those in
-float64. Peak memory is what a fresh process holds at most above
-inputs, weights and the gradients that it returns (CPU: resident set, sampled each millisecond; CUDA: the allocator's own
-count). Recorded with the facts of the machine in benchmarks/results/linear-<device>.json.
+float64. Peak memory is what a step holds at most above inputs, weights and the gradients that it returns (CPU: resident set of
+a fresh process, sampled each millisecond; CUDA: the allocator's own count). Recorded with the facts of the machine in benchmarks/results/linear-<device>.json.
 """
 
 from __future__ import annotations
@@ -152,11 +151,9 @@ def resident() -> int:
 
 
 def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> int:
-    """Bytes that a first step holds at most, above what was there before and the gradients it returns."""
+    """Bytes that a step holds at most, on the CPU a process's first, above what was there before and the gradients it returns."""
     loss = contenders(device)[0][who]
     x, w, y = problem(shape, device, dtype)
-    # A small step first: libraries that are loaded and threads that are started are nobody's workspace.
-    step(loss, *problem((64, 64, 256), device, dtype))
     gradients = (x.numel() + w.numel()) * x.element_size()
     if device == "cuda":
         torch.cuda.synchronize()
@@ -165,6 +162,8 @@ def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dty
         step(loss, x, w, y)
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before - gradients
+    # A small step first: libraries that are loaded and threads that are started are nobody's workspace.
+    step(loss, *problem((64, 64, 256), device, dtype))
     before, most, is_done = resident(), [resident()], threading.Event()
 
     def watch() -> None:
@@ -195,8 +194,12 @@ def compare(shape: tuple[int, int, int], device: str, dtype: str, rounds: int) -
     calls: dict[str, Callable[[], object]] = {"products": products(x, w)}
     calls |= {who: (lambda loss=loss: step(loss, x, w, y)) for who, loss in found.items()}
     taken = timings(calls, rounds, device)
-    peaks = {who: peak_in_fresh_process(who, shape, device, dtype) for who in found}
-    plan = linear_loss.plan(*shape, kind)  # type: ignore[attr-defined]
+    del x, w, y, calls
+    if device == "cuda":
+        peaks = {who: peak_above_gradients(who, shape, device, kind) for who in found}
+    else:
+        peaks = {who: peak_in_fresh_process(who, shape, device, dtype) for who in found}
+    plan = linear_loss.plan(*shape, kind, device=device)  # type: ignore[attr-defined]
     return {
         "shape": shape,
         "dtype": dtype,

@@ -12,6 +12,7 @@ from truth import DEVICE
 
 import lastlayer as ll
 from lastlayer.torch import cpu, gpu, linear_loss, linear_statistics
+from lastlayer.torch.linear import half_sums
 
 NAMES = ("softmax", "sparsemax", "entmax")
 
@@ -88,6 +89,29 @@ def test_head_and_its_statistics(name):
     torch.testing.assert_close(
         found.log_prob.detach().cpu().double(), torch.from_numpy(logs)[range(10), range(10)], rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("memory", [2000, 10**6], ids=["blocks", "one"])
+def test_head_of_half_types(dtype, memory, reduction, monkeypatch):
+    """Gradients are rounded to the half type once or twice, however many blocks they are the sum of."""
+    monkeypatch.setattr(half_sums, "SLAB_BYTES", 300)
+    generator = torch.Generator().manual_seed(2)
+    tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((50, 6), (40, 6), (40,))]
+    labels = torch.arange(50) % 40
+    labels[3] = -100
+    wide = [t.double().requires_grad_() for t in tensors]
+    here = [t.to(DEVICE).requires_grad_() for t in tensors]
+    F.cross_entropy(F.linear(*wide), labels, reduction=reduction).backward()
+    linear_loss(here[0], here[1], labels.to(DEVICE), bias=here[2], reduction=reduction, max_memory=memory).backward(
+        torch.tensor(1.0, device=DEVICE)
+    )
+    for mine, exact in zip(here, wide, strict=True):
+        assert mine.grad.dtype == dtype
+        # Scores of half types are off by half an ULP, of which the slopes are.
+        off = (mine.grad.cpu().double() - exact.grad).abs() / exact.grad.abs().max()
+        assert off.max() < 4.0 * torch.finfo(dtype).eps, off.max()
 
 
 def test_a_bad_label_makes_its_row_nan_and_reads_nothing():

@@ -107,6 +107,24 @@ def loss(
     return total, gradient
 
 
+def sums_in_planes(tensor: Tensor) -> bool:
+    """Whether sums like this tensor are kept by `add_terms`: half types on the device."""
+    return is_device(tensor) and tensor.dtype.itemsize == 2 and _kernels() is not None
+
+
+def add_terms(terms: Tensor, gradient: Tensor, lower: Tensor | None, **told: Any) -> None:
+    """A step of a float32 sum in two planes of 16 bits."""
+    _kernels().add(terms, gradient, lower, **told)
+
+
+def scale_in_place(numbers: Tensor, factor: Tensor) -> None:
+    """Multiply numbers on the device where they lie; by a factor of one at no cost."""
+    if _kernels() is None or numbers.dtype.itemsize > 4 or not numbers.is_contiguous():
+        numbers.mul_(factor.to(numbers.dtype))
+    else:
+        _kernels().scale_in_place(numbers, factor.float())
+
+
 def _is_rows(tensor: Tensor) -> bool:
     """Whether the tensor is (N, K) rows in its own memory."""
     return tensor.is_contiguous() or (tensor.ndim == 2 and tensor.stride(-1) == 1)

@@ -10,10 +10,11 @@ import torch
 
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch import cpu
+from lastlayer.torch import cpu, gpu
+from lastlayer.torch.linear.half_sums import HalfSum
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs
 from lastlayer.torch.memory import new_tensor
-from lastlayer.torch.reduction import row_denominators
+from lastlayer.torch.reduction import inverse, row_denominators
 from lastlayer.torch.rows import loss_rows
 
 Tensor = torch.Tensor
@@ -87,18 +88,34 @@ def _product_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns
 
 
 class Accumulator:
-    """Sums the gradients of input, weight and bias over blocks, from the gradients of their scores."""
+    """Sums the gradients of input, weight and bias over blocks, from the gradients of their scores.
 
-    def __init__(self, input: Tensor, weight: Tensor, bias: Tensor | None, wanted: Wanted, is_alone: bool) -> None:
-        self._input, self._weight = input, weight
-        sums = torch.float32 if weight.dtype.itemsize == 2 and not is_alone else weight.dtype
+    `scale` is that of the finished gradients where `is_scaled` says that they take it; others are left to be scaled.
+    """
+
+    def __init__(
+        self,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        wanted: Wanted,
+        height: int,
+        rows: int,
+        scale: Tensor | None = None,
+    ) -> None:
+        self._input, self._weight, self._wanted, self._has_weight = input, weight, wanted, False
+        self._scale = scale if takes_scale(weight) else None
         self.input = new_tensor(input, input.shape if wanted.input else (0,))
-        self.weight = new_tensor(weight, weight.shape if wanted.weight else (0,), sums)
+        self.weight = new_tensor(
+            weight, weight.shape if wanted.weight else (0,), sum_dtype(weight, input.shape[0], height)
+        )
         has_bias = wanted.bias and bias is not None
         self.bias = weight.new_zeros(
             weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)
         )
-        self._wanted, self._has_weight = wanted, False
+        self._planes = None
+        if wanted.weight and takes_scale(weight):
+            self._planes = HalfSum(self.weight, -(-rows // height), self._scale)
 
     def start(self, has_left_out_rows: bool) -> None:
         """Rows that no block visits have no gradient."""
@@ -114,11 +131,14 @@ class Accumulator:
                 self.input[block.place] = slopes @ self._weight
         if self._wanted.weight:
             self._add_weight(slopes, block.input)
+            self._has_weight = True
         if self._wanted.bias:
             self.bias += slopes.sum(0, dtype=self.bias.dtype)
 
     def _add_weight(self, slopes: Tensor, part: Tensor) -> None:
-        if self.weight.dtype == slopes.dtype:
+        if self._planes is not None:
+            self._planes.add(slopes.T, part)
+        elif self.weight.dtype == slopes.dtype:
             if self._has_weight:
                 torch.addmm(self.weight, slopes.T, part, out=self.weight)
             else:
@@ -132,13 +152,26 @@ class Accumulator:
                     self.weight[start : start + height] += product
                 else:
                     self.weight[start : start + height] = product
-        self._has_weight = True
 
     def finish(self) -> Gradients:
         """The gradients; zero where no row counted."""
         if self._wanted.weight and not self._has_weight:
             self.weight.zero_()
+        if self._scale is not None:
+            for total in (self.input, self.bias):
+                gpu.scale_in_place(total, self._scale)
         return Gradients(self.input, self.weight, self.bias)
+
+
+def takes_scale(weight: Tensor) -> bool:
+    """Whether the sums of gradients are scaled before they are rounded: those of half types on CUDA."""
+    return gpu.sums_in_planes(weight)
+
+
+def sum_dtype(weight: Tensor, rows: int, height: int) -> torch.dtype:
+    """In what the gradient of the weight is returned: float32 where a half type's sum over blocks is not yet rounded."""
+    is_rounded = weight.dtype.itemsize > 2 or rows <= height or takes_scale(weight)
+    return weight.dtype if is_rounded else torch.float32
 
 
 def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions) -> Tensor | None:
@@ -161,12 +194,15 @@ def loss_of_blocks(
     options: LossOptions,
     height: int,
     wanted: Wanted,
-) -> tuple[Tensor, Tensor, Gradients]:
-    """Losses (N,), their parts of the mean's denominator (N,) and the gradients of the losses' sum."""
+) -> tuple[Tensor, Tensor, Tensor, Gradients]:
+    """Losses (N,), their parts of the mean's denominator (N,), and gradients, which times a scale are those of the reduction."""
     rows = rows_that_count(targets, is_soft, options)
+    counts = row_denominators(targets, is_soft, options)
+    scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
     dtype = torch.promote_types(input.dtype, torch.float32)
     losses = input.new_zeros(input.shape[0], dtype=dtype)
-    sums = Accumulator(input, weight, bias, wanted, is_alone=input.shape[0] <= height)
+    count = input.shape[0] if rows is None else rows.shape[0]
+    sums = Accumulator(input, weight, bias, wanted, height, count, scale if options.reduction == "mean" else None)
     sums.start(has_left_out_rows=rows is not None)
     for block in scores_of_blocks(input, weight, bias, height, rows):
         part = replace(
@@ -180,7 +216,7 @@ def loss_of_blocks(
         losses[block.place] = values
         if slopes is not None:
             sums.add(block, slopes)
-    return losses, row_denominators(targets, is_soft, options), sums.finish()
+    return losses, counts, torch.ones_like(scale) if takes_scale(weight) else scale, sums.finish()
 
 
 def of_rows(mapping: ProbabilityMapping, place: slice | Tensor) -> ProbabilityMapping:

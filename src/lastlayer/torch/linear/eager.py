@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from lastlayer.torch import gpu
 from lastlayer.torch.linear.operator import REDUCTION, linear_loss_operator, product_of_head, traced_head_loss
 from lastlayer.torch.operators import has_tangent
 from lastlayer.torch.rows import is_plain
@@ -47,8 +48,10 @@ def _scaled_in_place(
     upstream: Tensor, scale: Tensor, *sums: Tensor, tensors: tuple[Tensor | None, ...]
 ) -> list[Tensor]:
     factor = upstream.double() * scale
-    if factor.device.type != "cpu" or float(factor) != 1.0:
-        for total in sums:
+    for total in sums:
+        if gpu.is_device(total):
+            gpu.scale_in_place(total, factor)
+        elif factor.device.type != "cpu" or float(factor) != 1.0:
             total.mul_(factor.to(total.dtype))
     return [t if x is None or not t.numel() else t.to(x.dtype) for t, x in zip(sums, tensors, strict=True)]
 

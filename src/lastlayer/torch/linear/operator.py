@@ -10,7 +10,7 @@ import torch
 
 from lastlayer.dispatch import loss_dtype
 from lastlayer.losses import row_losses
-from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
+from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks, sum_dtype
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.torch.reduction import inverse, reduce_rows
@@ -36,12 +36,11 @@ def linear_loss_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *ar
     # Losses by row are weighted by their upstream gradients, which only backward knows: it computes the gradients.
     is_later = options.reduction == "none"
     wanted = Wanted(*(w and not is_later for w in (wants_input, wants_weight, wants_bias)))
-    losses, counts, gradients = loss_of_blocks(
+    losses, counts, scale, gradients = loss_of_blocks(
         mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted
     )
     value = reduce_rows(losses, counts, options.reduction)
     total, denominator = value if isinstance(value, tuple) else (value, input.new_empty(0))
-    scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
     return total, denominator, scale, *gradients
 
 
@@ -50,14 +49,13 @@ def _(input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any) -> tu
     reduction, height, wants_input, wants_weight, wants_bias = arguments[COUNT - 1 :]
     dtype, is_later = loss_dtype(input, xp), reduction == "none"
     wide = torch.promote_types(weight.dtype, torch.float32)
-    is_summed_apart = weight.dtype.itemsize == 2 and input.shape[0] > height
     return (
         input.new_empty(input.shape[:1] if is_later else (), dtype=dtype),
         input.new_empty((), dtype=dtype) if reduction == "parts" else input.new_empty(0),
         input.new_empty((), dtype=torch.float64),
         input.new_empty(input.shape if wants_input and not is_later else (0,)),
         weight.new_empty(
-            weight.shape if wants_weight and not is_later else (0,), dtype=wide if is_summed_apart else weight.dtype
+            weight.shape if wants_weight and not is_later else (0,), dtype=sum_dtype(weight, input.shape[0], height)
         ),
         weight.new_empty(weight.shape[:1] if wants_bias and bias is not None and not is_later else (0,), dtype=wide),
     )
@@ -91,7 +89,7 @@ def _weighted_sums(upstream: Tensor, head: tuple[Any, ...], wanted: Wanted) -> t
     mapping, targets, options = unflatten(tuple(told))
     weights = upstream if options.sample_weight is None else upstream * options.sample_weight
     options = replace(options, sample_weight=weights)
-    return loss_of_blocks(mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted)[2]
+    return loss_of_blocks(mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted)[-1]
 
 
 @linear_loss_backward.register_fake

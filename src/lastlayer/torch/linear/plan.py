@@ -8,8 +8,11 @@ import torch
 
 from lastlayer.dispatch import EXTENSION
 
-#: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency.
-SMALLEST_BUDGET = 64 * 2**20
+#: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency. On CUDA it is
+#: more, for a product has to fill many multiprocessors.
+SMALLEST_BUDGET, SMALLEST_ON_CUDA = 64 * 2**20, 256 * 2**20
+#: Rows of a matrix product's tile.
+_TILE, _TILE_ON_CUDA = 16, 128
 #: What matrix libraries take to lay out their operands and kernels to work in; of a small budget at most two fifths.
 _RESERVE = 14 * 2**20
 #: Classes whose scores are computed at a time where the CPU's kernels put them in their places.
@@ -84,7 +87,8 @@ def plan(
     place = torch.device(device)
     height = block_rows(rows, features, classes, dtype, place, max_memory)
     blocks = -(-rows // height)
-    is_summed_apart = blocks > 1 and dtype.itemsize == 2
+    # A half type's sum over blocks has 4 bytes a number; on CUDA two of them are the gradient's own.
+    sum_bytes = 0 if blocks == 1 or dtype.itemsize > 2 else 2 if place.type == "cuda" else 4
     return LinearPlan(
         rows=rows,
         features=features,
@@ -93,7 +97,7 @@ def plan(
         block_rows=height,
         blocks=blocks,
         workspace_bytes=min(rows, height) * _row_bytes(classes, dtype, place),
-        gradient_bytes=rows * features * dtype.itemsize + classes * features * (dtype.itemsize + 4 * is_summed_apart),
+        gradient_bytes=rows * features * dtype.itemsize + classes * features * (dtype.itemsize + sum_bytes),
         unfused_bytes=2 * rows * classes * dtype.itemsize,
         operations=6 * rows * features * classes,
     )
@@ -109,13 +113,17 @@ def block_rows(
     """
     if max_memory is not None and max_memory < 1:
         raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
-    budget = max_memory or max(SMALLEST_BUDGET, classes * features * dtype.itemsize // 3)
+    is_cuda, weight_bytes = device.type == "cuda", classes * features * dtype.itemsize
+    budget = max_memory or (
+        max(SMALLEST_ON_CUDA, weight_bytes * 2 // 3) if is_cuda else max(SMALLEST_BUDGET, weight_bytes // 3)
+    )
     for_scores = max(budget - _RESERVE, budget * 3 // 5)
     most = max(1, min(rows, for_scores // _row_bytes(classes, dtype, device)))
     blocks = -(-rows // most) if rows else 1
     height = max(1, -(-rows // blocks))
     # Matrix products run best on whole tiles of rows.
-    rounded = -(-height // 16) * 16
+    tile = _TILE_ON_CUDA if is_cuda else _TILE
+    rounded = -(-height // tile) * tile
     return rounded if rounded <= most else height
 
 

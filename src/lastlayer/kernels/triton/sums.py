@@ -1,0 +1,101 @@
+"""Gradients of half types as exact float32 sums, in the gradient's own memory and one more plane of its size.
+
+While a sum grows, its upper sixteen bits lie where the gradient will, its lower sixteen in the other plane. With the last terms
+it is scaled and rounded once, to the gradient's dtype, where it lies.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+#: Numbers that a program takes.
+BLOCK = 2048
+
+
+@triton.jit
+def add_terms(
+    terms,
+    upper,
+    lower,
+    gradient,
+    scale,
+    size,
+    HAS_SUM: tl.constexpr,
+    IS_LAST: tl.constexpr,
+    HAS_SCALE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """The sum in two planes, plus float32 terms: as planes again, or as the gradient, which is the upper plane's memory."""
+    o = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    m = o < size
+    total = tl.load(terms + o, mask=m, other=0.0)
+    if HAS_SUM:
+        high = tl.load(upper + o, mask=m, other=0).to(tl.int32) << 16
+        low = tl.load(lower + o, mask=m, other=0).to(tl.int32) & 0xFFFF
+        total += (high | low).to(tl.float32, bitcast=True)
+    if IS_LAST:
+        if HAS_SCALE:
+            total *= tl.load(scale)
+        tl.store(gradient + o, total.to(gradient.dtype.element_ty), mask=m)
+    else:
+        bits = total.to(tl.int32, bitcast=True)
+        tl.store(upper + o, (bits >> 16).to(tl.int16), mask=m)
+        tl.store(lower + o, bits.to(tl.int16), mask=m)
+
+
+@triton.jit
+def scale_numbers(numbers, factor, size, BLOCK: tl.constexpr):
+    """numbers · factor, rounded once; a factor of one costs no reading."""
+    by = tl.load(factor)
+    if by != 1.0:
+        o = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+        m = o < size
+        values = tl.load(numbers + o, mask=m, other=0.0).to(tl.float32) * by
+        tl.store(numbers + o, values.to(numbers.dtype.element_ty), mask=m)
+
+
+def add(
+    terms: torch.Tensor,
+    gradient: torch.Tensor,
+    lower: torch.Tensor | None = None,
+    *,
+    has_sum: bool = False,
+    is_last: bool = True,
+    scale: torch.Tensor | None = None,
+) -> None:
+    """Add float32 terms to a sum; with the last ones, finish the gradient. All are contiguous and of one shape.
+
+    Args:
+        gradient: of a half type; its memory is the upper plane until the last terms.
+        lower: the other plane, int16; None where the first terms are the last.
+        has_sum: whether there were terms before these.
+        scale: one float32 number that the gradient is multiplied by before it is rounded.
+    """
+    size = terms.numel()
+    if size == 0:
+        return
+    upper = gradient.view(torch.int16)
+    with torch.cuda.device_of(terms):
+        add_terms[(triton.cdiv(size, BLOCK),)](
+            terms,
+            upper,
+            lower,
+            gradient,
+            scale,
+            size,
+            HAS_SUM=has_sum,
+            IS_LAST=is_last,
+            HAS_SCALE=scale is not None,
+            BLOCK=BLOCK,
+            num_warps=BLOCK // 256,
+        )
+
+
+def scale_in_place(numbers: torch.Tensor, factor: torch.Tensor) -> None:
+    """Multiply contiguous float32 or half numbers by one float32 number on the device; by 1 without reading them."""
+    size = numbers.numel()
+    if size:
+        with torch.cuda.device_of(numbers):
+            scale_numbers[(triton.cdiv(size, BLOCK),)](numbers, factor, size, BLOCK=BLOCK, num_warps=BLOCK // 256)
