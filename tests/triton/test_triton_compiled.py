@@ -59,7 +59,7 @@ def test_the_search_finds_what_it_looks_for(tmp_path):
         "import json, triton, triton.language as tl, compile_kernels\n"
         "@triton.jit\n"
         "def planted(scores, out, N, K, stride_scores, stride_out, IS_SINGLE: tl.constexpr, ROWS: tl.constexpr, "
-        "BLOCK: tl.constexpr, STAGES: tl.constexpr):\n"
+        "BLOCK: tl.constexpr):\n"
         "    o = tl.arange(0, BLOCK)\n"
         "    x = tl.load(scores + o).to(tl.float32)\n"
         "    tl.store(out + o, tl.exp(x) / (x + 2.0))\n"

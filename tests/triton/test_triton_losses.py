@@ -27,6 +27,7 @@ def blocks_of_sixteen(request, monkeypatch):
     if request.param:
         monkeypatch.setattr(launch, "LIMITS", dict.fromkeys(launch.LIMITS, (16, 1)))
         monkeypatch.setattr(launch, "BLOCK", 32)
+        monkeypatch.setattr(launch, "SEGMENT", 32)
         monkeypatch.setattr(launch, "TILE", 32)
 
 

@@ -72,7 +72,6 @@ def fenchel_young(
     IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    STAGES: tl.constexpr,
 ):
     """Losses, and gradients of scores that are read before they may be overwritten."""
     i_rows, m_rows = rows_of_program(N, ROWS)

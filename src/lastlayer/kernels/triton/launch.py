@@ -1,26 +1,32 @@
 """How many rows a program takes, how many classes a block has, and how many warps work on it: one rule for every kernel.
 
-The rule is aimed at the bandwidth of H100 and H200, and was not yet timed on one: each thread holds 16 scores (8 where a
-kernel needs many registers for each), so that the programs of a multiprocessor keep 32 kB or more in flight.
-
-- Few classes: as many whole rows as make a tile of 2048 scores.
+The rule was chosen by time on an H200 (benchmarks/rows.py):
+- Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to the limit in `LIMITS`: the row is one block, read once and kept in registers.
-- Beyond: blocks of `BLOCK`, read twice; the second reading comes from the cache as far as the rows in work fit there.
+- Beyond: of softmax and the cross-entropy of labels, up to `MOST_SEGMENTS` programs share the row (segments.py), and it is still
+  read once; else blocks of `BLOCK`, read twice or more.
 
 By the classes alone, never by the rows: a row has the same bits in any batch.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
-#: Scores that a program of few classes takes at once, and the block of rows that are no single one.
-TILE, BLOCK = 2048, 4096
-#: Blocks of a long row in flight.
-STAGES = 2
+import torch
+
+#: What a launch of shared rows does: publish the first round, the second, finish; or all of it (segments.py).
+FIRST, SECOND, LAST, WHOLE = range(4)
+#: Rounds in which the programs of a row exchange numbers, and how many numbers.
+ROUNDS, NUMBERS = 2, 3
+#: Scores that a program of few classes takes at once, the block of rows that are no single one, and a shared row's segment.
+TILE, BLOCK, SEGMENT = 1024, 4096, 16384
 #: By how many registers a kernel needs: the classes up to which a row is one block, and the scores that a thread holds. A
 #: thousand threads have 64 registers each; ptxas spilled where a kernel was given more than stands here.
-LIMITS = {"few": (16384, 16), "more": (8192, 16), "many": (4096, 8)}
+LIMITS = {"few": (16384, 32), "more": (8192, 16), "many": (4096, 8)}
+#: Programs that share a row, all of which must fit on the device at a time.
+MOST_SEGMENTS = 128
 
 
 class Launch(NamedTuple):
@@ -28,23 +34,43 @@ class Launch(NamedTuple):
 
     grid: tuple[int]
     sizes: dict[str, Any]
+    #: Programs of a row: one where it is a single block, none where a program reads it in many.
+    segments: int
 
 
-def launch_for(rows: int, classes: int, registers: str) -> Launch:
+def launch_for(rows: int, classes: int, registers: str, is_shared: bool = False) -> Launch:
     """The launch for `rows` rows of `classes` classes of a kernel that needs "few", "more" or "many" registers."""
     single, per_thread = LIMITS[registers]
-    width = 1 << (classes - 1).bit_length()
-    is_single = width <= single
-    height = max(1, TILE // width)
-    if not is_single:
-        width, height = BLOCK, 1
+    width, height, segments = 1 << (classes - 1).bit_length(), 1, 1
+    if width <= single:
+        height = max(1, TILE // width)
+    elif is_shared and classes <= MOST_SEGMENTS * SEGMENT:
+        width, segments = SEGMENT, -(-classes // SEGMENT)
+    else:
+        width, segments = BLOCK, 0
     sizes = {
-        "IS_SINGLE": is_single,
         "ROWS": height,
         "BLOCK": width,
-        "STAGES": STAGES,
-        "num_warps": height * width // (32 * per_thread),
+        "num_warps": max(1, height * width // (32 * per_thread)),
         # Every operation rounds where the source says so: see pairs.py.
         "enable_fp_fusion": False,
     }
-    return Launch((-(-rows // height),), sizes)
+    return Launch((-(-rows // height) * max(1, segments),), sizes, segments)
+
+
+def run(kernel: Any, launch: Launch, arguments: tuple[Any, ...], rows: int, classes: int, **values: Any) -> None:
+    """Launch a kernel whose rows may be shared: in one launch, or where programs run one after another in three."""
+    segments, scores = launch.segments, arguments[0]
+    shared: tuple[Any, ...] = (None, None, 1, 0)
+    steps = (WHOLE,)
+    most = segments
+    if segments > 1:
+        most = 1 << (segments - 1).bit_length()
+        counters = torch.zeros(4 + rows * ROUNDS, dtype=torch.int32, device=scores.device)
+        partials = torch.empty(rows * ROUNDS * NUMBERS * most, dtype=torch.float32, device=scores.device)
+        # Of equal width, so that the programs of a row are done at the same time; a multiple of what is read at once.
+        width = -(-classes // (segments * 16)) * 16
+        shared = (counters, partials, segments, width)
+        steps = (FIRST, SECOND, LAST) if os.environ.get("TRITON_INTERPRET") == "1" else steps
+    for step in steps:
+        kernel[launch.grid](*arguments, *shared, SEGMENTS=most, STEP=step, **values, **launch.sizes)

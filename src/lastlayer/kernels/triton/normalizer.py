@@ -147,7 +147,6 @@ def statistics_of_blocks(
     IS_APART: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    STAGES: tl.constexpr,
 ):
     """The same of rows of many blocks, from one reading: every lane keeps its largest score apart from its sum.
 
@@ -161,7 +160,7 @@ def statistics_of_blocks(
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
-    for start in tl.range(0, K, BLOCK, num_stages=STAGES):
+    for start in range(0, K, BLOCK):
         _, b_x = load_scores(
             scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )

@@ -74,7 +74,6 @@ def tsallis_forward(
     IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    STAGES: tl.constexpr,
 ):
     """A quantity of every row. A row of one block is read once; a longer one at every step of the search, from the cache."""
     i_rows, m_rows = rows_of_program(N, ROWS)
