@@ -98,7 +98,8 @@ def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, 
     aligned = {
         (i,): [["tt.divisibility", 16]]
         for i, name in enumerate(names)
-        if name not in constants and (name in ("K", "width") or name.startswith("stride") or signature[name].startswith("*"))
+        if name not in constants
+        and (name in ("K", "width") or name.startswith("stride") or signature[name].startswith("*"))
     }
     source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
     result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +14,7 @@ from truth import DEVICE
 
 import lastlayer as ll
 from lastlayer.torch import cpu, gpu, linear_loss, linear_statistics
-from lastlayer.torch.linear import half_sums
+from lastlayer.torch.linear import weight_sums
 
 NAMES = ("softmax", "sparsemax", "entmax")
 
@@ -93,18 +95,21 @@ def test_head_and_its_statistics(name):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("memory", [2000, 10**6], ids=["blocks", "one"])
-def test_head_of_half_types(dtype, memory, reduction, monkeypatch):
+@pytest.mark.parametrize(
+    ("rows", "height"), [(50, 16), (50, 48), (50, 40), (50, 64)], ids=["planes", "whole", "half", "one"]
+)
+def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     """Gradients are rounded to the half type once or twice, however many blocks they are the sum of."""
-    monkeypatch.setattr(half_sums, "SLAB_BYTES", 300)
+    monkeypatch.setattr(weight_sums, "PLANES_SLAB", 300)
+    monkeypatch.setattr(weight_sums, "WHOLE_SLAB", 300)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.loss"], "block_rows", lambda *told: height)
     generator = torch.Generator().manual_seed(2)
-    tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((50, 6), (40, 6), (40,))]
-    labels = torch.arange(50) % 40
-    labels[3] = -100
+    tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
+    labels = torch.arange(rows) % 300
     wide = [t.double().requires_grad_() for t in tensors]
     here = [t.to(DEVICE).requires_grad_() for t in tensors]
     F.cross_entropy(F.linear(*wide), labels, reduction=reduction).backward()
-    linear_loss(here[0], here[1], labels.to(DEVICE), bias=here[2], reduction=reduction, max_memory=memory).backward(
+    linear_loss(here[0], here[1], labels.to(DEVICE), bias=here[2], reduction=reduction).backward(
         torch.tensor(1.0, device=DEVICE)
     )
     for mine, exact in zip(here, wide, strict=True):

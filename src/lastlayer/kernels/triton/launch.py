@@ -62,7 +62,7 @@ def run(kernel: Any, launch: Launch, arguments: tuple[Any, ...], rows: int, clas
     """Launch a kernel whose rows may be shared: in one launch, or where programs run one after another in three."""
     segments, scores = launch.segments, arguments[0]
     shared: tuple[Any, ...] = (None, None, 1, 0)
-    steps = (WHOLE,)
+    steps: tuple[int, ...] = (WHOLE,)
     most = segments
     if segments > 1:
         most = 1 << (segments - 1).bit_length()

@@ -34,9 +34,7 @@ OUT_OF_REACH = tl.constexpr(256.0)
 
 
 @triton.jit
-def place_of_rows(
-    counters, segments, width, N, K, ROWS: tl.constexpr, SEGMENTS: tl.constexpr, STEP: tl.constexpr
-):
+def place_of_rows(counters, segments, width, N, K, ROWS: tl.constexpr, SEGMENTS: tl.constexpr, STEP: tl.constexpr):
     """Where a program works: (rows, which exist, row, segment, begin, end); the last three of its classes.
 
     Programs that share rows take their places by when they begin: a launch counts in one of the first four counters.
@@ -128,12 +126,10 @@ def statistics_of_segment(
     Segments are weighed in frames of their own, which differ by powers of two. Rows whose maximum is far from zero, or whose
     segments lie on both sides of that, are weighed again once their maximum is known.
     """
-    b_raw, b_x = load_scores(
-        scores, o_rows, m_rows, o_classes, end, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-    )
+    b_raw, b_x = load_scores(scores, o_rows, m_rows, o_classes, end, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
     row_own, _, _, row_others, row_low, b_weights = statistics_of_tile(b_x, IS_APART)
     own = tl.max(row_own, axis=0)
-    if STEP == FIRST or STEP == WHOLE:
+    if STEP == FIRST or STEP == WHOLE:  # noqa: SIM109
         own_others, own_low = tl.sum(row_others, axis=0), tl.sum(row_low, axis=0)
         publish(counters, partials, row, segment, SEGMENTS, 0, own, own_others, own_low)
     maxima, terms, lows = collect(counters, partials, row, segments, SEGMENTS, 0, STEP, float("-inf"))
@@ -144,7 +140,7 @@ def statistics_of_segment(
     if (across > 0) | (tl.abs(largest) > LARGEST):
         row_largest = largest + tl.zeros([1], tl.float32)
         # Read again, so that no other row keeps its scores for this.
-        b_again_raw, b_again = load_scores(
+        _raw, b_again = load_scores(
             scores, o_rows, m_rows, o_classes, end, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
         b_weights = weights_of(b_again, row_largest, frame + tl.zeros([1], tl.float32))
@@ -153,7 +149,7 @@ def statistics_of_segment(
             b_top = b_again == largest
             b_others = tl.where(b_top, 0.0, b_weights)
             ties = tl.sum(tl.sum(b_top.to(tl.int32), axis=1), axis=0).to(tl.float32)
-        if STEP == SECOND or STEP == WHOLE:
+        if STEP == SECOND or STEP == WHOLE:  # noqa: SIM109
             own_others = tl.sum(tl.sum(b_others, axis=1), axis=0)
             publish(counters, partials, row, segment, SEGMENTS, 1, ties, own_others, 0.0 * ties)
         ties_of, terms, lows = collect(counters, partials, row, segments, SEGMENTS, 1, STEP, 0.0)

@@ -48,9 +48,7 @@ def times_pair(b_weights, factor, factor_low):
 
 
 @triton.jit
-def quantity_of_tile(
-    b_x, b_weights, largest, log_total, inverse, inverse_low, QUANTITY: tl.constexpr
-):
+def quantity_of_tile(b_x, b_weights, largest, log_total, inverse, inverse_low, QUANTITY: tl.constexpr):
     """Probabilities or their logarithms."""
     if QUANTITY == "probabilities":
         return times_pair(b_weights, inverse, inverse_low)

@@ -11,16 +11,13 @@ import torch
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch import cpu, gpu
-from lastlayer.torch.linear.half_sums import HalfSum
-from lastlayer.torch.linear.plan import SLAB, goes_by_slabs
+from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes
+from lastlayer.torch.linear.weight_sums import PlanesSum, weight_sum
 from lastlayer.torch.memory import new_tensor
 from lastlayer.torch.reduction import inverse, row_denominators
 from lastlayer.torch.rows import loss_rows
 
 Tensor = torch.Tensor
-
-#: Bytes of a half-type product before it is added to its float32 sum.
-_SLAB = 16 * 2**20
 
 
 class Wanted(NamedTuple):
@@ -48,19 +45,29 @@ class Block(NamedTuple):
 
 
 def scores_of_blocks(
-    input: Tensor, weight: Tensor, bias: Tensor | None, height: int, rows: Tensor | None = None
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    height: int,
+    rows: Tensor | None = None,
+    tail: Tensor | None = None,
 ) -> Iterator[Block]:
-    """The blocks in turn; each one's scores lie in the workspace of the one before. `rows` leaves out all other rows."""
+    """The blocks in turn; each one's scores lie in the workspace of the one before, or those of the second in `tail`.
+
+    `rows` leaves out all other rows.
+    """
     count = input.shape[0] if rows is None else rows.shape[0]
     classes = weight.shape[0]
-    workspace = new_tensor(input, (min(height, count), classes))
+    # Matrix products of half types are slow where rows do not begin at whole vectors.
+    stride = padded_classes(classes) if gpu.is_device(input) else classes
+    workspace = new_tensor(input, (min(height, count), stride))[:, :classes]
     columns = (
         new_tensor(input, (min(height, count) * SLAB,)) if goes_by_slabs(input.device, input.dtype, classes) else None
     )
     for start in range(0, count, height):
         stop = min(start + height, count)
         place = slice(start, stop) if rows is None else rows[start:stop]
-        part, scores = input[place], workspace[: stop - start]
+        part, scores = input[place], workspace[: stop - start] if tail is None or not start else tail
         if columns is not None:
             _product_by_slabs(part, weight, bias, columns, scores)
         elif bias is None:
@@ -90,7 +97,7 @@ def _product_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns
 class Accumulator:
     """Sums the gradients of input, weight and bias over blocks, from the gradients of their scores.
 
-    `scale` is that of the finished gradients where `is_scaled` says that they take it; others are left to be scaled.
+    A `scale` is multiplied into them before they are rounded where they are summed in a wider type, else after.
     """
 
     def __init__(
@@ -100,27 +107,26 @@ class Accumulator:
         bias: Tensor | None,
         wanted: Wanted,
         height: int,
-        rows: int,
+        rows: Tensor | None = None,
         scale: Tensor | None = None,
     ) -> None:
-        self._input, self._weight, self._wanted, self._has_weight = input, weight, wanted, False
-        self._scale = scale if takes_scale(weight) else None
+        self._weight, self._wanted, self._scale = weight, wanted, scale
         self.input = new_tensor(input, input.shape if wanted.input else (0,))
-        self.weight = new_tensor(
-            weight, weight.shape if wanted.weight else (0,), sum_dtype(weight, input.shape[0], height)
-        )
+        if rows is not None and wanted.input:
+            # Rows that no block visits have no gradient.
+            self.input.zero_()
         has_bias = wanted.bias and bias is not None
         self.bias = weight.new_zeros(
             weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)
         )
-        self._planes = None
-        if wanted.weight and takes_scale(weight):
-            self._planes = HalfSum(self.weight, -(-rows // height), self._scale)
+        self._sum = None
+        if wanted.weight:
+            self._sum = weight_sum(weight, input if rows is None else input[rows], height, scale)
 
-    def start(self, has_left_out_rows: bool) -> None:
-        """Rows that no block visits have no gradient."""
-        if has_left_out_rows and self._wanted.input:
-            self.input.zero_()
+    @property
+    def tail(self) -> Tensor | None:
+        """Where the scores of the last block are to lie, if not in the workspace."""
+        return None if self._sum is None else self._sum.tail
 
     def add(self, block: Block, slopes: Tensor) -> None:
         """Add one block's part: slopes · weight, slopesᵀ · input, and the sum of slopes."""
@@ -129,49 +135,25 @@ class Accumulator:
                 torch.mm(slopes, self._weight, out=self.input[block.place])
             else:
                 self.input[block.place] = slopes @ self._weight
-        if self._wanted.weight:
-            self._add_weight(slopes, block.input)
-            self._has_weight = True
+        if self._sum is not None:
+            self._sum.add(slopes, block.input)
         if self._wanted.bias:
             self.bias += slopes.sum(0, dtype=self.bias.dtype)
 
-    def _add_weight(self, slopes: Tensor, part: Tensor) -> None:
-        if self._planes is not None:
-            self._planes.add(slopes.T, part)
-        elif self.weight.dtype == slopes.dtype:
-            if self._has_weight:
-                torch.addmm(self.weight, slopes.T, part, out=self.weight)
-            else:
-                torch.mm(slopes.T, part, out=self.weight)
-        else:
-            # A product of half types is rounded to half; the sum over blocks is kept in float32, some classes at a time.
-            height = max(1, _SLAB // (part.shape[1] * slopes.dtype.itemsize))
-            for start in range(0, slopes.shape[1], height):
-                product = slopes[:, start : start + height].T @ part
-                if self._has_weight:
-                    self.weight[start : start + height] += product
-                else:
-                    self.weight[start : start + height] = product
-
     def finish(self) -> Gradients:
         """The gradients; zero where no row counted."""
-        if self._wanted.weight and not self._has_weight:
-            self.weight.zero_()
+        scaled = [self.input, self.bias]
+        if self._sum is None:
+            weight = self._weight.new_empty(0)
+        else:
+            self._sum.finish()
+            weight = self._sum.gradient
+            if not isinstance(self._sum, PlanesSum):
+                scaled.append(weight)
         if self._scale is not None:
-            for total in (self.input, self.bias):
+            for total in scaled:
                 gpu.scale_in_place(total, self._scale)
-        return Gradients(self.input, self.weight, self.bias)
-
-
-def takes_scale(weight: Tensor) -> bool:
-    """Whether the sums of gradients are scaled before they are rounded: those of half types on CUDA."""
-    return gpu.sums_in_planes(weight)
-
-
-def sum_dtype(weight: Tensor, rows: int, height: int) -> torch.dtype:
-    """In what the gradient of the weight is returned: float32 where a half type's sum over blocks is not yet rounded."""
-    is_rounded = weight.dtype.itemsize > 2 or rows <= height or takes_scale(weight)
-    return weight.dtype if is_rounded else torch.float32
+        return Gradients(self.input, weight, self.bias)
 
 
 def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions) -> Tensor | None:
@@ -195,28 +177,35 @@ def loss_of_blocks(
     height: int,
     wanted: Wanted,
 ) -> tuple[Tensor, Tensor, Tensor, Gradients]:
-    """Losses (N,), their parts of the mean's denominator (N,), and gradients, which times a scale are those of the reduction."""
+    """Losses (N,), their parts of the mean's denominator (N,), and gradients, which times a scale are those of the reduction.
+
+    On CUDA, where a later pass over the gradients costs as much as a tenth of a product, the scale is in them already: rows
+    weigh what they count in the mean, or in float16, where that is too little for a number, gradients are scaled as they are
+    rounded.
+    """
     rows = rows_that_count(targets, is_soft, options)
     counts = row_denominators(targets, is_soft, options)
     scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
+    is_scaled = options.reduction == "mean" and gpu.is_device(input)
+    by_rows = is_scaled and input.dtype != torch.float16
     dtype = torch.promote_types(input.dtype, torch.float32)
     losses = input.new_zeros(input.shape[0], dtype=dtype)
-    count = input.shape[0] if rows is None else rows.shape[0]
-    sums = Accumulator(input, weight, bias, wanted, height, count, scale if options.reduction == "mean" else None)
-    sums.start(has_left_out_rows=rows is not None)
-    for block in scores_of_blocks(input, weight, bias, height, rows):
-        part = replace(
-            options,
-            reduction="none",
-            sample_weight=None if options.sample_weight is None else options.sample_weight[block.place],
-        )
+    sums = Accumulator(input, weight, bias, wanted, height, rows, scale if is_scaled and not by_rows else None)
+    weights = options.sample_weight
+    if by_rows:
+        weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale
+    for block in scores_of_blocks(input, weight, bias, height, rows, sums.tail):
+        part = replace(options, reduction="none", sample_weight=None if weights is None else weights[block.place])
         values, slopes = loss_rows(
             of_rows(mapping, block.place), block.scores, targets[block.place], is_soft, part, any(wanted), block.scores
         )
         losses[block.place] = values
         if slopes is not None:
             sums.add(block, slopes)
-    return losses, counts, torch.ones_like(scale) if takes_scale(weight) else scale, sums.finish()
+    gradients = sums.finish()
+    if by_rows:
+        counts = counts * scale
+    return losses, counts, torch.ones_like(scale) if is_scaled else scale, gradients
 
 
 def of_rows(mapping: ProbabilityMapping, place: slice | Tensor) -> ProbabilityMapping:

@@ -10,7 +10,8 @@ import torch
 
 from lastlayer.dispatch import loss_dtype
 from lastlayer.losses import row_losses
-from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks, sum_dtype
+from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
+from lastlayer.torch.linear.weight_sums import sum_dtype
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.torch.reduction import inverse, reduce_rows

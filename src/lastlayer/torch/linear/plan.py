@@ -10,11 +10,14 @@ from lastlayer.dispatch import EXTENSION
 
 #: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency. On CUDA it is
 #: more, for a product has to fill many multiprocessors.
-SMALLEST_BUDGET, SMALLEST_ON_CUDA = 64 * 2**20, 256 * 2**20
+SMALLEST_BUDGET, SMALLEST_ON_CUDA = 64 * 2**20, 512 * 2**20
 #: Rows of a matrix product's tile.
 _TILE, _TILE_ON_CUDA = 16, 128
 #: What matrix libraries take to lay out their operands and kernels to work in; of a small budget at most two fifths.
 _RESERVE = 14 * 2**20
+#: Bytes of what half-typed sums on CUDA lay out in pieces, so few that they stay in its cache: slopes side by side, and float32
+#: products that wait to be added.
+WHOLE_SLAB, PLANES_SLAB = 64 * 2**20, 32 * 2**20
 #: Classes whose scores are computed at a time where the CPU's kernels put them in their places.
 SLAB = 4096
 
@@ -22,6 +25,22 @@ SLAB = 4096
 def goes_by_slabs(device: torch.device, dtype: torch.dtype, classes: int) -> bool:
     """Whether the scores of a block are computed some classes at a time, as products with large weights on the CPU are."""
     return EXTENSION is not None and device.type == "cpu" and dtype.itemsize > 2 and classes > 2 * SLAB
+
+
+def padded_classes(classes: int) -> int:
+    """Numbers from one row of scores to the next on CUDA."""
+    return -(-classes // 64) * 64
+
+
+def tail_start(rows: int, height: int, classes: int, features: int) -> int | None:
+    """Where in the gradient of a half-typed weight on CUDA the scores of the rows after the first block begin, at its end.
+
+    None where there are none such or they do not fit: of the classes whose gradient reaches into them, the slopes must find
+    room where those of the others were.
+    """
+    tail = rows - height
+    start = (classes * features - tail * padded_classes(classes)) // 8 * 8
+    return start if 0 < tail <= height and start >= -(-classes // 2) * features else None
 
 
 @dataclass(frozen=True)
@@ -86,9 +105,12 @@ def plan(
         raise ValueError(f"rows is {rows}; give 0 or more.")
     place = torch.device(device)
     height = block_rows(rows, features, classes, dtype, place, max_memory)
+    is_half_on_cuda = place.type == "cuda" and dtype.itemsize == 2
     blocks = -(-rows // height)
     # A half type's sum over blocks has 4 bytes a number; on CUDA two of them are the gradient's own.
-    sum_bytes = 0 if blocks == 1 or dtype.itemsize > 2 else 2 if place.type == "cuda" else 4
+    sum_bytes = 0 if blocks == 1 or dtype.itemsize > 2 else 2 if is_half_on_cuda else 4
+    if is_half_on_cuda and tail_start(rows, height, classes, features) is not None:
+        sum_bytes = 0
     return LinearPlan(
         rows=rows,
         features=features,
@@ -104,9 +126,18 @@ def plan(
 
 
 def block_rows(
-    rows: int, features: int, classes: int, dtype: torch.dtype, device: torch.device, max_memory: int | None
+    rows: int,
+    features: int,
+    classes: int,
+    dtype: torch.dtype,
+    device: torch.device,
+    max_memory: int | None,
+    buffers: int = 1,
 ) -> int:
     """Rows of a block: as few blocks as the memory allows, of equal height, so that none is a small rest.
+
+    Args:
+        buffers: of a block's size that exist at one time.
 
     Raises:
         ValueError: `max_memory` is below 1.
@@ -115,18 +146,36 @@ def block_rows(
         raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
     is_cuda, weight_bytes = device.type == "cuda", classes * features * dtype.itemsize
     budget = max_memory or (
-        max(SMALLEST_ON_CUDA, weight_bytes * 2 // 3) if is_cuda else max(SMALLEST_BUDGET, weight_bytes // 3)
+        max(SMALLEST_ON_CUDA, weight_bytes * 8 // 5) if is_cuda else max(SMALLEST_BUDGET, weight_bytes // 3)
     )
     for_scores = max(budget - _RESERVE, budget * 3 // 5)
-    most = max(1, min(rows, for_scores // _row_bytes(classes, dtype, device)))
+    row_bytes = _row_bytes(classes, dtype, device) * buffers
+    if not is_cuda:
+        return _equal_blocks(rows, for_scores // row_bytes, _TILE)
+    if dtype.itemsize > 2 or rows * row_bytes <= for_scores:
+        return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
+    # With the most rows that the gradient's memory takes there are no blocks to sum over.
+    tail = min(classes // 2 * features // padded_classes(classes), rows // 2)
+    least = -(-(rows - tail) // _TILE_ON_CUDA) * _TILE_ON_CUDA
+    fits = least * row_bytes <= for_scores - WHOLE_SLAB
+    if fits and tail_start(rows, least, classes, features) is not None:
+        return least
+    for_scores = max(for_scores - PLANES_SLAB - weight_bytes, budget // 4)
+    return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
+
+
+def _equal_blocks(rows: int, most: int, tile: int) -> int:
+    """The height of the fewest equal blocks of at most so many rows, one at least, in whole tiles where they fit."""
+    most = max(1, min(rows, most))
     blocks = -(-rows // most) if rows else 1
     height = max(1, -(-rows // blocks))
     # Matrix products run best on whole tiles of rows.
-    tile = _TILE_ON_CUDA if is_cuda else _TILE
     rounded = -(-height // tile) * tile
     return rounded if rounded <= most else height
 
 
 def _row_bytes(classes: int, dtype: torch.dtype, device: torch.device) -> int:
     """The scores of one row in the workspace, and those that wait to be put in their places."""
+    if device.type == "cuda":
+        return padded_classes(classes) * dtype.itemsize
     return (classes + SLAB * goes_by_slabs(device, dtype, classes)) * dtype.itemsize

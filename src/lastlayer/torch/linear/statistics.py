@@ -79,7 +79,7 @@ def linear_statistics(
     classes, features = head.weight.shape
     if is_eager(flat):
         check_labels(flat, classes, ignore_index, FRAMEWORK.namespace)
-    height = block_rows(flat.shape[0], features, classes * _BUFFERS, head.input.dtype, head.input.device, max_memory)
+    height = block_rows(flat.shape[0], features, classes, head.input.dtype, head.input.device, max_memory, _BUFFERS)
     found: tuple[Any, ...] = head_statistics(
         head.input,
         head.weight,

@@ -75,8 +75,8 @@ def linear_statistics_backward(
     weight, bias, labels, parameter, key, ignore_index, temperature, softcap, height, *flags = told
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     cotangents = (in_log_prob, in_entropy, in_partition)
-    sums = Accumulator(input, weight, bias, Wanted(*flags), height, input.shape[0])
-    for block in scores_of_blocks(input, weight, bias, height):
+    sums = Accumulator(input, weight, bias, Wanted(*flags), height)
+    for block in scores_of_blocks(input, weight, bias, height, tail=sums.tail):
         upstream = tuple(c[block.place][:, None] for c in cotangents)
         slopes = _slopes(of_rows(mapping, block.place), block, labels[block.place], ignore_index, activation, upstream)
         sums.add(block, slopes)

@@ -1,0 +1,181 @@
+"""The gradient of a head's weight, Σ slopesᵀ · input over blocks of rows: how it is summed, and in what memory."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from lastlayer.torch import gpu
+from lastlayer.torch.linear.plan import PLANES_SLAB, WHOLE_SLAB, padded_classes, tail_start
+from lastlayer.torch.memory import new_tensor
+
+Tensor = torch.Tensor
+
+#: Bytes of a half-typed product before it is added to its float32 sum.
+_SLAB = 16 * 2**20
+
+
+class WeightSum(Protocol):
+    """What adds the blocks' parts."""
+
+    #: The gradient after `finish`.
+    gradient: Tensor
+
+    @property
+    def tail(self) -> Tensor | None:
+        """Where the scores of the last block lie, None for the workspace of the others."""
+
+    def add(self, slopes: Tensor, part: Tensor) -> None:
+        """Add slopesᵀ · part, the slopes (n, K) and inputs (n, D) of one block."""
+
+    def finish(self) -> None:
+        """No block comes after."""
+
+
+def weight_sum(weight: Tensor, input: Tensor, height: int, scale: Tensor | None) -> WeightSum:
+    """The sum for these weights, the inputs of all rows that count, and blocks of `height` of them.
+
+    `scale` multiplies the gradient before it is rounded, where `rounds_last` says so.
+    """
+    rows = input.shape[0]
+    if not gpu.sums_in_planes(weight):
+        is_apart = sum_dtype(weight, rows, height) != weight.dtype
+        return FloatSum(weight) if is_apart else PlainSum(weight)
+    start = tail_start(rows, height, *weight.shape)
+    if rows <= height:
+        return PlainSum(weight)
+    return PlanesSum(weight, -(-rows // height), scale) if start is None else WholeSum(weight, input, height, start)
+
+
+def sum_dtype(weight: Tensor, rows: int, height: int) -> torch.dtype:
+    """Of the gradient as it is summed: float32 where that of a half type is not yet rounded."""
+    is_rounded = weight.dtype.itemsize > 2 or rows <= height or gpu.sums_in_planes(weight)
+    return weight.dtype if is_rounded else torch.float32
+
+
+class PlainSum:
+    """In the weight's dtype: of float32 and wider, or of a single block."""
+
+    tail = None
+
+    def __init__(self, weight: Tensor) -> None:
+        self.gradient, self._has_any = new_tensor(weight, weight.shape), False
+
+    def add(self, slopes: Tensor, part: Tensor) -> None:
+        if self._has_any:
+            torch.addmm(self.gradient, slopes.T, part, out=self.gradient)
+        else:
+            torch.mm(slopes.T, part, out=self.gradient)
+        self._has_any = True
+
+    def finish(self) -> None:
+        if not self._has_any:
+            self.gradient.zero_()
+
+
+class FloatSum:
+    """Of half types on the CPU: products are rounded to half, their sum over blocks is float32, some classes at a time."""
+
+    tail = None
+
+    def __init__(self, weight: Tensor) -> None:
+        self.gradient, self._has_any = new_tensor(weight, weight.shape, torch.float32), False
+
+    def add(self, slopes: Tensor, part: Tensor) -> None:
+        height = max(1, _SLAB // (part.shape[1] * slopes.dtype.itemsize))
+        for start in range(0, slopes.shape[1], height):
+            product = slopes[:, start : start + height].T @ part
+            if self._has_any:
+                self.gradient[start : start + height] += product
+            else:
+                self.gradient[start : start + height] = product
+        self._has_any = True
+
+    def finish(self) -> None:
+        if not self._has_any:
+            self.gradient.zero_()
+
+
+class PlanesSum:
+    """Of half types on CUDA, over any number of blocks: a float32 sum in half the memory of one, rounded with the last block.
+
+    Until then the upper half of every float32 lies in the gradient's memory and the lower half in one more plane like it.
+    """
+
+    tail = None
+
+    def __init__(self, weight: Tensor, parts: int, scale: Tensor | None) -> None:
+        classes, features = weight.shape
+        self.gradient, self._parts, self._added = torch.empty_like(weight), parts, 0
+        self._scale = None if scale is None else scale.float()
+        self._lower = torch.empty_like(weight, dtype=torch.int16)
+        self._height = min(classes, max(1, PLANES_SLAB // (4 * features)))
+        self._slab = weight.new_empty(self._height, features, dtype=torch.float32)
+
+    def add(self, slopes: Tensor, part: Tensor) -> None:
+        self._added += 1
+        is_last = self._added == self._parts
+        for start in range(0, slopes.shape[1], self._height):
+            some = slopes[:, start : start + self._height].T
+            place, terms = slice(start, start + len(some)), self._slab[: len(some)]
+            _multiply(some, part, terms)
+            gpu.add_terms(
+                terms,
+                self.gradient[place],
+                self._lower[place],
+                has_sum=self._added > 1,
+                is_last=is_last,
+                scale=self._scale if is_last else None,
+            )
+
+    def finish(self) -> None:
+        if not self._parts:
+            self.gradient.zero_()
+
+
+class WholeSum:
+    """Of half types on CUDA, of two blocks in one product: the scores of the second lie where the gradient will.
+
+    They lie at its end. The classes whose gradient does not reach them are computed first, some at a time, from slopes that are
+    laid side by side. Then the slopes of the other classes move to where the workspace has those of the first.
+    """
+
+    def __init__(self, weight: Tensor, input: Tensor, height: int, start: int) -> None:
+        classes, features = weight.shape
+        self.gradient, self._input = torch.empty_like(weight), input
+        self._blocks: list[Tensor] = []
+        rows, stride = input.shape[0] - height, padded_classes(classes)
+        flat = self.gradient.view(-1)[start : start + rows * stride]
+        self.tail = flat.view(rows, stride)[:, :classes]
+        self._free = start // features
+        self._width = max(128, WHOLE_SLAB // (input.shape[0] * weight.element_size()) // 128 * 128)
+
+    def add(self, slopes: Tensor, part: Tensor) -> None:
+        self._blocks.append(slopes)
+
+    def finish(self) -> None:
+        head, tail = self._blocks
+        classes, free = self.gradient.shape[0], self._free
+        side_by_side = head.new_empty(self._input.shape[0], self._width)
+        self._multiply(0, free, head, tail, side_by_side)
+        moved = head[: len(tail), : classes - free]
+        moved.copy_(tail[:, free:])
+        self._multiply(free, classes, head[:, free:], moved, side_by_side)
+
+    def _multiply(self, first: int, last: int, head: Tensor, tail: Tensor, side_by_side: Tensor) -> None:
+        """The gradient of some classes, the first of which is the first of these slopes."""
+        for start in range(first, last, self._width):
+            stop = min(start + self._width, last)
+            some = side_by_side[:, : stop - start]
+            for rows, slopes in ((some[: len(head)], head), (some[len(head) :], tail)):
+                rows.copy_(slopes[:, start - first : stop - first])
+            torch.mm(some.T, self._input, out=self.gradient[start:stop])
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """A product of half types, in float32 where torch gives it."""
+    if left.is_cuda and "dtype_out" in torch.ops.aten.mm.overloads():  # type: ignore[no-untyped-call]
+        torch.mm(left, right, out_dtype=torch.float32, out=out)  # type: ignore[call-overload]
+    else:
+        out.copy_(left @ right)
