@@ -66,10 +66,10 @@ def type_of(name: str, dtype: str, is_soft: bool) -> str:
         return f"*{dtype}"
     if name == "targets":
         return "*fp32" if is_soft else "*i64"
-    if name in ("weight", "sample_weight", "losses", "partials"):
+    if name in ("weight", "sample_weight", "losses"):
         return "*fp32"
-    if name == "counters":
-        return "*i32"
+    if name == "words":
+        return "*i64"
     if name.startswith("stride"):
         return "i64"
     return "i32" if name in ("N", "K", "ignore_index", "segments", "width") else "fp32"
@@ -82,7 +82,7 @@ def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, 
     if "SEGMENTS" in kernel.arg_names:
         sizes |= {"SEGMENTS": 1 << (launch.segments - 1).bit_length() if launch.segments else 0, "STEP": WHOLE}
         if launch.segments < 2:
-            sizes |= {"counters": None, "partials": None, "segments": 1, "width": 0}
+            sizes |= {"words": None, "segments": 1, "width": 0}
     else:
         sizes["IS_SINGLE"] = launch.segments == 1
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion")}

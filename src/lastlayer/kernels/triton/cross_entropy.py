@@ -75,8 +75,7 @@ def cross_entropy(
     z_loss,
     softcap,
     temperature,
-    counters,
-    partials,
+    words,
     segments,
     width,
     IS_SOFT: tl.constexpr,
@@ -94,7 +93,7 @@ def cross_entropy(
 ):
     """Losses, and gradients of scores that are read before they may be overwritten."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
-    i_rows, m_rows, row, segment, begin, end = place_of_rows(counters, segments, width, N, K, ROWS, SEGMENTS, STEP)
+    i_rows, m_rows, row, segment, begin, end = place_of_rows(segments, width, N, K, ROWS, SEGMENTS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = begin + tl.arange(0, BLOCK)
     label, row_weight, m_counted, m_read = rows_that_count(
@@ -107,7 +106,7 @@ def cross_entropy(
     b_x = b_raw
     if SEGMENTS > 1:
         largest, frame, top, others, others_low, b_raw, b_x, b_weights = statistics_of_segment(
-            scores, o_scores, m_read, o_block, end, softcap, temperature, counters, partials, row, segment, segments,
+            scores, o_scores, m_read, o_block, end, softcap, temperature, words, row, segment, segments,
             HAS_SOFTCAP, HAS_TEMPERATURE, True, SEGMENTS, STEP,
         )  # fmt: skip
     elif SEGMENTS == 1:

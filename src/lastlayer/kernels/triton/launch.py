@@ -18,8 +18,8 @@ import torch
 
 #: What a launch of shared rows does: publish the first round, the second, finish; or all of it (segments.py).
 FIRST, SECOND, LAST, WHOLE = range(4)
-#: Rounds in which the programs of a row exchange numbers, and how many numbers.
-ROUNDS, NUMBERS = 2, 3
+#: Rounds in which the programs of a row exchange numbers, and a word in which none were published.
+ROUNDS, EMPTY = 2, -1
 #: Scores that a program of few classes takes at once, the block of rows that are no single one, and a shared row's segment.
 TILE, BLOCK, SEGMENT = 1024, 4096, 16384
 #: By how many registers a kernel needs: the classes up to which a row is one block, and the scores that a thread holds. A
@@ -61,16 +61,14 @@ def launch_for(rows: int, classes: int, registers: str, is_shared: bool = False)
 def run(kernel: Any, launch: Launch, arguments: tuple[Any, ...], rows: int, classes: int, **values: Any) -> None:
     """Launch a kernel whose rows may be shared: in one launch, or where programs run one after another in three."""
     segments, scores = launch.segments, arguments[0]
-    shared: tuple[Any, ...] = (None, None, 1, 0)
+    shared: tuple[Any, ...] = (None, 1, 0)
     steps: tuple[int, ...] = (WHOLE,)
     most = segments
     if segments > 1:
         most = 1 << (segments - 1).bit_length()
-        counters = torch.zeros(4 + rows * ROUNDS, dtype=torch.int32, device=scores.device)
-        partials = torch.empty(rows * ROUNDS * NUMBERS * most, dtype=torch.float32, device=scores.device)
+        words = torch.full((rows * ROUNDS * most,), EMPTY, dtype=torch.int64, device=scores.device)
         # Of equal width, so that the programs of a row are done at the same time; a multiple of what is read at once.
-        width = -(-classes // (segments * 16)) * 16
-        shared = (counters, partials, segments, width)
+        shared = (words, segments, -(-classes // (segments * 16)) * 16)
         steps = (FIRST, SECOND, LAST) if os.environ.get("TRITON_INTERPRET") == "1" else steps
     for step in steps:
         kernel[launch.grid](*arguments, *shared, SEGMENTS=most, STEP=step, **values, **launch.sizes)

@@ -1,8 +1,9 @@
 """Long rows shared among programs: each holds one segment in its registers, so that no score is read twice.
 
-The programs of a row publish their segments' statistics and wait for one another's; each then combines them in the same order.
-Programs take their places in the order in which they begin, so that those that wait are waiting for programs that run: of the
-first row that is not complete all are running, or there is room for them to begin.
+The programs of a row publish two numbers of their segments and wait for one another's; each then combines them in the same
+order. What is published is one word of memory that was `EMPTY`, so that whoever sees it has all of it. A program waits for others
+of its own row alone, whose numbers are next to its own, and devices begin programs in the order of their numbers: of the first
+row that is not complete all programs run, or there is room for them to begin.
 
 In one launch a program publishes, waits and finishes (`WHOLE`). The interpreter, which runs programs one after another, takes a
 launch for each of the three steps.
@@ -28,57 +29,48 @@ from lastlayer.kernels.triton.pairs import two_sum
 from lastlayer.kernels.triton.tiles import load_scores, rows_of_program
 
 FIRST, SECOND, LAST, WHOLE = (tl.constexpr(step) for step in (launch.FIRST, launch.SECOND, launch.LAST, launch.WHOLE))
-ROUNDS, NUMBERS = tl.constexpr(launch.ROUNDS), tl.constexpr(launch.NUMBERS)
+ROUNDS, EMPTY = tl.constexpr(launch.ROUNDS), tl.constexpr(launch.EMPTY)
 #: Segments whose maximum is this far below the row's have no weight in float32.
 OUT_OF_REACH = tl.constexpr(256.0)
 
 
 @triton.jit
-def place_of_rows(counters, segments, width, N, K, ROWS: tl.constexpr, SEGMENTS: tl.constexpr, STEP: tl.constexpr):
-    """Where a program works: (rows, which exist, row, segment, begin, end); the last three of its classes.
-
-    Programs that share rows take their places by when they begin: a launch counts in one of the first four counters.
-    """
+def place_of_rows(segments, width, N, K, ROWS: tl.constexpr, SEGMENTS: tl.constexpr):
+    """Where a program works: (rows, which exist, row, segment, begin, end); the last three of its classes."""
+    program = tl.program_id(0)
     if SEGMENTS > 1:
-        ticket = tl.atomic_add(counters + STEP, 1)
-        row, segment = (ticket // segments).to(tl.int64), ticket % segments
+        row, segment = (program // segments).to(tl.int64), program % segments
         begin = segment * width
         i_rows = row + tl.arange(0, 1)
         return i_rows, i_rows < N, row, segment, begin, tl.minimum(begin + width, K)
     else:
         i_rows, m_rows = rows_of_program(N, ROWS)
-        return i_rows, m_rows, tl.program_id(0).to(tl.int64), tl.full([], 0, tl.int32), 0, K
+        return i_rows, m_rows, program.to(tl.int64), tl.full([], 0, tl.int32), 0, K
 
 
 @triton.jit
-def publish(counters, partials, row, segment, SEGMENTS: tl.constexpr, ROUND: tl.constexpr, first, second, third):
-    """Three numbers of a segment for the other programs of its row."""
-    o = partials + (row * ROUNDS + ROUND) * NUMBERS * SEGMENTS + segment
-    tl.store(o, first)
-    tl.store(o + SEGMENTS, second)
-    tl.store(o + 2 * SEGMENTS, third)
-    tl.debug_barrier()
-    tl.atomic_add(counters + 4 + row * ROUNDS + ROUND, 1, sem="release")
+def publish(words, row, segment, SEGMENTS: tl.constexpr, ROUND: tl.constexpr, first, second):
+    """Two float32 numbers of a segment for the other programs of its row."""
+    # Of the NaN of all bits the word would be empty.
+    second = tl.where(second == second, second, float("nan"))
+    high = first.to(tl.int32, bitcast=True).to(tl.int64) << 32
+    low = second.to(tl.int32, bitcast=True).to(tl.int64) & 0xFFFFFFFF
+    tl.store(words + (row * ROUNDS + ROUND) * SEGMENTS + segment, high | low)
 
 
 @triton.jit
-def collect(
-    counters, partials, row, segments, SEGMENTS: tl.constexpr, ROUND: tl.constexpr, STEP: tl.constexpr, nothing
-):
-    """The numbers of all segments, the first one `nothing` where there is no segment."""
-    if STEP == WHOLE:
-        arrived = counters + 4 + row * ROUNDS + ROUND
-        seen = tl.atomic_add(arrived, 0, sem="acquire")
-        while seen < segments:
-            seen = tl.atomic_add(arrived, 0, sem="acquire")
-        tl.debug_barrier()
+def collect(words, row, segments, SEGMENTS: tl.constexpr, ROUND: tl.constexpr, STEP: tl.constexpr, nothing):
+    """The numbers of all segments; where there is no segment, `nothing` and zero."""
     i = tl.arange(0, SEGMENTS)
     m = i < segments
-    o = partials + (row * ROUNDS + ROUND) * NUMBERS * SEGMENTS + i
-    first = tl.load(o, mask=m, other=nothing, cache_modifier=".cg")
-    second = tl.load(o + SEGMENTS, mask=m, other=0.0, cache_modifier=".cg")
-    third = tl.load(o + 2 * SEGMENTS, mask=m, other=0.0, cache_modifier=".cg")
-    return first, second, third
+    o = words + (row * ROUNDS + ROUND) * SEGMENTS + i
+    word = tl.load(o, mask=m, other=0, volatile=True)
+    if STEP == WHOLE:
+        while tl.min(tl.where(word == EMPTY, 0, 1), axis=0) == 0:
+            word = tl.load(o, mask=m, other=0, volatile=True)
+    first = (word >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+    second = word.to(tl.int32).to(tl.float32, bitcast=True)
+    return tl.where(m, first, nothing), tl.where(m, second, 0.0)
 
 
 @triton.jit
@@ -95,13 +87,6 @@ def power_between(frame, other):
 
 
 @triton.jit
-def sum_of_segments(terms, lows):
-    """Σ over segments as a pair."""
-    total = tl.sum(terms, axis=0)
-    return total, tl.where(tl.abs(total) == float("inf"), 0.0, tl.sum(lows, axis=0))
-
-
-@triton.jit
 def statistics_of_segment(
     scores,
     o_rows,
@@ -110,8 +95,7 @@ def statistics_of_segment(
     end,
     softcap,
     temperature,
-    counters,
-    partials,
+    words,
     row,
     segment,
     segments,
@@ -130,9 +114,8 @@ def statistics_of_segment(
     row_own, _, _, row_others, row_low, b_weights = statistics_of_tile(b_x, IS_APART)
     own = tl.max(row_own, axis=0)
     if STEP == FIRST or STEP == WHOLE:  # noqa: SIM109
-        own_others, own_low = tl.sum(row_others, axis=0), tl.sum(row_low, axis=0)
-        publish(counters, partials, row, segment, SEGMENTS, 0, own, own_others, own_low)
-    maxima, terms, lows = collect(counters, partials, row, segments, SEGMENTS, 0, STEP, float("-inf"))
+        publish(words, row, segment, SEGMENTS, 0, own, tl.sum(row_others + row_low, axis=0))
+    maxima, terms = collect(words, row, segments, SEGMENTS, 0, STEP, float("-inf"))
     largest = tl.max(maxima, axis=0)
     frame = frame_of_maximum(largest)
     top = tl.where(IS_APART, weight_of(largest, largest, frame), 0.0)
@@ -150,29 +133,27 @@ def statistics_of_segment(
             b_others = tl.where(b_top, 0.0, b_weights)
             ties = tl.sum(tl.sum(b_top.to(tl.int32), axis=1), axis=0).to(tl.float32)
         if STEP == SECOND or STEP == WHOLE:  # noqa: SIM109
-            own_others = tl.sum(tl.sum(b_others, axis=1), axis=0)
-            publish(counters, partials, row, segment, SEGMENTS, 1, ties, own_others, 0.0 * ties)
-        ties_of, terms, lows = collect(counters, partials, row, segments, SEGMENTS, 1, STEP, 0.0)
-        others, others_low = sum_of_segments(terms, lows)
+            publish(words, row, segment, SEGMENTS, 1, ties, tl.sum(tl.sum(b_others, axis=1), axis=0))
+        ties_of, terms = collect(words, row, segments, SEGMENTS, 1, STEP, 0.0)
+        others, others_low = tl.sum(terms, axis=0), 0.0 * top
         if IS_APART:
-            others, lost = two_sum(others, (tl.sum(ties_of, axis=0) - 1.0) * top)
-            others_low += lost
+            others, others_low = two_sum(others, (tl.sum(ties_of, axis=0) - 1.0) * top)
     else:
         scales = tl.where(is_far(maxima), 0.0, power_between(frame_of_maximum(maxima), frame))
         b_weights *= tl.where(is_far(own), 0.0, power_between(frame_of_maximum(own), frame))
         # A NaN stays, beside a scale of zero too.
         terms *= scales
-        lows *= scales
+        others, others_low = tl.sum(terms, axis=0), 0.0 * top
         if IS_APART:
             # The maxima of all segments but the first that has the largest are among the others.
             i = tl.arange(0, SEGMENTS)
             first = tl.min(tl.where(maxima == largest, i, SEGMENTS), axis=0)
             m_others = (i != first) & (scales > 0.0)
             tops = tl.where(m_others, weights(tl.where(m_others, maxima, 0.0), frame), 0.0)
-            terms, rests = two_sum(terms, tops)
-            lows += rests
-        others, others_low = sum_of_segments(terms, lows)
+            others, others_low = two_sum(others, tl.sum(tops, axis=0))
     of_row = of_any(largest) + tl.zeros([1], tl.float32)
+    # An infinite sum has no low part.
+    others_low = tl.where(tl.abs(others) == float("inf"), 0.0, others_low)
     return (
         largest + tl.zeros([1], tl.float32),
         frame + tl.zeros([1], tl.float32),

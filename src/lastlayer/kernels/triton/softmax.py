@@ -65,8 +65,7 @@ def softmax_forward(
     K,
     stride_scores,
     stride_out,
-    counters,
-    partials,
+    words,
     segments,
     width,
     QUANTITY: tl.constexpr,
@@ -77,13 +76,13 @@ def softmax_forward(
 ):
     """A quantity of every row. What is one block or is shared is read once; a row of many blocks twice, the second time from its end."""
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
-    i_rows, m_rows, row, segment, begin, end = place_of_rows(counters, segments, width, N, K, ROWS, SEGMENTS, STEP)
+    i_rows, m_rows, row, segment, begin, end = place_of_rows(segments, width, N, K, ROWS, SEGMENTS)
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
     o_block = begin + tl.arange(0, BLOCK)
     b_x = tl.zeros([ROWS, BLOCK], tl.float32)
     if SEGMENTS > 1:
         largest, frame, top, others, others_low, _, b_x, b_weights = statistics_of_segment(
-            scores, o_scores, m_rows, o_block, end, 1.0, 1.0, counters, partials, row, segment, segments,
+            scores, o_scores, m_rows, o_block, end, 1.0, 1.0, words, row, segment, segments,
             False, False, IS_APART, SEGMENTS, STEP,
         )  # fmt: skip
     elif SEGMENTS == 1:
