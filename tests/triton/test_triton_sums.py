@@ -9,7 +9,7 @@ pytest.importorskip("triton", reason="Triton is not installed: pip install trito
 
 from truth import DEVICE
 
-from lastlayer.kernels.triton import add, scale_in_place
+from lastlayer.kernels.triton import add, scale_in_place, stack
 
 SIZE = (70, 33)
 
@@ -47,3 +47,13 @@ def test_numbers_are_scaled_once(dtype):
     scale_in_place(same, torch.tensor(0.3, device=DEVICE))
     assert torch.equal(same, (numbers.float() * torch.tensor(0.3, device=DEVICE)).to(dtype))
     scale_in_place(torch.zeros(0, 3, device=DEVICE), torch.tensor(0.3, device=DEVICE))
+
+
+@pytest.mark.parametrize("heights", [(1, 1), (9, 3), (16, 8)])
+@pytest.mark.parametrize("columns", [1, 30, 700])
+def test_matrices_are_stacked(heights, columns):
+    both = [torch.randn(height, 900, device=DEVICE).bfloat16() for height in heights]
+    out = torch.zeros(sum(heights), 800, device=DEVICE).bfloat16()
+    stack(*(part[:, 5 : 5 + columns] for part in both), out[:, :columns])
+    assert torch.equal(out[:, :columns], torch.cat(both)[:, 5 : 5 + columns])
+    assert not out[:, columns:].any()

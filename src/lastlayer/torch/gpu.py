@@ -117,6 +117,11 @@ def add_terms(terms: Tensor, gradient: Tensor, lower: Tensor | None, **told: Any
     _kernels().add(terms, gradient, lower, **told)
 
 
+def stack(head: Tensor, tail: Tensor, out: Tensor) -> None:
+    """Copy two matrices into a third, one below the other."""
+    _kernels().stack(head, tail, out)
+
+
 def scale_in_place(numbers: Tensor, factor: Tensor) -> None:
     """Multiply numbers on the device where they lie; by a factor of one at no cost."""
     if _kernels() is None or numbers.dtype.itemsize > 4 or not numbers.is_contiguous():

@@ -1,6 +1,6 @@
-"""Gradients of half types as exact float32 sums, in the gradient's own memory and one more plane of its size.
+"""What the gradient of a half-typed weight takes beside products: float32 sums in little memory, and slopes laid side by side.
 
-While a sum grows, its upper sixteen bits lie where the gradient will, its lower sixteen in the other plane. With the last terms
+Sums lie in the gradient's own memory and one more plane of its size. While a sum grows, its upper sixteen bits lie where the gradient will, its lower sixteen in the other plane. With the last terms
 it is scaled and rounded once, to the gradient's dtype, where it lies.
 """
 
@@ -10,8 +10,9 @@ import torch
 import triton
 import triton.language as tl
 
-#: Numbers that a program takes.
+#: Numbers that a program takes; of matrices, rows and columns.
 BLOCK = 2048
+ROWS, COLUMNS = 8, 512
 
 
 @triton.jit
@@ -54,6 +55,30 @@ def scale_numbers(numbers, factor, size, BLOCK: tl.constexpr):
         m = o < size
         values = tl.load(numbers + o, mask=m, other=0.0).to(tl.float32) * by
         tl.store(numbers + o, values.to(numbers.dtype.element_ty), mask=m)
+
+
+@triton.jit
+def copy_two(
+    head,
+    tail,
+    out,
+    rows_of_head,
+    N,
+    columns,
+    stride_head,
+    stride_tail,
+    stride_out,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Two matrices, one below the other."""
+    i = tl.program_id(1).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    o = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK))[None, :]
+    m = (i < N)[:, None] & (o < columns)
+    m_head = (i < rows_of_head)[:, None]
+    b_head = tl.load(head + (i * stride_head)[:, None] + o, mask=m & m_head, other=0.0)
+    b_tail = tl.load(tail + ((i - rows_of_head) * stride_tail)[:, None] + o, mask=m & (m_head == 0), other=0.0)
+    tl.store(out + (i * stride_out)[:, None] + o, tl.where(m_head, b_head, b_tail), mask=m)
 
 
 def add(
@@ -99,3 +124,12 @@ def scale_in_place(numbers: torch.Tensor, factor: torch.Tensor) -> None:
     if size:
         with torch.cuda.device_of(numbers):
             scale_numbers[(triton.cdiv(size, BLOCK),)](numbers, factor, size, BLOCK=BLOCK, num_warps=BLOCK // 256)
+
+
+def stack(head: torch.Tensor, tail: torch.Tensor, out: torch.Tensor) -> None:
+    """Copy two matrices of as many columns into a third, one below the other; their rows may have any stride."""
+    rows, columns = out.shape
+    grid = (triton.cdiv(columns, COLUMNS), triton.cdiv(rows, ROWS))
+    strides = (head.stride(0), tail.stride(0), out.stride(0))
+    with torch.cuda.device_of(out):
+        copy_two[grid](head, tail, out, len(head), rows, columns, *strides, ROWS=ROWS, BLOCK=COLUMNS)

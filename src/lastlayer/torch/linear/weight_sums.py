@@ -168,8 +168,7 @@ class WholeSum:
         for start in range(first, last, self._width):
             stop = min(start + self._width, last)
             some = side_by_side[:, : stop - start]
-            for rows, slopes in ((some[: len(head)], head), (some[len(head) :], tail)):
-                rows.copy_(slopes[:, start - first : stop - first])
+            gpu.stack(head[:, start - first : stop - first], tail[:, start - first : stop - first], some)
             torch.mm(some.T, self._input, out=self.gradient[start:stop])
 
 
