@@ -15,7 +15,7 @@ from triton.compiler import ASTSource
 
 from lastlayer.kernels.triton.cross_entropy import cross_entropy
 from lastlayer.kernels.triton.fenchel_young import fenchel_young
-from lastlayer.kernels.triton.launch import WHOLE, launch_for
+from lastlayer.kernels.triton.launch import launch_for
 from lastlayer.kernels.triton.softmax import softmax_forward
 from lastlayer.kernels.triton.tsallis import tsallis_forward
 
@@ -57,7 +57,8 @@ CASES = {
     (64, "fp32"): EVERY,
     (100_000, "fp32"): EVERY,
     (4096, "bf16"): ("softmax", "cross_entropy", "entmax loss"),
-    (16384, "fp32"): ("softmax", "log_softmax", "cross_entropy"),
+    (32768, "fp32"): ("softmax", "log_softmax", "cross_entropy"),
+    (32768, "bf16"): ("softmax", "log_softmax", "cross_entropy"),
 }
 
 
@@ -68,24 +69,14 @@ def type_of(name: str, dtype: str, is_soft: bool) -> str:
         return "*fp32" if is_soft else "*i64"
     if name in ("weight", "sample_weight", "losses"):
         return "*fp32"
-    if name == "words":
-        return "*i64"
     if name.startswith("stride"):
         return "i64"
-    return "i32" if name in ("N", "K", "ignore_index", "segments", "width") else "fp32"
+    return "i32" if name in ("N", "K", "ignore_index") else "fp32"
 
 
 def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, dtype: str) -> dict[str, Any]:
-    is_shared = "SEGMENTS" in kernel.arg_names and registers == "few"
-    launch = launch_for(1024, classes, registers, is_shared)
-    sizes = dict(launch.sizes)
-    if "SEGMENTS" in kernel.arg_names:
-        sizes |= {"SEGMENTS": 1 << (launch.segments - 1).bit_length() if launch.segments else 0, "STEP": WHOLE}
-        if launch.segments < 2:
-            sizes |= {"words": None, "segments": 1, "width": 0}
-    else:
-        sizes["IS_SINGLE"] = launch.segments == 1
-    options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion")}
+    sizes = dict(launch_for(1024, classes, registers).sizes)
+    options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion", "maxnreg") if name in sizes}
     constants = values | sizes
     names = kernel.arg_names
     if classes == 1:
@@ -98,8 +89,7 @@ def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, 
     aligned = {
         (i,): [["tt.divisibility", 16]]
         for i, name in enumerate(names)
-        if name not in constants
-        and (name in ("K", "width") or name.startswith("stride") or signature[name].startswith("*"))
+        if name not in constants and (name == "K" or name.startswith("stride") or signature[name].startswith("*"))
     }
     source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
     result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)

@@ -25,10 +25,9 @@ BOUND, SLACK = 4.0, 8.0
 def blocks_of_sixteen(request, monkeypatch):
     """Rows of more than 16 classes as many blocks; or, beside that, as one."""
     if request.param:
-        monkeypatch.setattr(launch, "LIMITS", dict.fromkeys(launch.LIMITS, (16, 1)))
-        monkeypatch.setattr(launch, "BLOCK", 32)
-        monkeypatch.setattr(launch, "SEGMENT", 32)
+        monkeypatch.setattr(launch, "RULES", dict.fromkeys(launch.RULES, launch.Rule(16, 1, 32, 1, None)))
         monkeypatch.setattr(launch, "TILE", 32)
+        monkeypatch.setattr(launch, "PER_THREAD", 1)
 
 
 def problem(rows: int, classes: int, is_soft: bool = False) -> tuple[torch.Tensor, torch.Tensor]:

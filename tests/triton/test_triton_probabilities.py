@@ -92,10 +92,9 @@ def blocks_of_sixteen(request, monkeypatch):
     from lastlayer.kernels.triton import launch
 
     if request.param:
-        monkeypatch.setattr(launch, "LIMITS", dict.fromkeys(launch.LIMITS, (16, 1)))
-        monkeypatch.setattr(launch, "BLOCK", 32)
-        monkeypatch.setattr(launch, "SEGMENT", 32)
+        monkeypatch.setattr(launch, "RULES", dict.fromkeys(launch.RULES, launch.Rule(16, 1, 32, 1, None)))
         monkeypatch.setattr(launch, "TILE", 32)
+        monkeypatch.setattr(launch, "PER_THREAD", 1)
     return request.param
 
 

@@ -12,7 +12,6 @@ import triton.language as tl
 from lastlayer.kernels.triton.activation import activate, pull_back
 from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weight_of, weights_of
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
-from lastlayer.kernels.triton.segments import LAST, place_of_rows, statistics_of_segment
 from lastlayer.kernels.triton.softmax import (
     below_maximum,
     inverse_of_total,
@@ -21,7 +20,7 @@ from lastlayer.kernels.triton.softmax import (
     times_pair,
 )
 from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
-from lastlayer.kernels.triton.tiles import load_scores, store_tile
+from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
 
 
 @triton.jit
@@ -75,9 +74,6 @@ def cross_entropy(
     z_loss,
     softcap,
     temperature,
-    words,
-    segments,
-    width,
     IS_SOFT: tl.constexpr,
     HAS_WEIGHT: tl.constexpr,
     HAS_SAMPLE_WEIGHT: tl.constexpr,
@@ -86,30 +82,22 @@ def cross_entropy(
     HAS_SOFTCAP: tl.constexpr,
     HAS_TEMPERATURE: tl.constexpr,
     HAS_GRADIENT: tl.constexpr,
+    IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    SEGMENTS: tl.constexpr,
-    STEP: tl.constexpr,
 ):
     """Losses, and gradients of scores that are read before they may be overwritten."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
-    i_rows, m_rows, row, segment, begin, end = place_of_rows(segments, width, N, K, ROWS, SEGMENTS)
+    i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
-    o_block = begin + tl.arange(0, BLOCK)
+    o_block = tl.arange(0, BLOCK)
     label, row_weight, m_counted, m_read = rows_that_count(
         targets, sample_weight, i_rows, m_rows, K, ignore_index, IS_SOFT, HAS_SAMPLE_WEIGHT
     )
     total = total_of_targets(
         targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT, ROWS, BLOCK
     )
-    b_raw = tl.zeros([ROWS, BLOCK], tl.float32)
-    b_x = b_raw
-    if SEGMENTS > 1:
-        largest, frame, top, others, others_low, b_raw, b_x, b_weights = statistics_of_segment(
-            scores, o_scores, m_read, o_block, end, softcap, temperature, words, row, segment, segments,
-            HAS_SOFTCAP, HAS_TEMPERATURE, True, SEGMENTS, STEP,
-        )  # fmt: skip
-    elif SEGMENTS == 1:
+    if IS_SINGLE:
         b_raw, b_x = load_scores(
             scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
@@ -118,7 +106,6 @@ def cross_entropy(
         largest, frame, top, others, others_low = statistics_of_blocks(
             scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, ROWS, BLOCK
         )
-        b_weights = b_x
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
     # 1 − p of the largest class.
@@ -130,8 +117,7 @@ def cross_entropy(
         z = log_partition(largest, top + others, log_total, log_total_low)
         pull = 2.0 * z_loss * z * row_weight
     if not IS_SPREAD:
-        m_here = m_read & (label >= begin) & (label < end)
-        raw_label = tl.load(scores + o_scores + label, mask=m_here, other=float("-inf")).to(tl.float32)
+        raw_label = tl.load(scores + o_scores + label, mask=m_read, other=float("-inf")).to(tl.float32)
         x_label = activate(raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
         loss = loss_of_label(x_label, largest, total, log_total, log_total_low)
         # Of the other classes, row weight·T·p + pull·p.
@@ -147,24 +133,34 @@ def cross_entropy(
 
     b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
-    if (IS_SPREAD or HAS_GRADIENT) and STEP >= LAST:
+    if IS_SPREAD or HAS_GRADIENT:
         # Every thread has read the label's score before the first gradient may overwrite it.
         tl.debug_barrier()
-        blocks = tl.cdiv(K, BLOCK) if SEGMENTS == 0 else 1
+        blocks = tl.cdiv(K, BLOCK)
         for i in range(blocks):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
-            if SEGMENTS == 0:
+            if not IS_SINGLE:
                 b_raw, b_x = load_scores(
-                    scores, o_scores, m_read, o_classes, end, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                    scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
                 )
-                if HAS_GRADIENT:
-                    b_weights = weights_of(b_x, largest, frame)
+            if HAS_GRADIENT and not IS_SINGLE:
+                b_weights = weights_of(b_x, largest, frame)
             if IS_SPREAD:
                 b_y = target_tile(
-                    targets, weight, o_targets, m_read, o_classes, K, label, keep, even,
-                    IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT,
-                )  # fmt: skip
+                    targets,
+                    weight,
+                    o_targets,
+                    m_read,
+                    o_classes,
+                    K,
+                    label,
+                    keep,
+                    even,
+                    IS_SOFT,
+                    HAS_SMOOTHING,
+                    HAS_WEIGHT,
+                )
                 b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
             if HAS_GRADIENT:
                 if IS_SPREAD:
@@ -175,17 +171,14 @@ def cross_entropy(
                 b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
                 if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
                     b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
-                store_tile(gradient, o_gradient, m_rows, o_classes, end, b_gradient)
+                store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
         if HAS_GRADIENT and not IS_SPREAD:
             # After every thread's own stores, one of which was of the label.
             tl.debug_barrier()
-            tl.store(gradient + o_gradient + label, own.to(gradient.dtype.element_ty), mask=m_here)
+            tl.store(gradient + o_gradient + label, own.to(gradient.dtype.element_ty), mask=m_read)
     if IS_SPREAD:
         spread, lost = sum_of_row(b_sum, b_lost)
         loss = loss + (spread + lost)
     if HAS_Z_LOSS:
         loss = tl.fma(z_loss * z, z, loss)
-    if STEP >= LAST:
-        # Of a shared row by the program that has the label; it alone may read it before it is overwritten.
-        m_mine = m_rows & (label >= begin) & (label < end)
-        tl.store(losses + i_rows, tl.where(m_counted, row_weight * loss, 0.0), mask=m_mine)
+    tl.store(losses + i_rows, tl.where(m_counted, row_weight * loss, 0.0), mask=m_rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lastlayer.kernels.triton.launch import launch_for, run
+from lastlayer.kernels.triton.launch import launch_for
 from lastlayer.kernels.triton.serves import check, check_rows
 from lastlayer.kernels.triton.softmax import softmax_forward
 from lastlayer.kernels.triton.tsallis import tsallis_forward
@@ -47,10 +47,9 @@ def evaluate(
     # A kernel runs on the current device, which need not be the scores'.
     with torch.cuda.device_of(scores):
         if mapping == "softmax":
-            launch = launch_for(rows, classes, "few", is_shared=True)
-            run(softmax_forward, launch, arguments, rows, classes, QUANTITY=quantity)
+            launch = launch_for(rows, classes, "few")
+            softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
         else:
             launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")
-            values = {"QUANTITY": quantity, "IS_SQUARE": mapping == "entmax", "IS_SINGLE": launch.segments == 1}
-            tsallis_forward[launch.grid](*arguments, **values, **launch.sizes)
+            tsallis_forward[launch.grid](*arguments, QUANTITY=quantity, IS_SQUARE=mapping == "entmax", **launch.sizes)
     return result

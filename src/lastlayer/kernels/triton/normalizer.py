@@ -94,9 +94,8 @@ def of_any(largest):
 
 
 @triton.jit
-def finish(b_sum, b_lost, b_ties, largest, frame):
-    """The weight of the maximum, and the others' as a pair: all but one of the classes at the maximum belong to them."""
-    top = weight_of(largest, largest, frame)
+def finish(b_sum, b_lost, b_ties, largest, top):
+    """The weight of the maximum, and the others' as a pair: all but one of the classes that weigh as much belong to them."""
     others, others_low = sum_of_row(b_sum, b_lost)
     ties = tl.sum(b_ties, axis=1) - 1
     others, lost = two_sum(others, ties.to(tl.float32) * top)
@@ -119,10 +118,11 @@ def statistics_of_tile(b_x, IS_APART: tl.constexpr):
     frame = frame_of(tl.where(is_far(largest), 0.0, largest))
     b_weights = weights_of(b_x, largest, frame)
     if IS_APART:
-        b_top = b_x == largest[:, None]
-        # Written so that a NaN is among the others.
+        top = weight_of(largest, largest, frame)
+        # By weights, so that scores need no registers beside them. A NaN is among the others.
+        b_top = b_weights == top[:, None]
         b_others = tl.where(b_top, 0.0, b_weights)
-        top, others, others_low = finish(b_others, tl.zeros_like(b_others), b_top.to(tl.int32), largest, frame)
+        top, others, others_low = finish(b_others, tl.zeros_like(b_others), b_top.to(tl.int32), largest, top)
     else:
         top, others, others_low = finish_together(b_weights, tl.zeros_like(b_weights), largest)
     return largest, frame, top, others, others_low, b_weights
@@ -194,7 +194,8 @@ def statistics_of_blocks(
                 b_ties += b_top.to(tl.int32)
             b_sum, b_lost = accumulate(b_sum, b_lost, folded(b_terms, ROWS, BLOCK))
     if IS_APART:
-        top, others, others_low = finish(b_sum, b_lost, b_ties, largest, frame)
+        top = weight_of(largest, largest, frame)
+        top, others, others_low = finish(b_sum, b_lost, b_ties, largest, top)
     else:
         top, others, others_low = finish_together(b_sum, b_lost, largest)
     return largest, frame, top, others, others_low

@@ -8,8 +8,7 @@ import triton.language as tl
 from lastlayer.kernels.triton.elementary import log1p_pair
 from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weights_of
 from lastlayer.kernels.triton.pairs import divide, two_sum
-from lastlayer.kernels.triton.segments import LAST, place_of_rows, statistics_of_segment
-from lastlayer.kernels.triton.tiles import load_scores, store_tile
+from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
 
 
 @triton.jit
@@ -48,16 +47,6 @@ def times_pair(b_weights, factor, factor_low):
 
 
 @triton.jit
-def quantity_of_tile(b_x, b_weights, largest, log_total, inverse, inverse_low, QUANTITY: tl.constexpr):
-    """Probabilities or their logarithms."""
-    if QUANTITY == "probabilities":
-        return times_pair(b_weights, inverse, inverse_low)
-    else:
-        # Both parts are ≤ 0, so nothing cancels.
-        return below_maximum(b_x, largest[:, None]) - log_total[:, None]
-
-
-@triton.jit
 def softmax_forward(
     scores,
     out,
@@ -65,49 +54,41 @@ def softmax_forward(
     K,
     stride_scores,
     stride_out,
-    words,
-    segments,
-    width,
     QUANTITY: tl.constexpr,
+    IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    SEGMENTS: tl.constexpr,
-    STEP: tl.constexpr,
 ):
-    """A quantity of every row. What is one block or is shared is read once; a row of many blocks twice, the second time from its end."""
-    IS_APART: tl.constexpr = QUANTITY != "probabilities"
-    i_rows, m_rows, row, segment, begin, end = place_of_rows(segments, width, N, K, ROWS, SEGMENTS)
+    """A quantity of every row. A row of one block is read once; a longer one twice, the second time from its end."""
+    i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
-    o_block = begin + tl.arange(0, BLOCK)
-    b_x = tl.zeros([ROWS, BLOCK], tl.float32)
-    if SEGMENTS > 1:
-        largest, frame, top, others, others_low, _, b_x, b_weights = statistics_of_segment(
-            scores, o_scores, m_rows, o_block, end, 1.0, 1.0, words, row, segment, segments,
-            False, False, IS_APART, SEGMENTS, STEP,
-        )  # fmt: skip
-    elif SEGMENTS == 1:
+    o_block = tl.arange(0, BLOCK)
+    IS_APART: tl.constexpr = QUANTITY != "probabilities"
+    if IS_SINGLE:
         _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
         largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART)
     else:
         largest, frame, top, others, others_low = statistics_of_blocks(
             scores, o_scores, m_rows, K, 1.0, 1.0, False, False, IS_APART, ROWS, BLOCK
         )
-        b_weights = b_x
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
-    if STEP >= LAST:
-        if QUANTITY == "log_partition":
-            z = log_partition(largest, top + others, log_total, log_total_low)
-            tl.store(out + o_out, z.to(out.dtype.element_ty), mask=m_rows & (begin + 0 * i_rows == 0))
-        elif SEGMENTS > 0:
-            b_out = quantity_of_tile(b_x, b_weights, largest, log_total, inverse, inverse_low, QUANTITY)
-            store_tile(out, o_out, m_rows, o_block, end, b_out)
-        else:
-            blocks = tl.cdiv(K, BLOCK)
-            for i in range(blocks):
-                # From the end: what was read last is still in the cache.
-                o_classes = (blocks - 1 - i) * BLOCK + o_block
+    if QUANTITY == "log_partition":
+        z = log_partition(largest, top + others, log_total, log_total_low)
+        tl.store(out + o_out, z.to(out.dtype.element_ty), mask=m_rows)
+    else:
+        blocks = tl.cdiv(K, BLOCK)
+        for i in range(blocks):
+            # From the end: what was read last is still in the cache.
+            o_classes = (blocks - 1 - i) * BLOCK + o_block
+            if not IS_SINGLE or QUANTITY == "log_probabilities":
+                # Read again where weights and scores together are too much for the registers.
                 _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
-                b_weights = weights_of(b_x, largest, frame)
-                b_out = quantity_of_tile(b_x, b_weights, largest, log_total, inverse, inverse_low, QUANTITY)
-                store_tile(out, o_out, m_rows, o_classes, K, b_out)
+            if QUANTITY == "probabilities":
+                if not IS_SINGLE:
+                    b_weights = weights_of(b_x, largest, frame)
+                b_out = times_pair(b_weights, inverse, inverse_low)
+            else:
+                # Both parts are ≤ 0, so nothing cancels.
+                b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
+            store_tile(out, o_out, m_rows, o_classes, K, b_out)
