@@ -47,7 +47,7 @@ def evaluate(
     # A kernel runs on the current device, which need not be the scores'.
     with torch.cuda.device_of(scores):
         if mapping == "softmax":
-            launch = launch_for(rows, classes, "few")
+            launch = launch_for(rows, classes, "some" if quantity == "log_probabilities" else "few")
             softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
         else:
             launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")

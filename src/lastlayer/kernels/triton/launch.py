@@ -30,7 +30,8 @@ class Rule(NamedTuple):
 
 
 RULES = {
-    "few": Rule(32768, 32, 16384, 16, 64),
+    "few": Rule(32768, 32, 8192, 16, 64),
+    "some": Rule(8192, 32, 8192, 16, 80),
     "more": Rule(8192, 16, 4096, 16, None),
     "many": Rule(4096, 8, 4096, 8, None),
 }
@@ -44,7 +45,7 @@ class Launch(NamedTuple):
 
 
 def launch_for(rows: int, classes: int, registers: str) -> Launch:
-    """The launch for `rows` rows of `classes` classes of a kernel that needs "few", "more" or "many" registers."""
+    """The launch for `rows` rows of `classes` classes of a kernel that needs "few", "some", "more" or "many" registers."""
     rule = RULES[registers]
     width, height, per_thread = 1 << (classes - 1).bit_length(), 1, rule.per_thread
     is_single = width <= rule.single

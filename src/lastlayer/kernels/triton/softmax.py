@@ -81,8 +81,7 @@ def softmax_forward(
         for i in range(blocks):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
-            if not IS_SINGLE or QUANTITY == "log_probabilities":
-                # Read again where weights and scores together are too much for the registers.
+            if not IS_SINGLE:
                 _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
             if QUANTITY == "probabilities":
                 if not IS_SINGLE:
