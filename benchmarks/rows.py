@@ -82,7 +82,7 @@ def milliseconds(found: dict[str, Call], rounds: int) -> dict[str, list[float]]:
         for who, call in found.items():
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             # What runs before it hides what it takes to begin.
-            torch.cuda._sleep(200_000)
+            torch.cuda._sleep(2_000_000)
             begin.record()
             call()
             end.record()

@@ -35,7 +35,7 @@ def head(rows: int, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
 def test_nothing_waits_for_the_device(name, no_waiting):
     x = torch.randn(50, 1000, device="cuda")
     labels = torch.arange(50, device="cuda")
-    for function in (ll.probabilities, ll.log_probabilities, ll.log_partition):
+    for function in (ll.probabilities, ll.log_probabilities):
         function(x, mapping=name)
     options = {"weight": torch.ones(1000, device="cuda"), "label_smoothing": 0.1, "z_loss": 0.01, "softcap": 5.0}
     for reduction in ("mean", "sum", "none", "parts"):

@@ -180,7 +180,7 @@ class ProbabilityMapping:
     study_note: str = ""
 
     def __post_init__(self) -> None:
-        unknown = self.laws - LAWS.keys()
+        unknown = self.laws.difference(LAWS)
         if unknown:
             raise ValueError(f"{self.name} declares unknown laws {sorted(unknown)}; known are {sorted(LAWS)}.")
         known = {parameter.name: parameter for parameter in self.parameters}

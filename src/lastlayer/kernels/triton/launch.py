@@ -31,7 +31,7 @@ class Rule(NamedTuple):
 
 RULES = {
     "few": Rule(32768, 32, 8192, 16, 64),
-    "some": Rule(8192, 32, 8192, 16, 80),
+    "some": Rule(16384, 32, 8192, 16, 80),
     "more": Rule(8192, 16, 4096, 16, None),
     "many": Rule(4096, 8, 4096, 8, None),
 }
