@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import lastlayer as ll
-from lastlayer.benchmark import Record, figure, linear
+from lastlayer.benchmark import Record, device_rows, figure, linear
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.comparison.markdown import page, table
@@ -46,6 +46,8 @@ def benchmarks(root: Path) -> dict[Path, str]:
     }
     heads = [root / "benchmarks" / "results" / f"linear-{device}.json" for device in ("cpu", "cuda")]
     sections = [linear.section(json.loads(path.read_text(encoding="utf-8"))) for path in heads if path.exists()]
+    rows = [root / "benchmarks" / "results" / f"rows-cuda-{dtype}.json" for dtype in ("float32", "bfloat16")]
+    sections += [device_rows.section(json.loads(path.read_text(encoding="utf-8"))) for path in rows if path.exists()]
     files = {root / "docs" / "benchmarks.md": "\n".join([benchmark_page(records), *sections])}
     for name, record in records.items():
         path = root / "docs" / figure_name(name)

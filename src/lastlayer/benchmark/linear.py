@@ -14,7 +14,7 @@ def section(record: dict[str, Any]) -> str:
         "",
         f"Recorded {facts['date']} with torch {facts['versions']['torch']}, {facts['threads']} threads, by "
         "`python benchmarks/linear.py`. Time over the three matrix products that any method must do, whole and into "
-        "buffers that lie ready, in the same run; peak memory above inputs, weights and returned gradients, in a fresh process; "
+        f"buffers that lie ready, in the same run; peak memory above inputs, weights and returned gradients{_fresh(facts)}; "
         "largest errors of the gradients relative to their largest entry, against float64.",
     ]
     for row in record["rows"]:
@@ -24,11 +24,19 @@ def section(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _fresh(facts: dict[str, Any]) -> str:
+    return ", in a fresh process" if facts["device"] == "cpu" else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
+
+
 def _table(row: dict[str, Any]) -> list[str]:
     rows, features, classes = row["shape"]
     base = row["seconds"]["products"]["median"]
     lines = [
-        f"**N = {rows}, D = {features}, K = {classes}, {row['dtype']}** (products: {base:.2f} s)",
+        f"**N = {rows}, D = {features}, K = {classes}, {row['dtype']}** (products: {_duration(base)})",
         "",
         "| | time ÷ products | MiB above gradients | error of input's, weight's gradient |",
         "|---|---|---|---|",
