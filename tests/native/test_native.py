@@ -291,7 +291,7 @@ def test_loss_kernels_refuse_buffers_that_do_not_fit(change):
     given = {
         "scores": np.ones((2, 3), F), "labels": np.zeros(2, LABEL), "soft": None, "soft32": None, "losses": np.zeros(2), "gradient": np.zeros((2, 3), F),
         "class_weight": None, "row_weight": None, "ignore_index": -100, "label_smoothing": 0.0, "z_loss": 0.0,
-        "temperature": 1.0, "softcap": 0.0, "is_mean": True, "mapping": 0,
+        "temperature": 1.0, "softcap": 0.0, "gradient_scale": None, "mapping": 0,
     }  # fmt: skip
     kernels.loss(**given)
     with pytest.raises(TypeError):

@@ -196,15 +196,17 @@ def native_loss(
     options: LossOptions,
     with_gradient: bool,
     out: Array | None = None,
+    gradient_scale: float = 1.0,
 ) -> tuple[Any, Array | None]:
-    """The loss, reduced, and its gradient, in one pass."""
+    """The loss, reduced, and its gradient, in one pass; that of another loss than a mean may be scaled."""
     rows = scores if _is_by_columns(scores) else _rows(scores)
     gradient = _target(out, scores, rows, scores.shape) if with_gradient else None
     is_single = is_soft and targets.dtype == np.float32
     soft = _rows(np.asarray(targets, dtype=np.float32 if is_single else np.float64)) if is_soft else None
     labels = None if is_soft else _flat(targets, np.int64)
     place = None if gradient is None else gradient.reshape(rows.shape)
-    return _loss(rows, labels, soft, place, options, _mapping(mapping, scores), scores.shape[:-1]), gradient
+    known, shape = _mapping(mapping, scores), scores.shape[:-1]
+    return _loss(rows, labels, soft, place, options, known, shape, gradient_scale), gradient
 
 
 def _loss(
@@ -215,6 +217,7 @@ def _loss(
     options: LossOptions,
     mapping: tuple[Any, ...],
     shape: tuple[int, ...],
+    gradient_scale: float = 1.0,
 ) -> Any:
     """The loss of contiguous rows, reduced; its gradient is written."""
     losses = np.empty(len(rows))
@@ -233,7 +236,7 @@ def _loss(
         options.z_loss,
         options.activation.temperature,
         options.activation.softcap or 0.0,
-        options.reduction == "mean",
+        None if options.reduction == "mean" else gradient_scale,
         *mapping,
         is_bfloat16=rows.dtype == np.uint16,
     )

@@ -28,7 +28,7 @@ def loss(
     z_loss: float,
     temperature: float,
     softcap: float,
-    is_mean: bool,
+    gradient_scale: float | None,
     mapping: int,
     parameter: float = 0.0,
     row_parameters: Any | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lastlayer.dispatch import EXTENSION, NATIVE, Request
+from lastlayer.dispatch.native import native_loss
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
@@ -45,11 +46,11 @@ def loss(
     options: LossOptions,
     with_gradient: bool,
     out: torch.Tensor | None = None,
+    gradient_scale: float = 1.0,
 ) -> tuple[Any, torch.Tensor | None]:
-    """The loss, reduced, and its gradient, in `out` where its memory allows."""
-    assert NATIVE is not None
+    """The loss, reduced, and its gradient, in `out` where its memory allows; that of another loss than a mean may be scaled."""
     goal = targets.detach()
-    value, gradient = NATIVE.loss(
+    value, gradient = native_loss(
         _with_arrays(mapping),
         _array(scores),
         (goal if goal.dtype == torch.float64 else goal.float()).numpy() if is_soft else goal.numpy(),
@@ -57,6 +58,7 @@ def loss(
         replace(options, weight=_weights(options.weight), sample_weight=_weights(options.sample_weight)),
         with_gradient,
         None if out is None else _array(out),
+        gradient_scale,
     )
     tensors = tuple(map(torch.from_numpy, value)) if isinstance(value, tuple) else torch.from_numpy(value)
     return tensors, None if gradient is None else _result(gradient, scores, out)

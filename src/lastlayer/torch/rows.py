@@ -46,10 +46,18 @@ def loss_rows(
     options: LossOptions,
     with_gradient: bool,
     out: torch.Tensor | None = None,
+    gradient_scale: float = 1.0,
 ) -> tuple[Any, torch.Tensor | None]:
-    """The loss, reduced, and its gradient where asked for, without gradient tracking; `out` may be the scores."""
+    """The loss, reduced, and its gradient where asked for, without gradient tracking; `out` may be the scores.
+
+    The gradient of another loss than a mean may be scaled.
+    """
     if cpu.serves(mapping, scores):
-        return cpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out)
+        return cpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out, gradient_scale)
     if gpu.serves(mapping, scores, "loss"):
-        return gpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out)
-    return portable_loss(mapping, scores.detach(), targets.detach(), is_soft, options, with_gradient)
+        value, gradient = gpu.loss(mapping, scores, targets, is_soft, options, with_gradient, out)
+    else:
+        value, gradient = portable_loss(mapping, scores.detach(), targets.detach(), is_soft, options, with_gradient)
+    if gradient is not None and gradient_scale != 1.0:
+        gradient = gradient * gradient_scale
+    return value, gradient

@@ -70,7 +70,7 @@ struct Loss {
   double label_smoothing;
   double z_loss;
   double total_class_weight;  // the sum of class_weight, K without one
-  double gradient_scale;      // 1, or one over the denominator of a mean
+  double gradient_scale;      // of the gradient alone: one over the denominator of a mean
 
   // The same of the rows from `first` on, whose scores lie elsewhere, and their gradient with them.
   Loss of_strip(int64_t first, void* strip) const {

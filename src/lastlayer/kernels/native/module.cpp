@@ -124,8 +124,8 @@ nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64
                const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
                const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
                const std::optional<Flat<const double>>& class_weight, const std::optional<Flat<const double>>& row_weight,
-               int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap, bool is_mean,
-               int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
+               int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap,
+               std::optional<double> gradient_scale, int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
   const size_t rows = scores.shape(0), classes = scores.shape(1);
   const auto is_like_scores = [&](const auto& matrix) {
     return !matrix || (matrix->shape(0) == rows && matrix->shape(1) == classes);
@@ -158,11 +158,12 @@ nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64
                label_smoothing,
                z_loss,
                double(classes),
-               1.0};
+               gradient_scale.value_or(1.0)};
   const InstructionSet& kernels = instruction_set();
   if (request.class_weight) request.total_class_weight = kernels.sum(request.class_weight, int64_t(classes));
   const double weight = denominator(request, int64_t(rows));
-  if (is_mean && weight > 0.0) request.gradient_scale = 1.0 / weight;
+  // Of the mean.
+  if (!gradient_scale && weight > 0.0) request.gradient_scale = 1.0 / weight;
   if (is_by_columns) {
     over_strips(scores.data(), gradient ? gradient->data() : nullptr, int64_t(rows), int64_t(classes),
                 [&](int64_t first, int64_t count, T* strip, double* workspace) {
@@ -185,7 +186,7 @@ void define(nb::module_& m) {
   m.def("loss", &loss<T>, "scores"_a.noconvert(), "labels"_a.noconvert().none(), "soft"_a.noconvert().none(),
         "soft32"_a.noconvert().none(), "losses"_a.noconvert(), "gradient"_a.noconvert().none(),
         "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(), "ignore_index"_a, "label_smoothing"_a,
-        "z_loss"_a, "temperature"_a, "softcap"_a, "is_mean"_a, "mapping"_a, "parameter"_a = 0.0,
+        "z_loss"_a, "temperature"_a, "softcap"_a, "gradient_scale"_a.none(), "mapping"_a, "parameter"_a = 0.0,
         "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
   if constexpr (sizeof(T) >= 4) {
     m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());

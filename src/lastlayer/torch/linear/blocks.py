@@ -179,33 +179,48 @@ def loss_of_blocks(
 ) -> tuple[Tensor, Tensor, Tensor, Gradients]:
     """Losses (N,), their parts of the mean's denominator (N,), and gradients, which times a scale are those of the reduction.
 
-    On CUDA, where a later pass over the gradients costs as much as a tenth of a product, the scale is in them already: rows
-    weigh what they count in the mean, or in float16, where that is too little for a number, gradients are scaled as they are
-    rounded.
+    A pass over the gradients that only scales them takes time, so that where it can the scale of a mean is in the slopes.
     """
     rows = rows_that_count(targets, is_soft, options)
     counts = row_denominators(targets, is_soft, options)
     scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
-    is_scaled = options.reduction == "mean" and gpu.is_device(input)
-    by_rows = is_scaled and input.dtype != torch.float16
+    place = place_of_scale(input) if options.reduction == "mean" else None
+    by_kernel = float(scale) if place == "kernel" else 1.0
     dtype = torch.promote_types(input.dtype, torch.float32)
     losses = input.new_zeros(input.shape[0], dtype=dtype)
-    sums = Accumulator(input, weight, bias, wanted, height, rows, scale if is_scaled and not by_rows else None)
+    sums = Accumulator(input, weight, bias, wanted, height, rows, scale if place == "sums" else None)
     weights = options.sample_weight
-    if by_rows:
+    if place == "rows":
         weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale
     for block in scores_of_blocks(input, weight, bias, height, rows, sums.tail):
         part = replace(options, reduction="none", sample_weight=None if weights is None else weights[block.place])
         values, slopes = loss_rows(
-            of_rows(mapping, block.place), block.scores, targets[block.place], is_soft, part, any(wanted), block.scores
+            of_rows(mapping, block.place),
+            block.scores,
+            targets[block.place],
+            is_soft,
+            part,
+            any(wanted),
+            block.scores,
+            by_kernel,
         )
         losses[block.place] = values
         if slopes is not None:
             sums.add(block, slopes)
     gradients = sums.finish()
-    if by_rows:
+    if place == "rows":
         counts = counts * scale
-    return losses, counts, torch.ones_like(scale) if is_scaled else scale, gradients
+    return losses, counts, scale if place is None else torch.ones_like(scale), gradients
+
+
+def place_of_scale(input: Tensor) -> str | None:
+    """Where a mean's scale goes into the gradients: into what the kernel writes; on CUDA, where the host does not know it, into the
+    rows' weights; of float16, in which it is too little for a number, into the sums, or else what backward multiplies by.
+    """
+    is_small = input.dtype == torch.float16
+    if gpu.is_device(input):
+        return "sums" if is_small else "rows"
+    return "kernel" if input.device.type == "cpu" and not is_small else None
 
 
 def of_rows(mapping: ProbabilityMapping, place: slice | Tensor) -> ProbabilityMapping:
