@@ -19,6 +19,8 @@ class Framework:
     is_eager: Callable[[Array], bool]
     #: eager array → a NumPy view of it, whose small questions take a fraction of the time; None where there is none.
     on_host: Callable[[Array], Any]
+    #: What `loss_quickly` of the kernels is for NumPy arrays, with derivatives.
+    loss_quickly: Callable[..., Any]
 
 
 #: Frameworks by the name of their module.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.activation import Activation
-from lastlayer.dispatch import Request, implementation_for, loss_quickly
+from lastlayer.dispatch import Request, framework_of, implementation_for, loss_quickly
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_out, is_eager, prepare, write
 from lastlayer.functions.targets import prepare_row_weights, prepare_targets, prepare_weight
@@ -136,8 +136,10 @@ def _loss(
     with_gradient: bool,
     out: Array | None,
 ) -> tuple[Any, Any]:
-    if axis == -1 and on_domain in ("raise", "nan") and isinstance(mapping, (str, ProbabilityMapping)):
+    if axis in (-1, 1) and on_domain in ("raise", "nan") and isinstance(mapping, (str, ProbabilityMapping)):
         quick = loss_quickly(mapping, scores, targets, options, on_domain, with_gradient, out)
+        if quick is None and out is None and (framework := framework_of(scores)) is not None:
+            quick = framework.loss_quickly(mapping, scores, targets, options, on_domain, with_gradient)
         if quick is not None:
             return quick
     record = resolve_mapping(mapping)

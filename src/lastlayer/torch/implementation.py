@@ -11,6 +11,7 @@ from lastlayer.dispatch import Framework, Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.operators import flatten, has_tangent, quantity_of_rows, reduced_loss
+from lastlayer.torch.quick import loss_quickly
 from lastlayer.torch.records import key_of, row_parameter
 from lastlayer.torch.rows import evaluate_rows, is_plain, loss_rows
 
@@ -67,7 +68,7 @@ def _on_host(array: torch.Tensor) -> Any:
     return array.detach().numpy() if torch._C._functorch.peek_interpreter_stack() is None else None
 
 
-FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager, on_host=_on_host)
+FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager, on_host=_on_host, loss_quickly=loss_quickly)
 
 TORCH = Implementation(
     name="torch",

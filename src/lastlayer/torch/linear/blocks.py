@@ -12,7 +12,7 @@ from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch import cpu, gpu
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes
-from lastlayer.torch.linear.weight_sums import PlanesSum, weight_sum
+from lastlayer.torch.linear.weight_sums import PlanesSum, sum_dtype, weight_sum
 from lastlayer.torch.memory import new_tensor
 from lastlayer.torch.reduction import inverse, row_denominators
 from lastlayer.torch.rows import loss_rows
@@ -119,9 +119,10 @@ class Accumulator:
         self.bias = weight.new_zeros(
             weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)
         )
+        self._dtype = sum_dtype(weight, input.shape[0], height)
         self._sum = None
         if wanted.weight:
-            self._sum = weight_sum(weight, input if rows is None else input[rows], height, scale)
+            self._sum = weight_sum(weight, input, rows, height, scale)
 
     @property
     def tail(self) -> Tensor | None:
@@ -144,7 +145,7 @@ class Accumulator:
         """The gradients; zero where no row counted."""
         scaled = [self.input, self.bias]
         if self._sum is None:
-            weight = self._weight.new_empty(0)
+            weight = self._weight.new_empty(0, dtype=self._dtype)
         else:
             self._sum.finish()
             weight = self._sum.gradient

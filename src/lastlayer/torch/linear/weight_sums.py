@@ -33,19 +33,20 @@ class WeightSum(Protocol):
         """No block comes after."""
 
 
-def weight_sum(weight: Tensor, input: Tensor, height: int, scale: Tensor | None) -> WeightSum:
-    """The sum for these weights, the inputs of all rows that count, and blocks of `height` of them.
+def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int, scale: Tensor | None) -> WeightSum:
+    """The sum for these weights and the inputs of all rows, of which only `rows` may count, in blocks of `height`.
 
-    `scale` multiplies the gradient before it is rounded, where `rounds_last` says so.
+    `scale` multiplies a float32 sum of planes before it is rounded.
     """
-    rows = input.shape[0]
     if not gpu.sums_in_planes(weight):
-        is_apart = sum_dtype(weight, rows, height) != weight.dtype
+        is_apart = sum_dtype(weight, input.shape[0], height) != weight.dtype
         return FloatSum(weight) if is_apart else PlainSum(weight)
-    start = tail_start(rows, height, *weight.shape)
-    if rows <= height:
+    counted = input if rows is None else input[rows]
+    count = counted.shape[0]
+    start = tail_start(count, height, *weight.shape)
+    if count <= height:
         return PlainSum(weight)
-    return PlanesSum(weight, -(-rows // height), scale) if start is None else WholeSum(weight, input, height, start)
+    return PlanesSum(weight, -(-count // height), scale) if start is None else WholeSum(weight, counted, height, start)
 
 
 def sum_dtype(weight: Tensor, rows: int, height: int) -> torch.dtype:

@@ -2,7 +2,7 @@
 
 from lastlayer.torch.operators.arguments import LOSS_SCHEMA, flatten, unflatten
 from lastlayer.torch.operators.evaluate import quantity_of_rows
-from lastlayer.torch.operators.loss import reduced_loss
+from lastlayer.torch.operators.loss import product_of_loss, reduced_loss
 from lastlayer.torch.operators.transforms import has_tangent
 
-__all__ = ["LOSS_SCHEMA", "flatten", "has_tangent", "quantity_of_rows", "reduced_loss", "unflatten"]
+__all__ = ["LOSS_SCHEMA", "flatten", "has_tangent", "product_of_loss", "quantity_of_rows", "reduced_loss", "unflatten"]

@@ -76,7 +76,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tenso
 def _backward(ctx: Any, upstream: Tensor | None, *nothing: Any) -> tuple[Any, ...]:
     if upstream is None:
         return (None,) * (COUNT + 2)
-    return _product(upstream, *ctx.saved_tensors, *ctx.rest), *[None] * (COUNT + 1)
+    return product_of_loss(upstream, *ctx.saved_tensors, *ctx.rest), *[None] * (COUNT + 1)
 
 
 def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -101,4 +101,4 @@ def _second(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
 
 
 reduced_loss = differentiable(loss, _keep, _backward, one_by_one, _loss)
-_product = differentiable(loss_backward, _keep_product, _second, one_by_one, _times_upstream)
+product_of_loss = differentiable(loss_backward, _keep_product, _second, one_by_one, _times_upstream)
