@@ -12,7 +12,7 @@ import lastlayer as ll
 from lastlayer.losses import LossOptions
 from lastlayer.torch import LinearLoss, linear_loss
 from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
-from lastlayer.torch.linear.plan import SLAB
+from lastlayer.torch.linear.plan import SLAB, WHOLE_SLAB, padded_classes, tail_start
 
 ROWS, FEATURES, CLASSES = 37, 8, 50
 OPTIONS = {
@@ -225,6 +225,41 @@ def test_scores_by_slabs_of_classes(dtype, has_bias):
     truth = with_gradients(whole, [x.double() for x in tensors], labels)
     for got, expected in zip(with_gradients(ours, tensors, labels), truth, strict=True):
         assert distance(got, expected) <= 100 * torch.finfo(dtype).eps
+
+
+def test_plan_on_cuda_counts_what_half_types_take():
+    """One product where the gradient's memory takes the last rows' scores; else blocks, and a plane beside the gradient."""
+    told = {"dtype": torch.bfloat16, "device": "cuda"}
+    whole = linear_loss.plan(8192, 4096, 151936, **told)
+    gradients = (8192 + 151936) * 4096 * 2
+    assert (whole.blocks, whole.gradient_bytes) == (2, gradients)
+    assert whole.workspace_bytes + WHOLE_SLAB <= 2 * 2**30
+    assert tail_start(8192, whole.block_rows, 151936, 4096) is not None
+    many = linear_loss.plan(40_000, 4096, 151936, **told)
+    assert many.blocks > 2
+    assert many.gradient_bytes == (40_000 + 2 * 151936) * 4096 * 2
+    assert linear_loss.plan(4096, 2048, 32000, **told).blocks == 1
+    little = linear_loss.plan(8192, 4096, 151936, max_memory=2**28, **told)
+    assert 2**26 / 2 < little.workspace_bytes <= 2**26
+    wide = linear_loss.plan(8192, 4096, 151936, device="cuda")
+    assert wide.gradient_bytes == 2 * gradients
+
+
+@pytest.mark.parametrize(("classes", "features"), [(151936, 4096), (50257, 768), (1001, 64), (3, 5)])
+def test_scores_fit_into_the_gradient_only_where_their_columns_find_room(classes, features):
+    stride = padded_classes(classes)
+    assert stride % 64 == 0 <= stride - classes < 64
+    for height in (1, 64, 5000):
+        for tail in (0, 1, 40, 400, 4000):
+            start = tail_start(height + tail, height, classes, features)
+            if start is None:
+                continue
+            assert 0 < tail <= height
+            assert start % 8 == 0
+            assert start + tail * stride <= classes * features
+            free = start // features
+            assert free >= classes - free
+    assert tail_start(100, 100, classes, features) is None
 
 
 def test_plan_says_what_is_done():

@@ -105,6 +105,8 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     monkeypatch.setattr(sys.modules["lastlayer.torch.linear.loss"], "block_rows", lambda *told: height)
     generator = torch.Generator().manual_seed(2)
     tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
+    # A weight whose columns are contiguous, of which no gradient may take the layout.
+    tensors[1] = tensors[1].T.contiguous().T
     labels = torch.arange(rows) % 300
     wide = [t.double().requires_grad_() for t in tensors]
     here = [t.to(DEVICE).requires_grad_() for t in tensors]

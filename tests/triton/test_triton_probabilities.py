@@ -119,6 +119,17 @@ def test_arbitrary_precision(mapping, blocks_of_sixteen):
         assert truth.error(evaluate(x, "log_probabilities", mapping), logs) <= BOUND, kind
 
 
+@pytest.mark.parametrize("mapping", ["sparsemax", "entmax"])
+@pytest.mark.parametrize("classes", [2, 5, 33])
+@pytest.mark.parametrize("scale", [0.05, 0.5, 8.0])
+def test_log_partitions_of_rows_whose_maximum_is_zero(mapping, classes, scale, blocks_of_sixteen):
+    """Ω* is then all that there is, and may be as small as the others' probabilities squared."""
+    x = scores(60, classes, scale)
+    x -= x.amax(1, keepdim=True)
+    got = evaluate(x, "log_partition", mapping, MAPPINGS[mapping])
+    assert truth.error(got, truth.quantity(x, "log_partition", mapping)) <= BOUND
+
+
 def test_confident_rows_keep_their_digits():
     got = evaluate(torch.tensor([[0.0, -17.0]], device=DEVICE), "log_probabilities", "softmax")
     assert truth.error(got, [[-4.1399377e-08, -17.0000000414]]) <= 1.0

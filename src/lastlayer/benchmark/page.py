@@ -37,7 +37,7 @@ def page(records: Mapping[str, Record]) -> str:
         + ", ".join(f"`benchmarks/results/{name}.json`" for name in records)
         + " by `python docs/render.py`; `make bench` records and renders anew, `lastlayer bench` runs without recording.",
         METHOD,
-        *(part for name, record in records.items() for part in _section(name, record)),
+        *(part for name, record in records.items() for part in _section(name, record, _heading(record, records))),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -47,11 +47,18 @@ def figure_name(name: str) -> str:
     return f"benchmarks-{name}.svg"
 
 
-def _section(name: str, record: Record) -> Iterable[str]:
+def _heading(record: Record, records: Mapping[str, Record]) -> str:
+    """The dtype, and the processor where several were measured in it."""
+    dtype = record.facts["dtype"]
+    is_only = sum(other.facts["dtype"] == dtype for other in records.values()) == 1
+    return str(dtype) if is_only else f"{dtype}, {record.facts['processor']}"
+
+
+def _section(name: str, record: Record, heading: str) -> Iterable[str]:
     operations = by_operation(record.cells)
     behind = [cell for cell in record.cells if cell.is_behind]
     beside = [cell for cell in record.cells if cell.ratios]
-    yield f"## {record.facts['dtype']}"
+    yield f"## {heading}"
     yield f"{machine(record)}.\n\n{versions(record)}."
     yield f"![Our time over the fastest peer's and over the floor]({figure_name(name)})"
     yield (

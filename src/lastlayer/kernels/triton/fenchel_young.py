@@ -13,9 +13,9 @@ import triton.language as tl
 from lastlayer.kernels.triton.activation import pull_back
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
 from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
-from lastlayer.kernels.triton.threshold import base_of, complement_of_largest, find_threshold, rest_of_tile
+from lastlayer.kernels.triton.threshold import base_pair_of, complement_of_largest, find_threshold, rest_of_tile
 from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
-from lastlayer.kernels.triton.tsallis import largest_of_row, partition_terms, power_of
+from lastlayer.kernels.triton.tsallis import largest_of_row, partition_of, partition_term, power_of
 
 
 @triton.jit
@@ -105,20 +105,24 @@ def fenchel_young(
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
     b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
     b_partition = tl.zeros([ROWS, BLOCK], tl.float32)
+    b_partition_lost = tl.zeros([ROWS, BLOCK], tl.float32)
     for i in range(blocks):
         if not IS_SINGLE:
             b_raw, b_x = load_scores(
                 scores, o_scores, m_read, i * BLOCK + o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
             )
-        b_base = base_of(b_x, largest, tau, tau_low, IS_SQUARE)
-        b_p = power_of(b_base, IS_SQUARE)
+        b_base, b_low = base_pair_of(b_x, largest, tau, tau_low, IS_SQUARE)
+        b_p = power_of(b_base, b_low, IS_SQUARE)
         b_rest, b_lost, b_ties = rest_of_tile(b_x, b_p, largest, b_rest, b_lost, b_ties)
         if HAS_Z_LOSS:
-            b_partition += partition_terms(b_x, b_base, b_p, largest, IS_SQUARE)
-    rest = complement_of_largest(b_rest, b_lost, b_ties, power_of(-tau, IS_SQUARE))
+            b_terms = tl.where(b_x == largest[:, None], 0.0, partition_term(b_base, b_low, IS_SQUARE))
+            b_partition, b_partition_lost = accumulate(b_partition, b_partition_lost, b_terms)
+    rest = complement_of_largest(b_rest, b_lost, b_ties, power_of(-tau, -tau_low, IS_SQUARE))
     pull = tl.zeros_like(rest)
     if HAS_Z_LOSS:
-        z = largest + tl.sum(b_partition, axis=1)
+        largest_term = partition_term(-tau, -tau_low, IS_SQUARE)
+        others = complement_of_largest(b_partition, b_partition_lost, b_ties, largest_term)
+        z = partition_of(largest, tau, tau_low, others, IS_SQUARE)
         pull = 2.0 * z_loss * z * row_weight
 
     b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
@@ -133,8 +137,8 @@ def fenchel_young(
         b_y = target_tile(
             targets, weight, o_targets, m_read, o_classes, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, False
         )
-        b_base = base_of(b_x, largest, tau, tau_low, IS_SQUARE)
-        b_p = power_of(b_base, IS_SQUARE)
+        b_base, b_low = base_pair_of(b_x, largest, tau, tau_low, IS_SQUARE)
+        b_p = power_of(b_base, b_low, IS_SQUARE)
         b_gap = gap_of(b_x, b_p, b_y, largest, rest, total)
         b_sum, b_lost = accumulate(b_sum, b_lost, loss_terms(b_base, b_y, b_gap, IS_SQUARE))
         if HAS_GRADIENT:

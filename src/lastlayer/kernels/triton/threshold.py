@@ -20,8 +20,8 @@ LAST_STEP = tl.constexpr(2.0**-22)
 
 
 @triton.jit
-def base_of(b_x, largest, tau, tau_low, IS_SQUARE: tl.constexpr):
-    """z − τ rounded once; at the maximum −τ, infinite or not; a NaN stays."""
+def base_pair_of(b_x, largest, tau, tau_low, IS_SQUARE: tl.constexpr):
+    """z − τ as a pair, whose first part is it rounded once; at the maximum −τ, infinite or not; a NaN stays."""
     difference, lost = two_sum(b_x, -largest[:, None])
     b_top = b_x == largest[:, None]
     lost = tl.where(b_top | (tl.abs(difference) == float("inf")), 0.0, lost)
@@ -30,7 +30,16 @@ def base_of(b_x, largest, tau, tau_low, IS_SQUARE: tl.constexpr):
         difference = 0.5 * difference
         lost = 0.5 * lost
     base, base_low = two_sum(difference, -tau[:, None])
-    return tl.where(tl.abs(base) == float("inf"), base, base + (base_low + (lost - tau_low[:, None])))
+    is_infinite = tl.abs(base) == float("inf")
+    base, base_low = fast_two_sum(base, tl.where(is_infinite, 0.0, base_low + (lost - tau_low[:, None])))
+    return base, tl.where(is_infinite, 0.0, base_low)
+
+
+@triton.jit
+def base_of(b_x, largest, tau, tau_low, IS_SQUARE: tl.constexpr):
+    """z − τ rounded once."""
+    base, _ = base_pair_of(b_x, largest, tau, tau_low, IS_SQUARE)
+    return base
 
 
 @triton.jit
@@ -115,16 +124,16 @@ def find_threshold(
 
 
 @triton.jit
-def rest_of_tile(b_x, b_p, largest, b_sum, b_lost, b_ties):
-    """Adds the probabilities below the largest, and counts the classes at it."""
+def rest_of_tile(b_x, b_terms, largest, b_sum, b_lost, b_ties):
+    """Adds the terms of classes below the largest, and counts those at it."""
     b_top = b_x == largest[:, None]
-    b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(b_top, 0.0, b_p))
+    b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(b_top, 0.0, b_terms))
     return b_sum, b_lost, b_ties + b_top.to(tl.int32)
 
 
 @triton.jit
-def complement_of_largest(b_sum, b_lost, b_ties, p_largest):
-    """1 − p of the largest class as the sum of the others: it must not vanish while any other has mass."""
+def complement_of_largest(b_sum, b_lost, b_ties, largest_term):
+    """The sum of all terms but one at the largest. Of probabilities 1 − p, which must not vanish while any other has mass."""
     rest, lost = sum_of_row(b_sum, b_lost)
     ties = (tl.sum(b_ties, axis=1) - 1).to(tl.float32)
-    return tl.fma(ties, p_largest, rest) + lost
+    return tl.fma(ties, largest_term, rest) + lost

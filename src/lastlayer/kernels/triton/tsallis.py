@@ -6,10 +6,9 @@ import triton
 import triton.language as tl
 
 from lastlayer.kernels.triton.elementary import log1p_negative, logarithm
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
-from lastlayer.kernels.triton.softmax import below_maximum
+from lastlayer.kernels.triton.pairs import two_sum
 from lastlayer.kernels.triton.threshold import (
-    base_of,
+    base_pair_of,
     complement_of_largest,
     find_threshold,
     positive,
@@ -19,17 +18,35 @@ from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_t
 
 
 @triton.jit
-def power_of(b_base, IS_SQUARE: tl.constexpr):
-    """p of a base, zero below the support; a NaN stays."""
+def power_of(b_base, b_low, IS_SQUARE: tl.constexpr):
+    """p of a base and what it lost, zero below the support; a NaN stays."""
     b_base = positive(b_base)
-    return b_base * b_base if IS_SQUARE else b_base
+    return tl.fma(b_base, b_base, 2.0 * b_base * b_low) if IS_SQUARE else b_base
 
 
 @triton.jit
-def partition_terms(b_x, b_base, b_p, largest, IS_SQUARE: tl.constexpr):
-    """p (x − max − u/α) with base = 1 + (α − 1) u, whose sum is Ω*(x) − max."""
-    b_u = (b_base - 1.0) * (4.0 / 3.0 if IS_SQUARE else 0.5)
-    return tl.where(b_p > 0.0, b_p * (below_maximum(b_x, largest[:, None]) - b_u), 0.0 * b_p)
+def partition_term(b_base, b_low, IS_SQUARE: tl.constexpr):
+    """base² or, of 1.5-entmax, base³, of a base and what it lost."""
+    b_base = positive(b_base)
+    b_square = b_base * b_base
+    if IS_SQUARE:
+        return tl.fma(b_square, b_base, 3.0 * b_square * b_low)
+    else:
+        return tl.fma(b_base, b_base, 2.0 * b_base * b_low)
+
+
+@triton.jit
+def partition_of(largest, tau, tau_low, others, IS_SQUARE: tl.constexpr):
+    """Ω*: max + ½ (a² + Σ base²) or max + ⅔ (a² (3 − a) + Σ base³), a = 1 + τ, the sum without one class at the maximum.
+
+    No term is negative; and as a function of τ it is least at the threshold, so that an error of τ does not show.
+    """
+    above, above_low = two_sum(1.0, tau)
+    above += above_low + tau_low
+    if IS_SQUARE:
+        return largest + tl.div_rn(2.0 * tl.fma(above * above, 3.0 - above, others), 3.0)
+    else:
+        return largest + 0.5 * tl.fma(above, above, others)
 
 
 @triton.jit
@@ -96,25 +113,26 @@ def tsallis_forward(
         for i in range(blocks):
             if not IS_SINGLE:
                 _, b_x = load_scores(scores, o_scores, m_rows, i * BLOCK + o_block, K, 1.0, 1.0, False, False)
-            b_base = base_of(b_x, largest, tau, tau_low, IS_SQUARE)
-            b_p = power_of(b_base, IS_SQUARE)
+            b_base, b_low = base_pair_of(b_x, largest, tau, tau_low, IS_SQUARE)
             if QUANTITY == "log_partition":
-                b_terms = partition_terms(b_x, b_base, b_p, largest, IS_SQUARE)
-                b_sum, b_lost = accumulate(b_sum, b_lost, b_terms)
+                b_terms = partition_term(b_base, b_low, IS_SQUARE)
             else:
-                b_sum, b_lost, b_ties = rest_of_tile(b_x, b_p, largest, b_sum, b_lost, b_ties)
+                b_terms = power_of(b_base, b_low, IS_SQUARE)
+            b_sum, b_lost, b_ties = rest_of_tile(b_x, b_terms, largest, b_sum, b_lost, b_ties)
         if QUANTITY == "log_partition":
-            total, lost = sum_of_row(b_sum, b_lost)
-            tl.store(out + o_out, (largest + (total + lost)).to(out.dtype.element_ty), mask=m_rows)
+            others = complement_of_largest(b_sum, b_lost, b_ties, partition_term(-tau, -tau_low, IS_SQUARE))
+            z = partition_of(largest, tau, tau_low, others, IS_SQUARE)
+            tl.store(out + o_out, z.to(out.dtype.element_ty), mask=m_rows)
         else:
-            rest = complement_of_largest(b_sum, b_lost, b_ties, power_of(-tau, IS_SQUARE))
+            rest = complement_of_largest(b_sum, b_lost, b_ties, power_of(-tau, -tau_low, IS_SQUARE))
     if QUANTITY != "log_partition":
         for i in range(blocks):
             # From the end: what was read last is still in the cache.
             o_classes = (blocks - 1 - i) * BLOCK + o_block
             if not IS_SINGLE:
                 _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
-            b_out = power_of(base_of(b_x, largest, tau, tau_low, IS_SQUARE), IS_SQUARE)
+            b_base, b_low = base_pair_of(b_x, largest, tau, tau_low, IS_SQUARE)
+            b_out = power_of(b_base, b_low, IS_SQUARE)
             if QUANTITY == "log_probabilities":
                 b_out = logarithms(b_x, b_out, largest, rest)
             store_tile(out, o_out, m_rows, o_classes, K, b_out)

@@ -50,7 +50,8 @@ def linear_loss(
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         class_weight: one weight a class, (K,); what `ll.loss` calls `weight`.
         reduction: "mean", "sum", "none" (...) or "parts": (total, denominator), which add up over micro-batches.
-        max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size.
+        max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size, on CUDA of
+            512 MiB and eight fifths of it.
         sample_weight, ignore_index, label_smoothing, z_loss, temperature, softcap: as for `ll.loss`.
 
     Returns:

@@ -56,7 +56,7 @@ class LinearPlan:
     blocks: int
     #: The scores of one block: what exists above inputs and gradients, but for a few numbers a row.
     workspace_bytes: int
-    #: Gradients of input and weight; float32 sums of the weight's where half types take more than one block.
+    #: Gradients of input and weight; and what a sum in float32 of the weight's takes, of half types in more than one block.
     gradient_bytes: int
     #: What storing the scores and their gradient would take.
     unfused_bytes: int
@@ -90,7 +90,8 @@ def plan(
     Args:
         device: where it will run.
         max_memory: bytes above inputs and gradients, all but 14 MiB of them for scores (of less than 35 MiB three fifths);
-            by default the larger of 64 MiB and a third of the weight's size. One row is the least.
+            by default the larger of 64 MiB and a third of the weight's size, on CUDA of 512 MiB and eight fifths of it. One row is
+            the least; beside a sum over blocks of half types on CUDA, which has a plane of the weight's size, a quarter for scores.
 
     Raises:
         ValueError: a size or `max_memory` below 1.

@@ -108,9 +108,9 @@ class PlanesSum:
 
     def __init__(self, weight: Tensor, parts: int, scale: Tensor | None) -> None:
         classes, features = weight.shape
-        self.gradient, self._parts, self._added = torch.empty_like(weight), parts, 0
+        self.gradient, self._parts, self._added = weight.new_empty(weight.shape), parts, 0
         self._scale = None if scale is None else scale.float()
-        self._lower = torch.empty_like(weight, dtype=torch.int16)
+        self._lower = weight.new_empty(weight.shape, dtype=torch.int16)
         self._height = min(classes, max(1, PLANES_SLAB // (4 * features)))
         self._slab = weight.new_empty(self._height, features, dtype=torch.float32)
 
@@ -131,8 +131,7 @@ class PlanesSum:
             )
 
     def finish(self) -> None:
-        if not self._parts:
-            self.gradient.zero_()
+        assert self._added == self._parts
 
 
 class WholeSum:
@@ -144,7 +143,7 @@ class WholeSum:
 
     def __init__(self, weight: Tensor, input: Tensor, height: int, start: int) -> None:
         classes, features = weight.shape
-        self.gradient, self._input = torch.empty_like(weight), input
+        self.gradient, self._input = weight.new_empty(weight.shape), input
         self._blocks: list[Tensor] = []
         rows, stride = input.shape[0] - height, padded_classes(classes)
         flat = self.gradient.view(-1)[start : start + rows * stride]
