@@ -149,8 +149,9 @@ def test_losses_agree_with_the_formulas(name, dtype):
             assert_near(pulled.astype(dtype), expected, 64, size)
 
 
-@pytest.mark.parametrize("name", INSTRUCTION_SETS)
-def test_each_instruction_set_keeps_the_contract(name):
+@pytest.mark.parametrize("name", [name for name in INSTRUCTION_SETS if name != instruction_set()])
+def test_each_other_instruction_set_keeps_the_contract(name):
+    """The one in use here is held to it by tests/contract."""
     checks = ("probabilities", "log_probabilities", "log_partition", "half_types", "label_losses", "label_gradients",
               "soft_targets", "options", "special_values", "one_class", "rows_are_independent")  # fmt: skip
     code = (

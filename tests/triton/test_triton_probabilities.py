@@ -120,11 +120,10 @@ def test_arbitrary_precision(mapping, blocks_of_sixteen):
 
 
 @pytest.mark.parametrize("mapping", ["sparsemax", "entmax"])
-@pytest.mark.parametrize("classes", [2, 5, 33])
-@pytest.mark.parametrize("scale", [0.05, 0.5, 8.0])
+@pytest.mark.parametrize(("classes", "scale"), [(2, 8.0), (5, 0.05), (33, 0.5)])
 def test_log_partitions_of_rows_whose_maximum_is_zero(mapping, classes, scale, blocks_of_sixteen):
     """Ω* is then all that there is, and may be as small as the others' probabilities squared."""
-    x = scores(60, classes, scale)
+    x = scores(20, classes, scale)
     x -= x.amax(1, keepdim=True)
     got = evaluate(x, "log_partition", mapping, MAPPINGS[mapping])
     assert truth.error(got, truth.quantity(x, "log_partition", mapping)) <= BOUND
