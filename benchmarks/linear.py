@@ -6,7 +6,8 @@ Everyone computes the mean loss of random labels and the gradients of input and 
 that any method must do, on whole matrices, into buffers that lie ready. Contenders run in turns in one process; figures are the
 medians, and the ratios are of the medians of one run. Correctness comes first: loss and gradients of 64 rows against those in
 float64. Peak memory is what a step holds at most above inputs, weights and the gradients that it returns (CPU: resident set of
-a fresh process, sampled each millisecond; CUDA: the allocator's own count). Recorded with the facts of the machine in benchmarks/results/linear-<device>.json.
+a fresh process, sampled each millisecond; CUDA: the allocator's own count). Recorded with the facts of the machine in
+benchmarks/results/linear-<device>.json.
 """
 
 from __future__ import annotations

@@ -23,20 +23,21 @@ class _Quick(torch.autograd.Function):
     def forward(
         ctx: Any, scores: Tensor, found: tuple[Tensor, Tensor], mapping: Any, targets: Tensor, options: LossOptions
     ) -> Tensor:
-        ctx.save_for_backward(scores, targets)
-        value, ctx.gradient = found
+        value, gradient = found
+        # Saved, so that whoever keeps the loss does not keep the gradient beyond backward.
+        ctx.save_for_backward(scores, targets, gradient)
         ctx.told = mapping, options
         return value
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         mapping, options = ctx.told
+        scores, targets, gradient = ctx.saved_tensors
         if torch.is_grad_enabled():
-            scores, targets = ctx.saved_tensors
             told = flatten(resolve_mapping(mapping), targets, options)
-            product = product_of_loss(upstream, ctx.gradient, scores, *told)
+            product = product_of_loss(upstream, gradient, scores, *told)
         else:
-            product = ctx.gradient * (upstream[..., None] if options.reduction == "none" else upstream)
+            product = gradient * (upstream[..., None] if options.reduction == "none" else upstream)
         return product, None, None, None, None
 
 

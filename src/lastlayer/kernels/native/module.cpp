@@ -125,7 +125,8 @@ nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64
                const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
                const std::optional<Flat<const double>>& class_weight, const std::optional<Flat<const double>>& row_weight,
                int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap,
-               std::optional<double> gradient_scale, int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
+               std::optional<double> gradient_scale, int mapping, double parameter,
+               const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
   const size_t rows = scores.shape(0), classes = scores.shape(1);
   const auto is_like_scores = [&](const auto& matrix) {
     return !matrix || (matrix->shape(0) == rows && matrix->shape(1) == classes);

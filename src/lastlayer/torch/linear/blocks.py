@@ -12,7 +12,7 @@ from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch import cpu, gpu
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes
-from lastlayer.torch.linear.weight_sums import PlanesSum, sum_dtype, weight_sum
+from lastlayer.torch.linear.weight_sums import sum_dtype, weight_sum
 from lastlayer.torch.memory import new_tensor
 from lastlayer.torch.reduction import inverse, row_denominators
 from lastlayer.torch.rows import loss_rows
@@ -149,7 +149,7 @@ class Accumulator:
         else:
             self._sum.finish()
             weight = self._sum.gradient
-            if not isinstance(self._sum, PlanesSum):
+            if not self._sum.is_scaled:
                 scaled.append(weight)
         if self._scale is not None:
             for total in scaled:

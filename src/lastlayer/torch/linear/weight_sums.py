@@ -19,8 +19,9 @@ _SLAB = 16 * 2**20
 class WeightSum(Protocol):
     """What adds the blocks' parts."""
 
-    #: The gradient after `finish`.
+    #: The gradient after `finish`; and whether a scale is in it then.
     gradient: Tensor
+    is_scaled: bool
 
     @property
     def tail(self) -> Tensor | None:
@@ -58,7 +59,7 @@ def sum_dtype(weight: Tensor, rows: int, height: int) -> torch.dtype:
 class PlainSum:
     """In the weight's dtype: of float32 and wider, or of a single block."""
 
-    tail = None
+    tail, is_scaled = None, False
 
     def __init__(self, weight: Tensor) -> None:
         self.gradient, self._has_any = new_tensor(weight, weight.shape), False
@@ -78,7 +79,7 @@ class PlainSum:
 class FloatSum:
     """Of half types on the CPU: products are rounded to half, their sum over blocks is float32, some classes at a time."""
 
-    tail = None
+    tail, is_scaled = None, False
 
     def __init__(self, weight: Tensor) -> None:
         self.gradient, self._has_any = new_tensor(weight, weight.shape, torch.float32), False
@@ -104,7 +105,7 @@ class PlanesSum:
     Until then the upper half of every float32 lies in the gradient's memory and the lower half in one more plane like it.
     """
 
-    tail = None
+    tail, is_scaled = None, True
 
     def __init__(self, weight: Tensor, parts: int, scale: Tensor | None) -> None:
         classes, features = weight.shape
@@ -140,6 +141,8 @@ class WholeSum:
     They lie at its end. The classes whose gradient does not reach them are computed first, some at a time, from slopes that are
     laid side by side. Then the slopes of the other classes move to where the workspace has those of the first.
     """
+
+    is_scaled = False
 
     def __init__(self, weight: Tensor, input: Tensor, height: int, start: int) -> None:
         classes, features = weight.shape
