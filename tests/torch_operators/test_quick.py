@@ -82,3 +82,11 @@ def test_errors_are_the_same():
         ll.loss(x, labels + 7, ignore_index=-93)
     with pytest.raises(ValueError, match="shape"):
         ll.loss(x, labels[:5])
+
+
+def test_a_loss_that_is_kept_does_not_keep_its_gradient():
+    x, labels = problem()
+    loss = ll.loss(x, labels)
+    loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
