@@ -20,7 +20,6 @@ from lastlayer.losses import LossOptions
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 DTYPES = (np.float32, np.float64)
 CASES = [(name, dtype) for name in kernels.MAPPINGS for dtype in DTYPES]
-INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
 QUANTITIES = ("probabilities", "log_probabilities", "log_partition")
 
 
@@ -147,24 +146,6 @@ def test_losses_agree_with_the_formulas(name, dtype):
             pulled, expected = gradient / slope, slopes / slope
             size = max(np.abs(expected).max(initial=0.0), 2.0)
             assert_near(pulled.astype(dtype), expected, 64, size)
-
-
-@pytest.mark.parametrize("name", [name for name in INSTRUCTION_SETS if name != instruction_set()])
-def test_each_other_instruction_set_keeps_the_contract(name):
-    """The one in use here is held to it by tests/contract."""
-    checks = ("probabilities", "log_probabilities", "log_partition", "half_types", "label_losses", "label_gradients",
-              "soft_targets", "options", "special_values", "one_class", "rows_are_independent")  # fmt: skip
-    code = (
-        "import lastlayer as ll\n"
-        "from lastlayer.checks.check_mapping import load_check\n"
-        "from lastlayer.kernels.native import MAPPINGS, instruction_set\n"
-        f"for mapping in (*MAPPINGS, 'entmax:alpha=1.3', 'entmax:alpha=3', 'taylor:order=6'):\n    for check in {checks!r}:\n        load_check(check)(ll.resolve_mapping(mapping))\n"
-        "print(instruction_set())"
-    )
-    result = run_python(code, is_checked=False, LASTLAYER_ISA=name)
-    if "which this processor or build has not" in result.stderr:
-        pytest.skip(f"this processor has no {name}; run on one that has")
-    assert result.stdout.split() == [name], result.stderr
 
 
 def test_unknown_instruction_set_is_refused():

@@ -63,7 +63,7 @@ def _true_values(operation: Operation, row: np.ndarray, label: int, rows: int) -
     mapping = operation.mapping
     mp = oracles.context(mapping)
     if operation.quantity == "logsumexp":
-        return [mapping.log_partition_oracle(oracles.exact_row(row, mp), mp, **mapping.values)]
+        return [oracles.log_partition(mapping, row)]
     if operation.quantity == "loss_and_grad":
         # The gradient of the mean over so many rows.
         return [slope / rows for slope in oracles.loss_gradient(mapping, row, label, LossOptions())]

@@ -111,7 +111,7 @@ def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -
                 implementation_for(scores, Request(mapping, "log_partition")).evaluate(mapping, scores, "log_partition")
             )
             for row, value in zip(rows, got, strict=True):
-                truth = mapping.log_partition_oracle(oracles.exact_row(row, mp), mp, **mapping.values)
+                truth = oracles.log_partition(mapping, row)
                 scale = max(abs(truth), mp.mpf(float(np.abs(row).max())))
                 ulp = max(float(np.spacing(dtype.type(scale))), 5e-324)
                 assert absolute_error(value, truth) <= limit * ulp + floor, (

@@ -34,13 +34,22 @@ def exact_row(row: Sequence[Any] | np.ndarray, mp: Any) -> list[Any]:
 
 def probabilities(mapping: ProbabilityMapping, row: np.ndarray) -> list[Any]:
     """The oracle's probabilities of one row of scores."""
-    return _probabilities(mapping.oracle, tuple(mapping.values.items()), mapping.family, tuple(map(float, row)))
+    return _answer(mapping.oracle, mapping, row)  # type: ignore[no-any-return]
+
+
+def log_partition(mapping: ProbabilityMapping, row: np.ndarray) -> Any:
+    """The oracle's Z of one row of scores."""
+    return _answer(mapping.log_partition_oracle, mapping, row)
+
+
+def _answer(oracle: Callable[..., Any], mapping: ProbabilityMapping, row: np.ndarray) -> Any:
+    return _remembered_answer(oracle, tuple(mapping.values.items()), mapping.family, tuple(map(float, row)))
 
 
 @lru_cache(maxsize=50_000)
-def _probabilities(oracle: Any, values: Any, family: str, row: tuple[float, ...]) -> list[Any]:
+def _remembered_answer(oracle: Callable[..., Any], values: Any, family: str, row: tuple[float, ...]) -> Any:
     mp = _CONTEXTS[family]
-    return oracle(exact_row(row, mp), mp, **dict(values))  # type: ignore[no-any-return]
+    return oracle(exact_row(row, mp), mp, **dict(values))
 
 
 def loss(mapping: ProbabilityMapping, row: np.ndarray, target: Any, options: LossOptions) -> Any:

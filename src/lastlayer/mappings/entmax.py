@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from lastlayer.mappings.exact import extended_sum
@@ -73,13 +74,14 @@ def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
         return SOFTMAX.oracle(scores, mp)
     rate = mp.mpf(alpha) - 1
     largest = max(scores)
-    reach = [rate * (score - largest) for score in scores]
+    # Powers are what costs: equal scores share one.
+    reach = Counter(rate * (score - largest) for score in scores)
 
-    def at(s: Any) -> list[Any]:
-        return [max(r + s, mp.mpf(0)) ** (1 / rate) for r in reach]
+    def power(r: Any, s: Any) -> Any:
+        return max(r + s, mp.mpf(0)) ** (1 / rate)
 
     def excess(s: Any) -> Any:
-        return mp.fsum(at(s)) - 1
+        return mp.fsum([times * power(r, s) for r, times in reach.items()]) - 1
 
     # False position with the Illinois rule: the bracket always holds the root, and closes in a dozen steps.
     low, high = mp.mpf(0), mp.mpf(1)
@@ -94,7 +96,8 @@ def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
             high, at_high, at_low = cut, value, at_low / 2
         else:
             low, at_low, at_high = cut, value, at_high / 2
-    return at(high)
+    by_reach = {r: power(r, high) for r in reach}
+    return [by_reach[rate * (score - largest)] for score in scores]
 
 
 def regularizer(targets: list[Any], mp: Any, alpha: Any) -> Any:

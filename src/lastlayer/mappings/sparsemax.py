@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from lastlayer.mappings.normalized import device_of
@@ -31,10 +32,11 @@ def evaluate(scores: Array, xp: Namespace) -> TsallisPoint:
 def oracle(scores: list[Any], mp: Any) -> list[Any]:
     """Halve the bracket of τ until it is far below the working precision."""
     scores = [score - max(scores) for score in scores]
+    times = Counter(scores)
     low, high = mp.mpf(-1), mp.mpf(0)
     for _ in range(mp.prec + 10):
         middle = (low + high) / 2
-        if mp.fsum([max(score - middle, 0) for score in scores]) >= 1:
+        if mp.fsum([n * max(score - middle, 0) for score, n in times.items()]) >= 1:
             low = middle
         else:
             high = middle
