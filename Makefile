@@ -18,7 +18,7 @@ study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
 
 # Two processes, each with whole files: oracles are remembered within a file.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test
 	$(PYTEST)

@@ -56,6 +56,7 @@ struct RowExponents {
   using R = Reduction<T>;
   Value offset, power, floor, shift;
 
+  RowExponents() = default;
   LASTLAYER_INLINE explicit RowExponents(Value largest) {
     const Value nothing = largest - largest;
     offset = largest >= R::far ? largest : nothing;
@@ -75,28 +76,44 @@ LASTLAYER_INLINE Vector<float> spread(Vector<float> x) { return x; }
 LASTLAYER_INLINE D spread(double x) { return splat(x); }
 LASTLAYER_INLINE D spread(D x) { return x; }
 
-template <bool is_far, class Value>
-LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<float, Value>& row) {
+// Of several vectors, one step of all of them after the other: what one waits for, the others do.
+template <bool is_far, int count, class Value>
+LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows, Weights<float>* out) {
   using R = Reduction<float>;
   using V = Vector<float>;
   // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax to 2^-28 of e^r.
   constexpr float c[] = {0.49999993448709745f, 0.16666520645461694f, 0.04166838788620697f, 0.0083687152081408357f,
                          0.0013814601939945166f};
-  if (is_far) x = x - row.offset;
-  // In this order a NaN stays.
-  x = larger(spread(row.floor), x);
-  const V shifted = fma(x, splat(R::log2_e), spread(row.shift)), power = shifted - row.shift;
-  const V r = fma(power, splat(-R::ln2_low), fma(power, splat(-R::ln2_high), x));
-  V q = splat(c[4]);
-  for (int i = 3; i >= 0; --i) q = fma(q, r, splat(c[i]));
+  V x[count], r[count], q[count], shifted[count];
+  for (int i = 0; i < count; ++i) {
+    // In this order a NaN stays.
+    x[i] = larger(spread(rows[i].floor), is_far ? scores[i] - rows[i].offset : scores[i]);
+    shifted[i] = fma(x[i], splat(R::log2_e), spread(rows[i].shift));
+  }
+  for (int i = 0; i < count; ++i) {
+    const V power = shifted[i] - rows[i].shift;
+    r[i] = fma(power, splat(-R::ln2_low), fma(power, splat(-R::ln2_high), x[i]));
+    q[i] = splat(c[4]);
+  }
+  for (int k = 3; k >= 0; --k)
+    for (int i = 0; i < count; ++i) q[i] = fma(q[i], r[i], splat(c[k]));
   // Relative errors, in units of 2^-24: at most 1.30 with fma. Without it Horner's last steps would make them 1.65; what 1 + r
   // loses goes into the smaller terms.
+  for (int i = 0; i < count; ++i) {
 #if defined(__FMA__)
-  const V e = fma(fma(q, r, splat(1.0f)), r, splat(1.0f));
+    const V e = fma(fma(q[i], r[i], splat(1.0f)), r[i], splat(1.0f));
 #else
-  const V near = r + 1.0f, e = near + (r * r * q + (r - (near - 1.0f)));
+    const V near = r[i] + 1.0f, e = near + (r[i] * r[i] * q[i] + (r[i] - (near - 1.0f)));
 #endif
-  return {(V)((Lanes<float>::Bits)e + ((Lanes<float>::Bits)shifted << R::mantissa_bits)), V{}};
+    out[i] = {(V)((Lanes<float>::Bits)e + ((Lanes<float>::Bits)shifted[i] << R::mantissa_bits)), V{}};
+  }
+}
+
+template <bool is_far, class Value>
+LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<float, Value>& row) {
+  Weights<float> w;
+  weigh_vectors<is_far, 1>(&x, &row, &w);
+  return w;
 }
 
 template <bool is_far, class Value>
@@ -111,6 +128,11 @@ LASTLAYER_INLINE Weights<double> weights(D x, const RowExponents<double, Value>&
   const D e = near + small, lost = (near - e) + small + r_low;
   const D scale = (D)(((Bits)shifted << 52) + (1023ull << 52));
   return {e * scale, lost * scale};
+}
+
+template <bool is_far, int count, class Value>
+LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, Value>* rows, Weights<double>* out) {
+  for (int i = 0; i < count; ++i) out[i] = weights<is_far>(scores[i], rows[i]);
 }
 
 // Over the lanes.

@@ -14,8 +14,8 @@ class MiddleRows : public TileRows<T> {
 
   // So many that the cache nearest to the processor holds them and their results.
   static int rows_at_a_time(int64_t classes) {
-    const int64_t fit = 16384 / (2 * classes * int64_t(sizeof(T)));
-    return int(fit < 1 ? 1 : fit > n ? n : fit);
+    const int64_t fit = memory_size(classes) * int64_t(sizeof(double) / sizeof(T)) / whole(classes);
+    return int(fit > n ? n : fit);
   }
 
   // The first pass, which may begin while another tile still waits for its own results.
@@ -26,10 +26,11 @@ class MiddleRows : public TileRows<T> {
 
   // Weights that are kept wait in `memory`, which is in cache, for what makes them the results.
   MiddleRows(const T* scores, T* results, bool keeps_weights, int rows, int64_t classes, T* memory, V largest)
-      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory : nullptr), classes_(classes), rows_(rows) {}
+      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory : nullptr), classes_(classes),
+        stride_(whole(classes)), rows_(rows) {}
 
   double score(int row, int64_t label) const { return double(x_[row * classes_ + label]); }
-  double weight(int row, int64_t label) const { return weights_ ? double(weights_[row * classes_ + label]) : 0.0; }
+  double weight(int row, int64_t label) const { return weights_ ? double(weights_[row * stride_ + label]) : 0.0; }
 
   // Per row, of one part: the sum of max - x.
   D distance(int part) const {
@@ -55,7 +56,7 @@ class MiddleRows : public TileRows<T> {
       for (int i = 0; i < lanes; ++i) {
         const int row = part * lanes + i;
         if (!where[i] || row >= rows_ || skip[row]) continue;
-        const T* kept = weights_ ? weights_ + row * classes_ : nullptr;
+        const T* kept = weights_ ? weights_ + row * stride_ : nullptr;
         const Pair sum = sum_others(x_ + row * classes_, kept, classes_, this->kept[row], this->exponents.of(row));
         anew.hi[i] = sum.hi;
         if constexpr (W::is_twofold) anew.lo[i] = sum.lo;
@@ -66,12 +67,18 @@ class MiddleRows : public TileRows<T> {
   void weigh_for_total(const bool* skip, int64_t ahead) { weigh<TotalSum<T>>(skip, ahead); }
 
   void multiply(const W* factor, const double* shares, const bool* skip) {
+    const typename Base::Factors factors(factor);
+    bool is_any_skipped = false;
+    for (int row = 0; row < rows_; ++row) is_any_skipped |= skip[row];
     for (int row = 0; row < rows_; ++row) {
       if (skip[row]) continue;
-      const W& f = factor[row / lanes];
-      const int64_t at = row * classes_;
-      const double high = f.hi[row % lanes], low = f.low()[row % lanes], share = shares ? shares[row] : 0.0;
-      lastlayer::LASTLAYER_ISA::multiply(weights_ + at, results_ + at, classes_, high, low, share);
+      const T* from = weights_ + row * stride_;
+      T* to = results_ + row * classes_;
+      if (shares || factors.is_wide(row))
+        lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
+                                           factor[row / lanes].low()[row % lanes], shares ? shares[row] : 0.0);
+      else
+        multiply_row(from, to, factors.hi[row], factors.lo[row], row + 1 < rows_ && !is_any_skipped);
     }
   }
   void set(int row, int64_t label, double value) { results_[row * classes_ + label] = T(value); }
@@ -98,19 +105,70 @@ class MiddleRows : public TileRows<T> {
     return m;
   }
 
+  // Of whole vectors so many scores as hold those of a row.
+  static int64_t whole(int64_t classes) { return (classes + n - 1) / n * n; }
+
   template <class Sums>
   void weigh(const bool* skip, int64_t ahead) {
     Sums sums[n];
-    for (int row = 0; row < rows_; ++row) {
-      const int64_t at = row * classes_;
-      if (skip[row]) continue;
-      const Fetch<T> fetch = {ahead, results_ ? results_ + at : nullptr};
-      weigh_row(x_ + at, weights_ ? weights_ + at : nullptr, classes_, this->exponents.of(row), fetch, sums[row]);
+    for (int row = 0; row < rows_;) {
+      const auto is_alike = [&](int a, int b) { return (this->exponents.offset[a] != T(0)) == (this->exponents.offset[b] != T(0)); };
+      const bool is_pair = row + 1 < rows_ && !skip[row] && !skip[row + 1] && is_alike(row, row + 1);
+      if (is_pair)
+        this->exponents.offset[row] != T(0) ? weigh_some<true, 2>(row, ahead, sums) : weigh_some<false, 2>(row, ahead, sums);
+      else if (!skip[row])
+        this->exponents.offset[row] != T(0) ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
+      row += is_pair ? 2 : 1;
     }
     W folded[parts];
     for (int part = 0; part < parts; ++part) folded[part] = of_lanes(sums + part * lanes);
     this->set_sums(folded);
   }
+
+  // Rows beside each other, whose operations need not wait for each other.
+  template <bool is_far, int count, class Sums>
+  LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, Sums* sums) {
+    const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
+      const T* x = x_ + first * classes_;
+      const T* results = results_ + first * classes_;
+      T* kept = weights_ + first * stride_;
+      const int64_t classes = classes_, stride = stride_, width = n;
+      RowExponents<T, T> exponents[count];
+      for (int i = 0; i < count; ++i) exponents[i] = this->exponents.of(first + i);
+      Sums here[count];
+      for (int64_t j = 0; j < classes; j += n) {
+        const int left = int(classes - j);
+        Vector<T> v[count];
+        Weights<T> w[count];
+        for (int i = 0; i < count; ++i) {
+          // In the order of memory.
+          __builtin_prefetch(x + ahead + count * j + i * width);
+          if constexpr (has_results.value) __builtin_prefetch(results + count * j + i * width, 1);
+          const T* from = x + i * classes + j;
+          v[i] = left >= n ? load(from) : load_some(from, left, -T(infinity));
+        }
+        weigh_vectors<is_far, count>(v, exponents, w);
+        for (int i = 0; i < count; ++i) {
+          if constexpr (keep.value) store<T>(kept + i * stride + j, w[i].hi);
+          here[i].add(w[i].hi, w[i].lo);
+        }
+      }
+      for (int i = 0; i < count; ++i) sums[first + i] = here[i];
+    };
+    if (weights_)
+      pass(Constant<true>(), Constant<true>());
+    else
+      results_ ? pass(Constant<false>(), Constant<true>()) : pass(Constant<false>(), Constant<false>());
+  }
+
+  // May write beyond the row, where the next one will be.
+  LASTLAYER_INLINE void multiply_row(const T* from, T* to, T hi, T lo, bool is_free_beyond) const {
+    const int64_t whole_end = is_free_beyond ? classes_ : classes_ - n + 1;
+    int64_t j = 0;
+    for (; j < whole_end; j += n) store<T>(to + j, times(load(from + j), hi, lo));
+    if (j < classes_) store_some<T>(to + j, times(load(from + j), hi, lo), int(classes_ - j));
+  }
+
   // The sums of as many rows as a vector has doubles, each over the lanes of its own.
   template <class Sums>
   static W of_lanes(const Sums* sums) {
@@ -133,6 +191,6 @@ class MiddleRows : public TileRows<T> {
 
   const T* x_;
   T *results_, *weights_;  // null where there are none
-  int64_t classes_;
+  int64_t classes_, stride_;
   int rows_;
 };

@@ -42,13 +42,31 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
   const T* next_results = out ? out + (fetch.ahead < 2048 ? fetch.ahead : 2048) : nullptr;
   const T* results = fetch.results ? fetch.results : next_results;
   const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
-    over_vectors(x, classes, -T(infinity), [&](Vector<T> v, int64_t j, int count) __attribute__((always_inline)) {
+    // In registers: for all that the compiler knows, what is stored could change a sum that stands in memory.
+    Sums here = sum;
+    constexpr int n = Lanes<T>::count;
+    int64_t done = 0;
+    // Two vectors at a time, so that neither waits. Where weights are stored too, memory is what is waited for.
+    const RowExponents<T, T> rows[2] = {exponents, exponents};
+    for (; !keep.value && done + 2 * n <= classes; done += 2 * n) {
+      const Vector<T> v[2] = {load(x + done), load(x + done + n)};
+      Weights<T> w[2];
+      weigh_vectors<is_far, 2>(v, rows, w);
+      for (int i = 0; i < 2; ++i) {
+        __builtin_prefetch(x + fetch.ahead + done + i * n);
+        if constexpr (has_results.value) __builtin_prefetch(results + done + i * n, 1);
+        here.add(w[i].hi, w[i].lo);
+      }
+    }
+    over_vectors(x + done, classes - done, -T(infinity), [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
+      const int64_t j = done + at;
       __builtin_prefetch(x + fetch.ahead + j);
       if constexpr (has_results.value) __builtin_prefetch(results + j, 1);
       const Weights<T> w = weights<is_far>(v, exponents);
       if constexpr (keep.value) store_some(out + j, w.hi, count);
-      sum.add(w.hi, w.lo);
+      here.add(w.hi, w.lo);
     });
+    sum = here;
   };
   if (out)
     pass(Constant<true>(), Constant<true>());

@@ -38,6 +38,20 @@ class TileRows : protected RowNumbers<T> {
   W top[parts], total[parts], others[parts];  // as for LongRow, of every row
   V kept;                                     // the largest score's weight as it stands among the weights
 
+  // Factors of weights, one a row, in two parts: the rounding of one alone would add to the weight's.
+  struct Factors {
+    V hi, lo;
+    explicit Factors(const W* factor) {
+      D rounded[parts], rest[parts];
+      for (int i = 0; i < parts; ++i) rounded[i] = factor[i].hi;
+      hi = narrow(rounded);
+      for (int i = 0; i < parts; ++i) rest[i] = (factor[i] - wide(hi, i)).value();
+      lo = narrow(rest);
+    }
+    // Whether the low part would be lost below the smallest float.
+    bool is_wide(int row) const { return sizeof(T) == 4 && (hi[row] < T(0x1p-100) && hi[row] > -T(0x1p-100)); }
+  };
+
   explicit TileRows(V largest) : largest(largest), exponents(largest) {}
 
   // Rows that these passes can do: without +inf, and not of -inf alone. A NaN goes through them as it is.
