@@ -22,8 +22,8 @@ class FewRows : public TileRows<T> {
       : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory),
         weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 
-  double score(int row, int64_t label) const { return double(x_[label * n + row]); }
-  double weight(int row, int64_t label) const { return double(weights_[label * n + row]); }
+  V scores_of(const TileLabels<T>& labels) const { return pick(x_, labels); }
+  V weights_of(const TileLabels<T>& labels) const { return pick(weights_, labels); }
 
   // Per row, of one part: the sum of max - x.
   D distance(int part) const {
@@ -42,25 +42,18 @@ class FewRows : public TileRows<T> {
 
   // Weights times a factor of the row, minus each row's even share where there are shares.
   void multiply(const W* factor, const double* shares, const bool*) {
-    D rounded[parts], rest[parts];
-    for (int i = 0; i < parts; ++i) rounded[i] = factor[i].hi;
-    const V hi = N::narrow(rounded);
-    bool is_wide = sizeof(T) == 4 && shares;
-    for (int i = 0; i < parts; ++i) {
-      rest[i] = (factor[i] - Base::wide(hi, i)).value();
-      // In double also where the low part would be lost below the smallest float.
-      is_wide |= sizeof(T) == 4 && has_any(absolute(factor[i].hi) < 0x1p-100);
-    }
-    const V lo = N::narrow(rest);
+    const typename Base::Factors factors(factor);
+    const auto is_wide = factors.is_wide();
+    const bool is_any_wide = sizeof(T) == 4 && (shares || has_any((Mask)is_wide));
     for (int64_t j = 0; j < classes_; ++j) {
       const V w = load(weights_ + j * n);
-      V p = times_each(w, hi, lo);
+      V p = times_each(w, factors.hi, factors.lo);
       if constexpr (sizeof(T) == 4) {
-        if (is_wide) {
+        if (is_any_wide) {
           D exact[parts];
           for (int i = 0; i < parts; ++i)
             exact[i] = Base::wide(w, i).hi * factor[i].hi - (shares ? load(shares + i * lanes) : D{});
-          p = N::narrow(exact);
+          p = shares ? N::narrow(exact) : is_wide ? N::narrow(exact) : p;
         }
       } else {
         p = shares ? p - load(shares) : p;
@@ -68,9 +61,15 @@ class FewRows : public TileRows<T> {
       store<T>(weights_ + j * n, p);
     }
   }
-  void set(int row, int64_t label, double value) { weights_[label * n + row] = T(value); }
+  void set(const TileLabels<T>& labels, V values, const bool*) {
+    if (classes_ <= compared)
+      for (int64_t j = 0; j < classes_; ++j)
+        store<T>(weights_ + j * n, labels.of_lanes == typename Lanes<T>::Integer(j) ? values : load(weights_ + j * n));
+    else
+      for (int i = 0; i < n; ++i) weights_[labels.of_rows[i] * n + i] = values[i];
+  }
 
-  // Results of the rows but those that `skip` names: what became of the weights, or (x - max) - log(total / top).
+  // Results of the rows but those that `skip` names, if it names any: what became of the weights, or (x - max) - log(total / top).
   void write(T* out, const bool* skip) const { write(weights_, out, skip); }
   void write_logarithms(V log_sum, T* out, const bool* skip) {
     for (int64_t j = 0; j < classes_; ++j) store<T>(x_ + j * n, (load(x_ + j * n) - this->largest) - log_sum);
@@ -78,36 +77,47 @@ class FewRows : public TileRows<T> {
   }
 
  private:
+  // Up to so many classes each is compared with the labels; beyond, each label is looked up.
+  static constexpr int64_t compared = 16;
+  V pick(const T* values, const TileLabels<T>& labels) const {
+    V v = load(values);
+    if (classes_ <= compared)
+      for (int64_t j = 1; j < classes_; ++j) v = labels.of_lanes == typename Lanes<T>::Integer(j) ? load(values + j * n) : v;
+    else
+      for (int i = 0; i < n; ++i) v[i] = values[labels.of_rows[i] * n + i];
+    return v;
+  }
+
   // The rows of `values`, which stand class by class, but those that `skip` names.
   void write(const T* values, T* out, const bool* skip) const {
-#if defined(__AVX512F__)
-    if (classes_ <= sparse) {
-      typename Lanes<T>::Integers mask{};
-      for (int i = 0; i < rows_; ++i) mask[i] = skip[i] ? 0 : -1;
-      for (int64_t j = 0; j < classes_; ++j) scatter(out + j, load(values + j * n), classes_, mask);
-      return;
+    if (!skip && rows_ == n) {
+      if (classes_ == 2) return write_narrow<2>(values, out);
+      if (classes_ == 3) return write_narrow<3>(values, out);
+      if (classes_ == 4) return write_narrow<4>(values, out);
     }
-#endif
     V square[n];
     for (int64_t from = 0; from < classes_; from += n) {
       const int64_t left = classes_ - from;
       for (int i = 0; i < n; ++i) square[i] = i < left ? load(values + (from + i) * n) : V{};
       transpose(square);
       for (int i = 0; i < rows_; ++i)
-        if (!skip[i]) store_some(out + i * classes_ + from, square[i], left < n ? int(left) : n);
+        if (!skip || !skip[i]) store_some(out + i * classes_ + from, square[i], left < n ? int(left) : n);
     }
   }
-
-  // Up to so many classes a vector is gathered and scattered sooner than a square is turned.
-  static constexpr int64_t sparse = sizeof(T) == 4 ? 4 : 2;
+  template <int width>
+  static void write_narrow(const T* values, T* out) {
+    V numbers[width], rows[width];
+    for (int j = 0; j < width; ++j) numbers[j] = load(values + j * n);
+    move_rows<width, true, T>(numbers, rows);
+    for (int j = 0; j < width; ++j) store<T>(out + j * n, rows[j]);
+  }
 
   static V read(const T* scores, int rows, int64_t classes, T* x) {
-#if defined(__AVX512F__)
-    if (classes <= sparse && rows == n) {
-      for (int64_t j = 0; j < classes; ++j) store<T>(x + j * n, gather(scores + j, classes));
-      return largest_of(x, classes);
+    if (rows == n) {
+      if (classes == 2) return read_narrow<2>(scores, x);
+      if (classes == 3) return read_narrow<3>(scores, x);
+      if (classes == 4) return read_narrow<4>(scores, x);
     }
-#endif
     V square[n];
     for (int64_t from = 0; from < classes; from += n) {
       const int64_t left = classes - from;
@@ -119,6 +129,14 @@ class FewRows : public TileRows<T> {
       for (int64_t j = 0; j < left && j < n; ++j) store<T>(x + (from + j) * n, square[j]);
     }
     return largest_of(x, classes);
+  }
+  template <int width>
+  static V read_narrow(const T* scores, T* x) {
+    V rows[width], numbers[width];
+    for (int j = 0; j < width; ++j) rows[j] = load(scores + j * n);
+    move_rows<width, false, T>(rows, numbers);
+    for (int j = 0; j < width; ++j) store<T>(x + j * n, numbers[j]);
+    return largest_of(x, width);
   }
   static V largest_of(const T* x, int64_t classes) {
     V m = load(x);

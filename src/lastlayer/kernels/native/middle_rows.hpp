@@ -29,8 +29,8 @@ class MiddleRows : public TileRows<T> {
       : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory : nullptr), classes_(classes),
         stride_(whole(classes)), rows_(rows) {}
 
-  double score(int row, int64_t label) const { return double(x_[row * classes_ + label]); }
-  double weight(int row, int64_t label) const { return weights_ ? double(weights_[row * stride_ + label]) : 0.0; }
+  V scores_of(const TileLabels<T>& labels) const { return pick(x_, classes_, labels); }
+  V weights_of(const TileLabels<T>& labels) const { return pick(weights_, stride_, labels); }
 
   // Per row, of one part: the sum of max - x.
   D distance(int part) const {
@@ -55,7 +55,7 @@ class MiddleRows : public TileRows<T> {
       W anew = this->others[part];
       for (int i = 0; i < lanes; ++i) {
         const int row = part * lanes + i;
-        if (!where[i] || row >= rows_ || skip[row]) continue;
+        if (!where[i] || row >= rows_ || (skip && skip[row])) continue;
         const T* kept = weights_ ? weights_ + row * stride_ : nullptr;
         const Pair sum = sum_others(x_ + row * classes_, kept, classes_, this->kept[row], this->exponents.of(row));
         anew.hi[i] = sum.hi;
@@ -68,20 +68,22 @@ class MiddleRows : public TileRows<T> {
 
   void multiply(const W* factor, const double* shares, const bool* skip) {
     const typename Base::Factors factors(factor);
-    bool is_any_skipped = false;
-    for (int row = 0; row < rows_; ++row) is_any_skipped |= skip[row];
+    const auto is_wide = factors.is_wide();
     for (int row = 0; row < rows_; ++row) {
-      if (skip[row]) continue;
+      if (skip && skip[row]) continue;
       const T* from = weights_ + row * stride_;
       T* to = results_ + row * classes_;
-      if (shares || factors.is_wide(row))
+      if (shares || is_wide[row])
         lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
                                            factor[row / lanes].low()[row % lanes], shares ? shares[row] : 0.0);
       else
-        multiply_row(from, to, factors.hi[row], factors.lo[row], row + 1 < rows_ && !is_any_skipped);
+        multiply_row(from, to, factors.hi[row], factors.lo[row], !skip && row + 1 < rows_);
     }
   }
-  void set(int row, int64_t label, double value) { results_[row * classes_ + label] = T(value); }
+  void set(const TileLabels<T>& labels, V values, const bool* skip) {
+    for (int row = 0; row < rows_; ++row)
+      if (!skip || !skip[row]) results_[row * classes_ + labels.of_rows[row]] = values[row];
+  }
 
   // The results stand where they belong.
   void write(T*, const bool*) const {}
@@ -89,7 +91,7 @@ class MiddleRows : public TileRows<T> {
     for (int row = 0; row < rows_; ++row) {
       const V largest = splat(T(this->largest[row])), log_total = splat(T(log_sum[row]));
       T* to = out + row * classes_;
-      if (!skip[row])
+      if (!skip || !skip[row])
         over_vectors(x_ + row * classes_, classes_, T(0),
                      [&](V v, int64_t j, int count) { store_some(to + j, (v - largest) - log_total, count); });
     }
@@ -105,6 +107,12 @@ class MiddleRows : public TileRows<T> {
     return m;
   }
 
+  V pick(const T* values, int64_t stride, const TileLabels<T>& labels) const {
+    alignas(64) T picked[n];
+    for (int i = 0; i < n; ++i) picked[i] = values[(i < rows_ ? i : 0) * stride + labels.of_rows[i < rows_ ? i : 0]];
+    return load(picked);
+  }
+
   // Of whole vectors so many scores as hold those of a row.
   static int64_t whole(int64_t classes) { return (classes + n - 1) / n * n; }
 
@@ -113,10 +121,10 @@ class MiddleRows : public TileRows<T> {
     Sums sums[n];
     for (int row = 0; row < rows_;) {
       const auto is_alike = [&](int a, int b) { return (this->exponents.offset[a] != T(0)) == (this->exponents.offset[b] != T(0)); };
-      const bool is_pair = row + 1 < rows_ && !skip[row] && !skip[row + 1] && is_alike(row, row + 1);
+      const bool is_pair = row + 1 < rows_ && !(skip && (skip[row] || skip[row + 1])) && is_alike(row, row + 1);
       if (is_pair)
         this->exponents.offset[row] != T(0) ? weigh_some<true, 2>(row, ahead, sums) : weigh_some<false, 2>(row, ahead, sums);
-      else if (!skip[row])
+      else if (!skip || !skip[row])
         this->exponents.offset[row] != T(0) ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
       row += is_pair ? 2 : 1;
     }

@@ -12,6 +12,7 @@ struct RowNumbers<float> {
     return Real(widened(part ? high_half(v) : low_half(v)));
   }
   static Vector<float> narrow(const D* parts) { return joined(narrowed(parts[0]), narrowed(parts[1])); }
+  static Lanes<float>::Integers narrow(const Mask* parts) { return narrowed(parts); }
 };
 template <>
 struct RowNumbers<double> {
@@ -19,6 +20,17 @@ struct RowNumbers<double> {
   static constexpr int parts = 1;
   static Twofold widen_part(D v, D low, int) { return {v, low}; }
   static D narrow(const D* parts) { return parts[0]; }
+  static Mask narrow(const Mask* parts) { return parts[0]; }
+};
+
+// A class for each row of a tile.
+template <class T>
+struct TileLabels {
+  using N = RowNumbers<T>;
+  typename Lanes<T>::Integers of_lanes;
+  alignas(64) int64_t of_rows[Lanes<T>::count];
+
+  explicit TileLabels(const Mask* parts) : of_lanes(N::narrow(parts)) { __builtin_memcpy(of_rows, parts, sizeof of_rows); }
 };
 
 template <class T>
@@ -48,14 +60,20 @@ class TileRows : protected RowNumbers<T> {
       for (int i = 0; i < parts; ++i) rest[i] = (factor[i] - wide(hi, i)).value();
       lo = narrow(rest);
     }
-    // Whether the low part would be lost below the smallest float.
-    bool is_wide(int row) const { return sizeof(T) == 4 && (hi[row] < T(0x1p-100) && hi[row] > -T(0x1p-100)); }
+    // Where the low part would be lost below the smallest float, products are made in double.
+    typename Lanes<T>::Integers is_wide() const {
+      const T smallest = sizeof(T) == 4 ? T(0x1p-100) : T(0);
+      return (hi < smallest) & (hi > -smallest);
+    }
   };
 
   explicit TileRows(V largest) : largest(largest), exponents(largest) {}
 
   // Rows that these passes can do: without +inf, and not of -inf alone. A NaN goes through them as it is.
-  typename Lanes<T>::Integers is_finite() const { return (largest < T(infinity)) & (largest > -T(infinity)); }
+  Mask is_finite(int part) const {
+    const D x = wide(largest, part).hi;
+    return (x < infinity) & (x > -infinity);
+  }
 
   static W wide(V v, int part) { return N::widen_part(v, V{}, part); }
 

@@ -21,20 +21,22 @@ struct TileSoftmax {
       T* to = r.quantity == Quantity::log_partition ? nullptr : out + i * r.classes;
       Tile tile(scores + i * r.classes, to, is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory), largest);
       const int64_t next = ahead(i, end, tile_rows, r.classes);
-      bool is_elsewhere[n] = {};
-      const auto is_finite = tile.is_finite();
-      for (int row = 0; row < rows; ++row)
-        if ((is_elsewhere[row] = !is_finite[row])) Blocks<T, Rows>::evaluate(r, i + row, i + row + 1, rest);
+      Mask elsewhere[parts];
+      for (int part = 0; part < parts; ++part) elsewhere[part] = ~tile.is_finite(part);
+      bool left_out[n];
+      const bool* skip = named(elsewhere, left_out);
+      for (int row = 0; skip && row < rows; ++row)
+        if (skip[row]) Blocks<T, Rows>::evaluate(r, i + row, i + row + 1, rest);
       if (is_total_enough) {
-        tile.weigh_for_total(is_elsewhere, next);
+        tile.weigh_for_total(skip, next);
         if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
         W inverse[parts];
         for (int part = 0; part < parts; ++part) inverse[part] = W(all(1.0)) / tile.total[part];
-        tile.multiply(inverse, nullptr, is_elsewhere);
-        tile.write(to, is_elsewhere);
+        tile.multiply(inverse, nullptr, skip);
+        tile.write(to, skip);
         continue;
       }
-      tile.weigh(is_elsewhere, next);
+      tile.weigh(skip, next);
       if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
       W log_sum[parts];
       D rounded[parts];
@@ -43,11 +45,11 @@ struct TileSoftmax {
         rounded[part] = (to ? log_sum[part] : Tile::wide(tile.largest, part) + log_sum[part]).value();
       const Vector<T> of_rows = Tile::narrow(rounded);
       if (to) {
-        tile.write_logarithms(of_rows, to, is_elsewhere);
+        tile.write_logarithms(of_rows, to, skip);
         continue;
       }
       for (int row = 0; row < rows; ++row)
-        if (!is_elsewhere[row]) out[i + row] = of_rows[row];
+        if (!skip || !skip[row]) out[i + row] = of_rows[row];
     }
   }
 
@@ -67,60 +69,78 @@ struct TileSoftmax {
     const T* scores = static_cast<const T*>(r.scores) + first * classes;
     T* gradient = r.gradient ? static_cast<T*>(r.gradient) + first * classes : nullptr;
     Tile tile(scores, gradient, gradient, rows, classes, reinterpret_cast<T*>(memory), Tile::begin(scores, rows, classes));
-    bool is_elsewhere[n] = {};
-    const auto is_finite = tile.is_finite();
-    alignas(64) double target[n] = {}, weight[n] = {}, own_score[n] = {}, own_weight[n] = {};
-    int64_t label[n] = {};
     const double even = r.label_smoothing / double(classes);
-    const int64_t* labels = r.labels + first;
-    for (int row = 0; row < rows; ++row) {
-      const int64_t own = labels[row];
-      const bool is_label = own >= 0 && own < classes;
-      is_elsewhere[row] = !is_finite[row] | !is_label | (own == r.ignore_index) | (r.row_weight && r.row_weight[first + row] == 0.0);
-      label[row] = is_elsewhere[row] ? 0 : own;
-      target[row] = 1.0 - r.label_smoothing + even;
-      weight[row] = 1.0;
-      own_score[row] = tile.score(row, label[row]);
+    alignas(64) int64_t some_labels[n] = {};
+    alignas(64) double some_weights[n] = {};
+    const int64_t* own_labels = whole(r.labels + first, rows, some_labels);
+    const double* row_weights = r.row_weight ? whole(r.row_weight + first, rows, some_weights) : nullptr;
+    Mask elsewhere[parts], label[parts];
+    D weight[parts], target[parts];
+    for (int part = 0; part < parts; ++part) {
+      Mask own;
+      __builtin_memcpy(&own, own_labels + part * lanes, sizeof own);
+      weight[part] = row_weights ? load(row_weights + part * lanes) : all(1.0);
+      elsewhere[part] = ~tile.is_finite(part) | (own < 0) | (own >= classes) | (own == r.ignore_index) | (weight[part] == 0.0);
+      label[part] = elsewhere[part] ? Mask{} : own;
+      target[part] = all(1.0 - r.label_smoothing + even);
     }
-    for (int row = 0; r.class_weight && row < rows; ++row) target[row] = r.class_weight[label[row]];
-    for (int row = 0; r.row_weight && row < rows; ++row) weight[row] = r.row_weight[first + row];
-    for (int row = 0; row < rows; ++row)
-      if (is_elsewhere[row]) Blocks<T, Rows>::loss(r, first + row, first + row + 1, memory + Tile::memory_size(classes));
+    const TileLabels<T> labels(label);
+    for (int row = 0; r.class_weight && row < n; ++row) target[row / lanes][row % lanes] = r.class_weight[labels.of_rows[row]];
+    bool left_out[n];
+    const bool* skip = named(elsewhere, left_out);
+    for (int row = 0; skip && row < rows; ++row)
+      if (skip[row]) Blocks<T, Rows>::loss(r, first + row, first + row + 1, memory + Tile::memory_size(classes));
+    const Vector<T> own_score = tile.scores_of(labels);
     // Before the weights may overwrite the scores.
     D distance[parts] = {};
     for (int part = 0; even != 0.0 && part < parts; ++part) distance[part] = tile.distance(part);
-    tile.weigh(is_elsewhere, next);
-    for (int row = 0; gradient && row < rows; ++row) own_weight[row] = tile.weight(row, label[row]);
+    tile.weigh(skip, next);
+    const Vector<T> own_weight = gradient ? tile.weights_of(labels) : Vector<T>{};
     W log_sum[parts], factor[parts];
     tile.logarithms(log_sum);
-    alignas(64) double losses[n], own[n];
+    D losses[parts], own[parts];
     for (int part = 0; part < parts; ++part) {
-      const D y = load(target + part * lanes), w = load(weight + part * lanes), log_total = log_sum[part].value();
+      const D y = target[part], w = weight[part], log_total = log_sum[part].value();
       const D largest = Tile::wide(tile.largest, part).hi, total = y - even + r.label_smoothing;
-      D loss = (log_sum[part] * W(total)).value() + (y - even) * (largest - load(own_score + part * lanes)), pull{};
+      D loss = (log_sum[part] * W(total)).value() + (y - even) * (largest - Tile::wide(own_score, part).hi), pull{};
       if (even != 0.0) loss += even * distance[part];
       if (r.z_loss != 0.0) {
         const D z = largest + log_total;
         loss += r.z_loss * z * z;
         pull = 2.0 * r.z_loss * z;
       }
-      store(losses + part * lanes, w * loss);
+      losses[part] = w * loss;
       if (!gradient) continue;
-      const D scale = w * r.gradient_scale, p = load(own_weight + part * lanes);
+      const D scale = w * r.gradient_scale, p = Tile::wide(own_weight, part).hi;
       // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
       const W inverse = W(all(1.0)) / tile.total[part];
       const W rest = choose(p == Tile::wide(tile.kept, part).hi, tile.others[part], tile.total[part] - W(p));
-      store(own + part * lanes, ((total - y + pull) * (p * inverse.hi) - y * (rest * inverse).value()) * scale);
+      own[part] = ((total - y + pull) * (p * inverse.hi) - y * (rest * inverse).value()) * scale;
       factor[part] = inverse * W(scale * (total + pull));
     }
     for (int row = 0; row < rows; ++row)
-      if (!is_elsewhere[row]) r.losses[first + row] = losses[row];
+      if (!skip || !skip[row]) r.losses[first + row] = losses[row / lanes][row % lanes];
     if (!gradient) return;
     alignas(64) double shares[n];
-    for (int row = 0; row < n; ++row) shares[row] = weight[row] * r.gradient_scale * even;
-    tile.multiply(factor, even != 0.0 ? shares : nullptr, is_elsewhere);
-    for (int row = 0; row < rows; ++row)
-      if (!is_elsewhere[row]) tile.set(row, label[row], own[row]);
-    tile.write(gradient, is_elsewhere);
+    for (int part = 0; part < parts; ++part) store(shares + part * lanes, weight[part] * r.gradient_scale * even);
+    tile.multiply(factor, even != 0.0 ? shares : nullptr, skip);
+    tile.set(labels, Tile::narrow(own), skip);
+    tile.write(gradient, skip);
+  }
+
+  // The rows that are named, or null where there are none.
+  static const bool* named(const Mask* parts_of_rows, bool* rows) {
+    Mask is_any{};
+    for (int part = 0; part < parts; ++part) is_any |= parts_of_rows[part];
+    if (!has_any(is_any)) return nullptr;
+    for (int row = 0; row < n; ++row) rows[row] = parts_of_rows[row / lanes][row % lanes];
+    return rows;
+  }
+  // As many as a tile has, of which some may not be there: those are the first one.
+  template <class Number>
+  static const Number* whole(const Number* from, int rows, Number* memory) {
+    if (rows == n) return from;
+    for (int i = 0; i < n; ++i) memory[i] = from[i < rows ? i : 0];
+    return memory;
   }
 };

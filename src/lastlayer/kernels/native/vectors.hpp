@@ -22,6 +22,7 @@ template <class T>
 struct Lanes;
 template <>
 struct Lanes<float> {
+  using Integer = int32_t;
   LASTLAYER_VECTOR(float) Vector;
   LASTLAYER_VECTOR(int32_t) Integers;
   LASTLAYER_VECTOR(uint32_t) Bits;
@@ -29,6 +30,7 @@ struct Lanes<float> {
 };
 template <>
 struct Lanes<double> {
+  using Integer = int64_t;
   LASTLAYER_VECTOR(double) Vector;
   LASTLAYER_VECTOR(int64_t) Integers;
   LASTLAYER_VECTOR(uint64_t) Bits;
@@ -138,6 +140,12 @@ LASTLAYER_INLINE Vector<float> joined(Floats low, Floats high) {
 #endif
 }
 
+// Whole numbers of 32 bits as many as a vector has floats, of two vectors of wide ones that are as small.
+LASTLAYER_INLINE Lanes<float>::Integers narrowed(const Mask* halves) {
+  typedef int32_t Half __attribute__((vector_size(LASTLAYER_BYTES / 2)));
+  return (Lanes<float>::Integers)joined((Floats)__builtin_convertvector(halves[0], Half), (Floats)__builtin_convertvector(halves[1], Half));
+}
+
 LASTLAYER_INLINE D square_root(D x) {
 #if defined(__AVX512F__)
   return _mm512_sqrt_pd(x);
@@ -180,28 +188,6 @@ LASTLAYER_INLINE void store_some(T* to, Vector<T> v, int count) {
   for (int i = 0; i < count; ++i) to[i] = values[i];
 #endif
 }
-
-#if defined(__AVX512F__)
-// Every `stride`-th number from memory; to memory where the mask says so.
-LASTLAYER_INLINE Vector<float> gather(const float* from, int64_t stride) {
-  const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  return _mm512_i32gather_ps(_mm512_mullo_epi32(places, _mm512_set1_epi32(int(stride))), from, 4);
-}
-LASTLAYER_INLINE D gather(const double* from, int64_t stride) {
-  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return _mm512_i32gather_pd(_mm256_mullo_epi32(places, _mm256_set1_epi32(int(stride))), from, 8);
-}
-LASTLAYER_INLINE void scatter(float* to, Vector<float> v, int64_t stride, Lanes<float>::Integers mask) {
-  const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __mmask16 lanes_of = _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
-  _mm512_mask_i32scatter_ps(to, lanes_of, _mm512_mullo_epi32(places, _mm512_set1_epi32(int(stride))), v, 4);
-}
-LASTLAYER_INLINE void scatter(double* to, D v, int64_t stride, Mask mask) {
-  const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __mmask8 lanes_of = _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask);
-  _mm512_mask_i32scatter_pd(to, lanes_of, _mm256_mullo_epi32(places, _mm256_set1_epi32(int(stride))), v, 8);
-}
-#endif
 
 // The lanes in a circle, by `by` places.
 template <int by>
@@ -272,3 +258,34 @@ LASTLAYER_INLINE void transpose_by(Vector<T>* square) {
 // As many vectors as a vector has lanes: rows become columns.
 LASTLAYER_INLINE void transpose(D* square) { transpose_by<double>(square); }
 LASTLAYER_INLINE void transpose(Vector<float>* square) { transpose_by<float>(square); }
+
+// Vectors that hold rows of `width` numbers one after the other, and vectors of one number each of every row: where what stands in
+// one of the first is in the second, and the other way round. A vector of results is made of the sources one by one.
+template <class T, int width, bool is_joining>
+struct RowPlaces {
+  static constexpr int n = Lanes<T>::count;
+  typename Lanes<T>::Integer of[width][width][n];
+
+  constexpr RowPlaces() : of{} {
+    for (int to = 0; to < width; ++to)
+      for (int from = 1; from < width; ++from)
+        for (int i = 0; i < n; ++i) {
+          const int at = is_joining ? to * n + i : i * width + to;
+          const int source = is_joining ? at % width : at / n, place = is_joining ? at / width : at % n;
+          // Of the first two sources at once, then of one more each time.
+          of[to][from][i] = source == from ? n + place : from == 1 ? place : i;
+        }
+  }
+};
+template <int width, bool is_joining, class T>
+LASTLAYER_INLINE void move_rows(const Vector<T>* from, Vector<T>* to) {
+  static constexpr RowPlaces<T, width, is_joining> places;
+  for (int i = 0; i < width; ++i) {
+    to[i] = from[0];
+    for (int source = 1; source < width; ++source) {
+      typename Lanes<T>::Integers place;
+      __builtin_memcpy(&place, places.of[i][source], sizeof place);
+      to[i] = __builtin_shuffle(to[i], from[source], place);
+    }
+  }
+}
