@@ -189,7 +189,9 @@ def test_ctrl_c_stops_a_real_study_and_the_same_command_resumes(tmp_path):
     command = [str(Path(sys.executable).with_name("lastlayer")), "study", "digits", "--folds", "3", "--repeats", "2"]
     command += ["--C", "0.01", "--mappings", "softmax,sparsemax"]
     # A shell without job control starts what runs in the background deaf to SIGINT; who presses Ctrl-C has no such shell.
-    hearing = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    hearing = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
     study = subprocess.Popen(
         [sys.executable, "-c", hearing, *command],
         cwd=tmp_path,

@@ -176,6 +176,25 @@ def test_threads_change_no_bits(dtype, classes):
     np.testing.assert_array_equal(ll.softmax(x[5:]), results[0][0][5:])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [2, 3, 5, 10, 40, 100])
+def test_a_row_does_not_see_its_neighbours(dtype, classes):
+    """Neither their sizes nor their weights, nor what is not finite in them; a gradient where it is far below the others too."""
+    rng = np.random.default_rng(classes)
+    x = rng.normal(size=(40, classes)).astype(dtype) * 3
+    x[5, 0], x[6], x[7] = np.inf, -np.inf, np.nan
+    labels, weights = rng.integers(0, classes, 40), np.ones(40)
+    labels[11] = -100
+    weights[13], weights[21:23] = 0.0, 1e-12
+    value, gradient = ll.loss_and_grad(x, labels, sample_weight=weights, reduction="none")
+    for i in range(len(x)):
+        alone = ll.loss_and_grad(x[i : i + 1], labels[i : i + 1], sample_weight=weights[i : i + 1], reduction="none")
+        np.testing.assert_array_equal(value[i : i + 1], alone[0])
+        np.testing.assert_array_equal(gradient[i : i + 1], alone[1])
+        np.testing.assert_array_equal(ll.softmax(x)[i], ll.softmax(x[i]))
+        np.testing.assert_array_equal(ll.log_softmax(x)[i], ll.log_softmax(x[i]))
+
+
 def test_many_python_threads_at_once():
     x = np.random.default_rng(2).normal(size=(2000, 200)).astype(np.float32)
     expected = ll.softmax(x)

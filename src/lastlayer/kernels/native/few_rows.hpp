@@ -90,11 +90,7 @@ class FewRows : public TileRows<T> {
 
   // The rows of `values`, which stand class by class, but those that `skip` names.
   void write(const T* values, T* out, const bool* skip) const {
-    if (!skip && rows_ == n) {
-      if (classes_ == 2) return write_narrow<2>(values, out);
-      if (classes_ == 3) return write_narrow<3>(values, out);
-      if (classes_ == 4) return write_narrow<4>(values, out);
-    }
+    if (!skip && rows_ == n && with_narrow(classes_, [&](auto width) { write_narrow<width.value>(values, out); })) return;
     V square[n];
     for (int64_t from = 0; from < classes_; from += n) {
       const int64_t left = classes_ - from;
@@ -103,6 +99,24 @@ class FewRows : public TileRows<T> {
       for (int i = 0; i < rows_; ++i)
         if (!skip || !skip[i]) store_some(out + i * classes_ + from, square[i], left < n ? int(left) : n);
     }
+  }
+  // Calls work(width) for rows that a few permutations move sooner than a square is turned, and says whether there were such.
+  template <class Work>
+  static bool with_narrow(int64_t classes, Work work) {
+    switch (classes) {
+      case 2: work(Constant<2>()); return true;
+      case 3: work(Constant<3>()); return true;
+      case 4: work(Constant<4>()); return true;
+    }
+    if constexpr (n == 16) {
+      switch (classes) {
+        case 5: work(Constant<5>()); return true;
+        case 6: work(Constant<6>()); return true;
+        case 7: work(Constant<7>()); return true;
+        case 8: work(Constant<8>()); return true;
+      }
+    }
+    return false;
   }
   template <int width>
   static void write_narrow(const T* values, T* out) {
@@ -113,11 +127,7 @@ class FewRows : public TileRows<T> {
   }
 
   static V read(const T* scores, int rows, int64_t classes, T* x) {
-    if (rows == n) {
-      if (classes == 2) return read_narrow<2>(scores, x);
-      if (classes == 3) return read_narrow<3>(scores, x);
-      if (classes == 4) return read_narrow<4>(scores, x);
-    }
+    if (rows == n && with_narrow(classes, [&](auto width) { read_narrow<width.value>(scores, x); })) return largest_of(x, classes);
     V square[n];
     for (int64_t from = 0; from < classes; from += n) {
       const int64_t left = classes - from;
@@ -131,12 +141,11 @@ class FewRows : public TileRows<T> {
     return largest_of(x, classes);
   }
   template <int width>
-  static V read_narrow(const T* scores, T* x) {
+  static void read_narrow(const T* scores, T* x) {
     V rows[width], numbers[width];
     for (int j = 0; j < width; ++j) rows[j] = load(scores + j * n);
     move_rows<width, false, T>(rows, numbers);
     for (int j = 0; j < width; ++j) store<T>(x + j * n, numbers[j]);
-    return largest_of(x, width);
   }
   static V largest_of(const T* x, int64_t classes) {
     V m = load(x);
