@@ -1,47 +1,14 @@
-// The normalized family, p = g(x) / sum g(x), of a block of rows. A mapping is a functor that says how its g is carried:
-// g = mantissa * e^exponent, up to a power of two of the row. The loops, the losses and the edges are here, once.
-//
-// The largest class is kept apart from the sum of the others: log p and 1 - p of a confident class are made of the others
-// alone, and must not vanish in 1 + others. Included by rows.hpp.
-
-// What functors are told beside a score.
-struct Context {
-  D scale;     // the row's power of two
-  D exponent;  // of that power
-  int order;
-};
+// The normalized family's losses and their gradients: log loss of labels or soft targets, with the z-loss. Included by rows.hpp.
 
 template <class W, class M>
-class Normalized {
+class Normalized : public NormalizedWeights<W, M> {
+  using Base = NormalizedWeights<W, M>;
+  using Base::at_, Base::best_, Base::context_, Base::has_infinite_, Base::high_, Base::inverse_, Base::is_dominated_, Base::low_;
+  using Base::has_weight, Base::log_probability, Base::others_, Base::poison_, Base::total_, Base::weight, Base::x_;
+
  public:
   static constexpr bool has_weights_in_sum = !M::is_fenchel_young;
-  // Weights of an exponential are carried times 2^lift, so that those of the smallest that matter have all their bits.
-  static constexpr int lift = W::is_twofold && M::has_exponent ? 512 : 0;
-
-  Normalized(const Layout& at, double* x, double* high, double* low, const MappingAt& mapping, int64_t)
-      : at_(at), x_(x), high_(high), low_(low) {
-    context_.order = int(mapping.parameter);
-    find_edges();
-    weigh();
-  }
-
-  D poison() const { return poison_; }
-
-  void probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step)
-      store(out + step * lanes, (weight(step) * inverse_).value() + poison_);
-  }
-
-  void log_probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step)
-      store(out + step * lanes, log_probability(load(x_ + step * lanes), weight(step)).value() + poison_);
-  }
-
-  // Z = log sum g.
-  D log_partition() const {
-    const D z = log_total().value();
-    return (is_dominated_ ? all(infinity) : z) + poison_;
-  }
+  using Base::Base, Base::log_partition;
 
   // The row's loss, and its gradient in place of the weights, in the scores that the mapping sees.
   D loss(const Targets& targets, bool with_gradient, double scale) {
@@ -58,158 +25,6 @@ class Normalized {
   }
 
  private:
-  using Two = Layout::Two<W>;
-  W weight(int64_t step) const { return read(high_, low_, step); }
-  static W read(const double* high, const double* low, int64_t step) {
-    if constexpr (W::is_twofold) return W(load(high + step * lanes), load(low + step * lanes));
-    return W(load(high + step * lanes));
-  }
-  void write(int64_t step, W w) {
-    store(high_ + step * lanes, w.hi);
-    if constexpr (W::is_twofold) store(low_ + step * lanes, w.low());
-  }
-
-  // NaN rows are poisoned; rows with an infinite g are shared by such classes alone. -inf then stands for "no weight".
-  void find_edges() {
-    D zero{};
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
-      zero = fma(x, D{}, zero);
-      if constexpr (M::is_positive) poison_ = x < 0.0 ? all(not_a_number) : poison_;
-    }
-    if constexpr (M::is_positive) poison_ = at_.any(poison_ != poison_) ? all(not_a_number) : D{};
-    if (!has_any(zero != 0.0)) return;
-    has_infinite_ = true;
-    Mask is_nan{}, is_up{};
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
-      is_nan |= x != x;
-      is_up |= dominates(x);
-    }
-    is_dominated_ = at_.any(is_up);
-    poison_ = at_.any(is_nan) ? all(not_a_number) : poison_;
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      D x = load(x_ + step * lanes);
-      // A bounded g has reached its limit long before.
-      const D bounded = x == infinity ? all(800.0) : x;
-      x = is_dominated_ ? (dominates(x) ? all(1.0) : all(-infinity)) : bounded;
-      store(x_ + step * lanes, x);
-    }
-  }
-  static Mask dominates(D x) {
-    Mask mask{};
-    if (M::high == infinity) mask |= x == infinity;
-    if (M::low == infinity) mask |= x == -infinity;
-    return mask;
-  }
-  Mask has_weight(D x) const { return x != -infinity; }
-
-  void weigh() {
-    D top_exponent = all(-infinity), top_size = all(-infinity);
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
-      if constexpr (M::has_exponent) top_exponent = larger(M::exponent(x), top_exponent);
-      if constexpr (M::has_scale) {
-        const D size = M::size(x);
-        top_size = larger(has_infinite_ ? (has_weight(x) ? size : all(-infinity)) : size, top_size);
-      }
-    }
-    if constexpr (M::has_exponent) {
-      top_exponent = at_.largest(top_exponent);
-      // An outcome with the score 0 that is never observed takes part in the maximum.
-      top_ = M::has_spare ? larger(top_exponent, D{}) : top_exponent;
-    }
-    if constexpr (M::has_scale) set_scale(M::reference(at_.largest(top_size)));
-    W best(D{}), others(D{});
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
-      W w = weight_at(x);
-      if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
-      w = at_.only_classes(step, w);
-      write(step, w);
-      take_in(w, best, others);
-    }
-    if (!at_.is_across) {
-      const auto join = [](Two a, Two b) {
-        a.second = a.second + b.second;
-        take_in(b.first, a.first, a.second);
-        return a;
-      };
-      const Two folded = Layout::joined(Two{best, others}, join);
-      best = folded.first;
-      others = folded.second;
-    }
-    if constexpr (M::has_spare) {
-      W spare = exponential<lift>(W(-top_));
-      // Beside an infinite score nothing is left for it.
-      spare = choose(is_dominated_, W(D{}), spare);
-      take_in(spare, best, others);
-    }
-    best_ = best;
-    others_ = others;
-    total_ = best + others;
-    inverse_ = W(all(1.0)) / total_;
-    if constexpr (M::needs_weight) poison_ = total_.hi == 0.0 ? all(not_a_number) : poison_;
-  }
-
-  void set_scale(D reference) {
-    // 2^-k for the power k of the reference, of which subnormal and huge ones are not reached in full.
-    const Bits biased = ((Bits)reference >> 52) & 0x7ff;
-    const Mask field = (Mask)biased;
-    const Mask kept = field < 3 ? all_of(3) : field > 2043 ? all_of(2043) : field;
-    context_.scale = (D)((Bits)(2046 - kept) << 52);
-    context_.exponent = (D)((Bits)(2046 - kept) | 0x4330000000000000ull) - 0x1p52 - 1023.0;
-  }
-
-  W weight_at(D x) const {
-    if constexpr (!M::has_exponent) {
-      return M::template mantissa<W>(x, context_);
-    } else {
-      const W power = exponential<lift>(W::sum(M::exponent(x), -top_));
-      if constexpr (M::has_mantissa)
-        return M::template mantissa<W>(x, context_) * power;
-      else
-        return power;
-    }
-  }
-
-  // log of the total, of true size.
-  W log_total() const {
-    const W log_sum = M::has_mantissa ? logarithm(total_, all(-double(lift))) : log1p(others_ / best_);
-    W result = M::has_exponent ? W(top_) + log_sum : log_sum;
-    if constexpr (M::has_scale) {
-      const D k = M::log2_scale(context_);
-      result = result - (W(k * ln2_high) + W(k * ln2_low));
-    }
-    // A row of which nothing has weight: log 0, where the correction would make it NaN.
-    return choose(total_.hi == 0.0, W(all(-infinity)), result);
-  }
-
-  // log p of classes with scores x and weights w.
-  W log_probability(D x, W w) const {
-    const W of_top = -log1p(others_ / best_);
-    W rest;
-    if constexpr (!M::has_mantissa) {
-      rest = W::sum(x, -top_) + of_top;
-      // Infinite parts leave no rounding to carry.
-      rest = choose(absolute(x) < infinity, rest, W(x));
-    } else {
-      const W m = M::has_exponent ? M::template mantissa<W>(x, context_) : w;
-      const W quotient = m * scaled(inverse_, all(lift ? 0x1p512 : 1.0));
-      rest = logarithm(quotient);
-      if constexpr (M::has_exponent) rest = W::sum(M::exponent(x), -top_) + rest;
-      // The quotient underflows where the logarithm is still an ordinary number.
-      const Mask is_tiny = (quotient.hi < 0x1p-960) & has_weight(x);
-      if (has_any(is_tiny)) {
-        const W log_g = M::template log_g<W>(x, context_);
-        rest = choose(is_tiny, choose(log_g.hi == -infinity, log_g, log_g - log_total()), rest);
-      }
-    }
-    rest = choose(has_weight(x), rest, W(all(-infinity)));
-    if (has_infinite_) rest = choose(has_weight(x) | ~(total_.hi == 0.0), rest, W(all(not_a_number)));
-    return choose(is_same(w, best_), of_top, rest);
-  }
-
   // 1 - p, times the total.
   W complement(W w) const { return choose(is_same(w, best_), others_, total_ - w); }
 
@@ -292,13 +107,4 @@ class Normalized {
     for (int i = 0; i < (at_.is_across ? lanes : 1); ++i)
       if (!is_placed[i]) high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
   }
-
-  const Layout& at_;
-  double* x_;
-  double *high_, *low_;
-  Context context_{all(1.0), D{}, 0};
-  D poison_{}, top_{};
-  Mask is_dominated_{};
-  bool has_infinite_ = false;
-  W best_, others_, total_, inverse_;
 };

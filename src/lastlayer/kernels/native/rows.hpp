@@ -24,6 +24,7 @@ namespace {
 #include "products.hpp"
 #include "activation.hpp"
 #include "targets.hpp"
+#include "normalized_weights.hpp"
 #include "normalized.hpp"
 #include "regularized.hpp"
 #include "mappings/softmax.hpp"
