@@ -41,9 +41,10 @@ def pull_back_rows(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tenso
 
 
 def _of_logarithms(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor) -> Tensor:
-    gradient = loss_rows(mapping, scores, cotangent, True, LossOptions(reduction="sum"), True)[1]
+    options = LossOptions(reduction="sum")
+    gradient = loss_rows(mapping, scores, cotangent, True, options, True, gradient_scale=-1.0)[1]
     assert gradient is not None
-    return -gradient
+    return gradient
 
 
 def _of_tangent(mapping: ProbabilityMapping, p: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
