@@ -90,7 +90,7 @@ class FewRows : public TileRows<T> {
 
   // The rows of `values`, which stand class by class, but those that `skip` names.
   void write(const T* values, T* out, const bool* skip) const {
-    if (!skip && rows_ == n && with_narrow(classes_, [&](auto width) { write_narrow<width.value>(values, out); })) return;
+    if (!skip && rows_ == n && with_narrow(classes_, [&](auto width) { move_narrow<width.value, true>(values, out); })) return;
     V square[n];
     for (int64_t from = 0; from < classes_; from += n) {
       const int64_t left = classes_ - from;
@@ -118,16 +118,18 @@ class FewRows : public TileRows<T> {
     }
     return false;
   }
-  template <int width>
-  static void write_narrow(const T* values, T* out) {
-    V numbers[width], rows[width];
-    for (int j = 0; j < width; ++j) numbers[j] = load(values + j * n);
-    move_rows<width, true, T>(numbers, rows);
-    for (int j = 0; j < width; ++j) store<T>(out + j * n, rows[j]);
+  // Whole rows to their classes, or joins them again.
+  template <int width, bool is_joining>
+  static void move_narrow(const T* from, T* to) {
+    V before[width], after[width];
+    for (int j = 0; j < width; ++j) before[j] = load(from + j * n);
+    move_rows<width, is_joining, T>(before, after);
+    for (int j = 0; j < width; ++j) store<T>(to + j * n, after[j]);
   }
 
   static V read(const T* scores, int rows, int64_t classes, T* x) {
-    if (rows == n && with_narrow(classes, [&](auto width) { read_narrow<width.value>(scores, x); })) return largest_of(x, classes);
+    const auto move = [&](auto width) { move_narrow<width.value, false>(scores, x); };
+    if (rows == n && with_narrow(classes, move)) return largest_of(x, classes);
     V square[n];
     for (int64_t from = 0; from < classes; from += n) {
       const int64_t left = classes - from;
@@ -139,13 +141,6 @@ class FewRows : public TileRows<T> {
       for (int64_t j = 0; j < left && j < n; ++j) store<T>(x + (from + j) * n, square[j]);
     }
     return largest_of(x, classes);
-  }
-  template <int width>
-  static void read_narrow(const T* scores, T* x) {
-    V rows[width], numbers[width];
-    for (int j = 0; j < width; ++j) rows[j] = load(scores + j * n);
-    move_rows<width, false, T>(rows, numbers);
-    for (int j = 0; j < width; ++j) store<T>(x + j * n, numbers[j]);
   }
   static V largest_of(const T* x, int64_t classes) {
     V m = load(x);

@@ -129,7 +129,7 @@ inline void multiply(const T* from, T* to, int64_t classes, double factor, doubl
   if (!is_wide && even == 0.0) {
     // Whole lines of the cache at a time: the order of these products shows nowhere.
     const int64_t bytes = int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63);
-    const int64_t ahead = classes < 256 ? 0 : bytes / int64_t(sizeof(T));
+    const int64_t ahead = bytes / int64_t(sizeof(T)) < classes ? bytes / int64_t(sizeof(T)) : classes;
     const auto multiply_some = [&](int64_t first, int64_t count) {
       over_vectors<T>(from + first, count, T(0),
                       [&](Vector<T> w, int64_t j, int some) { store_some(to + first + j, times(w, hi, lo), some); });
