@@ -10,7 +10,15 @@ import triton
 import triton.language as tl
 
 from lastlayer.kernels.triton.activation import activate, pull_back
-from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weight_of, weights_of
+from lastlayer.kernels.triton.normalizer import (
+    LOWERED,
+    frame_of,
+    is_far,
+    statistics_of_blocks,
+    statistics_of_tile,
+    weight_of,
+    weights_of,
+)
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
 from lastlayer.kernels.triton.softmax import (
     below_maximum,
@@ -88,6 +96,7 @@ def cross_entropy(
 ):
     """Losses, and gradients of scores that are read before they may be overwritten."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
+    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not IS_SINGLE
     i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = tl.arange(0, BLOCK)
@@ -101,10 +110,10 @@ def cross_entropy(
         b_raw, b_x = load_scores(
             scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True)
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True, False)
     else:
         largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, ROWS, BLOCK
+            scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, False, ROWS, BLOCK
         )
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
@@ -123,7 +132,7 @@ def cross_entropy(
         # Of the other classes, row weight·T·p + pull·p.
         factor, factor_low = two_product(tl.fma(row_weight, total, pull), inverse)
         factor_low = tl.fma(tl.fma(row_weight, total, pull), inverse_low, factor_low)
-        weight_label = weight_of(x_label, largest, frame)
+        weight_label = weight_of(x_label, largest, frame, False)
         p_label = tl.fma(weight_label, inverse, weight_label * inverse_low)
         own = gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull)
         own = pull_back(own, raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
@@ -131,6 +140,12 @@ def cross_entropy(
         factor = tl.where(m_counted, factor, 0.0)
         factor_low = tl.where(m_counted, factor_low, 0.0)
 
+    if IS_COARSE:
+        # What is read once more is weighed for a gradient of a half type, in the frame of the largest.
+        frame = frame_of(tl.where(is_far(largest), 0.0, largest), True)
+        inverse *= top * LOWERED
+        if not IS_SPREAD:
+            factor *= top * LOWERED
     b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
     if IS_SPREAD or HAS_GRADIENT:
@@ -145,7 +160,7 @@ def cross_entropy(
                     scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
                 )
             if HAS_GRADIENT and not IS_SINGLE:
-                b_weights = weights_of(b_x, largest, frame)
+                b_weights = weights_of(b_x, largest, frame, IS_COARSE)
             if IS_SPREAD:
                 b_y = target_tile(
                     targets,
@@ -164,10 +179,10 @@ def cross_entropy(
                 b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
             if HAS_GRADIENT:
                 if IS_SPREAD:
-                    b_p = times_pair(b_weights, inverse, inverse_low)
+                    b_p = times_pair(b_weights, inverse, inverse_low, IS_COARSE)
                     b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
                 else:
-                    b_gradient = times_pair(b_weights, factor, factor_low)
+                    b_gradient = times_pair(b_weights, factor, factor_low, IS_COARSE)
                 b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
                 if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
                     b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)

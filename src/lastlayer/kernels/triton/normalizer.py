@@ -5,6 +5,9 @@ rounded, and its rounding come back as a relative error. Scores so large that th
 maximum, exactly. The largest class is kept apart from the sum of the others, since log p and 1 − p of a confident class are
 made of the others alone and must not vanish in 1 + others. Where only the probabilities are wanted it is not: then `top` is zero
 and the others are all.
+
+For results that are rounded to a half type (IS_HALF) the weights are the hardware's 2^x of the score less a reference, which
+stands in the frame's place: within 2^−16 of themselves for whatever such a result can tell from zero.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from lastlayer.kernels.triton.tiles import load_scores
 
 #: Weights are carried times 2^LIFT, so that those of the smallest that matter have all their bits.
 LIFT = tl.constexpr(48)
+LOWERED = tl.constexpr(2.0**-48)
 #: Exponents below the frame's at which scores are cut off: 2^−172 of the largest is nothing in float32, and 2^(LIFT − 172) is
 #: still a normal number.
 REACH = tl.constexpr(172.0)
@@ -56,14 +60,26 @@ def near_zero(b_x, largest):
 
 
 @triton.jit
-def frame_of(score):
+def frame_of(score, IS_HALF: tl.constexpr):
     """The exponent of e^score, a whole number, which fits the frame of a row whose scores are near it."""
-    return tl.fma(score, LOG2_E, SHIFT) - SHIFT
+    return score if IS_HALF else tl.fma(score, LOG2_E, SHIFT) - SHIFT
 
 
 @triton.jit
-def weights(b_x, frame):
+def weights(b_x, frame, IS_HALF: tl.constexpr):
     """e^x · 2^LIFT in the frame, nothing that counts below its reach; a NaN stays."""
+    return half_weights(b_x, frame) if IS_HALF else float_weights(b_x, frame)
+
+
+@triton.jit
+def half_weights(b_x, reference):
+    """e^(x − reference) · 2^LIFT, for a half type's digits."""
+    return tl.exp2(tl.fma(b_x - reference, LOG2_E, LIFT))
+
+
+@triton.jit
+def float_weights(b_x, frame):
+    """The same within 0.8 ULP in the frame of an exponent."""
     # Adding `shift` to x·log₂e leaves the weight's own exponent, biased, in the last bits of the sum.
     shift = (SHIFT + (127 + LIFT)) - frame
     floor = (frame - REACH) * LN2
@@ -76,15 +92,15 @@ def weights(b_x, frame):
 
 
 @triton.jit
-def weights_of(b_x, largest, frame):
+def weights_of(b_x, largest, frame, IS_HALF: tl.constexpr):
     """The weights of a tile of a row whose statistics are known."""
-    return weights(near_zero(b_x, largest), frame[:, None])
+    return weights(near_zero(b_x, largest), frame[:, None], IS_HALF)
 
 
 @triton.jit
-def weight_of(x, largest, frame):
+def weight_of(x, largest, frame, IS_HALF: tl.constexpr):
     """The weight of one score of each row."""
-    return weights(tl.where(is_far(largest), less_maximum(x, largest), x), frame)
+    return weights(tl.where(is_far(largest), less_maximum(x, largest), x), frame, IS_HALF)
 
 
 @triton.jit
@@ -94,9 +110,8 @@ def of_any(largest):
 
 
 @triton.jit
-def finish(b_sum, b_lost, b_ties, largest, top):
+def with_ties(others, others_low, b_ties, largest, top):
     """The weight of the maximum, and the others' as a pair: all but one of the classes that weigh as much belong to them."""
-    others, others_low = sum_of_row(b_sum, b_lost)
     ties = tl.sum(b_ties, axis=1) - 1
     others, lost = two_sum(others, ties.to(tl.float32) * top)
     scale = of_any(largest)
@@ -104,27 +119,27 @@ def finish(b_sum, b_lost, b_ties, largest, top):
 
 
 @triton.jit
-def finish_together(b_sum, b_lost, largest):
+def together(total, total_low, largest):
     """The same where the largest is among the others: nothing, and the sum of all as a pair."""
-    total, total_low = sum_of_row(b_sum, b_lost)
     scale = of_any(largest)
     return tl.zeros_like(total), total * scale, total_low * scale
 
 
 @triton.jit
-def statistics_of_tile(b_x, IS_APART: tl.constexpr):
+def statistics_of_tile(b_x, IS_APART: tl.constexpr, IS_HALF: tl.constexpr):
     """(largest, frame, top, others, others_low) of rows that lie in one tile, and their weights."""
     largest = tl.max(b_x, axis=1)
-    frame = frame_of(tl.where(is_far(largest), 0.0, largest))
-    b_weights = weights_of(b_x, largest, frame)
+    frame = frame_of(tl.where(is_far(largest), 0.0, largest), IS_HALF)
+    b_weights = weights_of(b_x, largest, frame, IS_HALF)
     if IS_APART:
-        top = weight_of(largest, largest, frame)
+        top = weight_of(largest, largest, frame, IS_HALF)
         # By weights, so that scores need no registers beside them. A NaN is among the others.
         b_top = b_weights == top[:, None]
-        b_others = tl.where(b_top, 0.0, b_weights)
-        top, others, others_low = finish(b_others, tl.zeros_like(b_others), b_top.to(tl.int32), largest, top)
+        others = tl.sum(tl.where(b_top, 0.0, b_weights), axis=1)
+        top, others, others_low = with_ties(others, 0.0 * top, b_top.to(tl.int32), largest, top)
     else:
-        top, others, others_low = finish_together(b_weights, tl.zeros_like(b_weights), largest)
+        total = tl.sum(b_weights, axis=1)
+        top, others, others_low = together(total, tl.zeros_like(total), largest)
     return largest, frame, top, others, others_low, b_weights
 
 
@@ -132,6 +147,17 @@ def statistics_of_tile(b_x, IS_APART: tl.constexpr):
 def folded(b_terms, ROWS: tl.constexpr, BLOCK: tl.constexpr):
     """The sums of each four terms side by side, which one thread holds: what is exact costs more than they do."""
     return tl.sum(tl.reshape(b_terms, [ROWS, BLOCK // 4, 4]), axis=2)
+
+
+@triton.jit
+def add_up(b_sum, b_lost, b_terms, IS_HALF: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """Running sums and one block more of terms; for a half type's digits plain ones."""
+    b_terms = folded(b_terms, ROWS, BLOCK)
+    if IS_HALF:
+        b_sum += b_terms
+    else:
+        b_sum, b_lost = accumulate(b_sum, b_lost, b_terms)
+    return b_sum, b_lost
 
 
 @triton.jit
@@ -145,6 +171,7 @@ def statistics_of_blocks(
     HAS_SOFTCAP: tl.constexpr,
     HAS_TEMPERATURE: tl.constexpr,
     IS_APART: tl.constexpr,
+    IS_HALF: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -156,7 +183,7 @@ def statistics_of_blocks(
     _, b_x = load_scores(scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
     reference = tl.max(b_x, axis=1)
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
-    frame = frame_of(reference)
+    frame = frame_of(reference, IS_HALF)
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
@@ -168,18 +195,17 @@ def statistics_of_blocks(
         if IS_APART:
             b_counted = tl.minimum(b_best, b_x, propagate_nan=tl.PropagateNan.ALL)
         b_best = tl.maximum(b_best, b_x, propagate_nan=tl.PropagateNan.ALL)
-        b_terms = folded(weights(b_counted, frame[:, None]), ROWS, BLOCK)
-        b_sum, b_lost = accumulate(b_sum, b_lost, b_terms)
+        b_sum, b_lost = add_up(b_sum, b_lost, weights(b_counted, frame[:, None], IS_HALF), IS_HALF, ROWS, BLOCK)
     largest = tl.max(b_best, axis=1)
     b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
     if IS_APART:
         b_top = b_best == largest[:, None]
         b_ties = b_top.to(tl.int32)
-        b_last = tl.where(b_top, 0.0, weights(b_best, frame[:, None]))
-        b_sum, b_lost = accumulate(b_sum, b_lost, folded(b_last, ROWS, BLOCK))
+        b_last = tl.where(b_top, 0.0, weights(b_best, frame[:, None], IS_HALF))
+        b_sum, b_lost = add_up(b_sum, b_lost, b_last, IS_HALF, ROWS, BLOCK)
     m_again = is_far(largest) | (largest - reference > HEADROOM)
     if tl.max(m_again.to(tl.int32), axis=0) > 0:
-        frame = tl.where(m_again, frame_of(tl.where(is_far(largest), 0.0, largest)), frame)
+        frame = tl.where(m_again, frame_of(tl.where(is_far(largest), 0.0, largest), IS_HALF), frame)
         b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
@@ -187,15 +213,16 @@ def statistics_of_blocks(
             _, b_x = load_scores(
                 scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
             )
-            b_terms = weights_of(b_x, largest, frame)
+            b_terms = weights_of(b_x, largest, frame, IS_HALF)
             if IS_APART:
                 b_top = b_x == largest[:, None]
                 b_terms = tl.where(b_top, 0.0, b_terms)
                 b_ties += b_top.to(tl.int32)
-            b_sum, b_lost = accumulate(b_sum, b_lost, folded(b_terms, ROWS, BLOCK))
+            b_sum, b_lost = add_up(b_sum, b_lost, b_terms, IS_HALF, ROWS, BLOCK)
+    total, total_low = sum_of_row(b_sum, b_lost)
     if IS_APART:
-        top = weight_of(largest, largest, frame)
-        top, others, others_low = finish(b_sum, b_lost, b_ties, largest, top)
+        top = weight_of(largest, largest, frame, IS_HALF)
+        top, others, others_low = with_ties(total, total_low, b_ties, largest, top)
     else:
-        top, others, others_low = finish_together(b_sum, b_lost, largest)
+        top, others, others_low = together(total, total_low, largest)
     return largest, frame, top, others, others_low

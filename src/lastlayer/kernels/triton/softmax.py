@@ -41,9 +41,13 @@ def log_partition(largest, total, log_total, log_total_low):
 
 
 @triton.jit
-def times_pair(b_weights, factor, factor_low):
-    """A tile times a pair a row, rounded once."""
-    return tl.fma(b_weights, factor[:, None], b_weights * factor_low[:, None])
+def times_pair(b_weights, factor, factor_low, IS_HALF: tl.constexpr):
+    """A tile times a pair a row, rounded once; for a half type's digits, times its first part."""
+    if IS_HALF:
+        b_out = b_weights * factor[:, None]
+    else:
+        b_out = tl.fma(b_weights, factor[:, None], b_weights * factor_low[:, None])
+    return b_out
 
 
 @triton.jit
@@ -64,12 +68,13 @@ def softmax_forward(
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
     o_block = tl.arange(0, BLOCK)
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
+    IS_HALF: tl.constexpr = out.dtype.element_ty != tl.float32
     if IS_SINGLE:
         _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART)
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
     else:
         largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, o_scores, m_rows, K, 1.0, 1.0, False, False, IS_APART, ROWS, BLOCK
+            scores, o_scores, m_rows, K, 1.0, 1.0, False, False, IS_APART, IS_HALF, ROWS, BLOCK
         )
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
@@ -85,8 +90,8 @@ def softmax_forward(
                 _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
             if QUANTITY == "probabilities":
                 if not IS_SINGLE:
-                    b_weights = weights_of(b_x, largest, frame)
-                b_out = times_pair(b_weights, inverse, inverse_low)
+                    b_weights = weights_of(b_x, largest, frame, IS_HALF)
+                b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
             else:
                 # Both parts are ≤ 0, so nothing cancels.
                 b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
