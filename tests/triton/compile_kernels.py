@@ -30,7 +30,9 @@ OPTIONS = (
 #: (kernel, registers, compile-time values), for some numbers of classes of which each takes another way through the launch rule.
 ROWS = {
     "softmax": (softmax_forward, "few", {"QUANTITY": "probabilities"}),
+    "softmax of halves": (softmax_forward, "few, half", {"QUANTITY": "probabilities"}),
     "log_softmax": (softmax_forward, "some", {"QUANTITY": "log_probabilities"}),
+    "log_softmax of halves": (softmax_forward, "some, half", {"QUANTITY": "log_probabilities"}),
     "sparsemax": (tsallis_forward, "more", {"QUANTITY": "probabilities", "IS_SQUARE": False}),
     "entmax": (tsallis_forward, "more", {"QUANTITY": "probabilities", "IS_SQUARE": True}),
     "log_entmax": (tsallis_forward, "many", {"QUANTITY": "log_probabilities", "IS_SQUARE": True}),
@@ -50,25 +52,31 @@ LOSSES = {
     "entmax loss": (fenchel_young, "many", loss_values(False) | {"IS_SQUARE": True}),
     "entmax loss, all options": (fenchel_young, "many", loss_values(True) | {"IS_SQUARE": True}),
 }
-EVERY = tuple(ROWS | LOSSES)
+HALVES = ("softmax of halves", "log_softmax of halves")
+EVERY = tuple(name for name in ROWS | LOSSES if name not in HALVES)
+#: What a kernel that shares no rows is given for the arguments of those that do.
+ALONE = {"counters": None, "published": None, "SLICES": 1, "SLICE": 1, "PAD": 1, "PART": 0}
 #: One class, few, many, half types, and the largest single blocks, which leave a thread the fewest registers.
 CASES = {
     (1, "fp32"): ("log_softmax", "log_entmax", "cross_entropy, all options", "entmax loss, all options"),
     (64, "fp32"): EVERY,
     (100_000, "fp32"): EVERY,
-    (4096, "bf16"): ("softmax", "cross_entropy", "entmax loss"),
+    (100_000, "bf16"): (*HALVES, "cross_entropy"),
+    (4096, "bf16"): (*HALVES, "cross_entropy", "entmax loss"),
     (16384, "fp32"): ("log_softmax",),
     (32768, "fp32"): ("softmax", "cross_entropy"),
-    (32768, "bf16"): ("softmax", "cross_entropy"),
+    (32768, "bf16"): (*HALVES, "cross_entropy"),
 }
 
 
 def type_of(name: str, dtype: str, is_soft: bool) -> str:
     if name in ("scores", "out", "gradient"):
         return f"*{dtype}"
+    if name == "counters":
+        return "*i32"
     if name == "targets":
         return "*fp32" if is_soft else "*i64"
-    if name in ("weight", "sample_weight", "losses"):
+    if name in ("weight", "sample_weight", "losses", "published"):
         return "*fp32"
     if name.startswith("stride"):
         return "i64"
@@ -78,8 +86,9 @@ def type_of(name: str, dtype: str, is_soft: bool) -> str:
 def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, dtype: str) -> dict[str, Any]:
     sizes = dict(launch_for(1024, classes, registers).sizes)
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion", "maxnreg") if name in sizes}
-    constants = values | sizes
     names = kernel.arg_names
+    shared = {"PART": 0} if "SLICES" in sizes else ALONE
+    constants = values | {name: value for name, value in shared.items() if name in names} | sizes
     if classes == 1:
         # As Triton does at a launch: an argument of 1 is a compile-time value.
         constants |= {name: 1 for name in names if name in ("N", "K") or name.startswith("stride")}

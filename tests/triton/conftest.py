@@ -44,3 +44,20 @@ def _quiet_interpreter() -> Iterator[None]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         yield
+
+
+@pytest.fixture(params=["single", "blocks", "shared", "shared blocks"])
+def long_rows(request, monkeypatch) -> str:
+    """How rows of more than 16 classes are cut: not at all, into blocks, or into slices of one block or of two."""
+    from lastlayer.kernels.triton import launch
+
+    cuts = {"blocks": (32, None), "shared": (16, 16), "shared blocks": (16, 32)}
+    if request.param in cuts:
+        block, classes = cuts[request.param]
+        rules = {
+            name: launch.Rule(16, 1, block, 1, classes if rule.slice else None, None) for name, rule in launch.RULES.items()
+        }
+        monkeypatch.setattr(launch, "RULES", rules)
+        monkeypatch.setattr(launch, "TILE", 32)
+        monkeypatch.setattr(launch, "PER_THREAD", 1)
+    return request.param

@@ -73,33 +73,27 @@ def test_sizes_of_scores(mapping, scale):
     check(scores(2, 40, 1.0) + scale, mapping)
 
 
-def test_long_rows_whose_first_block_misleads(blocks_of_sixteen):
-    x = scores(6, 70)
+def test_long_rows_whose_first_block_misleads(long_rows):
+    x = scores(9, 70)
     x[0, 40:] += 60.0
     x[1, :20] = -INF
     x[2, 60] = 1e6
     x[3] -= 1e7
     x[4, :16] = 1e5
     x[5, 50] = -INF
+    # On both sides of where scores are shifted by their maximum first.
+    x[6] += 524288.0
+    x[7] -= 524288.0
+    x[8, :20] += 524280.0
+    x[8, 20:50] += 524300.0
+    x[8, 50:] = -1e9
     check(x, "softmax")
     for mapping in ("sparsemax", "entmax"):
         check(x, mapping)
 
 
-@pytest.fixture(params=[True, False], ids=["blocks", "single"])
-def blocks_of_sixteen(request, monkeypatch):
-    """Rows of more than 16 classes as many blocks; or, beside that, as one."""
-    from lastlayer.kernels.triton import launch
-
-    if request.param:
-        monkeypatch.setattr(launch, "RULES", dict.fromkeys(launch.RULES, launch.Rule(16, 1, 32, 1, None)))
-        monkeypatch.setattr(launch, "TILE", 32)
-        monkeypatch.setattr(launch, "PER_THREAD", 1)
-    return request.param
-
-
 @pytest.mark.parametrize("mapping", MAPPINGS)
-def test_arbitrary_precision(mapping, blocks_of_sixteen):
+def test_arbitrary_precision(mapping, long_rows):
     """Every kind of row of the contract, and confident rows, against mpmath by another algorithm."""
     record = ll.MAPPINGS[mapping]
     mp = oracles.context(record)
@@ -121,7 +115,7 @@ def test_arbitrary_precision(mapping, blocks_of_sixteen):
 
 @pytest.mark.parametrize("mapping", ["sparsemax", "entmax"])
 @pytest.mark.parametrize(("classes", "scale"), [(2, 8.0), (5, 0.05), (33, 0.5)])
-def test_log_partitions_of_rows_whose_maximum_is_zero(mapping, classes, scale, blocks_of_sixteen):
+def test_log_partitions_of_rows_whose_maximum_is_zero(mapping, classes, scale, long_rows):
     """Ω* is then all that there is, and may be as small as the others' probabilities squared."""
     x = scores(20, classes, scale)
     x -= x.amax(1, keepdim=True)
@@ -135,8 +129,8 @@ def test_confident_rows_keep_their_digits():
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-def test_special_values(mapping, blocks_of_sixteen):
-    for pad in (30,) if blocks_of_sixteen else (0, 30):
+def test_special_values(mapping, long_rows):
+    for pad in (0, 30) if long_rows == "single" else (30,):
         rows = [row + (-INF,) * pad for row in SPECIAL_ROWS if not (pad and np.isnan(row).all())]
         x = torch.tensor(rows, device=DEVICE)
         truths = [expected(ll.MAPPINGS[mapping], tuple(map(float, row))) for row in x]
@@ -156,17 +150,22 @@ def test_special_values(mapping, blocks_of_sixteen):
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_types_are_rounded_once(mapping, dtype):
-    x = scores(3, 70).to(dtype)
-    got = evaluate(x, "probabilities", mapping, MAPPINGS[mapping], out=truth.nan_like(x))
-    assert got.dtype == dtype
-    exact = truth.quantity(x, "probabilities", mapping)
-    off = np.abs(truth.numbers(got) - exact) - 2.0**-22 * exact.max()
-    assert (off <= 0.5 * truth.ulp(exact, dtype)).all()
+def test_half_types_are_rounded_once(mapping, dtype, long_rows):
+    """Of softmax the digits of a half type are computed, and 2^−16 beyond."""
+    x = scores(5, 70).to(dtype)
+    x[2] *= 1000.0
+    x[3] += 20000.0
+    x[4, 3] += 10.0
+    for name in ("probabilities", "log_probabilities") if mapping == "softmax" else ("probabilities",):
+        got = evaluate(x, name, mapping, MAPPINGS[mapping], out=truth.nan_like(x))
+        assert got.dtype == dtype
+        exact = truth.quantity(x, name, mapping)
+        slack = 2.0**-16 * np.abs(exact) if mapping == "softmax" else 2.0**-22 * exact.max()
+        assert (np.abs(truth.numbers(got) - exact) - slack <= 0.5 * truth.ulp(exact, dtype)).all()
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-def test_rows_are_independent_and_lie_anywhere(mapping, blocks_of_sixteen):
+def test_rows_are_independent_and_lie_anywhere(mapping, long_rows):
     x = scores(7, 33)
     x[4] = NAN
     whole = evaluate(x, "probabilities", mapping, MAPPINGS[mapping])

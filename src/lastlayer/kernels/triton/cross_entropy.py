@@ -20,6 +20,7 @@ from lastlayer.kernels.triton.normalizer import (
     weights_of,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
+from lastlayer.kernels.triton.shared import part_of_rows, publish, statistics_of_slices, wait_for_row
 from lastlayer.kernels.triton.softmax import (
     below_maximum,
     inverse_of_total,
@@ -28,7 +29,7 @@ from lastlayer.kernels.triton.softmax import (
     times_pair,
 )
 from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
-from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.tiles import load_scores, store_tile
 
 
 @triton.jit
@@ -93,107 +94,117 @@ def cross_entropy(
     IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    counters=None,
+    published=None,
+    SLICES: tl.constexpr = 1,
+    SLICE: tl.constexpr = 1,
+    PAD: tl.constexpr = 1,
+    PART: tl.constexpr = 0,
 ):
-    """Losses, and gradients of scores that are read before they may be overwritten."""
+    """Losses, and gradients of scores that are read before they may be overwritten. Rows of spread targets are not shared."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
-    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not IS_SINGLE
-    i_rows, m_rows = rows_of_program(N, ROWS)
+    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and (SLICES > 1 or not IS_SINGLE)
+    row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
-    o_block = tl.arange(0, BLOCK)
+    o_block = begin + tl.arange(0, BLOCK)
     label, row_weight, m_counted, m_read = rows_that_count(
         targets, sample_weight, i_rows, m_rows, K, ignore_index, IS_SOFT, HAS_SAMPLE_WEIGHT
     )
     total = total_of_targets(
         targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT, ROWS, BLOCK
     )
+    m_label = m_read & (label >= begin) & (label < end)
+    if not IS_SPREAD:
+        raw_label = tl.load(scores + o_scores + label, mask=m_label, other=float("-inf")).to(tl.float32)
     if IS_SINGLE:
         b_raw, b_x = load_scores(
             scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True, False)
-    else:
-        largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, o_scores, m_read, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, False, ROWS, BLOCK
-        )
-    log_total, log_total_low = log_of_total(top, others, others_low)
-    inverse, inverse_low = inverse_of_total(top, others, others_low)
-    # 1 − p of the largest class.
-    rest = tl.fma(others, inverse, others * inverse_low)
+    if PART != 2:
+        if IS_SINGLE:
+            largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True, False)
+        else:
+            largest, frame, top, others, others_low = statistics_of_blocks(
+                scores, o_scores, m_read, begin, end, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, False,
+                ROWS, BLOCK,
+            )
+        if SLICES > 1:
+            publish(published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES, False)
+    if PART != 1:
+        if SLICES > 1:
+            if PART == 0:
+                wait_for_row(counters, row, SLICES)
+            largest, frame, top, others, others_low, raw_label = statistics_of_slices(
+                published, row, True, False, SLICES, PAD
+            )
+        log_total, log_total_low = log_of_total(top, others, others_low)
+        inverse, inverse_low = inverse_of_total(top, others, others_low)
+        # 1 − p of the largest class.
+        rest = tl.fma(others, inverse, others * inverse_low)
 
-    loss = total * log_total
-    pull = tl.zeros_like(loss)
-    if HAS_Z_LOSS:
-        z = log_partition(largest, top + others, log_total, log_total_low)
-        pull = 2.0 * z_loss * z * row_weight
-    if not IS_SPREAD:
-        raw_label = tl.load(scores + o_scores + label, mask=m_read, other=float("-inf")).to(tl.float32)
-        x_label = activate(raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
-        loss = loss_of_label(x_label, largest, total, log_total, log_total_low)
-        # Of the other classes, row weight·T·p + pull·p.
-        factor, factor_low = two_product(tl.fma(row_weight, total, pull), inverse)
-        factor_low = tl.fma(tl.fma(row_weight, total, pull), inverse_low, factor_low)
-        weight_label = weight_of(x_label, largest, frame, False)
-        p_label = tl.fma(weight_label, inverse, weight_label * inverse_low)
-        own = gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull)
-        own = pull_back(own, raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
-        # Of rows that do not count the weights are numbers, which this makes zero.
-        factor = tl.where(m_counted, factor, 0.0)
-        factor_low = tl.where(m_counted, factor_low, 0.0)
-
-    if IS_COARSE:
-        # What is read once more is weighed for a gradient of a half type, in the frame of the largest.
-        frame = frame_of(tl.where(is_far(largest), 0.0, largest), True)
-        inverse *= top * LOWERED
+        loss = total * log_total
+        pull = tl.zeros_like(loss)
+        if HAS_Z_LOSS:
+            z = log_partition(largest, top + others, log_total, log_total_low)
+            pull = 2.0 * z_loss * z * row_weight
         if not IS_SPREAD:
-            factor *= top * LOWERED
-    b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
-    b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
-    if IS_SPREAD or HAS_GRADIENT:
-        # Every thread has read the label's score before the first gradient may overwrite it.
-        tl.debug_barrier()
-        blocks = tl.cdiv(K, BLOCK)
-        for i in range(blocks):
-            # From the end: what was read last is still in the cache.
-            o_classes = (blocks - 1 - i) * BLOCK + o_block
-            if not IS_SINGLE:
-                b_raw, b_x = load_scores(
-                    scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-                )
-            if HAS_GRADIENT and not IS_SINGLE:
-                b_weights = weights_of(b_x, largest, frame, IS_COARSE)
-            if IS_SPREAD:
-                b_y = target_tile(
-                    targets,
-                    weight,
-                    o_targets,
-                    m_read,
-                    o_classes,
-                    K,
-                    label,
-                    keep,
-                    even,
-                    IS_SOFT,
-                    HAS_SMOOTHING,
-                    HAS_WEIGHT,
-                )
-                b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
-            if HAS_GRADIENT:
-                if IS_SPREAD:
-                    b_p = times_pair(b_weights, inverse, inverse_low, IS_COARSE)
-                    b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
-                else:
-                    b_gradient = times_pair(b_weights, factor, factor_low, IS_COARSE)
-                b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
-                if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
-                    b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
-                store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
-        if HAS_GRADIENT and not IS_SPREAD:
-            # After every thread's own stores, one of which was of the label.
+            x_label = activate(raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+            loss = loss_of_label(x_label, largest, total, log_total, log_total_low)
+            # Of the other classes, row weight·T·p + pull·p.
+            factor, factor_low = two_product(tl.fma(row_weight, total, pull), inverse)
+            factor_low = tl.fma(tl.fma(row_weight, total, pull), inverse_low, factor_low)
+            weight_label = weight_of(x_label, largest, frame, False)
+            p_label = tl.fma(weight_label, inverse, weight_label * inverse_low)
+            own = gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull)
+            own = pull_back(own, raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+            # Of rows that do not count the weights are numbers, which this makes zero.
+            factor = tl.where(m_counted, factor, 0.0)
+            factor_low = tl.where(m_counted, factor_low, 0.0)
+        if IS_COARSE:
+            # What is weighed once more is so for a gradient of a half type, in the frame of the largest.
+            frame = frame_of(tl.where(is_far(largest), 0.0, largest), True)
+            inverse *= top * LOWERED
+            if not IS_SPREAD:
+                factor *= top * LOWERED
+
+        b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
+        b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
+        if IS_SPREAD or HAS_GRADIENT:
+            # Every thread has read the label's score before the first gradient may overwrite it.
             tl.debug_barrier()
-            tl.store(gradient + o_gradient + label, own.to(gradient.dtype.element_ty), mask=m_read)
-    if IS_SPREAD:
-        spread, lost = sum_of_row(b_sum, b_lost)
-        loss = loss + (spread + lost)
-    if HAS_Z_LOSS:
-        loss = tl.fma(z_loss * z, z, loss)
-    tl.store(losses + i_rows, tl.where(m_counted, row_weight * loss, 0.0), mask=m_rows)
+            blocks = tl.cdiv(end - begin, BLOCK)
+            for i in range(blocks):
+                # From the end: what was read last is still in the cache.
+                o_classes = (blocks - 1 - i) * BLOCK + o_block
+                if not IS_SINGLE:
+                    b_raw, b_x = load_scores(
+                        scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                    )
+                if HAS_GRADIENT and (SLICES > 1 or not IS_SINGLE):
+                    b_weights = weights_of(b_x, largest, frame, IS_COARSE)
+                if IS_SPREAD:
+                    b_y = target_tile(
+                        targets, weight, o_targets, m_read, o_classes, K, label, keep, even, IS_SOFT, HAS_SMOOTHING,
+                        HAS_WEIGHT,
+                    )
+                    b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
+                if HAS_GRADIENT:
+                    if IS_SPREAD:
+                        b_p = times_pair(b_weights, inverse, inverse_low, IS_COARSE)
+                        b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
+                    else:
+                        b_gradient = times_pair(b_weights, factor, factor_low, IS_COARSE)
+                    b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+                    if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
+                        b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
+                    store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
+            if HAS_GRADIENT and not IS_SPREAD:
+                # After every thread's own stores, one of which was of the label.
+                tl.debug_barrier()
+                tl.store(gradient + o_gradient + label, own.to(gradient.dtype.element_ty), mask=m_label)
+        if IS_SPREAD:
+            spread, lost = sum_of_row(b_sum, b_lost)
+            loss = loss + (spread + lost)
+        if HAS_Z_LOSS:
+            loss = tl.fma(z_loss * z, z, loss)
+        tl.store(losses + i_rows, tl.where(m_counted, row_weight * loss, 0.0), mask=m_own)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from lastlayer.kernels.triton.launch import launch_for
+from lastlayer.kernels.triton.launch import launch_for, run
 from lastlayer.kernels.triton.serves import check, check_rows
 from lastlayer.kernels.triton.softmax import softmax_forward
 from lastlayer.kernels.triton.tsallis import tsallis_forward
@@ -43,13 +45,14 @@ def evaluate(
         check_rows("out", result, (rows, classes))
     if rows == 0:
         return result
-    arguments = (scores, result, rows, classes, scores.stride(0), result.stride(0))
-    # A kernel runs on the current device, which need not be the scores'.
-    with torch.cuda.device_of(scores):
-        if mapping == "softmax":
-            launch = launch_for(rows, classes, "some" if quantity == "log_probabilities" else "few")
-            softmax_forward[launch.grid](*arguments, QUANTITY=quantity, **launch.sizes)
-        else:
-            launch = launch_for(rows, classes, "many" if quantity == "log_probabilities" else "more")
-            tsallis_forward[launch.grid](*arguments, QUANTITY=quantity, IS_SQUARE=mapping == "entmax", **launch.sizes)
+    values = {"QUANTITY": quantity}
+    if mapping == "softmax":
+        need = "some" if quantity == "log_probabilities" else "few"
+        need = need if scores.dtype == torch.float32 else f"{need}, half"
+        kernel: Any = softmax_forward
+    else:
+        need = "many" if quantity == "log_probabilities" else "more"
+        kernel, values["IS_SQUARE"] = tsallis_forward, mapping == "entmax"
+    launch = launch_for(rows, classes, need)
+    run(kernel, launch, scores, result, rows, classes, scores.stride(0), result.stride(0), **values)
     return result

@@ -4,7 +4,8 @@ Softmax's rules were chosen by time on an H200 (benchmarks/rows.py), those of fe
 registers that ptxas counts:
 - Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to a kernel's limit: the row is one block, read once and kept in registers.
-- Beyond: blocks, read twice; the second reading comes from the cache as far as the rows in work fit there.
+- Beyond: several programs share a row (shared.py), a slice each. A slice of one block is read once; one of more blocks twice, the
+  second time from the cache. The kernels of the sparse mappings and of targets on many classes share none: there the row is the slice.
 
 By the classes alone, never by the rows: a row has the same bits in any batch.
 """
@@ -12,6 +13,11 @@ By the classes alone, never by the rows: a row has the same bits in any batch.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+import torch
+from triton.runtime.interpreter import InterpretedFunction
+
+from lastlayer.kernels.triton.shared import FIELDS, FINISH, PUBLISH, WHOLE
 
 #: Scores that a program of few classes takes at once, and that a thread of it holds.
 TILE, PER_THREAD = 1024, 8
@@ -26,35 +32,43 @@ class Rule(NamedTuple):
     #: The same of a block of a longer row.
     block: int
     per_thread_of_block: int
+    #: The classes of a slice of a longer row, whole blocks; None where a row is not shared.
+    slice: int | None
     #: The most registers that a thread may take, so that enough of them work at a time; None for as many as it likes.
     registers: int | None
 
 
 RULES = {
-    "few": Rule(32768, 32, 8192, 16, 64),
-    "some": Rule(16384, 32, 8192, 16, 80),
-    "more": Rule(8192, 16, 4096, 16, None),
-    "many": Rule(4096, 8, 4096, 8, None),
+    "few": Rule(32768, 32, 8192, 32, 8192, 64),
+    "few, half": Rule(32768, 32, 8192, 16, 32768, 64),
+    "some": Rule(16384, 32, 8192, 32, 8192, 80),
+    "some, half": Rule(16384, 32, 8192, 16, 32768, 64),
+    "more": Rule(8192, 16, 4096, 16, None, None),
+    "many": Rule(4096, 8, 4096, 8, None, None),
 }
 
 
 class Launch(NamedTuple):
-    """The grid of a launch, and its compile-time sizes."""
+    """The grid of a launch, its compile-time sizes, and how many programs share a row."""
 
     grid: tuple[int]
     sizes: dict[str, Any]
+    slices: int
 
 
 def launch_for(rows: int, classes: int, registers: str) -> Launch:
     """The launch for `rows` rows of `classes` classes of a kernel that needs "few", "some", "more" or "many" registers."""
     rule = RULES[registers]
     width, height, per_thread = 1 << (classes - 1).bit_length(), 1, rule.per_thread
+    slices = 1
     is_single = width <= rule.single
     if width < TILE:
         # Every row has numbers of its own, which take registers too.
         height, per_thread = TILE // width, PER_THREAD
     elif not is_single:
         width, per_thread = rule.block, rule.per_thread_of_block
+        if rule.slice is not None:
+            is_single, slices = rule.slice == width, -(-classes // rule.slice)
     sizes = {
         "IS_SINGLE": is_single,
         "ROWS": height,
@@ -65,4 +79,22 @@ def launch_for(rows: int, classes: int, registers: str) -> Launch:
     }
     if rule.registers is not None and height == 1:
         sizes["maxnreg"] = rule.registers
-    return Launch((-(-rows // height),), sizes)
+    if slices > 1:
+        sizes |= {"SLICES": slices, "SLICE": rule.slice, "PAD": 1 << (slices - 1).bit_length()}
+    return Launch((-(-rows // height) * slices,), sizes, slices)
+
+
+def run(kernel: Any, launch: Launch, *arguments: Any, **values: Any) -> None:
+    """Launch a kernel of rows on the device of its first argument, which need not be the current one."""
+    values |= launch.sizes
+    # The interpreter runs one program after another, so that none may wait for others.
+    parts = (PUBLISH, FINISH) if isinstance(kernel, InterpretedFunction) else (WHOLE,)
+    with torch.cuda.device_of(arguments[0]):
+        if launch.slices == 1:
+            kernel[launch.grid](*arguments, **values)
+            return
+        rows, device = launch.grid[0] // launch.slices, arguments[0].device
+        values["counters"] = torch.zeros(1 + rows, dtype=torch.int32, device=device)
+        values["published"] = torch.empty(launch.grid[0] * FIELDS, dtype=torch.float32, device=device)
+        for part in parts:
+            kernel[launch.grid](*arguments, **values, PART=part)

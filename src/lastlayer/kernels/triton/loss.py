@@ -8,7 +8,7 @@ import torch
 
 from lastlayer.kernels.triton.cross_entropy import cross_entropy
 from lastlayer.kernels.triton.fenchel_young import fenchel_young
-from lastlayer.kernels.triton.launch import launch_for
+from lastlayer.kernels.triton.launch import launch_for, run
 from lastlayer.kernels.triton.serves import check, check_rows
 
 
@@ -70,33 +70,31 @@ def loss(
         "HAS_GRADIENT": with_gradient,
     }
     is_softmax = mapping == "softmax"
+    if not is_softmax:
+        options["IS_SQUARE"] = mapping == "entmax"
     is_heavy = not is_softmax or is_soft or label_smoothing != 0.0 or softcap is not None
-    launch = launch_for(rows, classes, "many" if is_heavy else "few")
-    kernel: Any = cross_entropy if is_softmax else fenchel_young
-    # A kernel runs on the current device, which need not be the scores'.
-    with torch.cuda.device_of(scores):
-        kernel[launch.grid](
-            scores,
-            targets if is_soft else targets.contiguous(),
-            _of_length("weight", weight, classes),
-            _of_length("sample_weight", sample_weight, rows),
-            losses,
-            gradient,
-            rows,
-            classes,
-            scores.stride(0),
-            targets.stride(0),
-            0 if gradient is None else gradient.stride(0),
-            ignore_index,
-            1.0 - label_smoothing,
-            label_smoothing / classes,
-            z_loss,
-            1.0 if softcap is None else softcap,
-            temperature,
-            **options,
-            **({} if is_softmax else {"IS_SQUARE": mapping == "entmax"}),
-            **launch.sizes,
-        )
+    run(
+        cross_entropy if is_softmax else fenchel_young,
+        launch_for(rows, classes, "many" if is_heavy else "few"),
+        scores,
+        targets if is_soft else targets.contiguous(),
+        _of_length("weight", weight, classes),
+        _of_length("sample_weight", sample_weight, rows),
+        losses,
+        gradient,
+        rows,
+        classes,
+        scores.stride(0),
+        targets.stride(0),
+        0 if gradient is None else gradient.stride(0),
+        ignore_index,
+        1.0 - label_smoothing,
+        label_smoothing / classes,
+        z_loss,
+        1.0 if softcap is None else softcap,
+        temperature,
+        **options,
+    )
     return losses, gradient
 
 

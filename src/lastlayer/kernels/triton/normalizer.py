@@ -165,6 +165,8 @@ def statistics_of_blocks(
     scores,
     o_rows,
     m_rows,
+    begin,
+    end,
     K,
     softcap,
     temperature,
@@ -175,19 +177,21 @@ def statistics_of_blocks(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """The same of rows of many blocks, from one reading: every lane keeps its largest score apart from its sum.
+    """The same of many blocks of classes of rows, from one reading: every lane keeps its largest score apart from its sum.
 
     The frame is that of the first block's maximum. Rows whose maximum leaves its headroom, or is far, are read once more.
     """
     o_classes = tl.arange(0, BLOCK)
-    _, b_x = load_scores(scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+    _, b_x = load_scores(
+        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+    )
     reference = tl.max(b_x, axis=1)
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
     frame = frame_of(reference, IS_HALF)
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
-    for start in range(0, K, BLOCK):
+    for start in range(begin, end, BLOCK):
         _, b_x = load_scores(
             scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
@@ -209,7 +213,7 @@ def statistics_of_blocks(
         b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
-        for start in range(0, K, BLOCK):
+        for start in range(begin, end, BLOCK):
             _, b_x = load_scores(
                 scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
             )

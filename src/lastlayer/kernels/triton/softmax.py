@@ -8,7 +8,8 @@ import triton.language as tl
 from lastlayer.kernels.triton.elementary import log1p_pair
 from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weights_of
 from lastlayer.kernels.triton.pairs import divide, two_sum
-from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.shared import part_of_rows, publish, statistics_of_slices, wait_for_row
+from lastlayer.kernels.triton.tiles import load_scores, store_tile
 
 
 @triton.jit
@@ -62,37 +63,54 @@ def softmax_forward(
     IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    counters=None,
+    published=None,
+    SLICES: tl.constexpr = 1,
+    SLICE: tl.constexpr = 1,
+    PAD: tl.constexpr = 1,
+    PART: tl.constexpr = 0,
 ):
-    """A quantity of every row. A row of one block is read once; a longer one twice, the second time from its end."""
-    i_rows, m_rows = rows_of_program(N, ROWS)
-    o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
-    o_block = tl.arange(0, BLOCK)
+    """A quantity of every row. What is one block is read once; more is read twice, the second time from its end."""
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
-    IS_HALF: tl.constexpr = out.dtype.element_ty != tl.float32
+    IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
+    o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
+    o_block = begin + tl.arange(0, BLOCK)
     if IS_SINGLE:
         _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
-    else:
-        largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, o_scores, m_rows, K, 1.0, 1.0, False, False, IS_APART, IS_HALF, ROWS, BLOCK
-        )
-    log_total, log_total_low = log_of_total(top, others, others_low)
-    inverse, inverse_low = inverse_of_total(top, others, others_low)
-    if QUANTITY == "log_partition":
-        z = log_partition(largest, top + others, log_total, log_total_low)
-        tl.store(out + o_out, z.to(out.dtype.element_ty), mask=m_rows)
-    else:
-        blocks = tl.cdiv(K, BLOCK)
-        for i in range(blocks):
-            # From the end: what was read last is still in the cache.
-            o_classes = (blocks - 1 - i) * BLOCK + o_block
-            if not IS_SINGLE:
-                _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
-            if QUANTITY == "probabilities":
+    if PART != 2:
+        if IS_SINGLE:
+            largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
+        else:
+            largest, frame, top, others, others_low = statistics_of_blocks(
+                scores, o_scores, m_rows, begin, end, K, 1.0, 1.0, False, False, IS_APART, IS_HALF, ROWS, BLOCK
+            )
+        if SLICES > 1:
+            publish(published, row, i_slice, largest, frame, others, others_low, largest, SLICES, IS_HALF)
+    if PART != 1:
+        if SLICES > 1:
+            if PART == 0:
+                wait_for_row(counters, row, SLICES)
+            largest, frame, top, others, others_low, raw_label = statistics_of_slices(
+                published, row, IS_APART, IS_HALF, SLICES, PAD
+            )
+        log_total, log_total_low = log_of_total(top, others, others_low)
+        inverse, inverse_low = inverse_of_total(top, others, others_low)
+        if QUANTITY == "log_partition":
+            z = log_partition(largest, top + others, log_total, log_total_low)
+            tl.store(out + i_rows, z.to(out.dtype.element_ty), mask=m_own)
+        else:
+            blocks = tl.cdiv(end - begin, BLOCK)
+            for i in range(blocks):
+                # From the end: what was read last is still in the cache.
+                o_classes = (blocks - 1 - i) * BLOCK + o_block
                 if not IS_SINGLE:
-                    b_weights = weights_of(b_x, largest, frame, IS_HALF)
-                b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
-            else:
-                # Both parts are ≤ 0, so nothing cancels.
-                b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
-            store_tile(out, o_out, m_rows, o_classes, K, b_out)
+                    _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
+                if QUANTITY == "probabilities":
+                    if SLICES > 1 or not IS_SINGLE:
+                        b_weights = weights_of(b_x, largest, frame, IS_HALF)
+                    b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
+                else:
+                    # Both parts are ≤ 0, so nothing cancels.
+                    b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
+                store_tile(out, o_out, m_rows, o_classes, K, b_out)

@@ -1,0 +1,115 @@
+"""Rows that several programs share: each has a slice, publishes its statistics, waits for the others', and puts all together.
+
+So a long row is read once, or twice from the cache, and one row alone keeps more than one multiprocessor at work. Programs take
+slices by ticket, in order: whoever waits, waits for programs that are at work already, so that none waits for ever, however few
+run at a time. The interpreter runs one program after another; there a launch is two, PUBLISH and FINISH, and none waits.
+
+A slice lies in memory as `FIELDS` numbers: its largest score, the frame of its weights, the weight of the largest in it, the
+others' as a pair, and the label's score where it is in the slice.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from lastlayer.kernels.triton.elementary import LOG2_E, power_of_two
+from lastlayer.kernels.triton.normalizer import (
+    frame_of,
+    is_far,
+    less_maximum,
+    together,
+    weight_of,
+    weights,
+    with_ties,
+)
+from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
+from lastlayer.kernels.triton.tiles import rows_of_program
+
+FIELDS = 6
+#: Which part of its work a program does.
+WHOLE, PUBLISH, FINISH = 0, 1, 2
+
+
+@triton.jit
+def part_of_rows(counters, N, K, SLICES: tl.constexpr, SLICE: tl.constexpr, PART: tl.constexpr, ROWS: tl.constexpr):
+    """(row, slice, rows, which of them exist, which it answers for, first class, class after the last) of this program."""
+    if SLICES == 1:
+        row, i_slice, begin, end = 0, 0, 0, K
+        i_rows, m_rows = rows_of_program(N, ROWS)
+        m_own = m_rows
+    else:
+        ticket = tl.atomic_add(counters, 1, sem="relaxed") if PART == 0 else tl.program_id(0)
+        row, i_slice = ticket // SLICES, ticket % SLICES
+        i_rows = row.to(tl.int64) + tl.arange(0, ROWS)
+        m_rows = i_rows < N
+        m_own = i_rows * SLICES == ticket
+        begin = i_slice * SLICE
+        end = tl.minimum(begin + SLICE, K)
+    return row, i_slice, i_rows, m_rows, m_own, begin, end
+
+
+@triton.jit
+def publish(published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES: tl.constexpr, IS_HALF: tl.constexpr):
+    """Write what is known of a slice."""
+    place = published + row.to(tl.int64) * (6 * SLICES) + i_slice + tl.arange(0, 1)
+    tl.store(place, largest)
+    tl.store(place + SLICES, frame)
+    tl.store(place + 2 * SLICES, weight_of(largest, largest, frame, IS_HALF))
+    tl.store(place + 3 * SLICES, others)
+    tl.store(place + 4 * SLICES, others_low)
+    tl.store(place + 5 * SLICES, raw_label)
+
+
+@triton.jit
+def wait_for_row(counters, row, SLICES: tl.constexpr):
+    """Go on when all slices of a row are published; what was written before them is to be seen then."""
+    counter = counters + 1 + row
+    tl.debug_barrier()
+    tl.atomic_add(counter, 1, sem="release")
+    while tl.atomic_add(counter, 0, sem="acquire") < SLICES:
+        pass
+
+
+@triton.jit
+def scale_of(slice_largest, slice_frame, slice_top, largest, frame, IS_HALF: tl.constexpr):
+    """What the weights of slices have to be multiplied by to stand in the row's frame: a power of two unless the row is far."""
+    if IS_HALF:
+        scale = tl.exp2((slice_frame - frame) * LOG2_E)
+    else:
+        scale = power_of_two((slice_frame - frame).to(tl.int32) + 127)
+    # Of a slice far below a row that is not, nothing counts.
+    scale = tl.where(is_far(slice_largest), 0.0, scale)
+    if tl.max(tl.max(is_far(largest).to(tl.int32), axis=1), axis=0) > 0:
+        shifted = weights(less_maximum(slice_largest, largest), tl.zeros_like(largest), IS_HALF)
+        scale = tl.where(slice_largest == float("-inf"), 0.0, tl.div_rn(shifted, slice_top))
+    return scale
+
+
+@triton.jit
+def statistics_of_slices(published, row, IS_APART: tl.constexpr, IS_HALF: tl.constexpr, SLICES: tl.constexpr, PAD: tl.constexpr):
+    """(largest, frame, top, others, others_low) of a row whose slices are published, and its label's score."""
+    o = tl.arange(0, PAD)[None, :]
+    m = o < SLICES
+    place = published + row.to(tl.int64) * (6 * SLICES) + o
+    # Never from the cache of a multiprocessor, which may hold what was there before.
+    b_largest = tl.load(place, mask=m, other=float("-inf"), cache_modifier=".cg")
+    b_frame = tl.load(place + SLICES, mask=m, other=0.0, cache_modifier=".cg")
+    b_top = tl.load(place + 2 * SLICES, mask=m, other=1.0, cache_modifier=".cg")
+    b_others = tl.load(place + 3 * SLICES, mask=m, other=0.0, cache_modifier=".cg")
+    b_low = tl.load(place + 4 * SLICES, mask=m, other=0.0, cache_modifier=".cg")
+    b_label = tl.load(place + 5 * SLICES, mask=m, other=float("-inf"), cache_modifier=".cg")
+    largest = tl.max(b_largest, axis=1)
+    frame = frame_of(tl.where(is_far(largest), 0.0, largest), IS_HALF)
+    b_scale = scale_of(b_largest, b_frame, b_top, largest[:, None], frame[:, None], IS_HALF)
+    b_sum, b_lost = b_others * b_scale, b_low * b_scale
+    if IS_APART:
+        m_top = (b_largest == largest[:, None]) & m
+        b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(m_top, 0.0, b_top * b_scale))
+        others, others_low = sum_of_row(b_sum, b_lost)
+        top = weight_of(largest, largest, frame, IS_HALF)
+        top, others, others_low = with_ties(others, others_low, m_top.to(tl.int32), largest, top)
+    else:
+        total, total_low = sum_of_row(b_sum, b_lost)
+        top, others, others_low = together(total, total_low, largest)
+    return largest, frame, top, others, others_low, tl.max(b_label, axis=1)
