@@ -13,6 +13,7 @@ from lastlayer.kernels.triton.activation import activate, pull_back
 from lastlayer.kernels.triton.normalizer import (
     LOWERED,
     frame_of,
+    is_any_far,
     is_far,
     statistics_of_blocks,
     statistics_of_tile,
@@ -103,7 +104,7 @@ def cross_entropy(
 ):
     """Losses, and gradients of scores that are read before they may be overwritten. Rows of spread targets are not shared."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
-    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and (SLICES > 1 or not IS_SINGLE)
+    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not IS_SINGLE
     row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = begin + tl.arange(0, BLOCK)
@@ -120,10 +121,9 @@ def cross_entropy(
         b_raw, b_x = load_scores(
             scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True, False)
     if PART != 2:
-        if IS_SINGLE:
-            largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True, False)
-        else:
+        if not IS_SINGLE:
             largest, frame, top, others, others_low = statistics_of_blocks(
                 scores, o_scores, m_read, begin, end, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, False,
                 ROWS, BLOCK,
@@ -134,9 +134,17 @@ def cross_entropy(
         if SLICES > 1:
             if PART == 0:
                 wait_for_row(counters, row, SLICES)
-            largest, frame, top, others, others_low, raw_label = statistics_of_slices(
-                published, row, True, False, SLICES, PAD
+            largest, frame, top, others, others_low, scale, raw_label = statistics_of_slices(
+                published, row, i_slice, True, False, SLICES, PAD
             )
+            if IS_SINGLE and HAS_GRADIENT:
+                if is_any_far(largest):
+                    _, b_x = load_scores(
+                        scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                    )
+                    b_weights = weights_of(b_x, largest, frame, False)
+                else:
+                    b_weights *= scale[:, None]
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         # 1 − p of the largest class.
@@ -180,7 +188,7 @@ def cross_entropy(
                     b_raw, b_x = load_scores(
                         scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
                     )
-                if HAS_GRADIENT and (SLICES > 1 or not IS_SINGLE):
+                if HAS_GRADIENT and not IS_SINGLE:
                     b_weights = weights_of(b_x, largest, frame, IS_COARSE)
                 if IS_SPREAD:
                     b_y = target_tile(

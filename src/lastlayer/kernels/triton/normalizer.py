@@ -45,6 +45,12 @@ def is_far(largest):
 
 
 @triton.jit
+def is_any_far(largest):
+    """Whether one of a program's rows is."""
+    return tl.max(is_far(largest).to(tl.int32), axis=0) > 0
+
+
+@triton.jit
 def less_maximum(x, largest):
     """x − max, exact within reach of a far maximum: 0 at +∞, −∞ throughout a row of it; a NaN stays."""
     return tl.where(x > GREATEST, GREATEST, x) - tl.maximum(tl.minimum(largest, GREATEST), -GREATEST)
@@ -53,9 +59,8 @@ def less_maximum(x, largest):
 @triton.jit
 def near_zero(b_x, largest):
     """The scores of far rows less their maximum; others as they are."""
-    m_far = is_far(largest)
-    if tl.max(m_far.to(tl.int32), axis=0) > 0:
-        b_x = tl.where(m_far[:, None], less_maximum(b_x, largest[:, None]), b_x)
+    if is_any_far(largest):
+        b_x = tl.where(is_far(largest)[:, None], less_maximum(b_x, largest[:, None]), b_x)
     return b_x
 
 

@@ -16,6 +16,7 @@ import triton.language as tl
 from lastlayer.kernels.triton.elementary import LOG2_E, power_of_two
 from lastlayer.kernels.triton.normalizer import (
     frame_of,
+    is_any_far,
     is_far,
     less_maximum,
     together,
@@ -80,15 +81,23 @@ def scale_of(slice_largest, slice_frame, slice_top, largest, frame, IS_HALF: tl.
         scale = power_of_two((slice_frame - frame).to(tl.int32) + 127)
     # Of a slice far below a row that is not, nothing counts.
     scale = tl.where(is_far(slice_largest), 0.0, scale)
-    if tl.max(tl.max(is_far(largest).to(tl.int32), axis=1), axis=0) > 0:
+    if is_any_far(tl.max(largest, axis=1)):
         shifted = weights(less_maximum(slice_largest, largest), tl.zeros_like(largest), IS_HALF)
         scale = tl.where(slice_largest == float("-inf"), 0.0, tl.div_rn(shifted, slice_top))
     return scale
 
 
 @triton.jit
-def statistics_of_slices(published, row, IS_APART: tl.constexpr, IS_HALF: tl.constexpr, SLICES: tl.constexpr, PAD: tl.constexpr):
-    """(largest, frame, top, others, others_low) of a row whose slices are published, and its label's score."""
+def anew(number):
+    """The one number of a tensor, laid out as whoever uses it likes: never so that a whole tile is laid out to fit it."""
+    return tl.full([1], tl.sum(number, axis=0), tl.float32)
+
+
+@triton.jit
+def statistics_of_slices(
+    published, row, i_slice, IS_APART: tl.constexpr, IS_HALF: tl.constexpr, SLICES: tl.constexpr, PAD: tl.constexpr
+):
+    """(largest, frame, top, others, others_low) of a row whose slices are published, a slice's scale, the label's score."""
     o = tl.arange(0, PAD)[None, :]
     m = o < SLICES
     place = published + row.to(tl.int64) * (6 * SLICES) + o
@@ -112,4 +121,6 @@ def statistics_of_slices(published, row, IS_APART: tl.constexpr, IS_HALF: tl.con
     else:
         total, total_low = sum_of_row(b_sum, b_lost)
         top, others, others_low = together(total, total_low, largest)
-    return largest, frame, top, others, others_low, tl.max(b_label, axis=1)
+    scale = tl.sum(tl.where(o == i_slice, b_scale, 0.0), axis=1)
+    label = tl.max(b_label, axis=1)
+    return anew(largest), anew(frame), anew(top), anew(others), anew(others_low), anew(scale), anew(label)

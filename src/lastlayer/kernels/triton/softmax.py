@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 from lastlayer.kernels.triton.elementary import log1p_pair
-from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weights_of
+from lastlayer.kernels.triton.normalizer import is_any_far, statistics_of_blocks, statistics_of_tile, weights_of
 from lastlayer.kernels.triton.pairs import divide, two_sum
 from lastlayer.kernels.triton.shared import part_of_rows, publish, statistics_of_slices, wait_for_row
 from lastlayer.kernels.triton.tiles import load_scores, store_tile
@@ -78,10 +78,9 @@ def softmax_forward(
     o_block = begin + tl.arange(0, BLOCK)
     if IS_SINGLE:
         _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
     if PART != 2:
-        if IS_SINGLE:
-            largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
-        else:
+        if not IS_SINGLE:
             largest, frame, top, others, others_low = statistics_of_blocks(
                 scores, o_scores, m_rows, begin, end, K, 1.0, 1.0, False, False, IS_APART, IS_HALF, ROWS, BLOCK
             )
@@ -91,9 +90,15 @@ def softmax_forward(
         if SLICES > 1:
             if PART == 0:
                 wait_for_row(counters, row, SLICES)
-            largest, frame, top, others, others_low, raw_label = statistics_of_slices(
-                published, row, IS_APART, IS_HALF, SLICES, PAD
+            largest, frame, top, others, others_low, scale, raw_label = statistics_of_slices(
+                published, row, i_slice, IS_APART, IS_HALF, SLICES, PAD
             )
+            if IS_SINGLE and QUANTITY == "probabilities":
+                if is_any_far(largest):
+                    _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
+                    b_weights = weights_of(b_x, largest, frame, IS_HALF)
+                else:
+                    b_weights *= scale[:, None]
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         if QUANTITY == "log_partition":
@@ -104,10 +109,11 @@ def softmax_forward(
             for i in range(blocks):
                 # From the end: what was read last is still in the cache.
                 o_classes = (blocks - 1 - i) * BLOCK + o_block
-                if not IS_SINGLE:
+                # Logarithms are of the scores, which are read again even from one block: with the weights they fit no registers.
+                if not IS_SINGLE or IS_APART:
                     _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
                 if QUANTITY == "probabilities":
-                    if SLICES > 1 or not IS_SINGLE:
+                    if not IS_SINGLE:
                         b_weights = weights_of(b_x, largest, frame, IS_HALF)
                     b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
                 else:
