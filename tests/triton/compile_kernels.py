@@ -27,15 +27,15 @@ OPTIONS = (
     "HAS_SOFTCAP",
     "HAS_TEMPERATURE",
 )
-#: (kernel, registers, compile-time values), for some numbers of classes of which each takes another way through the launch rule.
+#: (kernel, rule, compile-time values), for some numbers of classes of which each takes another way through the launch rule.
 ROWS = {
-    "softmax": (softmax_forward, "few", {"QUANTITY": "probabilities"}),
-    "softmax of halves": (softmax_forward, "few, half", {"QUANTITY": "probabilities"}),
-    "log_softmax": (softmax_forward, "some", {"QUANTITY": "log_probabilities"}),
-    "log_softmax of halves": (softmax_forward, "some, half", {"QUANTITY": "log_probabilities"}),
-    "sparsemax": (tsallis_forward, "more", {"QUANTITY": "probabilities", "IS_SQUARE": False}),
-    "entmax": (tsallis_forward, "more", {"QUANTITY": "probabilities", "IS_SQUARE": True}),
-    "log_entmax": (tsallis_forward, "many", {"QUANTITY": "log_probabilities", "IS_SQUARE": True}),
+    "softmax": (softmax_forward, "probabilities", {"QUANTITY": "probabilities"}),
+    "softmax of halves": (softmax_forward, "probabilities, half", {"QUANTITY": "probabilities"}),
+    "log_softmax": (softmax_forward, "logarithms", {"QUANTITY": "log_probabilities"}),
+    "log_softmax of halves": (softmax_forward, "logarithms, half", {"QUANTITY": "log_probabilities"}),
+    "sparsemax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_SQUARE": False}),
+    "entmax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_SQUARE": True}),
+    "log_entmax": (tsallis_forward, "heavy", {"QUANTITY": "log_probabilities", "IS_SQUARE": True}),
 }
 
 
@@ -45,14 +45,15 @@ def loss_values(has_options: bool, is_soft: bool = False) -> dict[str, Any]:
 
 
 LOSSES = {
-    "cross_entropy": (cross_entropy, "few", loss_values(False)),
-    "cross_entropy, all options": (cross_entropy, "many", loss_values(True)),
-    "cross_entropy, soft": (cross_entropy, "many", loss_values(False, True)),
-    "sparsemax loss": (fenchel_young, "many", loss_values(False) | {"IS_SQUARE": False}),
-    "entmax loss": (fenchel_young, "many", loss_values(False) | {"IS_SQUARE": True}),
-    "entmax loss, all options": (fenchel_young, "many", loss_values(True) | {"IS_SQUARE": True}),
+    "cross_entropy": (cross_entropy, "loss", loss_values(False)),
+    "cross_entropy of halves": (cross_entropy, "loss, half", loss_values(False)),
+    "cross_entropy, all options": (cross_entropy, "heavy", loss_values(True)),
+    "cross_entropy, soft": (cross_entropy, "heavy", loss_values(False, True)),
+    "sparsemax loss": (fenchel_young, "heavy", loss_values(False) | {"IS_SQUARE": False}),
+    "entmax loss": (fenchel_young, "heavy", loss_values(False) | {"IS_SQUARE": True}),
+    "entmax loss, all options": (fenchel_young, "heavy", loss_values(True) | {"IS_SQUARE": True}),
 }
-HALVES = ("softmax of halves", "log_softmax of halves")
+HALVES = ("softmax of halves", "log_softmax of halves", "cross_entropy of halves")
 EVERY = tuple(name for name in ROWS | LOSSES if name not in HALVES)
 #: What a kernel that shares no rows is given for the arguments of those that do.
 ALONE = {"counters": None, "published": None, "SLICES": 1, "SLICE": 1, "PAD": 1, "PART": 0}
@@ -61,11 +62,11 @@ CASES = {
     (1, "fp32"): ("log_softmax", "log_entmax", "cross_entropy, all options", "entmax loss, all options"),
     (64, "fp32"): EVERY,
     (100_000, "fp32"): EVERY,
-    (100_000, "bf16"): (*HALVES, "cross_entropy"),
-    (4096, "bf16"): (*HALVES, "cross_entropy", "entmax loss"),
+    (100_000, "bf16"): HALVES,
+    (4096, "bf16"): (*HALVES, "entmax loss"),
     (16384, "fp32"): ("log_softmax",),
     (32768, "fp32"): ("softmax", "cross_entropy"),
-    (32768, "bf16"): (*HALVES, "cross_entropy"),
+    (32768, "bf16"): HALVES,
 }
 
 
@@ -83,8 +84,8 @@ def type_of(name: str, dtype: str, is_soft: bool) -> str:
     return "i32" if name in ("N", "K", "ignore_index") else "fp32"
 
 
-def compiled(kernel: Any, registers: str, values: dict[str, Any], classes: int, dtype: str) -> dict[str, Any]:
-    sizes = dict(launch_for(1024, classes, registers).sizes)
+def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype: str) -> dict[str, Any]:
+    sizes = dict(launch_for(1024, classes, rule).sizes)
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion", "maxnreg") if name in sizes}
     names = kernel.arg_names
     shared = {"PART": 0} if "SLICES" in sizes else ALONE

@@ -54,8 +54,9 @@ def long_rows(request, monkeypatch) -> str:
     cuts = {"blocks": (32, None), "shared": (16, 16), "shared blocks": (16, 32)}
     if request.param in cuts:
         block, classes = cuts[request.param]
+        single, blocks = launch.Block(16, 1, None), launch.Block(block, 1, None)
         rules = {
-            name: launch.Rule(16, 1, block, 1, classes if rule.slice else None, None) for name, rule in launch.RULES.items()
+            name: launch.Rule(single, blocks, classes if rule.slice else None) for name, rule in launch.RULES.items()
         }
         monkeypatch.setattr(launch, "RULES", rules)
         monkeypatch.setattr(launch, "TILE", 32)

@@ -45,7 +45,7 @@ def test_no_approximate_instruction_and_no_fusing(kernels):
     But the weights of results that are rounded to a half type may be the hardware's powers of two.
     """
     found = {name: kernel["inexact"] for name, kernel in kernels.items() if kernel["inexact"]}
-    halves = {name: found.pop(name) for name in list(found) if "of halves" in name or "cross_entropy, bf16, 100000" in name}
+    halves = {name: found.pop(name) for name in list(found) if "of halves" in name}
     assert found == {}
     assert halves
     assert all(instructions == ["ex2.approx.ftz.f32"] for instructions in halves.values())
@@ -70,7 +70,7 @@ def test_the_search_finds_what_it_looks_for(tmp_path):
         "    o = tl.arange(0, BLOCK)\n"
         "    x = tl.load(scores + o).to(tl.float32)\n"
         "    tl.store(out + o, tl.exp(x) / (x + 2.0))\n"
-        "print(json.dumps(compile_kernels.compiled(planted, 'few', {}, 64, 'fp32')))\n"
+        "print(json.dumps(compile_kernels.compiled(planted, 'probabilities', {}, 64, 'fp32')))\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(tmp_path)

@@ -105,6 +105,7 @@ def cross_entropy(
     """Losses, and gradients of scores that are read before they may be overwritten. Rows of spread targets are not shared."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
     IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not IS_SINGLE
+    EVICTION: tl.constexpr = "" if IS_SINGLE else "evict_first"
     row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = begin + tl.arange(0, BLOCK)
@@ -186,7 +187,7 @@ def cross_entropy(
                 o_classes = (blocks - 1 - i) * BLOCK + o_block
                 if not IS_SINGLE:
                     b_raw, b_x = load_scores(
-                        scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                        scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
                     )
                 if HAS_GRADIENT and not IS_SINGLE:
                     b_weights = weights_of(b_x, largest, frame, IS_COARSE)
@@ -205,7 +206,7 @@ def cross_entropy(
                     b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
                     if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
                         b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
-                    store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
+                    store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient, EVICTION)
             if HAS_GRADIENT and not IS_SPREAD:
                 # After every thread's own stores, one of which was of the label.
                 tl.debug_barrier()

@@ -46,13 +46,14 @@ def evaluate(
     if rows == 0:
         return result
     values = {"QUANTITY": quantity}
+    is_log = quantity == "log_probabilities"
     if mapping == "softmax":
-        need = "some" if quantity == "log_probabilities" else "few"
-        need = need if scores.dtype == torch.float32 else f"{need}, half"
+        rule = "logarithms" if is_log else "probabilities"
+        rule = rule if scores.dtype == torch.float32 else f"{rule}, half"
         kernel: Any = softmax_forward
     else:
-        need = "many" if quantity == "log_probabilities" else "more"
+        rule = "heavy" if is_log else "sparse"
         kernel, values["IS_SQUARE"] = tsallis_forward, mapping == "entmax"
-    launch = launch_for(rows, classes, need)
+    launch = launch_for(rows, classes, rule)
     run(kernel, launch, scores, result, rows, classes, scores.stride(0), result.stride(0), **values)
     return result

@@ -23,28 +23,37 @@ from lastlayer.kernels.triton.shared import FIELDS, FINISH, PUBLISH, WHOLE
 TILE, PER_THREAD = 1024, 8
 
 
-class Rule(NamedTuple):
-    """How a kernel is launched, by how many registers it needs."""
+class Block(NamedTuple):
+    """What a program takes of a row at once."""
 
-    #: The classes up to which a row is one block, and the scores that a thread then holds.
-    single: int
+    #: How many classes; of a block that may be the whole row, at most.
+    classes: int
+    #: How many scores a thread of it holds.
     per_thread: int
-    #: The same of a block of a longer row.
-    block: int
-    per_thread_of_block: int
-    #: The classes of a slice of a longer row, whole blocks; None where a row is not shared.
-    slice: int | None
     #: The most registers that a thread may take, so that enough of them work at a time; None for as many as it likes.
     registers: int | None
 
 
+class Rule(NamedTuple):
+    """How a kernel is launched, by what it computes."""
+
+    #: Of rows that are one block.
+    single: Block
+    #: Of longer rows.
+    block: Block
+    #: The classes of a slice of a longer row, whole blocks; None where a row is not shared.
+    slice: int | None
+
+
 RULES = {
-    "few": Rule(32768, 32, 8192, 32, 8192, 64),
-    "few, half": Rule(32768, 32, 8192, 16, 32768, 64),
-    "some": Rule(16384, 32, 8192, 32, 8192, 80),
-    "some, half": Rule(16384, 32, 8192, 16, 32768, 64),
-    "more": Rule(8192, 16, 4096, 16, None, None),
-    "many": Rule(4096, 8, 4096, 8, None, None),
+    "probabilities": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
+    "logarithms": Rule(Block(16384, 32, 64), Block(8192, 32, 64), 8192),
+    "loss": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
+    "probabilities, half": Rule(Block(32768, 32, 64), Block(8192, 16, 64), 65536),
+    "logarithms, half": Rule(Block(32768, 32, 64), Block(8192, 16, 64), 65536),
+    "loss, half": Rule(Block(32768, 32, 64), Block(4096, 16, 64), 32768),
+    "sparse": Rule(Block(8192, 16, None), Block(4096, 16, None), None),
+    "heavy": Rule(Block(4096, 8, None), Block(4096, 8, None), None),
 }
 
 
@@ -56,19 +65,20 @@ class Launch(NamedTuple):
     slices: int
 
 
-def launch_for(rows: int, classes: int, registers: str) -> Launch:
-    """The launch for `rows` rows of `classes` classes of a kernel that needs "few", "some", "more" or "many" registers."""
-    rule = RULES[registers]
-    width, height, per_thread = 1 << (classes - 1).bit_length(), 1, rule.per_thread
-    slices = 1
-    is_single = width <= rule.single
+def launch_for(rows: int, classes: int, rule: str) -> Launch:
+    """The launch for `rows` rows of `classes` classes by one of the `RULES`."""
+    single, block, slice_ = RULES[rule]
+    width, height, slices = 1 << (classes - 1).bit_length(), 1, 1
+    is_single = width <= single.classes
+    chosen = single if is_single else block
+    per_thread = chosen.per_thread
     if width < TILE:
         # Every row has numbers of its own, which take registers too.
         height, per_thread = TILE // width, PER_THREAD
     elif not is_single:
-        width, per_thread = rule.block, rule.per_thread_of_block
-        if rule.slice is not None:
-            is_single, slices = rule.slice == width, -(-classes // rule.slice)
+        width = block.classes
+        if slice_ is not None:
+            is_single, slices = slice_ == width, -(-classes // slice_)
     sizes = {
         "IS_SINGLE": is_single,
         "ROWS": height,
@@ -77,10 +87,10 @@ def launch_for(rows: int, classes: int, registers: str) -> Launch:
         # Every operation rounds where the source says so: see pairs.py.
         "enable_fp_fusion": False,
     }
-    if rule.registers is not None and height == 1:
-        sizes["maxnreg"] = rule.registers
+    if chosen.registers is not None and height == 1:
+        sizes["maxnreg"] = chosen.registers
     if slices > 1:
-        sizes |= {"SLICES": slices, "SLICE": rule.slice, "PAD": 1 << (slices - 1).bit_length()}
+        sizes |= {"SLICES": slices, "SLICE": slice_, "PAD": 1 << (slices - 1).bit_length()}
     return Launch((-(-rows // height) * slices,), sizes, slices)
 
 

@@ -73,9 +73,10 @@ def loss(
     if not is_softmax:
         options["IS_SQUARE"] = mapping == "entmax"
     is_heavy = not is_softmax or is_soft or label_smoothing != 0.0 or softcap is not None
+    rule = "loss" if scores.dtype == torch.float32 else "loss, half"
     run(
         cross_entropy if is_softmax else fenchel_young,
-        launch_for(rows, classes, "many" if is_heavy else "few"),
+        launch_for(rows, classes, "heavy" if is_heavy else rule),
         scores,
         targets if is_soft else targets.contiguous(),
         _of_length("weight", weight, classes),

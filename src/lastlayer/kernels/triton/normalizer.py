@@ -184,11 +184,12 @@ def statistics_of_blocks(
 ):
     """The same of many blocks of classes of rows, from one reading: every lane keeps its largest score apart from its sum.
 
+    Whoever asks reads them once more, and last: till then they stay in the cache.
     The frame is that of the first block's maximum. Rows whose maximum leaves its headroom, or is far, are read once more.
     """
     o_classes = tl.arange(0, BLOCK)
     _, b_x = load_scores(
-        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, "evict_last"
     )
     reference = tl.max(b_x, axis=1)
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
@@ -198,7 +199,7 @@ def statistics_of_blocks(
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     for start in range(begin, end, BLOCK):
         _, b_x = load_scores(
-            scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+            scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, "evict_last"
         )
         b_counted = b_x
         if IS_APART:

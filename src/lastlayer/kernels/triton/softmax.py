@@ -73,6 +73,7 @@ def softmax_forward(
     """A quantity of every row. What is one block is read once; more is read twice, the second time from its end."""
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    EVICTION: tl.constexpr = "" if IS_SINGLE else "evict_first"
     row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
     o_block = begin + tl.arange(0, BLOCK)
@@ -111,7 +112,7 @@ def softmax_forward(
                 o_classes = (blocks - 1 - i) * BLOCK + o_block
                 # Logarithms are of the scores, which are read again even from one block: with the weights they fit no registers.
                 if not IS_SINGLE or IS_APART:
-                    _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False)
+                    _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
                 if QUANTITY == "probabilities":
                     if not IS_SINGLE:
                         b_weights = weights_of(b_x, largest, frame, IS_HALF)
@@ -119,4 +120,4 @@ def softmax_forward(
                 else:
                     # Both parts are ≤ 0, so nothing cancels.
                     b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
-                store_tile(out, o_out, m_rows, o_classes, K, b_out)
+                store_tile(out, o_out, m_rows, o_classes, K, b_out, EVICTION)
