@@ -45,8 +45,9 @@ def loss_values(has_options: bool, is_soft: bool = False) -> dict[str, Any]:
 
 
 LOSSES = {
-    "cross_entropy": (cross_entropy, "loss", loss_values(False)),
-    "cross_entropy of halves": (cross_entropy, "loss, half", loss_values(False)),
+    "cross_entropy alone": (cross_entropy, "number", loss_values(False) | {"HAS_GRADIENT": False, "gradient": None}),
+    "cross_entropy": (cross_entropy, "gradient", loss_values(False)),
+    "cross_entropy of halves": (cross_entropy, "gradient, half", loss_values(False)),
     "cross_entropy, all options": (cross_entropy, "heavy", loss_values(True)),
     "cross_entropy, soft": (cross_entropy, "heavy", loss_values(False, True)),
     "sparsemax loss": (fenchel_young, "heavy", loss_values(False) | {"IS_SQUARE": False}),

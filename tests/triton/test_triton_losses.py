@@ -87,7 +87,11 @@ def test_every_option(mapping, is_soft, classes, long_rows):
             continue
         alone, nothing = loss(x, targets, mapping=mapping, parameter=MAPPINGS[mapping], **option)
         assert nothing is None
-        assert torch.equal(alone, values)
+        if long_rows.startswith("shared"):
+            # Alone, a loss is of one program: its sum is another.
+            assert errors_of(alone, slopes, exact, exact_slopes, x, option)[0] <= SLACK
+        else:
+            assert torch.equal(alone, values)
         same = x.clone()
         again, place = loss(
             same, targets, mapping=mapping, parameter=MAPPINGS[mapping], with_gradient=True, out=same, **option

@@ -21,7 +21,15 @@ from lastlayer.kernels.triton.normalizer import (
     weights_of,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
-from lastlayer.kernels.triton.shared import part_of_rows, publish, statistics_of_slices, wait_for_row
+from lastlayer.kernels.triton.shared import (
+    FINISH,
+    PUBLISH,
+    WHOLE,
+    part_of_rows,
+    publish,
+    statistics_of_slices,
+    wait_for_row,
+)
 from lastlayer.kernels.triton.softmax import (
     below_maximum,
     inverse_of_total,
@@ -123,17 +131,29 @@ def cross_entropy(
             scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
         )
         largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, True, False)
-    if PART != 2:
+    if PART != FINISH:
         if not IS_SINGLE:
             largest, frame, top, others, others_low = statistics_of_blocks(
-                scores, o_scores, m_read, begin, end, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, True, False,
-                ROWS, BLOCK,
+                scores,
+                o_scores,
+                m_read,
+                begin,
+                end,
+                K,
+                softcap,
+                temperature,
+                HAS_SOFTCAP,
+                HAS_TEMPERATURE,
+                True,
+                False,
+                ROWS,
+                BLOCK,
             )
         if SLICES > 1:
             publish(published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES, False)
-    if PART != 1:
+    if PART != PUBLISH:
         if SLICES > 1:
-            if PART == 0:
+            if PART == WHOLE:
                 wait_for_row(counters, row, SLICES)
             largest, frame, top, others, others_low, scale, raw_label = statistics_of_slices(
                 published, row, i_slice, True, False, SLICES, PAD
@@ -187,13 +207,32 @@ def cross_entropy(
                 o_classes = (blocks - 1 - i) * BLOCK + o_block
                 if not IS_SINGLE:
                     b_raw, b_x = load_scores(
-                        scores, o_scores, m_read, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
+                        scores,
+                        o_scores,
+                        m_read,
+                        o_classes,
+                        K,
+                        softcap,
+                        temperature,
+                        HAS_SOFTCAP,
+                        HAS_TEMPERATURE,
+                        EVICTION,
                     )
                 if HAS_GRADIENT and not IS_SINGLE:
                     b_weights = weights_of(b_x, largest, frame, IS_COARSE)
                 if IS_SPREAD:
                     b_y = target_tile(
-                        targets, weight, o_targets, m_read, o_classes, K, label, keep, even, IS_SOFT, HAS_SMOOTHING,
+                        targets,
+                        weight,
+                        o_targets,
+                        m_read,
+                        o_classes,
+                        K,
+                        label,
+                        keep,
+                        even,
+                        IS_SOFT,
+                        HAS_SMOOTHING,
                         HAS_WEIGHT,
                     )
                     b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))

@@ -45,15 +45,15 @@ def evaluate(
         check_rows("out", result, (rows, classes))
     if rows == 0:
         return result
-    values = {"QUANTITY": quantity}
-    is_log = quantity == "log_probabilities"
+    values: dict[str, Any] = {"QUANTITY": quantity}
     if mapping == "softmax":
-        rule = "logarithms" if is_log else "probabilities"
-        rule = rule if scores.dtype == torch.float32 else f"{rule}, half"
         kernel: Any = softmax_forward
+        rule = {"probabilities": "probabilities", "log_probabilities": "logarithms"}.get(quantity, "number")
+        if rule != "number" and scores.dtype != torch.float32:
+            rule += ", half"
     else:
-        rule = "heavy" if is_log else "sparse"
         kernel, values["IS_SQUARE"] = tsallis_forward, mapping == "entmax"
+        rule = "heavy" if quantity == "log_probabilities" else "sparse"
     launch = launch_for(rows, classes, rule)
     run(kernel, launch, scores, result, rows, classes, scores.stride(0), result.stride(0), **values)
     return result

@@ -4,8 +4,8 @@ Softmax's rules were chosen by time on an H200 (benchmarks/rows.py), those of fe
 registers that ptxas counts:
 - Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to a kernel's limit: the row is one block, read once and kept in registers.
-- Beyond: several programs share a row (shared.py), a slice each. A slice of one block is read once; one of more blocks twice, the
-  second time from the cache. The kernels of the sparse mappings and of targets on many classes share none: there the row is the slice.
+- Beyond, where a result is as long as the row: several programs share it (shared.py), a slice each. A slice of one block is read once,
+  one of more blocks twice, the second time from the cache. The kernels of the sparse mappings and of targets on many classes share none.
 
 By the classes alone, never by the rows: a row has the same bits in any batch.
 """
@@ -47,11 +47,13 @@ class Rule(NamedTuple):
 
 RULES = {
     "probabilities": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
-    "logarithms": Rule(Block(16384, 32, 64), Block(8192, 32, 64), 8192),
-    "loss": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
-    "probabilities, half": Rule(Block(32768, 32, 64), Block(8192, 16, 64), 65536),
-    "logarithms, half": Rule(Block(32768, 32, 64), Block(8192, 16, 64), 65536),
-    "loss, half": Rule(Block(32768, 32, 64), Block(4096, 16, 64), 32768),
+    "logarithms": Rule(Block(16384, 16, None), Block(8192, 32, 64), 8192),
+    "gradient": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
+    "probabilities, half": Rule(Block(16384, 32, 64), Block(8192, 16, 64), 65536),
+    "logarithms, half": Rule(Block(16384, 32, None), Block(8192, 16, 64), 65536),
+    "gradient, half": Rule(Block(32768, 32, 64), Block(4096, 16, 64), 32768),
+    #: One number of a row: nothing is read twice.
+    "number": Rule(Block(32768, 32, 64), Block(8192, 16, 64), None),
     "sparse": Rule(Block(8192, 16, None), Block(4096, 16, None), None),
     "heavy": Rule(Block(4096, 8, None), Block(4096, 8, None), None),
 }
@@ -79,7 +81,7 @@ def launch_for(rows: int, classes: int, rule: str) -> Launch:
         width = block.classes
         if slice_ is not None:
             is_single, slices = slice_ == width, -(-classes // slice_)
-    sizes = {
+    sizes: dict[str, Any] = {
         "IS_SINGLE": is_single,
         "ROWS": height,
         "BLOCK": width,
@@ -105,6 +107,6 @@ def run(kernel: Any, launch: Launch, *arguments: Any, **values: Any) -> None:
             return
         rows, device = launch.grid[0] // launch.slices, arguments[0].device
         values["counters"] = torch.zeros(1 + rows, dtype=torch.int32, device=device)
-        values["published"] = torch.empty(launch.grid[0] * FIELDS, dtype=torch.float32, device=device)
+        values["published"] = torch.empty(launch.grid[0] * FIELDS.value, dtype=torch.float32, device=device)
         for part in parts:
-            kernel[launch.grid](*arguments, **values, PART=part)
+            kernel[launch.grid](*arguments, **values, PART=part.value)

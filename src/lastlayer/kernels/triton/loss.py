@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from lastlayer.kernels.triton.cross_entropy import cross_entropy
@@ -72,11 +70,12 @@ def loss(
     is_softmax = mapping == "softmax"
     if not is_softmax:
         options["IS_SQUARE"] = mapping == "entmax"
-    is_heavy = not is_softmax or is_soft or label_smoothing != 0.0 or softcap is not None
-    rule = "loss" if scores.dtype == torch.float32 else "loss, half"
+    rule = "number" if not with_gradient else "gradient" if scores.dtype == torch.float32 else "gradient, half"
+    if not is_softmax or is_soft or label_smoothing != 0.0 or softcap is not None:
+        rule = "heavy"
     run(
         cross_entropy if is_softmax else fenchel_young,
-        launch_for(rows, classes, "heavy" if is_heavy else rule),
+        launch_for(rows, classes, rule),
         scores,
         targets if is_soft else targets.contiguous(),
         _of_length("weight", weight, classes),

@@ -199,7 +199,16 @@ def statistics_of_blocks(
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     for start in range(begin, end, BLOCK):
         _, b_x = load_scores(
-            scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, "evict_last"
+            scores,
+            o_rows,
+            m_rows,
+            start + o_classes,
+            K,
+            softcap,
+            temperature,
+            HAS_SOFTCAP,
+            HAS_TEMPERATURE,
+            "evict_last",
         )
         b_counted = b_x
         if IS_APART:

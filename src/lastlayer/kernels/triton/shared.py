@@ -27,9 +27,9 @@ from lastlayer.kernels.triton.normalizer import (
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
 from lastlayer.kernels.triton.tiles import rows_of_program
 
-FIELDS = 6
+FIELDS = tl.constexpr(6)
 #: Which part of its work a program does.
-WHOLE, PUBLISH, FINISH = 0, 1, 2
+WHOLE, PUBLISH, FINISH = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 
 
 @triton.jit
@@ -40,7 +40,7 @@ def part_of_rows(counters, N, K, SLICES: tl.constexpr, SLICE: tl.constexpr, PART
         i_rows, m_rows = rows_of_program(N, ROWS)
         m_own = m_rows
     else:
-        ticket = tl.atomic_add(counters, 1, sem="relaxed") if PART == 0 else tl.program_id(0)
+        ticket = tl.atomic_add(counters, 1, sem="relaxed") if PART == WHOLE else tl.program_id(0)
         row, i_slice = ticket // SLICES, ticket % SLICES
         i_rows = row.to(tl.int64) + tl.arange(0, ROWS)
         m_rows = i_rows < N
@@ -51,9 +51,11 @@ def part_of_rows(counters, N, K, SLICES: tl.constexpr, SLICE: tl.constexpr, PART
 
 
 @triton.jit
-def publish(published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES: tl.constexpr, IS_HALF: tl.constexpr):
+def publish(
+    published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES: tl.constexpr, IS_HALF: tl.constexpr
+):
     """Write what is known of a slice."""
-    place = published + row.to(tl.int64) * (6 * SLICES) + i_slice + tl.arange(0, 1)
+    place = published + row.to(tl.int64) * (FIELDS * SLICES) + i_slice + tl.arange(0, 1)
     tl.store(place, largest)
     tl.store(place + SLICES, frame)
     tl.store(place + 2 * SLICES, weight_of(largest, largest, frame, IS_HALF))
@@ -100,7 +102,7 @@ def statistics_of_slices(
     """(largest, frame, top, others, others_low) of a row whose slices are published, a slice's scale, the label's score."""
     o = tl.arange(0, PAD)[None, :]
     m = o < SLICES
-    place = published + row.to(tl.int64) * (6 * SLICES) + o
+    place = published + row.to(tl.int64) * (FIELDS * SLICES) + o
     # Never from the cache of a multiprocessor, which may hold what was there before.
     b_largest = tl.load(place, mask=m, other=float("-inf"), cache_modifier=".cg")
     b_frame = tl.load(place + SLICES, mask=m, other=0.0, cache_modifier=".cg")

@@ -8,7 +8,15 @@ import triton.language as tl
 from lastlayer.kernels.triton.elementary import log1p_pair
 from lastlayer.kernels.triton.normalizer import is_any_far, statistics_of_blocks, statistics_of_tile, weights_of
 from lastlayer.kernels.triton.pairs import divide, two_sum
-from lastlayer.kernels.triton.shared import part_of_rows, publish, statistics_of_slices, wait_for_row
+from lastlayer.kernels.triton.shared import (
+    FINISH,
+    PUBLISH,
+    WHOLE,
+    part_of_rows,
+    publish,
+    statistics_of_slices,
+    wait_for_row,
+)
 from lastlayer.kernels.triton.tiles import load_scores, store_tile
 
 
@@ -80,18 +88,18 @@ def softmax_forward(
     if IS_SINGLE:
         _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
         largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
-    if PART != 2:
+    if PART != FINISH:
         if not IS_SINGLE:
             largest, frame, top, others, others_low = statistics_of_blocks(
                 scores, o_scores, m_rows, begin, end, K, 1.0, 1.0, False, False, IS_APART, IS_HALF, ROWS, BLOCK
             )
         if SLICES > 1:
             publish(published, row, i_slice, largest, frame, others, others_low, largest, SLICES, IS_HALF)
-    if PART != 1:
+    if PART != PUBLISH:
         if SLICES > 1:
-            if PART == 0:
+            if PART == WHOLE:
                 wait_for_row(counters, row, SLICES)
-            largest, frame, top, others, others_low, scale, raw_label = statistics_of_slices(
+            largest, frame, top, others, others_low, scale, _label = statistics_of_slices(
                 published, row, i_slice, IS_APART, IS_HALF, SLICES, PAD
             )
             if IS_SINGLE and QUANTITY == "probabilities":
@@ -110,7 +118,7 @@ def softmax_forward(
             for i in range(blocks):
                 # From the end: what was read last is still in the cache.
                 o_classes = (blocks - 1 - i) * BLOCK + o_block
-                # Logarithms are of the scores, which are read again even from one block: with the weights they fit no registers.
+                # Scores that logarithms are taken of are read again even from one block: beside the weights no registers are left.
                 if not IS_SINGLE or IS_APART:
                     _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
                 if QUANTITY == "probabilities":
