@@ -8,8 +8,8 @@ import torch
 
 import lastlayer as ll
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.torch.products import pull_back, pull_back_rows
-from lastlayer.torch.rows import has_kernels
+from lastlayer.torch.products import keeps_result, pull_back, pull_back_rows
+from lastlayer.torch.rows import evaluate_rows, has_kernels
 
 SPECS = [*ll.MAPPINGS, "entmax:alpha=1.3", "entmax:alpha=2.5", "entmax:alpha=1", "taylor:order=4"]
 QUANTITIES = ("probabilities", "log_probabilities", "log_partition")
@@ -34,18 +34,37 @@ def test_products(name, quantity, dtype):
     assert has_kernels(mapping, x)
     v = v[:, 0] if quantity == "log_partition" else v
     truth = pull_back(mapping, x.double(), v.double(), quantity)
-    got = pull_back_rows(mapping, x, v, quantity)
-    assert got.dtype == dtype
+    result = evaluate_rows(mapping, x, quantity) if keeps_result(mapping, x, quantity) else None
+    ways = [pull_back_rows(mapping, x, v, quantity)]
+    ways += [] if result is None else [pull_back_rows(mapping, x, v, quantity, result)]
     scale = truth.abs().amax(1)
     if quantity == "probabilities":
         # Differences of cotangents cancel; what they are weighted by does not.
         p = ll.probabilities(x.double(), mapping=mapping)
         weights = p if mapping.tangent is None else mapping.tangent(p, array_api_compat.torch, **mapping.values)
         scale = scale + (weights * v.double().abs()).sum(1)
-    worst = ((got.double() - truth).abs().amax(1) / scale.clamp(min=1e-30)).max()
     # In float64 the probabilities at the edge of a support, of which s / p is made, have few digits of their own.
     is_edge = dtype == torch.float64 and mapping.family == "regularized"
-    assert worst <= (2000 if is_edge else 4) * torch.finfo(dtype).eps
+    for got in ways:
+        assert got.dtype == dtype
+        worst = ((got.double() - truth).abs().amax(1) / scale.clamp(min=1e-30)).max()
+        assert worst <= (2000 if is_edge else 4) * torch.finfo(dtype).eps
+
+
+@pytest.mark.skipif(ll.dispatch.instruction_set() is None, reason="built without kernels; install a C++ compiler")
+def test_the_result_of_forward_serves_backward():
+    """Of softmax in float32 and float64; a result of a half type has too few digits, and hardmax no slopes."""
+    x = torch.zeros(2, 3)
+    assert keeps_result(resolve_mapping("softmax"), x, "probabilities")
+    assert keeps_result(resolve_mapping("softmax"), x.double(), "log_probabilities")
+    assert not keeps_result(resolve_mapping("softmax"), x.bfloat16(), "probabilities")
+    assert not keeps_result(resolve_mapping("softmax"), x, "log_partition")
+    assert not keeps_result(resolve_mapping("sparsemax"), x, "probabilities")
+    x.requires_grad_()
+    p = ll.softmax(x)
+    p.detach().mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        p.sum().backward()
 
 
 def test_a_confident_class_keeps_its_gradient():

@@ -1,4 +1,4 @@
-"""Cotangents of probabilities pulled back by the kernel: against float64, on rows of every length, and what it refuses."""
+"""Cotangents pulled back by the kernels: against a wider type, on rows of every length, and what they refuse."""
 
 from __future__ import annotations
 
@@ -30,6 +30,31 @@ def test_every_length_of_rows(dtype, classes):
     np.testing.assert_array_equal(s, out)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [1, 2, 7, 8, 9, 16, 31, 64, 65, 1000, 1003])
+def test_logarithms_of_every_length(dtype, classes):
+    """Each entry within 2 eps of its two terms; of a label that all of v stands on, (1 − p) v to its last digits."""
+    rng = np.random.default_rng(classes)
+    x = (4.0 * rng.normal(size=(40, classes))).astype(np.longdouble)
+    x[1, 0] += 40.0
+    x[2] *= 30.0
+    x[3, ::2] = -np.inf
+    x[3, 0] = 0.0
+    largest = x.max(1, keepdims=True)
+    logarithms = (x - largest - np.log(np.exp(x - largest).sum(1, keepdims=True))).astype(dtype)
+    v = rng.normal(size=x.shape).astype(dtype)
+    v[:9], v[:9, 0] = 0.0, 1.0
+    lp, cotangents = logarithms.astype(np.longdouble), v.astype(np.longdouble)
+    own = cotangents * -np.expm1(lp)
+    elsewhere = np.exp(lp) * (cotangents.sum(1, keepdims=True) - cotangents)
+    allowed = 2.0 * np.finfo(dtype).eps * (np.abs(own) + np.abs(elsewhere)) + 2.0 * np.finfo(dtype).smallest_subnormal
+    out = np.full_like(v, np.nan)
+    kernels.pull_back_logarithms(logarithms, v, out)
+    assert (np.abs(out - (own - elsewhere)) <= allowed).all()
+    kernels.pull_back_logarithms(logarithms, v, v)
+    np.testing.assert_array_equal(v, out)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -46,3 +71,10 @@ def test_buffers_that_do_not_fit_are_refused(change):
     kernels.pull_back(**given)
     with pytest.raises(TypeError):
         kernels.pull_back(**{**given, **change})
+    renamed = [
+        {{"slopes": "logarithms"}.get(name, name): array for name, array in g.items()}
+        for g in (given, {**given, **change})
+    ]
+    kernels.pull_back_logarithms(**renamed[0])
+    with pytest.raises(TypeError):
+        kernels.pull_back_logarithms(**renamed[1])

@@ -13,6 +13,8 @@ from lastlayer.activation import Activation
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import REDUCTIONS, LossOptions
 from lastlayer.torch.operators import flatten
+from lastlayer.torch.products import keeps_result
+from lastlayer.torch.records import record_of
 
 OPERATORS = torch.ops.lastlayer
 QUANTITIES = ["probabilities", "log_probabilities", "log_partition"]
@@ -56,7 +58,11 @@ def head_backward_arguments(name, dtype=torch.float64, **given):
 def test_evaluate(name, quantity):
     opcheck(OPERATORS.evaluate.default, (scores_for(name), None, name, quantity))
     cotangent = drawn(ROWS) if quantity == "log_partition" else drawn(ROWS, CLASSES)
-    opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores_for(name).detach(), None, name, quantity))
+    scores = scores_for(name).detach()
+    opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores, None, None, name, quantity))
+    if keeps_result(record_of(name, None), scores, quantity):
+        result = OPERATORS.evaluate(scores, None, name, quantity)
+        opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores, result, None, name, quantity))
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
@@ -65,7 +71,7 @@ def test_evaluate_in_each_dtype(quantity, dtype):
     scores = scores_for("entmax", dtype=dtype)
     opcheck(OPERATORS.evaluate.default, (scores, ALPHAS, "entmax", quantity))
     cotangent = drawn(ROWS, dtype=dtype) if quantity == "log_partition" else drawn(ROWS, CLASSES, dtype=dtype)
-    opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores.detach(), ALPHAS, "entmax", quantity))
+    opcheck(OPERATORS.evaluate_backward.default, (cotangent, scores.detach(), None, ALPHAS, "entmax", quantity))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,8 +105,10 @@ def test_backward_operators_have_derivatives():
     gradient, upstream = OPERATORS.loss(scores.detach(), *arguments, True)[2], upstream.detach().requires_grad_()
     opcheck(OPERATORS.loss_backward.default, (upstream, gradient, scores, *arguments), test_utils=utilities)
     cotangent = drawn(ROWS, CLASSES).requires_grad_()
-    given = (cotangent, scores, None, "softmax", "probabilities")
-    opcheck(OPERATORS.evaluate_backward.default, given, test_utils=utilities)
+    for quantity in ("probabilities", "log_probabilities"):
+        result = OPERATORS.evaluate(scores.detach(), None, "softmax", quantity)
+        given = (cotangent, scores, result, None, "softmax", quantity)
+        opcheck(OPERATORS.evaluate_backward.default, given, test_utils=utilities)
 
 
 def test_loss_without_gradient():

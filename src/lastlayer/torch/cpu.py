@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lastlayer.dispatch import EXTENSION, NATIVE, Request
+from lastlayer.dispatch.memory import new_array
 from lastlayer.dispatch.native import native_loss
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
@@ -65,11 +66,20 @@ def loss(
 
 
 def pull_back(slopes: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
-    """s (v − Σ s v / Σ s) of every row, in the memory of the slopes where that is contiguous."""
-    s = slopes.contiguous()
-    flat = s.view(-1, s.shape[-1]).numpy()
-    EXTENSION.pull_back(flat, cotangents.contiguous().view(flat.shape).numpy(), flat)
-    return s
+    """s (v − Σ s v / Σ s) of every row."""
+    return _pulled(EXTENSION.pull_back, slopes, cotangents)
+
+
+def pull_back_logarithms(logarithms: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
+    """v − p Σ v of every row of softmax's log p, (1 − p) v where v is all on one class."""
+    return _pulled(EXTENSION.pull_back_logarithms, logarithms, cotangents)
+
+
+def _pulled(kernel: Any, results: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
+    flat = results.detach().contiguous().view(-1, results.shape[-1]).numpy()
+    out = new_array(flat.shape, flat.dtype)
+    kernel(flat, cotangents.detach().contiguous().view(flat.shape).numpy(), out)
+    return torch.from_numpy(out).view(results.shape)
 
 
 def place_columns(columns: torch.Tensor, rows: torch.Tensor) -> None:

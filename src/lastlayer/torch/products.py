@@ -1,6 +1,7 @@
 """Vector–Jacobian products of rows from what the kernels compute, and by the record's formulas where they do not serve.
 
-The formulas carry every rounding error through a hundred array operations; a kernel's result and a few more do as well:
+The formulas carry every rounding error through a hundred array operations; a kernel's result and a few more do as well. The
+result is that of forward where it was kept, unless it was rounded to a half type.
 - Of the normalized family the gradient of the log loss is linear in its targets, so that with the cotangents v of log p as soft
   targets its negative is Σᵢ vᵢ ∂log pᵢ/∂xₖ. And Σᵢ vᵢ ∂pᵢ/∂xₖ is the same at p·v, where no p is zero.
 - Where a record has a `tangent`, the Jacobian of p is diag(s) − s sᵀ / Σs, with s from p alone.
@@ -20,13 +21,34 @@ from lastlayer.torch.rows import evaluate_rows, has_kernels, loss_rows
 Tensor = torch.Tensor
 
 
-def pull_back_rows(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
-    """The cotangent of a quantity of every row pulled back to its scores, without gradient tracking."""
+def keeps_result(mapping: ProbabilityMapping, scores: Tensor, quantity: str) -> bool:
+    """Whether `pull_back_rows` is faster with the quantity itself."""
+    # A probability at the edge of a support has few digits.
+    is_known = mapping.tangent is not None and mapping.family == "normalized" and scores.dtype.itemsize >= 4
+    is_served = quantity == "probabilities" or (
+        quantity == "log_probabilities" and _has_softmax_kernel(mapping, scores)
+    )
+    return is_known and is_served and has_kernels(mapping, scores)
+
+
+def _has_softmax_kernel(mapping: ProbabilityMapping, scores: Tensor) -> bool:
+    return mapping.name == "softmax" and scores.device.type == "cpu"
+
+
+def pull_back_rows(
+    mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor, quantity: str, result: Tensor | None = None
+) -> Tensor:
+    """The cotangent of a quantity of every row pulled back to its scores, without gradient tracking.
+
+    `result` is the quantity, where `keeps_result`.
+    """
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if not has_kernels(mapping, wide):
         return pull_back(mapping, scores, cotangent, quantity)
     is_normalized = mapping.family == "normalized"
     if quantity == "log_probabilities" and is_normalized:
+        if result is not None:
+            return cpu.pull_back_logarithms(result, cotangent.to(result.dtype))
         return _of_logarithms(mapping, wide, cotangent.to(wide.dtype)).to(scores.dtype)
     if mapping.tangent is None:
         if quantity != "probabilities" or "full_support" not in mapping.laws:
@@ -34,7 +56,10 @@ def pull_back_rows(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tenso
         p = evaluate_rows(mapping, wide, "probabilities")
         return _of_logarithms(mapping, wide, p * cotangent.to(p.dtype)).to(scores.dtype)
     # In float64 where the support has an edge: a probability there has few digits of its own, and s / p has fewer.
-    p = evaluate_rows(mapping, wide if is_normalized else wide.double(), "probabilities")
+    if result is not None and quantity == "probabilities":
+        p = result
+    else:
+        p = evaluate_rows(mapping, wide if is_normalized else wide.double(), "probabilities")
     if quantity == "log_partition":
         return (cotangent.to(p.dtype)[..., None] * p).to(scores.dtype)
     return _of_tangent(mapping, p, cotangent.to(p.dtype), quantity).to(scores.dtype)

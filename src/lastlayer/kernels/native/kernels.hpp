@@ -102,9 +102,11 @@ struct Transposition {
   bool is_streamed;  // past the caches: nobody reads it soon
 };
 
-// Slopes s and cotangents of probabilities, (N, K) of float32 or float64; out may be either of them.
+// Slopes s and cotangents of probabilities, or softmax's log-probabilities in the slopes' place and their cotangents, (N, K) of
+// float32 or float64; out may be either of them.
 struct Product {
   Element element;
+  bool is_of_logarithms;
   const void *slopes, *cotangents;
   void* out;
   int64_t classes;

@@ -58,12 +58,12 @@ bool has_columns(const Array& array) {
          array.stride(1) == int64_t(array.shape(0));
 }
 
-template <class T>
+template <class T, bool is_of_logarithms>
 void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents, const Matrix<T>& out) {
   const size_t rows = slopes.shape(0), classes = slopes.shape(1);
   require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents have not the slopes' shape");
   require(out.shape(0) == rows && out.shape(1) == classes, "out has not the slopes' shape");
-  const Product request{element_of<T>(false), slopes.data(), cotangents.data(), out.data(), int64_t(classes)};
+  const Product request{element_of<T>(false), is_of_logarithms, slopes.data(), cotangents.data(), out.data(), int64_t(classes)};
   const InstructionSet& kernels = instruction_set();
   const nb::gil_scoped_release released;
   parallel_rows(int64_t(rows), int64_t(classes), num_threads(), [&](int64_t begin, int64_t end) {
@@ -191,7 +191,9 @@ void define(nb::module_& m) {
         "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
   if constexpr (sizeof(T) >= 4) {
     m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());
-    m.def("pull_back", &pull_back<T>, "slopes"_a.noconvert(), "cotangents"_a.noconvert(), "out"_a.noconvert());
+    m.def("pull_back", &pull_back<T, false>, "slopes"_a.noconvert(), "cotangents"_a.noconvert(), "out"_a.noconvert());
+    m.def("pull_back_logarithms", &pull_back<T, true>, "logarithms"_a.noconvert(), "cotangents"_a.noconvert(),
+          "out"_a.noconvert());
   }
 }
 

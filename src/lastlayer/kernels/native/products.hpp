@@ -1,5 +1,6 @@
-// The cotangents v of probabilities pulled back to the scores, s (v - t) with t = sum(s v) / sum(s), where the Jacobian is
-// diag(s) - s s^T / sum(s). Included by rows.hpp.
+// Cotangents pulled back to the scores, from results alone. Included by rows.hpp.
+
+// Of probabilities: s (v - t) with t = sum(s v) / sum(s), where the Jacobian is diag(s) - s s^T / sum(s).
 
 template <class T>
 void pull_back_rows(const Product& r, int64_t begin, int64_t end) {
@@ -25,6 +26,41 @@ void pull_back_rows(const Product& r, int64_t begin, int64_t end) {
   }
 }
 
+// e^x - 1 of x in [-ln(2)/2, 0], with its digits near zero.
+LASTLAYER_INLINE D exponential_less_one(D x) { return fma(x * x, exponential_tail<Twofold>(x), x); }
+LASTLAYER_INLINE Vector<float> exponential_less_one(Vector<float> x) {
+  return joined(narrowed(exponential_less_one(widened(low_half(x)))), narrowed(exponential_less_one(widened(high_half(x)))));
+}
+
+// Of softmax's logarithms: v - p sum(v) as v (1 - p) - p (sum(v) - v), in which a label that all of v stands on has what the
+// other classes have, and no rounded one.
+template <class T>
+void pull_back_logarithms(const Product& r, int64_t begin, int64_t end) {
+  const RowExponents<T, T> exponents(T(0));
+  const Vector<T> unlift = splat(T(Reduction<T>::unlift));
+  for (int64_t i = begin; i < end; ++i) {
+    const T* logarithms = static_cast<const T*>(r.slopes) + i * r.classes;
+    const T* cotangents = static_cast<const T*>(r.cotangents) + i * r.classes;
+    T* out = static_cast<T*>(r.out) + i * r.classes;
+    Sum<T> sum;
+    over_vectors(cotangents, r.classes, T(0), [&](Vector<T> v, int64_t, int) { sum.add(v, Vector<T>{}); });
+    const Pair all = sum.total();
+    const Vector<T> high = splat(T(all.hi)), low = splat(T((all.hi - double(T(all.hi))) + all.lo));
+    over_vectors(logarithms, r.classes, -T(infinity), [&](Vector<T> x, int64_t j, int count) __attribute__((always_inline)) {
+      const Vector<T> v = count == Lanes<T>::count ? load(cotangents + j) : load_some(cotangents + j, count, T(0));
+      const Vector<T> p = weights<false>(x, exponents).hi * unlift;
+      Vector<T> rest = T(1) - p;
+      const auto is_likely = x > T(-0.34);
+      if (has_any((Mask)is_likely)) rest = is_likely ? -exponential_less_one(x) : rest;
+      store_some(out + j, v * rest - ((high - v) + low) * p, count);
+    });
+  }
+}
+
 void pull_back(const Product& r, int64_t begin, int64_t end) {
-  r.element == Element::float64 ? pull_back_rows<double>(r, begin, end) : pull_back_rows<float>(r, begin, end);
+  const bool is_wide = r.element == Element::float64;
+  if (r.is_of_logarithms)
+    is_wide ? pull_back_logarithms<double>(r, begin, end) : pull_back_logarithms<float>(r, begin, end);
+  else
+    is_wide ? pull_back_rows<double>(r, begin, end) : pull_back_rows<float>(r, begin, end);
 }

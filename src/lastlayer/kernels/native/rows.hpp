@@ -21,7 +21,6 @@ namespace {
 #include "elements.hpp"
 #include "layout.hpp"
 #include "transposed.hpp"
-#include "products.hpp"
 #include "activation.hpp"
 #include "targets.hpp"
 #include "normalized_weights.hpp"
@@ -123,6 +122,7 @@ struct Blocks {
 #include "few_rows.hpp"
 #include "middle_rows.hpp"
 #include "tile_softmax.hpp"
+#include "products.hpp"
 
 // Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
 constexpr int64_t few_of_softmax = 48, middle_of_softmax = 288;

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lastlayer.torch.operators.transforms import all_at_once, differentiable
-from lastlayer.torch.products import pull_back, pull_back_rows
+from lastlayer.torch.products import keeps_result, pull_back, pull_back_rows
 from lastlayer.torch.records import record_of
 from lastlayer.torch.rows import evaluate_rows
 
@@ -25,9 +25,11 @@ def _evaluate(scores: Tensor, parameter: Tensor | None, mapping: str, quantity: 
     return evaluate_rows(record_of(mapping, parameter), scores, quantity).contiguous()
 
 
-def _pull_back(cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
-    """The cotangent of a quantity pulled back to the scores."""
-    return pull_back_rows(record_of(mapping, parameter), scores, cotangent, quantity).contiguous()
+def _pull_back(
+    cotangent: Tensor, scores: Tensor, result: Tensor | None, parameter: Tensor | None, mapping: str, quantity: str
+) -> Tensor:
+    """The cotangent of a quantity pulled back to the scores, of which the quantity itself may be known."""
+    return pull_back_rows(record_of(mapping, parameter), scores, cotangent, quantity, result).contiguous()
 
 
 evaluate = torch.library.custom_op(
@@ -37,7 +39,7 @@ evaluate_backward = torch.library.custom_op(
     "lastlayer::evaluate_backward",
     _pull_back,
     mutates_args=(),
-    schema=f"(Tensor cotangent, Tensor scores, {_NAMED}) -> Tensor",
+    schema=f"(Tensor cotangent, Tensor scores, Tensor? result, {_NAMED}) -> Tensor",
 )
 
 
@@ -47,30 +49,33 @@ def _(scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> 
 
 
 @evaluate_backward.register_fake
-def _(cotangent: Tensor, scores: Tensor, parameter: Tensor | None, mapping: str, quantity: str) -> Tensor:
+def _(
+    cotangent: Tensor, scores: Tensor, result: Tensor | None, parameter: Tensor | None, mapping: str, quantity: str
+) -> Tensor:
     return scores.new_empty(scores.shape)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     scores, parameter, ctx.mapping, ctx.quantity = inputs
-    ctx.save_for_backward(scores, parameter)
+    is_kept = keeps_result(record_of(ctx.mapping, parameter), scores, ctx.quantity)
+    ctx.save_for_backward(scores, output if is_kept else None, parameter)
 
 
 def _backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, None, None, None]:
-    scores, parameter = ctx.saved_tensors
-    return _product(cotangent, scores, parameter, ctx.mapping, ctx.quantity), None, None, None
+    return _product(cotangent, *ctx.saved_tensors, ctx.mapping, ctx.quantity), None, None, None
 
 
 def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    cotangent, scores, parameter, ctx.mapping, ctx.quantity = inputs
+    cotangent, scores, _, parameter, ctx.mapping, ctx.quantity = inputs
     ctx.save_for_backward(cotangent, scores, parameter)
 
 
-def _second(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+def _second(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
     first, scores, parameter = ctx.saved_tensors
     record, quantity = record_of(ctx.mapping, parameter), ctx.quantity
     pull = torch.func.vjp(lambda v, x: pull_back(record, x, v, quantity), first, scores)[1]
-    return *pull(cotangent), None, None, None
+    # The result is the scores' own, and has no derivative beside theirs.
+    return *pull(cotangent), None, None, None, None
 
 
 quantity_of_rows = differentiable(evaluate, _keep, _backward, all_at_once, _evaluate)
