@@ -111,6 +111,40 @@ def test_without_factorisation_the_optimum_is_the_same(
     assert not np.array_equal(iterated.coef_, factored.coef_)
 
 
+@pytest.mark.parametrize("refused", ["too coarse", "not positive definite"])
+def test_a_factor_in_float32_that_does_not_do_is_replaced(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    factored, dtypes = margin_newton._factored, []
+
+    def watched(problem: LinearProblem, own: Any, halves: Any, dtype: type) -> Any:
+        dtypes.append(dtype)
+        return factored(problem, own, halves, dtype)
+
+    monkeypatch.setattr(margin_newton, "_factored", watched)
+    usual = LastLayerClassifier("hardmax", tol=1e-6).fit(X, LABELS)
+    assert np.float32 in dtypes
+    assert len(dtypes) < 2 * usual.n_iter_
+    dtypes.clear()
+    if refused == "too coarse":
+        monkeypatch.setattr(margin_newton, "FEW", 1)
+    else:
+        monkeypatch.setitem(margin_newton.RIDGE, np.float32, -1.0)
+    again = LastLayerClassifier("hardmax", tol=1e-6).fit(X, LABELS)
+    assert dtypes[:2] == [np.float32, np.float64]
+    assert again.converged_
+    assert again.objective_ == pytest.approx(usual.objective_, rel=2e-6)
+
+
+def test_a_path_of_hinges_goes_on_from_the_last_one() -> None:
+    warm = LastLayerClassifier("hardmax", tol=3e-2, warm_start=True)
+    taken = {"warm": 0, "cold": 0}
+    for C in np.logspace(-4, 2, 7):
+        taken["warm"] += warm.set_params(C=C).fit(X, LABELS).n_iter_
+        cold = LastLayerClassifier("hardmax", tol=3e-2, C=C).fit(X, LABELS)
+        taken["cold"] += cold.n_iter_
+        assert warm.objective_ == pytest.approx(cold.objective_, rel=4e-2)
+    assert taken["warm"] < 0.9 * taken["cold"]
+
+
 @pytest.mark.parametrize("mapping", ["ratio", "hardmax"])
 def test_features_of_very_different_scales(mapping: str) -> None:
     """Millimetres beside kilometres, a constant and an empty column."""

@@ -48,8 +48,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             a share of the loss at the class frequencies.
         n_restarts: starts where the loss is not convex, the plain one among them.
         random_state: seed of the other starts.
-        warm_start: where the method is ``loss``, begin at the previous fit's weights (if it had the same classes and
-            features) in place of the plain start; for a path over C. The other methods gain nothing from it.
+        warm_start: where the method is ``loss`` or ``margin``, begin at the previous fit's weights (if it had the same classes
+            and features) in place of the plain start; for a path over C. ``interior_point`` gains nothing from it.
 
     Attributes:
         coef_: W, (K, n_features): one row a class, with two classes too, since most mappings are no function of a

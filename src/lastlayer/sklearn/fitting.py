@@ -28,9 +28,9 @@ def fit_from_starts(
     """The best solution, and how far apart the objectives of all starts ended (of the scaled problem).
 
     One start where the loss is convex in the scores. `first`, θ of an earlier fit, takes the place of the plain start for
-    the method that gains from it: the others pass through the middle of their domain wherever they begin.
+    the methods that gain from it: the interior path passes through the middle of its domain wherever it begins.
     """
-    if first is None or mapping.linear.method != "loss":
+    if first is None or mapping.linear.method == "interior_point":
         first = plain_start(problem, mapping)
     starts = chain([first], random_starts(problem, mapping, random))
     count = 1 if "convex_loss" in mapping.laws else n_restarts
@@ -46,7 +46,7 @@ def _solve(
 ) -> Solution:
     match mapping.linear.method:
         case "margin":
-            return fit_margins(problem, tol=tol, max_iter=max_iter)
+            return fit_margins(problem, start, tol=tol, max_iter=max_iter)
         case "interior_point":
             start = inside(problem, start, plain_start(problem, mapping))
             _check_proportional(problem, mapping, start)

@@ -18,16 +18,26 @@ from lastlayer.sklearn.margin_newton import margin_newton
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
 FRACTION_TO_BOUNDARY = 0.995
+#: What an earlier fit leaves between its largest margin and ξ, in margins.
+ROOM = 0.1
 #: Iterations without a tenth less of the gap after which rounding, or an inexact Newton step, is taken to have the last word.
 PATIENCE = 20
 
 
-def fit_margins(problem: LinearProblem, *, tol: float, max_iter: int) -> Solution:
-    """Minimise until the objective is proved to be within `tol` of the optimum, relatively."""
-    theta = np.zeros((problem.penalty.size, problem.classes))
+def fit_margins(problem: LinearProblem, start: Floats, *, tol: float, max_iter: int) -> Solution:
+    """Minimise until the objective is proved to be within `tol` of the optimum, relatively. `start` has no weights, or those of an earlier fit."""
+    has_weights = bool(start[problem.penalty[:, 0] > 0].any())
+    theta = start if has_weights else np.zeros_like(start)
+    margins = _margins(problem, theta)
     # Half way between W = 0 (the frequencies) and rows that all keep their margin (the targets): near neither corner.
     multipliers = 0.5 * (problem.targets + problem.frequencies)
-    slacks = 2.0 - _margins(problem, theta)
+    if has_weights:
+        # As on the central path, where r·q is one number, and half way to the middle: at a corner the path is lost.
+        slacks = margins.max(axis=1, keepdims=True) + ROOM - margins
+        shares = 1.0 / slacks
+        multipliers = 0.5 * (multipliers + shares / shares.sum(axis=1, keepdims=True))
+    else:
+        slacks = 2.0 - margins
     best, best_value, bound, gap, last_gain, iteration = theta, hinge_objective(problem, theta), 0.0, 1.0, 0, 0
     for iteration in range(1, max_iter + 1):
         least = 0.1 * tol * best_value / problem.classes

@@ -1,20 +1,29 @@
 """Newton steps for the margin problem: every row couples its classes as a weighted graph does, by a Laplacian.
 
 With weights dᵢⱼ > 0 of the row's inequalities the Hessian is  Σᵢ sᵢ (diag dᵢ − dᵢdᵢᵀ/Σⱼdᵢⱼ) ⊗ xᵢᵀxᵢ + penalty.
+
+Where that is affordable it is factored, in float32 at half the price: what its rounding leaves wrong, conjugate gradients with the
+exact products put right in a few steps. Near the end of the search, where the weights are of all sizes, it may be too coarse;
+then it is factored anew in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from scipy.linalg import blas, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, blas, cho_factor, cho_solve
 
-from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
+from lastlayer.sklearn.conjugate_gradients import Step, conjugate_gradients
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
 #: Variables up to which the matrix is factored (72 MB of float64).
 AFFORDABLE = 3000
+#: Steps after which a factor is taken to be too coarse.
+FEW = 40
+#: What is added to the diagonal of the scaled matrix, so that rounding leaves it positive definite.
+RIDGE: dict[Any, float] = {np.float32: 1e-6, np.float64: 1e-12}
 #: Entries of the scaled designs that are held at once while it is summed.
 CHUNK = 10_000_000
 
@@ -25,22 +34,38 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
     # d(Σ − d)/Σ with Σ − d summed from the others: subtracting would leave nothing where one class outweighs the rest.
     own = problem.row_weight[:, None] * weights * _sum_of_others(weights) / total
     scaled = problem.row_weight[:, None] * weights
-    affordable = problem.penalty.size * problem.classes <= AFFORDABLE
-    precondition = (
-        _factored(problem, own, weights * np.sqrt(problem.row_weight[:, None] / total))
-        if affordable
-        else _diagonal(problem, own)
-    )
 
     def multiply(step: Floats) -> Floats:
         moved = problem.scores(step)
         centre = np.sum(weights * moved, axis=1, keepdims=True) / total
         return problem.pull_back(scaled * (moved - centre)) + problem.penalty * step
 
+    def conjugate(right_hand_side: Floats, precondition: Callable[[Floats], Floats], rtol: float, most: int) -> Step:
+        return conjugate_gradients(multiply, right_hand_side, precondition, rtol=rtol, max_iter=most)
+
+    if problem.penalty.size * problem.classes > AFFORDABLE:
+        diagonal = _diagonal(problem, own)
+        return lambda right_hand_side: conjugate(right_hand_side, diagonal, 1e-3, 200).step
+    halves = weights * np.sqrt(problem.row_weight[:, None] / total)
+    left: list[tuple[Any, int]] = [(np.float32, FEW), (np.float64, 200)]
+    factor: tuple[Callable[[Floats], Floats], int] | None = None
+
     def solve(right_hand_side: Floats) -> Floats:
-        return conjugate_gradients(
-            multiply, right_hand_side, precondition, rtol=1e-6 if affordable else 1e-3, max_iter=200
-        ).step
+        nonlocal factor
+        while True:
+            if factor is None:
+                dtype, most = left.pop(0)
+                try:
+                    factor = _factored(problem, own, halves, dtype), most
+                except LinAlgError:
+                    if not left:
+                        raise
+                    continue
+            precondition, most = factor
+            found = conjugate(right_hand_side, precondition, 1e-6, most)
+            if found.products < most or not left:
+                return found.step
+            factor = None
 
     return solve
 
@@ -60,17 +85,23 @@ def _diagonal(problem: LinearProblem, own: Floats) -> Callable[[Floats], Floats]
     return lambda gradient: inverse * gradient
 
 
-def _factored(problem: LinearProblem, own: Floats, halves: Floats) -> Callable[[Floats], Floats]:
-    """The Cholesky factor of the whole matrix, (K·D, K·D), class by class."""
+def _factored(problem: LinearProblem, own: Floats, halves: Floats, dtype: Any) -> Callable[[Floats], Floats]:
+    """The Cholesky factor of the whole matrix, (K·D, K·D), class by class.
+
+    Raises:
+        LinAlgError: in this dtype it is not positive definite.
+    """
     classes, size = problem.classes, problem.penalty.size
-    hessian = np.zeros((classes * size, classes * size), order="F")
+    hessian: np.ndarray = np.zeros((classes * size, classes * size), dtype, order="F")
+    add_products = blas.ssyrk if dtype is np.float32 else blas.dsyrk
     step = max(1, CHUNK // (classes * size))
     for first in range(0, len(halves), step):
         design = problem.design[first : first + step]
-        design = design if isinstance(design, np.ndarray) else design.toarray()
+        design = (design if isinstance(design, np.ndarray) else design.toarray()).astype(dtype, copy=False)
+        some: np.ndarray = halves[first : first + step].astype(dtype, copy=False)
         # Row i of the Khatri–Rao product is √(sᵢ/Σdᵢ)·dᵢ ⊗ xᵢ; what is off its diagonal blocks is the coupling.
-        coupled = (halves[first : first + step, :, None] * design[:, None, :]).reshape(len(design), -1)
-        hessian = blas.dsyrk(-1.0, coupled.T, beta=1.0, c=hessian, lower=1, overwrite_c=1)
+        coupled = (some[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        hessian = add_products(-1.0, coupled.T, beta=1.0, c=hessian, lower=1, overwrite_c=1)
     for k in range(classes):
         block = slice(k * size, (k + 1) * size)
         hessian[block, block] = problem.gram(own[:, k]) + np.diag(problem.penalty[:, 0])
@@ -78,11 +109,13 @@ def _factored(problem: LinearProblem, own: Floats, halves: Floats) -> Callable[[
     hessian *= scale
     hessian *= scale[:, None]
     # Equal shifts of all intercepts change nothing: that direction needs a little weight to be invertible.
-    hessian[np.diag_indices_from(hessian)] += 1e-12
+    hessian[np.diag_indices_from(hessian)] += RIDGE[dtype]
     factor = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
 
     def precondition(gradient: Floats) -> Floats:
-        solved = scale * cho_solve(factor, scale * gradient.T.ravel(), check_finite=False)
-        return solved.reshape(classes, size).T
+        # float32 has no numbers for very small gradients.
+        largest = np.abs(gradient).max() or 1.0
+        solved = scale * cho_solve(factor, scale * (gradient.T.ravel() / largest).astype(dtype), check_finite=False)
+        return largest * solved.astype(np.float64).reshape(classes, size).T
 
     return precondition
