@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array_api_compat.torch
+import numpy as np
 import pytest
 import torch
 
@@ -71,6 +72,23 @@ def test_a_confident_class_keeps_its_gradient():
     x = torch.tensor([[0.0, -30.0]], requires_grad=True)
     (gradient,) = torch.autograd.grad(-ll.log_softmax(x)[0, 0], x)
     assert float(gradient[0, 0]) == pytest.approx(-9.357622968839e-14, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("classes", [3, 50, 1000])
+def test_cotangents_near_the_probabilities(classes, dtype):
+    """A distillation near its end: what is left is small, and the error that of the two terms."""
+    generator = torch.Generator().manual_seed(classes)
+    x = 2 * torch.randn(8, classes, dtype=torch.float64, generator=generator)
+    target = torch.softmax(x + 1e-4 * torch.randn(x.shape, generator=generator), -1).to(dtype)
+    x = x.to(dtype).requires_grad_()
+    (got,) = torch.autograd.grad(ll.log_softmax(x), x, target)
+    wide, v = x.detach().numpy().astype(np.longdouble), target.numpy().astype(np.longdouble)
+    logarithms = wide - wide.max(1, keepdims=True)
+    logarithms -= np.log(np.exp(logarithms).sum(1, keepdims=True))
+    p, total = np.exp(logarithms), v.sum(1, keepdims=True)
+    allowed = 2 * torch.finfo(dtype).eps * np.maximum(np.abs(v), p * (1 + np.abs(logarithms)) * np.abs(total))
+    assert (np.abs(got.numpy() - (v - p * total)) <= allowed).all()
 
 
 @pytest.mark.parametrize("name", SPECS)

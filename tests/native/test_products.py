@@ -55,6 +55,13 @@ def test_logarithms_of_every_length(dtype, classes):
     np.testing.assert_array_equal(v, out)
 
 
+def test_cotangents_whose_sum_no_float32_holds():
+    logarithms, v = np.log(np.full((1, 4), 0.25, np.float32)), np.array([[2e38, 2e38, -1e38, 1e38]], np.float32)
+    out = np.empty_like(v)
+    kernels.pull_back_logarithms(logarithms, v, out)
+    np.testing.assert_allclose(out, [[1e38, 1e38, -2e38, 0.0]], rtol=1e-6, atol=1e32)
+
+
 @pytest.mark.parametrize(
     "change",
     [

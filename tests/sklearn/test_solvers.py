@@ -134,6 +134,14 @@ def test_a_factor_in_float32_that_does_not_do_is_replaced(refused: str, monkeypa
     assert again.objective_ == pytest.approx(usual.objective_, rel=2e-6)
 
 
+def test_features_beyond_float32_are_factored_in_float64() -> None:
+    usual = LastLayerClassifier("hardmax", C=1.0, tol=1e-4).fit(X, LABELS)
+    huge = LastLayerClassifier("hardmax", C=1e-40, tol=1e-4).fit(X * 1e20, LABELS)
+    assert huge.converged_
+    assert huge.n_iter_ <= usual.n_iter_ + 3
+    np.testing.assert_allclose(huge.coef_ * 1e20, usual.coef_, rtol=1e-2, atol=1e-2)
+
+
 def test_a_path_of_hinges_goes_on_from_the_last_one() -> None:
     warm = LastLayerClassifier("hardmax", tol=3e-2, warm_start=True)
     taken = {"warm": 0, "cold": 0}

@@ -17,6 +17,8 @@ from lastlayer.kernels.triton import loss
 from lastlayer.losses import LossOptions
 
 INF, NAN = float("inf"), float("nan")
+#: Three classes of seventy, in three slices.
+PLACES = [1, 20, 60]
 #: Losses of labels and their gradients under softmax, in ULP; and what others may be off by, in eps of the row's scale.
 BOUND, SLACK = 4.0, 8.0
 
@@ -121,11 +123,26 @@ def test_rows_of_many_blocks():
 def test_arbitrary_precision(long_rows):
     """Confident, wide and subnormal rows against mpmath: loss and every entry of the gradient."""
     record = ll.MAPPINGS["softmax"]
-    rows = np.array([[0, -17, -20], [100, -100, 3], [-60, 0, -1], [1e4, -1e4, 9990], [1e-40, 0, -1e-41]], np.float32)
+    rows = np.array(
+        [
+            [0, -17, -20],
+            [100, -100, 3],
+            [-60, 0, -1],
+            [1e4, -1e4, 9990],
+            [1e-40, 0, -1e-41],
+            [0, -90, -95],
+            [-101, 0, -95],
+        ],
+        np.float32,
+    )
     for shift in range(3):
         labels = (np.arange(len(rows)) + shift) % 3
-        x = torch.from_numpy(rows).to(DEVICE)
-        values, slopes = loss(x, torch.from_numpy(labels).to(DEVICE), mapping="softmax", with_gradient=True)
+        # Far apart, so that no two scores are in one slice.
+        wide = np.full((len(rows), 70), -INF, np.float32)
+        wide[:, PLACES] = rows
+        at = torch.from_numpy(np.array(PLACES)[labels]).to(DEVICE)
+        values, spread = loss(torch.from_numpy(wide).to(DEVICE), at, mapping="softmax", with_gradient=True)
+        slopes = spread[:, PLACES]
         p = [oracles.probabilities(record, row) for row in rows]
         exact = [float(oracles.loss(record, row, int(k), LossOptions())) for row, k in zip(rows, labels, strict=True)]
         exact_slopes = [[float(q - (j == k)) for j, q in enumerate(row)] for row, k in zip(p, labels, strict=True)]

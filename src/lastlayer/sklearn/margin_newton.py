@@ -97,14 +97,18 @@ def _factored(problem: LinearProblem, own: Floats, halves: Floats, dtype: Any) -
     step = max(1, CHUNK // (classes * size))
     for first in range(0, len(halves), step):
         design = problem.design[first : first + step]
-        design = (design if isinstance(design, np.ndarray) else design.toarray()).astype(dtype, copy=False)
-        some: np.ndarray = halves[first : first + step].astype(dtype, copy=False)
-        # Row i of the Khatri–Rao product is √(sᵢ/Σdᵢ)·dᵢ ⊗ xᵢ; what is off its diagonal blocks is the coupling.
-        coupled = (some[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        with np.errstate(all="ignore"):
+            design = (design if isinstance(design, np.ndarray) else design.toarray()).astype(dtype, copy=False)
+            some: np.ndarray = halves[first : first + step].astype(dtype, copy=False)
+            # Row i of the Khatri–Rao product is √(sᵢ/Σdᵢ)·dᵢ ⊗ xᵢ; what is off its diagonal blocks is the coupling.
+            coupled = (some[:, :, None] * design[:, None, :]).reshape(len(design), -1)
         hessian = add_products(-1.0, coupled.T, beta=1.0, c=hessian, lower=1, overwrite_c=1)
     for k in range(classes):
         block = slice(k * size, (k + 1) * size)
-        hessian[block, block] = problem.gram(own[:, k]) + np.diag(problem.penalty[:, 0])
+        with np.errstate(over="ignore", under="ignore"):
+            hessian[block, block] = problem.gram(own[:, k]) + np.diag(problem.penalty[:, 0])
+    if not (np.isfinite(np.diag(hessian)) & (np.diag(hessian) > 0)).all():
+        raise LinAlgError(f"{np.dtype(dtype)} has no numbers for this matrix.")
     scale = 1.0 / np.sqrt(np.diag(hessian))
     hessian *= scale
     hessian *= scale[:, None]

@@ -22,7 +22,7 @@ Tensor = torch.Tensor
 
 
 def keeps_result(mapping: ProbabilityMapping, scores: Tensor, quantity: str) -> bool:
-    """Whether `pull_back_rows` is faster with the quantity itself."""
+    """Whether `pull_back_rows` takes the quantity itself, which is faster; docs/accuracy.md has what it costs."""
     # A probability at the edge of a support has few digits.
     is_known = mapping.tangent is not None and mapping.family == "normalized" and scores.dtype.itemsize >= 4
     is_served = quantity == "probabilities" or (

@@ -45,6 +45,14 @@ void pull_back_logarithms(const Product& r, int64_t begin, int64_t end) {
     Sum<T> sum;
     over_vectors(cotangents, r.classes, T(0), [&](Vector<T> v, int64_t, int) { sum.add(v, Vector<T>{}); });
     const Pair all = sum.total();
+    if (sizeof(T) == 4 && !(fabs(all.hi) < 0x1p126)) {
+      // Beyond what the differences below may be in float32.
+      for (int64_t j = 0; j < r.classes; ++j) {
+        const double x = double(logarithms[j]), v = double(cotangents[j]);
+        out[j] = T(v * -expm1(x) - (all.hi - v) * exp(x));
+      }
+      continue;
+    }
     const Vector<T> high = splat(T(all.hi)), low = splat(T((all.hi - double(T(all.hi))) + all.lo));
     over_vectors(logarithms, r.classes, -T(infinity), [&](Vector<T> x, int64_t j, int count) __attribute__((always_inline)) {
       const Vector<T> v = count == Lanes<T>::count ? load(cotangents + j) : load_some(cotangents + j, count, T(0));

@@ -112,7 +112,8 @@ def cross_entropy(
 ):
     """Losses, and gradients of scores that are read before they may be overwritten. Rows of spread targets are not shared."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
-    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not IS_SINGLE
+    # Of spread targets p (T − y) and y (1 − p) cancel, so that p needs all its digits.
+    IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not (IS_SINGLE or IS_SPREAD)
     EVICTION: tl.constexpr = "" if IS_SINGLE else "evict_first"
     row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
@@ -146,6 +147,7 @@ def cross_entropy(
                 HAS_TEMPERATURE,
                 True,
                 False,
+                HAS_GRADIENT or IS_SPREAD,
                 ROWS,
                 BLOCK,
             )
@@ -155,7 +157,7 @@ def cross_entropy(
         if SLICES > 1:
             if PART == WHOLE:
                 wait_for_row(counters, row, SLICES)
-            largest, frame, top, others, others_low, scale, raw_label = statistics_of_slices(
+            largest, frame, top, others, others_low, first, second, raw_label = statistics_of_slices(
                 published, row, i_slice, True, False, SLICES, PAD
             )
             if IS_SINGLE and HAS_GRADIENT:
@@ -165,7 +167,7 @@ def cross_entropy(
                     )
                     b_weights = weights_of(b_x, largest, frame, False)
                 else:
-                    b_weights *= scale[:, None]
+                    b_weights = b_weights * first[:, None] * second[:, None]
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         # 1 − p of the largest class.
@@ -192,9 +194,7 @@ def cross_entropy(
         if IS_COARSE:
             # What is weighed once more is so for a gradient of a half type, in the frame of the largest.
             frame = frame_of(tl.where(is_far(largest), 0.0, largest), True)
-            inverse *= top * LOWERED
-            if not IS_SPREAD:
-                factor *= top * LOWERED
+            factor *= top * LOWERED
 
         b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
@@ -238,7 +238,7 @@ def cross_entropy(
                     b_sum, b_lost = accumulate(b_sum, b_lost, distances(b_x, b_y, largest))
                 if HAS_GRADIENT:
                     if IS_SPREAD:
-                        b_p = times_pair(b_weights, inverse, inverse_low, IS_COARSE)
+                        b_p = times_pair(b_weights, inverse, inverse_low, False)
                         b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
                     else:
                         b_gradient = times_pair(b_weights, factor, factor_low, IS_COARSE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lastlayer.kernels.triton.launch import launch_for, run
+from lastlayer.kernels.triton.launch import run
 from lastlayer.kernels.triton.serves import check, check_rows
 from lastlayer.kernels.triton.softmax import softmax_forward
 from lastlayer.kernels.triton.tsallis import tsallis_forward
@@ -54,6 +54,5 @@ def evaluate(
     else:
         kernel, values["IS_SQUARE"] = tsallis_forward, mapping == "entmax"
         rule = "heavy" if quantity == "log_probabilities" else "sparse"
-    launch = launch_for(rows, classes, rule)
-    run(kernel, launch, scores, result, rows, classes, scores.stride(0), result.stride(0), **values)
+    run(kernel, rule, rows, classes, scores, result, rows, classes, scores.stride(0), result.stride(0), **values)
     return result

@@ -4,14 +4,17 @@ Softmax's rules were chosen by time on an H200 (benchmarks/rows.py), those of fe
 registers that ptxas counts:
 - Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to a kernel's limit: the row is one block, read once and kept in registers.
-- Beyond, where a result is as long as the row: several programs share it (shared.py), a slice each. A slice of one block is read once,
-  one of more blocks twice, the second time from the cache. The kernels of the sparse mappings and of targets on many classes share none.
+- Beyond, where a result is as long as the row: blocks, and beyond one slice several programs share the row (shared.py), a slice each.
+  A slice of one block is read once, one of more blocks twice, the second time from the cache. The kernels of the sparse mappings and
+  of targets on many classes share no row.
 
-By the classes alone, never by the rows: a row has the same bits in any batch.
+By the classes and the device alone, never by the rows: a row has the same bits in any batch. Another number of slices is another
+kernel to compile.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +22,9 @@ from triton.runtime.interpreter import InterpretedFunction
 
 from lastlayer.kernels.triton.shared import FIELDS, FINISH, PUBLISH, WHOLE
 
+#: Programs that share a row, at most: all must find room on the device at a time, beside those of other launches. A multiprocessor
+#: holds several, and not even one launch in flight for each four of them may fill it with programs that wait.
+MOST_SLICES, MULTIPROCESSORS_A_SLICE = 32, 4
 #: Scores that a program of few classes takes at once, and that a thread of it holds.
 TILE, PER_THREAD = 1024, 8
 
@@ -67,8 +73,8 @@ class Launch(NamedTuple):
     slices: int
 
 
-def launch_for(rows: int, classes: int, rule: str) -> Launch:
-    """The launch for `rows` rows of `classes` classes by one of the `RULES`."""
+def launch_for(rows: int, classes: int, rule: str, multiprocessors: int | None = None) -> Launch:
+    """The launch for `rows` rows of `classes` classes by one of the `RULES`, on a device of so many multiprocessors."""
     single, block, slice_ = RULES[rule]
     width, height, slices = 1 << (classes - 1).bit_length(), 1, 1
     is_single = width <= single.classes
@@ -80,6 +86,11 @@ def launch_for(rows: int, classes: int, rule: str) -> Launch:
     elif not is_single:
         width = block.classes
         if slice_ is not None:
+            most = MOST_SLICES
+            if multiprocessors is not None:
+                most = max(1, min(most, multiprocessors // MULTIPROCESSORS_A_SLICE))
+            if classes > most * slice_:
+                slice_ = width * -(-classes // (most * width))
             is_single, slices = slice_ == width, -(-classes // slice_)
     sizes: dict[str, Any] = {
         "IS_SINGLE": is_single,
@@ -96,17 +107,23 @@ def launch_for(rows: int, classes: int, rule: str) -> Launch:
     return Launch((-(-rows // height) * slices,), sizes, slices)
 
 
-def run(kernel: Any, launch: Launch, *arguments: Any, **values: Any) -> None:
-    """Launch a kernel of rows on the device of its first argument, which need not be the current one."""
+def run(kernel: Any, rule: str, rows: int, classes: int, *arguments: Any, **values: Any) -> None:
+    """Launch a kernel of rows by a rule, on the device of its first argument, which need not be the current one."""
+    device = arguments[0].device
+    is_interpreted = isinstance(kernel, InterpretedFunction)
+    launch = launch_for(rows, classes, rule, None if is_interpreted else _multiprocessors(device))
     values |= launch.sizes
-    # The interpreter runs one program after another, so that none may wait for others.
-    parts = (PUBLISH, FINISH) if isinstance(kernel, InterpretedFunction) else (WHOLE,)
     with torch.cuda.device_of(arguments[0]):
         if launch.slices == 1:
             kernel[launch.grid](*arguments, **values)
             return
-        rows, device = launch.grid[0] // launch.slices, arguments[0].device
         values["counters"] = torch.zeros(1 + rows, dtype=torch.int32, device=device)
         values["published"] = torch.empty(launch.grid[0] * FIELDS.value, dtype=torch.float32, device=device)
-        for part in parts:
+        # The interpreter runs one program after another, so that none may wait for others.
+        for part in (PUBLISH, FINISH) if is_interpreted else (WHOLE,):
             kernel[launch.grid](*arguments, **values, PART=part.value)
+
+
+@cache
+def _multiprocessors(device: torch.device) -> int:
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)

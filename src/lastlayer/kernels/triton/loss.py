@@ -6,7 +6,7 @@ import torch
 
 from lastlayer.kernels.triton.cross_entropy import cross_entropy
 from lastlayer.kernels.triton.fenchel_young import fenchel_young
-from lastlayer.kernels.triton.launch import launch_for, run
+from lastlayer.kernels.triton.launch import run
 from lastlayer.kernels.triton.serves import check, check_rows
 
 
@@ -75,7 +75,9 @@ def loss(
         rule = "heavy"
     run(
         cross_entropy if is_softmax else fenchel_young,
-        launch_for(rows, classes, rule),
+        rule,
+        rows,
+        classes,
         scores,
         targets if is_soft else targets.contiguous(),
         _of_length("weight", weight, classes),

@@ -179,17 +179,18 @@ def statistics_of_blocks(
     HAS_TEMPERATURE: tl.constexpr,
     IS_APART: tl.constexpr,
     IS_HALF: tl.constexpr,
+    IS_READ_TWICE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """The same of many blocks of classes of rows, from one reading: every lane keeps its largest score apart from its sum.
 
-    Whoever asks reads them once more, and last: till then they stay in the cache.
-    The frame is that of the first block's maximum. Rows whose maximum leaves its headroom, or is far, are read once more.
+    Where they will be read twice they stay in the cache. The frame is that of the first block's maximum. Rows whose maximum leaves its headroom, or is far, are read once more.
     """
+    EVICTION: tl.constexpr = "evict_last" if IS_READ_TWICE else ""
     o_classes = tl.arange(0, BLOCK)
     _, b_x = load_scores(
-        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, "evict_last"
+        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
     )
     reference = tl.max(b_x, axis=1)
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
@@ -208,7 +209,7 @@ def statistics_of_blocks(
             temperature,
             HAS_SOFTCAP,
             HAS_TEMPERATURE,
-            "evict_last",
+            EVICTION,
         )
         b_counted = b_x
         if IS_APART:

@@ -1,8 +1,9 @@
 """Rows that several programs share: each has a slice, publishes its statistics, waits for the others', and puts all together.
 
 So a long row is read once, or twice from the cache, and one row alone keeps more than one multiprocessor at work. Programs take
-slices by ticket, in order: whoever waits, waits for programs that are at work already, so that none waits for ever, however few
-run at a time. The interpreter runs one program after another; there a launch is two, PUBLISH and FINISH, and none waits.
+slices by ticket, in order, so that those at work always have all slices of all rows but the last one begun: none waits for ever
+while a device holds as many programs at a time as a row has slices, which launch.py sees to. The interpreter runs one program after
+another; there a launch is two, PUBLISH and FINISH, and none waits.
 
 A slice lies in memory as `FIELDS` numbers: its largest score, the frame of its weights, the weight of the largest in it, the
 others' as a pair, and the label's score where it is in the slice.
@@ -76,17 +77,24 @@ def wait_for_row(counters, row, SLICES: tl.constexpr):
 
 @triton.jit
 def scale_of(slice_largest, slice_frame, slice_top, largest, frame, IS_HALF: tl.constexpr):
-    """What the weights of slices have to be multiplied by to stand in the row's frame: a power of two unless the row is far."""
+    """Two factors that bring the weights of slices into the row's frame: of a power of two unless the row is far.
+
+    Two, since the weight of a slice whose scores are low may be a number where the power is none.
+    """
     if IS_HALF:
-        scale = tl.exp2((slice_frame - frame) * LOG2_E)
+        first = tl.exp2((slice_frame - frame) * (0.5 * LOG2_E))
+        second = first
     else:
-        scale = power_of_two((slice_frame - frame).to(tl.int32) + 127)
+        power = (slice_frame - frame).to(tl.int32)
+        first = power_of_two((power >> 1) + 127)
+        second = power_of_two(power - (power >> 1) + 127)
     # Of a slice far below a row that is not, nothing counts.
-    scale = tl.where(is_far(slice_largest), 0.0, scale)
+    first = tl.where(is_far(slice_largest), 0.0, first)
     if is_any_far(tl.max(largest, axis=1)):
         shifted = weights(less_maximum(slice_largest, largest), tl.zeros_like(largest), IS_HALF)
-        scale = tl.where(slice_largest == float("-inf"), 0.0, tl.div_rn(shifted, slice_top))
-    return scale
+        first = tl.where(slice_largest == float("-inf"), 0.0, tl.div_rn(shifted, slice_top))
+        second = tl.full(first.shape, 1.0, tl.float32)
+    return first, second
 
 
 @triton.jit
@@ -99,7 +107,7 @@ def anew(number):
 def statistics_of_slices(
     published, row, i_slice, IS_APART: tl.constexpr, IS_HALF: tl.constexpr, SLICES: tl.constexpr, PAD: tl.constexpr
 ):
-    """(largest, frame, top, others, others_low) of a row whose slices are published, a slice's scale, the label's score."""
+    """(largest, frame, top, others, others_low) of a row whose slices are published, a slice's scales, the label's score."""
     o = tl.arange(0, PAD)[None, :]
     m = o < SLICES
     place = published + row.to(tl.int64) * (FIELDS * SLICES) + o
@@ -112,17 +120,18 @@ def statistics_of_slices(
     b_label = tl.load(place + 5 * SLICES, mask=m, other=float("-inf"), cache_modifier=".cg")
     largest = tl.max(b_largest, axis=1)
     frame = frame_of(tl.where(is_far(largest), 0.0, largest), IS_HALF)
-    b_scale = scale_of(b_largest, b_frame, b_top, largest[:, None], frame[:, None], IS_HALF)
-    b_sum, b_lost = b_others * b_scale, b_low * b_scale
+    b_first, b_second = scale_of(b_largest, b_frame, b_top, largest[:, None], frame[:, None], IS_HALF)
+    b_sum, b_lost = b_others * b_first * b_second, b_low * b_first * b_second
     if IS_APART:
         m_top = (b_largest == largest[:, None]) & m
-        b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(m_top, 0.0, b_top * b_scale))
+        b_sum, b_lost = accumulate(b_sum, b_lost, tl.where(m_top, 0.0, b_top * b_first * b_second))
         others, others_low = sum_of_row(b_sum, b_lost)
         top = weight_of(largest, largest, frame, IS_HALF)
         top, others, others_low = with_ties(others, others_low, m_top.to(tl.int32), largest, top)
     else:
         total, total_low = sum_of_row(b_sum, b_lost)
         top, others, others_low = together(total, total_low, largest)
-    scale = tl.sum(tl.where(o == i_slice, b_scale, 0.0), axis=1)
-    label = tl.max(b_label, axis=1)
-    return anew(largest), anew(frame), anew(top), anew(others), anew(others_low), anew(scale), anew(label)
+    first = anew(tl.sum(tl.where(o == i_slice, b_first, 0.0), axis=1))
+    second = anew(tl.sum(tl.where(o == i_slice, b_second, 0.0), axis=1))
+    label = anew(tl.max(b_label, axis=1))
+    return anew(largest), anew(frame), anew(top), anew(others), anew(others_low), first, second, label

@@ -81,6 +81,7 @@ def softmax_forward(
     """A quantity of every row. What is one block is read once; more is read twice, the second time from its end."""
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    IS_READ_TWICE: tl.constexpr = QUANTITY != "log_partition"
     EVICTION: tl.constexpr = "" if IS_SINGLE else "evict_first"
     row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
@@ -91,7 +92,21 @@ def softmax_forward(
     if PART != FINISH:
         if not IS_SINGLE:
             largest, frame, top, others, others_low = statistics_of_blocks(
-                scores, o_scores, m_rows, begin, end, K, 1.0, 1.0, False, False, IS_APART, IS_HALF, ROWS, BLOCK
+                scores,
+                o_scores,
+                m_rows,
+                begin,
+                end,
+                K,
+                1.0,
+                1.0,
+                False,
+                False,
+                IS_APART,
+                IS_HALF,
+                IS_READ_TWICE,
+                ROWS,
+                BLOCK,
             )
         if SLICES > 1:
             publish(published, row, i_slice, largest, frame, others, others_low, largest, SLICES, IS_HALF)
@@ -99,7 +114,7 @@ def softmax_forward(
         if SLICES > 1:
             if PART == WHOLE:
                 wait_for_row(counters, row, SLICES)
-            largest, frame, top, others, others_low, scale, _label = statistics_of_slices(
+            largest, frame, top, others, others_low, first, second, _label = statistics_of_slices(
                 published, row, i_slice, IS_APART, IS_HALF, SLICES, PAD
             )
             if IS_SINGLE and QUANTITY == "probabilities":
@@ -107,7 +122,7 @@ def softmax_forward(
                     _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
                     b_weights = weights_of(b_x, largest, frame, IS_HALF)
                 else:
-                    b_weights *= scale[:, None]
+                    b_weights = b_weights * first[:, None] * second[:, None]
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         if QUANTITY == "log_partition":
