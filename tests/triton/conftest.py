@@ -38,6 +38,18 @@ if find_spec("triton") is not None:
     InterpreterBuilder.cast_impl = _cast_as_a_gpu_does
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The kernels of the sparse mappings share no rows, and need not be tried twice with the same cut."""
+
+    def is_another(item: pytest.Item) -> bool:
+        values = getattr(item, "callspec", None)
+        told = {} if values is None else values.params
+        is_shared = str(told.get("long_rows", "")).startswith("shared")
+        return not (is_shared and (told.get("mapping", "softmax") != "softmax" or told.get("is_soft", False)))
+
+    items[:] = filter(is_another, items)
+
+
 @pytest.fixture(autouse=True)
 def _quiet_interpreter() -> Iterator[None]:
     """The interpreter computes in NumPy, which warns of the infinities and NaN that the edges are about."""
