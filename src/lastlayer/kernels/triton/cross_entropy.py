@@ -13,7 +13,6 @@ from lastlayer.kernels.triton.activation import activate, pull_back
 from lastlayer.kernels.triton.normalizer import (
     LOWERED,
     frame_of,
-    is_any_far,
     is_far,
     statistics_of_blocks,
     statistics_of_tile,
@@ -21,15 +20,7 @@ from lastlayer.kernels.triton.normalizer import (
     weights_of,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
-from lastlayer.kernels.triton.shared import (
-    FINISH,
-    PUBLISH,
-    WHOLE,
-    part_of_rows,
-    publish,
-    statistics_of_slices,
-    wait_for_row,
-)
+from lastlayer.kernels.triton.shared import FINISH, PUBLISH, part_of_rows, publish, statistics_of_slices, weights_in_row
 from lastlayer.kernels.triton.softmax import (
     below_maximum,
     inverse_of_total,
@@ -155,19 +146,14 @@ def cross_entropy(
             publish(published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES, False)
     if PART != PUBLISH:
         if SLICES > 1:
-            if PART == WHOLE:
-                wait_for_row(counters, row, SLICES)
             largest, frame, top, others, others_low, first, second, raw_label = statistics_of_slices(
-                published, row, i_slice, True, False, SLICES, PAD
+                counters, published, row, i_slice, True, False, SLICES, PAD, PART
             )
             if IS_SINGLE and HAS_GRADIENT:
-                if is_any_far(largest):
-                    _, b_x = load_scores(
-                        scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-                    )
-                    b_weights = weights_of(b_x, largest, frame, False)
-                else:
-                    b_weights = b_weights * first[:, None] * second[:, None]
+                b_weights = weights_in_row(
+                    b_weights, first, second, largest, frame, scores, o_scores, m_read, o_block, K, softcap, temperature,
+                    HAS_SOFTCAP, HAS_TEMPERATURE, False,
+                )  # fmt: skip
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         # 1 − p of the largest class.

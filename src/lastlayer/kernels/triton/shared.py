@@ -23,10 +23,11 @@ from lastlayer.kernels.triton.normalizer import (
     together,
     weight_of,
     weights,
+    weights_of,
     with_ties,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
-from lastlayer.kernels.triton.tiles import rows_of_program
+from lastlayer.kernels.triton.tiles import load_scores, rows_of_program
 
 FIELDS = tl.constexpr(6)
 #: Which part of its work a program does.
@@ -105,9 +106,19 @@ def anew(number):
 
 @triton.jit
 def statistics_of_slices(
-    published, row, i_slice, IS_APART: tl.constexpr, IS_HALF: tl.constexpr, SLICES: tl.constexpr, PAD: tl.constexpr
+    counters,
+    published,
+    row,
+    i_slice,
+    IS_APART: tl.constexpr,
+    IS_HALF: tl.constexpr,
+    SLICES: tl.constexpr,
+    PAD: tl.constexpr,
+    PART: tl.constexpr,
 ):
-    """(largest, frame, top, others, others_low) of a row whose slices are published, a slice's scales, the label's score."""
+    """(largest, frame, top, others, others_low) of a row once its slices are published, a slice's scales, the label's score."""
+    if PART == WHOLE:
+        wait_for_row(counters, row, SLICES)
     o = tl.arange(0, PAD)[None, :]
     m = o < SLICES
     place = published + row.to(tl.int64) * (FIELDS * SLICES) + o
@@ -135,3 +146,30 @@ def statistics_of_slices(
     second = anew(tl.sum(tl.where(o == i_slice, b_second, 0.0), axis=1))
     label = anew(tl.max(b_label, axis=1))
     return anew(largest), anew(frame), anew(top), anew(others), anew(others_low), first, second, label
+
+
+@triton.jit
+def weights_in_row(
+    b_weights,
+    first,
+    second,
+    largest,
+    frame,
+    scores,
+    o_rows,
+    m_rows,
+    o_classes,
+    K,
+    softcap,
+    temperature,
+    HAS_SOFTCAP: tl.constexpr,
+    HAS_TEMPERATURE: tl.constexpr,
+    IS_HALF: tl.constexpr,
+):
+    """The weights of a slice of one block brought into the row's frame; of a far row's weighed anew, since no power of two does."""
+    if is_any_far(largest):
+        _, b_x = load_scores(scores, o_rows, m_rows, o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
+        b_weights = weights_of(b_x, largest, frame, IS_HALF)
+    else:
+        b_weights = b_weights * first[:, None] * second[:, None]
+    return b_weights

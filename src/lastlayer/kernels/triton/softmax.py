@@ -6,17 +6,9 @@ import triton
 import triton.language as tl
 
 from lastlayer.kernels.triton.elementary import log1p_pair
-from lastlayer.kernels.triton.normalizer import is_any_far, statistics_of_blocks, statistics_of_tile, weights_of
+from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weights_of
 from lastlayer.kernels.triton.pairs import divide, two_sum
-from lastlayer.kernels.triton.shared import (
-    FINISH,
-    PUBLISH,
-    WHOLE,
-    part_of_rows,
-    publish,
-    statistics_of_slices,
-    wait_for_row,
-)
+from lastlayer.kernels.triton.shared import FINISH, PUBLISH, part_of_rows, publish, statistics_of_slices, weights_in_row
 from lastlayer.kernels.triton.tiles import load_scores, store_tile
 
 
@@ -112,17 +104,13 @@ def softmax_forward(
             publish(published, row, i_slice, largest, frame, others, others_low, largest, SLICES, IS_HALF)
     if PART != PUBLISH:
         if SLICES > 1:
-            if PART == WHOLE:
-                wait_for_row(counters, row, SLICES)
             largest, frame, top, others, others_low, first, second, _label = statistics_of_slices(
-                published, row, i_slice, IS_APART, IS_HALF, SLICES, PAD
+                counters, published, row, i_slice, IS_APART, IS_HALF, SLICES, PAD, PART
             )
             if IS_SINGLE and QUANTITY == "probabilities":
-                if is_any_far(largest):
-                    _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
-                    b_weights = weights_of(b_x, largest, frame, IS_HALF)
-                else:
-                    b_weights = b_weights * first[:, None] * second[:, None]
+                b_weights = weights_in_row(
+                    b_weights, first, second, largest, frame, scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False, IS_HALF
+                )  # fmt: skip
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         if QUANTITY == "log_partition":
