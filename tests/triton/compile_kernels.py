@@ -57,7 +57,7 @@ LOSSES = {
 HALVES = ("softmax of halves", "log_softmax of halves", "cross_entropy of halves")
 EVERY = tuple(name for name in ROWS | LOSSES if name not in HALVES)
 #: What a kernel that shares no rows is given for the arguments of those that do.
-ALONE = {"counters": None, "published": None, "SLICES": 1, "SLICE": 1, "PAD": 1, "PART": 0}
+ALONE = {"published": None, "SLICES": 1, "SLICE": 1, "PAD": 1, "PART": 0}
 #: One class, few, many, half types, and the largest single blocks, which leave a thread the fewest registers.
 CASES = {
     (1, "fp32"): ("log_softmax", "log_entmax", "cross_entropy, all options", "entmax loss, all options"),
@@ -74,11 +74,11 @@ CASES = {
 def type_of(name: str, dtype: str, is_soft: bool) -> str:
     if name in ("scores", "out", "gradient"):
         return f"*{dtype}"
-    if name == "counters":
-        return "*i32"
+    if name == "published":
+        return "*i64"
     if name == "targets":
         return "*fp32" if is_soft else "*i64"
-    if name in ("weight", "sample_weight", "losses", "published"):
+    if name in ("weight", "sample_weight", "losses"):
         return "*fp32"
     if name.startswith("stride"):
         return "i64"
@@ -90,6 +90,7 @@ def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion", "maxnreg") if name in sizes}
     names = kernel.arg_names
     shared = {"PART": 0} if "SLICES" in sizes else ALONE
+    shared = {"IS_AHEAD": False} | shared
     constants = values | {name: value for name, value in shared.items() if name in names} | sizes
     if classes == 1:
         # As Triton does at a launch: an argument of 1 is a compile-time value.

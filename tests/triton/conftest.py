@@ -60,17 +60,20 @@ def _quiet_interpreter() -> Iterator[None]:
 
 @pytest.fixture(params=["single", "blocks", "shared", "shared blocks"])
 def long_rows(request, monkeypatch) -> str:
-    """How rows of more than 16 classes are cut: not at all, into blocks, or into slices of one block or of two."""
+    """How rows of more than 16 classes are cut: not at all, into blocks, into slices of one block, or into two of some blocks."""
     from lastlayer.kernels.triton import launch
 
-    cuts = {"blocks": (32, None), "shared": (16, 16), "shared blocks": (16, 32)}
-    if request.param in cuts:
-        block, classes = cuts[request.param]
-        single, blocks = launch.Block(16, 1, None), launch.Block(block, 1, None)
-        rules = {
-            name: launch.Rule(single, blocks, classes if rule.slice else None) for name, rule in launch.RULES.items()
-        }
+    if request.param != "single":
+        block, single = launch.Block(32, 1, None), launch.Block(16, 1, None)
+        rules = {}
+        for name, rule in launch.RULES.items():
+            shared = rule.shared
+            if shared is not None:
+                shared = None if request.param == "blocks" else shared._replace(longest=16, block=single, blocks=1)
+            rules[name] = rule._replace(single=single, block=block, shared=shared)
         monkeypatch.setattr(launch, "RULES", rules)
         monkeypatch.setattr(launch, "TILE", 32)
         monkeypatch.setattr(launch, "PER_THREAD", 1)
+    if request.param == "shared blocks":
+        monkeypatch.setattr(launch, "MOST_SLICES", 2)
     return request.param

@@ -21,16 +21,17 @@ def test_slices_find_room_and_hold_all_classes(rule, classes, multiprocessors):
     if launch.slices == 1:
         assert "SLICES" not in sizes
         assert launch.grid[0] * sizes["ROWS"] >= 7
-        assert not sizes["IS_SINGLE"] or sizes["BLOCK"] >= classes
+        assert sizes["BLOCKS"] in (0, -(-classes // sizes["BLOCK"]))
         return
-    assert RULES[rule].slice is not None
+    shared = RULES[rule].shared
+    assert shared is not None
     assert sizes["ROWS"] == 1
-    assert launch.grid == (7 * launch.slices,)
+    assert launch.grid[0] == 7 * launch.slices or (sizes["IS_AHEAD"] and launch.grid[0] >= 2 * multiprocessors)
     assert launch.slices == sizes["SLICES"] <= sizes["PAD"]
     # The last slice is not empty, and a block lies in one slice.
     assert (launch.slices - 1) * sizes["SLICE"] < classes <= launch.slices * sizes["SLICE"]
     assert sizes["SLICE"] % sizes["BLOCK"] == 0
-    assert sizes["IS_SINGLE"] == (sizes["SLICE"] == sizes["BLOCK"])
+    assert sizes["BLOCKS"] in (0, sizes["SLICE"] // sizes["BLOCK"])
 
 
 def test_a_long_row_is_shared():

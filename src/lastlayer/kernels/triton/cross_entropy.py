@@ -11,16 +11,22 @@ import triton.language as tl
 
 from lastlayer.kernels.triton.activation import activate, pull_back
 from lastlayer.kernels.triton.normalizer import (
-    LOWERED,
-    frame_of,
-    is_far,
+    is_any_far,
     statistics_of_blocks,
     statistics_of_tile,
     weight_of,
     weights_of,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
-from lastlayer.kernels.triton.shared import FINISH, PUBLISH, part_of_rows, publish, statistics_of_slices, weights_in_row
+from lastlayer.kernels.triton.shared import (
+    FINISH,
+    PUBLISH,
+    part_of_ticket,
+    publish,
+    statistics_of_slices,
+    take_ticket,
+    weights_in_row,
+)
 from lastlayer.kernels.triton.softmax import (
     below_maximum,
     inverse_of_total,
@@ -29,7 +35,7 @@ from lastlayer.kernels.triton.softmax import (
     times_pair,
 )
 from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
-from lastlayer.kernels.triton.tiles import load_scores, store_tile
+from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
 
 
 @triton.jit
@@ -91,10 +97,9 @@ def cross_entropy(
     HAS_SOFTCAP: tl.constexpr,
     HAS_TEMPERATURE: tl.constexpr,
     HAS_GRADIENT: tl.constexpr,
-    IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    counters=None,
+    BLOCKS: tl.constexpr,
     published=None,
     SLICES: tl.constexpr = 1,
     SLICE: tl.constexpr = 1,
@@ -103,10 +108,20 @@ def cross_entropy(
 ):
     """Losses, and gradients of scores that are read before they may be overwritten. Rows of spread targets are not shared."""
     IS_SPREAD: tl.constexpr = IS_SOFT or HAS_SMOOTHING
+    IS_SINGLE: tl.constexpr = BLOCKS == 1
     # Of spread targets p (T − y) and y (1 − p) cancel, so that p needs all its digits.
     IS_COARSE: tl.constexpr = scores.dtype.element_ty != tl.float32 and HAS_GRADIENT and not (IS_SINGLE or IS_SPREAD)
     EVICTION: tl.constexpr = "" if IS_SINGLE else "evict_first"
-    row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
+    # What is lost of the others' sum, and the label's score, beside the sum.
+    WORDS: tl.constexpr = 3
+    if SLICES == 1:
+        begin, end = 0, K
+        i_rows, m_rows = rows_of_program(N, ROWS)
+        m_own = m_rows
+    else:
+        ticket = take_ticket(published, PART)
+        i_rows, m_rows, begin, end = part_of_ticket(ticket, N, K, SLICES, SLICE)
+        m_own = i_rows * SLICES == ticket
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = begin + tl.arange(0, BLOCK)
     label, row_weight, m_counted, m_read = rows_that_count(
@@ -141,19 +156,26 @@ def cross_entropy(
                 HAS_GRADIENT or IS_SPREAD,
                 ROWS,
                 BLOCK,
+                BLOCKS,
             )
         if SLICES > 1:
-            publish(published, row, i_slice, largest, frame, others, others_low, raw_label, SLICES, False)
+            publish(published, ticket, largest, frame, others, others_low, raw_label, SLICES, WORDS)
     if PART != PUBLISH:
         if SLICES > 1:
-            largest, frame, top, others, others_low, first, second, raw_label = statistics_of_slices(
-                counters, published, row, i_slice, True, False, SLICES, PAD, PART
+            if IS_SINGLE:
+                slice_largest = largest
+            largest, frame, top, others, others_low, raw_label = statistics_of_slices(
+                published, ticket, True, False, SLICES, PAD, WORDS
             )
             if IS_SINGLE and HAS_GRADIENT:
-                b_weights = weights_in_row(
-                    b_weights, first, second, largest, frame, scores, o_scores, m_read, o_block, K, softcap, temperature,
-                    HAS_SOFTCAP, HAS_TEMPERATURE, False,
-                )  # fmt: skip
+                if is_any_far(largest):
+                    # No power of two leads to a far row's frame.
+                    _, b_x = load_scores(
+                        scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+                    )
+                    b_weights = weights_of(b_x, largest, frame, False)
+                else:
+                    b_weights = weights_in_row(b_weights, slice_largest, frame)
         log_total, log_total_low = log_of_total(top, others, others_low)
         inverse, inverse_low = inverse_of_total(top, others, others_low)
         # 1 − p of the largest class.
@@ -177,17 +199,13 @@ def cross_entropy(
             # Of rows that do not count the weights are numbers, which this makes zero.
             factor = tl.where(m_counted, factor, 0.0)
             factor_low = tl.where(m_counted, factor_low, 0.0)
-        if IS_COARSE:
-            # What is weighed once more is so for a gradient of a half type, in the frame of the largest.
-            frame = frame_of(tl.where(is_far(largest), 0.0, largest), True)
-            factor *= top * LOWERED
 
         b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
         if IS_SPREAD or HAS_GRADIENT:
             # Every thread has read the label's score before the first gradient may overwrite it.
             tl.debug_barrier()
-            blocks = tl.cdiv(end - begin, BLOCK)
+            blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
             for i in range(blocks):
                 # From the end: what was read last is still in the cache.
                 o_classes = (blocks - 1 - i) * BLOCK + o_block

@@ -69,11 +69,12 @@ def fenchel_young(
     HAS_SOFTCAP: tl.constexpr,
     HAS_TEMPERATURE: tl.constexpr,
     HAS_GRADIENT: tl.constexpr,
-    IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
 ):
     """Losses, and gradients of scores that are read before they may be overwritten."""
+    IS_SINGLE: tl.constexpr = BLOCKS == 1
     i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = tl.arange(0, BLOCK)

@@ -4,9 +4,9 @@ Softmax's rules were chosen by time on an H200 (benchmarks/rows.py), those of fe
 registers that ptxas counts:
 - Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to a kernel's limit: the row is one block, read once and kept in registers.
-- Beyond, where a result is as long as the row: blocks, and beyond one slice several programs share the row (shared.py), a slice each.
-  A slice of one block is read once, one of more blocks twice, the second time from the cache. The kernels of the sparse mappings and
-  of targets on many classes share no row.
+- Beyond: blocks, read twice where a result is as long as the row, the second time from the cache.
+- Beyond another limit, where a result is as long as the row: several programs share it (shared.py), a slice each, of one block
+  unless that made too many slices. The kernels of the sparse mappings and of targets on many classes share no row.
 
 By the classes and the device alone, never by the rows: a row has the same bits in any batch. Another number of slices is another
 kernel to compile.
@@ -20,11 +20,13 @@ from typing import Any, NamedTuple
 import torch
 from triton.runtime.interpreter import InterpretedFunction
 
-from lastlayer.kernels.triton.shared import FIELDS, FINISH, PUBLISH, WHOLE
+from lastlayer.kernels.triton.shared import FINISH, FIRST_WORD, MOST_WORDS, PUBLISH, UNPUBLISHED, WHOLE
 
 #: Programs that share a row, at most: all must find room on the device at a time, beside those of other launches. A multiprocessor
 #: holds several, and not even one launch in flight for each four of them may fill it with programs that wait.
 MOST_SLICES, MULTIPROCESSORS_A_SLICE = 32, 4
+#: More programs of those that work ahead than a multiprocessor holds.
+PROGRAMS_A_MULTIPROCESSOR = 8
 #: Scores that a program of few classes takes at once, and that a thread of it holds.
 TILE, PER_THREAD = 1024, 8
 
@@ -40,6 +42,18 @@ class Block(NamedTuple):
     registers: int | None
 
 
+class Shared(NamedTuple):
+    """How programs share a row."""
+
+    #: From more classes than this on.
+    longest: int
+    #: A slice of it: so many of these blocks, or more where that made too many slices.
+    block: Block
+    blocks: int
+    #: Whether programs work ahead, as many as there is room for; else every slice has one.
+    is_ahead: bool
+
+
 class Rule(NamedTuple):
     """How a kernel is launched, by what it computes."""
 
@@ -47,17 +61,21 @@ class Rule(NamedTuple):
     single: Block
     #: Of longer rows.
     block: Block
-    #: The classes of a slice of a longer row, whole blocks; None where a row is not shared.
-    slice: int | None
+    #: Of rows longer still; None where a row is not shared.
+    shared: Shared | None
+    #: So many blocks of a part of a row, at most, are compiled one after another; more are a loop.
+    unrolled: int = 1
 
 
 RULES = {
-    "probabilities": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
-    "logarithms": Rule(Block(16384, 16, None), Block(8192, 32, 64), 8192),
-    "gradient": Rule(Block(32768, 32, 64), Block(8192, 32, 64), 8192),
-    "probabilities, half": Rule(Block(16384, 32, 64), Block(8192, 16, 64), 65536),
-    "logarithms, half": Rule(Block(16384, 32, None), Block(8192, 16, 64), 65536),
-    "gradient, half": Rule(Block(32768, 32, 64), Block(4096, 16, 64), 32768),
+    "probabilities": Rule(Block(16384, 32, 64), Block(8192, 32, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
+    "logarithms": Rule(Block(16384, 16, None), Block(8192, 32, 64), Shared(16384, Block(8192, 32, 80), 1, True)),
+    "gradient": Rule(Block(16384, 32, 64), Block(8192, 32, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
+    "probabilities, half": Rule(
+        Block(8192, 32, 64), Block(8192, 16, 40), Shared(32768, Block(8192, 32, 48), 1, True), unrolled=4
+    ),
+    "logarithms, half": Rule(Block(8192, 32, None), Block(4096, 16, 48), Shared(32768, Block(8192, 32, 64), 1, True)),
+    "gradient, half": Rule(Block(8192, 32, 64), Block(4096, 16, 64), Shared(65536, Block(4096, 16, 64), 8, False)),
     #: One number of a row: nothing is read twice.
     "number": Rule(Block(32768, 32, 64), Block(8192, 16, 64), None),
     "sparse": Rule(Block(8192, 16, None), Block(4096, 16, None), None),
@@ -75,36 +93,41 @@ class Launch(NamedTuple):
 
 def launch_for(rows: int, classes: int, rule: str, multiprocessors: int | None = None) -> Launch:
     """The launch for `rows` rows of `classes` classes by one of the `RULES`, on a device of so many multiprocessors."""
-    single, block, slice_ = RULES[rule]
-    width, height, slices = 1 << (classes - 1).bit_length(), 1, 1
+    single, block, shared, unrolled = RULES[rule]
+    most = MOST_SLICES if multiprocessors is None else min(MOST_SLICES, multiprocessors // MULTIPROCESSORS_A_SLICE)
+    width, height, slice_ = 1 << (classes - 1).bit_length(), 1, classes
     is_single = width <= single.classes
-    chosen = single if is_single else block
-    per_thread = chosen.per_thread
-    if width < TILE:
+    chosen, per_thread = single, single.per_thread
+    if not is_single:
+        chosen = block
+        if shared is not None and classes > shared.longest and most > 1:
+            chosen = shared.block
+            slice_ = chosen.classes * max(shared.blocks, -(-classes // (most * chosen.classes)))
+        width, per_thread = chosen.classes, chosen.per_thread
+    elif width < TILE:
         # Every row has numbers of its own, which take registers too.
         height, per_thread = TILE // width, PER_THREAD
-    elif not is_single:
-        width = block.classes
-        if slice_ is not None:
-            most = MOST_SLICES
-            if multiprocessors is not None:
-                most = max(1, min(most, multiprocessors // MULTIPROCESSORS_A_SLICE))
-            if classes > most * slice_:
-                slice_ = width * -(-classes // (most * width))
-            is_single, slices = slice_ == width, -(-classes // slice_)
+    blocks = -(-slice_ // width)
     sizes: dict[str, Any] = {
-        "IS_SINGLE": is_single,
         "ROWS": height,
         "BLOCK": width,
+        "BLOCKS": blocks if blocks <= unrolled else 0,
         "num_warps": max(1, height * width // (32 * per_thread)),
         # Every operation rounds where the source says so: see pairs.py.
         "enable_fp_fusion": False,
     }
     if chosen.registers is not None and height == 1:
         sizes["maxnreg"] = chosen.registers
-    if slices > 1:
-        sizes |= {"SLICES": slices, "SLICE": slice_, "PAD": 1 << (slices - 1).bit_length()}
-    return Launch((-(-rows // height) * slices,), sizes, slices)
+    slices = -(-classes // slice_)
+    if slices == 1:
+        return Launch((-(-rows // height),), sizes, 1)
+    sizes |= {"SLICES": slices, "SLICE": slice_, "PAD": 1 << (slices - 1).bit_length()}
+    programs = rows * slices
+    if shared is not None and shared.is_ahead:
+        sizes["IS_AHEAD"] = True
+        if multiprocessors is not None:
+            programs = min(programs, multiprocessors * PROGRAMS_A_MULTIPROCESSOR)
+    return Launch((programs,), sizes, slices)
 
 
 def run(kernel: Any, rule: str, rows: int, classes: int, *arguments: Any, **values: Any) -> None:
@@ -117,10 +140,11 @@ def run(kernel: Any, rule: str, rows: int, classes: int, *arguments: Any, **valu
         if launch.slices == 1:
             kernel[launch.grid](*arguments, **values)
             return
-        values["counters"] = torch.zeros(1 + rows, dtype=torch.int32, device=device)
-        values["published"] = torch.empty(launch.grid[0] * FIELDS.value, dtype=torch.float32, device=device)
-        # The interpreter runs one program after another, so that none may wait for others.
-        for part in (PUBLISH, FINISH) if is_interpreted else (WHOLE,):
+        words = FIRST_WORD.value + rows * launch.slices * MOST_WORDS
+        values["published"] = torch.full((words,), UNPUBLISHED.value, dtype=torch.int64, device=device)
+        # The interpreter runs one program after another: none may wait for others, and one that works ahead has two slices published.
+        is_alone = is_interpreted and (launch.slices > 2 or "IS_AHEAD" not in launch.sizes)
+        for part in (PUBLISH, FINISH) if is_alone else (WHOLE,):
             kernel[launch.grid](*arguments, **values, PART=part.value)
 
 

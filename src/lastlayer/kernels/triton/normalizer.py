@@ -6,8 +6,8 @@ maximum, exactly. The largest class is kept apart from the sum of the others, si
 made of the others alone and must not vanish in 1 + others. Where only the probabilities are wanted it is not: then `top` is zero
 and the others are all.
 
-For results that are rounded to a half type (IS_HALF) the weights are the hardware's 2^x of the score less a reference, which
-stands in the frame's place: within 2^−16 of themselves for whatever such a result can tell from zero.
+For results that are rounded to a half type (IS_HALF) the weights are the hardware's 2^x in the same frame: within 2^−16 of
+themselves for whatever such a result can tell from zero.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from lastlayer.kernels.triton.tiles import load_scores
 
 #: Weights are carried times 2^LIFT, so that those of the smallest that matter have all their bits.
 LIFT = tl.constexpr(48)
-LOWERED = tl.constexpr(2.0**-48)
 #: Exponents below the frame's at which scores are cut off: 2^−172 of the largest is nothing in float32, and 2^(LIFT − 172) is
 #: still a normal number.
 REACH = tl.constexpr(172.0)
 #: A first block's maximum may lie this far below the row's: e^38 · 2^LIFT · 2^20 classes is still a number.
 HEADROOM = tl.constexpr(38.0)
+#: The most that a half type's row may weigh in the frame of its first block: that of many such is a number still.
+MOST_WEIGHT = tl.constexpr(2.0**100)
 #: The largest float32. Beside +∞ it counts as infinite too.
 GREATEST = tl.constexpr(3.4028234663852886e38)
 
@@ -65,9 +66,15 @@ def near_zero(b_x, largest):
 
 
 @triton.jit
-def frame_of(score, IS_HALF: tl.constexpr):
+def frame_of(score):
     """The exponent of e^score, a whole number, which fits the frame of a row whose scores are near it."""
-    return score if IS_HALF else tl.fma(score, LOG2_E, SHIFT) - SHIFT
+    return tl.fma(score, LOG2_E, SHIFT) - SHIFT
+
+
+@triton.jit
+def frame_of_row(largest):
+    """The frame of a row of this maximum; of a far row that of the maximum less itself."""
+    return frame_of(tl.where(is_far(largest), 0.0, largest))
 
 
 @triton.jit
@@ -77,9 +84,9 @@ def weights(b_x, frame, IS_HALF: tl.constexpr):
 
 
 @triton.jit
-def half_weights(b_x, reference):
-    """e^(x − reference) · 2^LIFT, for a half type's digits."""
-    return tl.exp2(tl.fma(b_x - reference, LOG2_E, LIFT))
+def half_weights(b_x, frame):
+    """The same for a half type's digits: the frame is whole, so that one rounding is all there is before the power of two."""
+    return tl.exp2(tl.fma(b_x, LOG2_E, LIFT - frame))
 
 
 @triton.jit
@@ -134,7 +141,7 @@ def together(total, total_low, largest):
 def statistics_of_tile(b_x, IS_APART: tl.constexpr, IS_HALF: tl.constexpr):
     """(largest, frame, top, others, others_low) of rows that lie in one tile, and their weights."""
     largest = tl.max(b_x, axis=1)
-    frame = frame_of(tl.where(is_far(largest), 0.0, largest), IS_HALF)
+    frame = frame_of_row(largest)
     b_weights = weights_of(b_x, largest, frame, IS_HALF)
     if IS_APART:
         top = weight_of(largest, largest, frame, IS_HALF)
@@ -166,6 +173,64 @@ def add_up(b_sum, b_lost, b_terms, IS_HALF: tl.constexpr, ROWS: tl.constexpr, BL
 
 
 @triton.jit
+def half_statistics_of_blocks(
+    scores,
+    o_rows,
+    m_rows,
+    begin,
+    end,
+    K,
+    softcap,
+    temperature,
+    HAS_SOFTCAP: tl.constexpr,
+    HAS_TEMPERATURE: tl.constexpr,
+    EVICTION: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+):
+    """(a score near the largest, its frame, 0, the weight of all, 0) of many blocks of classes of rows of a half type.
+
+    The first block's maximum is near enough while the weight of all is a number: nobody has to know the largest. Else rows are read
+    twice more, for the largest and for the sum.
+    """
+    o_classes = tl.arange(0, BLOCK)
+    blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
+    _, b_x = load_scores(
+        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
+    )
+    largest = tl.max(b_x, axis=1)
+    frame = frame_of(largest)
+    b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
+    for i in tl.range(blocks, loop_unroll_factor=BLOCKS if BLOCKS > 0 else 1):
+        o_block = begin + i * BLOCK + o_classes
+        _, b_x = load_scores(
+            scores, o_rows, m_rows, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
+        )
+        b_sum += folded(half_weights(b_x, frame[:, None]), ROWS, BLOCK)
+    total = tl.sum(b_sum, axis=1)
+    m_near = (total < MOST_WEIGHT) & (tl.abs(largest) <= LARGEST)
+    if tl.min(m_near.to(tl.int32), axis=0) == 0:
+        b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
+        for start in range(begin, end, BLOCK):
+            _, b_x = load_scores(
+                scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+            )
+            b_best = tl.maximum(b_best, b_x)
+        largest = tl.max(b_best, axis=1)
+        frame = frame_of_row(largest)
+        b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
+        for start in range(begin, end, BLOCK):
+            _, b_x = load_scores(
+                scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
+            )
+            b_sum += folded(weights_of(b_x, largest, frame, True), ROWS, BLOCK)
+        total = tl.sum(b_sum, axis=1)
+    top, others, others_low = together(total, tl.zeros_like(total), largest)
+    return largest, frame, top, others, others_low
+
+
+@triton.jit
 def statistics_of_blocks(
     scores,
     o_rows,
@@ -182,19 +247,38 @@ def statistics_of_blocks(
     IS_READ_TWICE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
 ):
     """The same of many blocks of classes of rows, from one reading: every lane keeps its largest score apart from its sum.
 
-    Where they will be read twice they stay in the cache. The frame is that of the first block's maximum. Rows whose maximum leaves its headroom, or is far, are read once more.
+    Where they will be read twice they stay in the cache. The frame is that of the first block's maximum. Rows whose maximum leaves
+    its headroom, or is far, are read once more.
     """
     EVICTION: tl.constexpr = "evict_last" if IS_READ_TWICE else ""
+    if IS_HALF and not IS_APART:
+        return half_statistics_of_blocks(
+            scores,
+            o_rows,
+            m_rows,
+            begin,
+            end,
+            K,
+            softcap,
+            temperature,
+            HAS_SOFTCAP,
+            HAS_TEMPERATURE,
+            EVICTION,
+            ROWS,
+            BLOCK,
+            BLOCKS,
+        )
     o_classes = tl.arange(0, BLOCK)
     _, b_x = load_scores(
         scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
     )
     reference = tl.max(b_x, axis=1)
     reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
-    frame = frame_of(reference, IS_HALF)
+    frame = frame_of(reference)
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
@@ -225,7 +309,7 @@ def statistics_of_blocks(
         b_sum, b_lost = add_up(b_sum, b_lost, b_last, IS_HALF, ROWS, BLOCK)
     m_again = is_far(largest) | (largest - reference > HEADROOM)
     if tl.max(m_again.to(tl.int32), axis=0) > 0:
-        frame = tl.where(m_again, frame_of(tl.where(is_far(largest), 0.0, largest), IS_HALF), frame)
+        frame = tl.where(m_again, frame_of_row(largest), frame)
         b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_ties = tl.zeros([ROWS, BLOCK], tl.int32)

@@ -6,10 +6,25 @@ import triton
 import triton.language as tl
 
 from lastlayer.kernels.triton.elementary import log1p_pair
-from lastlayer.kernels.triton.normalizer import statistics_of_blocks, statistics_of_tile, weights_of
+from lastlayer.kernels.triton.normalizer import (
+    is_any_far,
+    near_zero,
+    statistics_of_blocks,
+    statistics_of_tile,
+    weights,
+)
 from lastlayer.kernels.triton.pairs import divide, two_sum
-from lastlayer.kernels.triton.shared import FINISH, PUBLISH, part_of_rows, publish, statistics_of_slices, weights_in_row
-from lastlayer.kernels.triton.tiles import load_scores, store_tile
+from lastlayer.kernels.triton.shared import (
+    FINISH,
+    PUBLISH,
+    WHOLE,
+    part_of_ticket,
+    publish,
+    statistics_of_slices,
+    take_ticket,
+    weights_in_row,
+)
+from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
 
 
 @triton.jit
@@ -52,6 +67,229 @@ def times_pair(b_weights, factor, factor_low, IS_HALF: tl.constexpr):
 
 
 @triton.jit
+def statistics(
+    scores,
+    o_scores,
+    m_rows,
+    begin,
+    end,
+    K,
+    QUANTITY: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    EVICTION: tl.constexpr,
+):
+    """(largest, frame, top, others, others_low) of a part of rows, and the weights where it is one block."""
+    IS_APART: tl.constexpr = QUANTITY != "probabilities"
+    IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    if BLOCKS == 1:
+        o_classes = begin + tl.arange(0, BLOCK)
+        _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
+        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
+    else:
+        largest, frame, top, others, others_low = statistics_of_blocks(
+            scores,
+            o_scores,
+            m_rows,
+            begin,
+            end,
+            K,
+            1.0,
+            1.0,
+            False,
+            False,
+            IS_APART,
+            IS_HALF,
+            QUANTITY != "log_partition",
+            ROWS,
+            BLOCK,
+            BLOCKS,
+        )
+        b_weights = tl.zeros([ROWS, 1], tl.float32)
+    return largest, frame, top, others, others_low, b_weights
+
+
+@triton.jit
+def write_blocks(
+    scores,
+    out,
+    i_rows,
+    stride_scores,
+    stride_out,
+    m_rows,
+    begin,
+    end,
+    K,
+    largest,
+    frame,
+    log_total,
+    inverse,
+    inverse_low,
+    QUANTITY: tl.constexpr,
+    IS_FAR: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+):
+    """Write a quantity of a part of rows from their scores, block by block. One that is far is told apart outside the loop."""
+    IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    # Another instruction than near rows have: the compiler would move what both have in common, and all scores with it, before the
+    # branch, where they take the registers.
+    EVICTION: tl.constexpr = "" if IS_FAR else "evict_first"
+    o_block = begin + tl.arange(0, BLOCK)
+    blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
+    for i in range(blocks):
+        # From the end: what was read last is still in the cache.
+        o_classes = (blocks - 1 - i) * BLOCK + o_block
+        _, b_x = load_scores(scores, i_rows * stride_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
+        if QUANTITY == "log_probabilities":
+            # Both parts are ≤ 0, so nothing cancels.
+            b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
+        else:
+            if IS_FAR:
+                b_x = near_zero(b_x, largest)
+            b_out = times_pair(weights(b_x, frame[:, None], IS_HALF), inverse, inverse_low, IS_HALF)
+        store_tile(out, i_rows * stride_out, m_rows, o_classes, K, b_out, "evict_first")
+
+
+@triton.jit
+def write_quantity(
+    scores,
+    out,
+    i_rows,
+    stride_scores,
+    stride_out,
+    m_rows,
+    begin,
+    end,
+    K,
+    largest,
+    frame,
+    top,
+    others,
+    others_low,
+    b_weights,
+    slice_largest,
+    QUANTITY: tl.constexpr,
+    IS_HELD: tl.constexpr,
+    IS_SLICE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+):
+    """Write a quantity of a part of rows: from the weights where they are held, else from the scores once more.
+
+    Weights of a slice are in the frame of its own largest score, from which no power of two leads to a far row's.
+    """
+    IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    log_total, log_total_low = log_of_total(top, others, others_low)
+    inverse, inverse_low = inverse_of_total(top, others, others_low)
+    if QUANTITY == "log_partition":
+        z = log_partition(largest, top + others, log_total, log_total_low)
+        tl.store(out + i_rows, z.to(out.dtype.element_ty), mask=m_rows)
+    elif QUANTITY == "log_probabilities":
+        write_blocks(
+            scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
+            QUANTITY, False, BLOCK, BLOCKS,
+        )  # fmt: skip
+    elif IS_HELD and not IS_SLICE:
+        b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
+        store_tile(out, i_rows * stride_out, m_rows, begin + tl.arange(0, BLOCK), K, b_out)
+    elif is_any_far(largest):
+        write_blocks(
+            scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
+            QUANTITY, True, BLOCK, BLOCKS,
+        )  # fmt: skip
+    elif IS_HELD:
+        b_weights = weights_in_row(b_weights, slice_largest, frame)
+        b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
+        store_tile(out, i_rows * stride_out, m_rows, begin + tl.arange(0, BLOCK), K, b_out)
+    else:
+        write_blocks(
+            scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
+            QUANTITY, False, BLOCK, BLOCKS,
+        )  # fmt: skip
+
+
+@triton.jit
+def publish_slice(
+    scores,
+    published,
+    ticket,
+    N,
+    K,
+    stride_scores,
+    QUANTITY: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    SLICES: tl.constexpr,
+    SLICE: tl.constexpr,
+    WORDS: tl.constexpr,
+    IS_AHEAD: tl.constexpr,
+    PART: tl.constexpr,
+):
+    """Read a slice and publish its statistics. Its largest score and, where it is one block, its weights."""
+    i_rows, m_rows, begin, end = part_of_ticket(ticket, N, K, SLICES, SLICE)
+    largest, frame, _, others, others_low, b_weights = statistics(
+        scores, i_rows * stride_scores, m_rows, begin, end, K, QUANTITY, 1, BLOCK, BLOCKS, "evict_last" if IS_AHEAD else ""
+    )  # fmt: skip
+    if PART != FINISH:
+        publish(published, ticket, largest, frame, others, others_low, largest, SLICES, WORDS)
+    return largest, b_weights
+
+
+@triton.jit
+def finish_slice(
+    scores,
+    out,
+    published,
+    ticket,
+    N,
+    K,
+    stride_scores,
+    stride_out,
+    slice_largest,
+    b_weights,
+    QUANTITY: tl.constexpr,
+    IS_HELD: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    SLICES: tl.constexpr,
+    SLICE: tl.constexpr,
+    PAD: tl.constexpr,
+    WORDS: tl.constexpr,
+):
+    """Write a slice once its row is published."""
+    IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    i_rows, m_rows, begin, end = part_of_ticket(ticket, N, K, SLICES, SLICE)
+    largest, frame, top, others, others_low, _ = statistics_of_slices(
+        published, ticket, QUANTITY != "probabilities", IS_HALF, SLICES, PAD, WORDS
+    )
+    write_quantity(
+        scores,
+        out,
+        i_rows,
+        stride_scores,
+        stride_out,
+        m_rows,
+        begin,
+        end,
+        K,
+        largest,
+        frame,
+        top,
+        others,
+        others_low,
+        b_weights,
+        slice_largest,
+        QUANTITY,
+        IS_HELD,
+        True,
+        BLOCK,
+        BLOCKS,
+    )
+
+
+@triton.jit
 def softmax_forward(
     scores,
     out,
@@ -60,75 +298,82 @@ def softmax_forward(
     stride_scores,
     stride_out,
     QUANTITY: tl.constexpr,
-    IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    counters=None,
+    BLOCKS: tl.constexpr,
     published=None,
     SLICES: tl.constexpr = 1,
     SLICE: tl.constexpr = 1,
     PAD: tl.constexpr = 1,
+    IS_AHEAD: tl.constexpr = False,
     PART: tl.constexpr = 0,
 ):
-    """A quantity of every row. What is one block is read once; more is read twice, the second time from its end."""
+    """A quantity of every row, or of slices of rows. What is one block is read once, unless its logarithms are wanted.
+
+    More is read twice, the second time from the cache. A program that works ahead has its next slice published before it waits
+    for the row of this one, and keeps neither's weights.
+    """
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
-    IS_READ_TWICE: tl.constexpr = QUANTITY != "log_partition"
-    EVICTION: tl.constexpr = "" if IS_SINGLE else "evict_first"
-    row, i_slice, i_rows, m_rows, m_own, begin, end = part_of_rows(counters, N, K, SLICES, SLICE, PART, ROWS)
-    o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
-    o_block = begin + tl.arange(0, BLOCK)
-    if IS_SINGLE:
-        _, b_x = load_scores(scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False)
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
-    if PART != FINISH:
-        if not IS_SINGLE:
-            largest, frame, top, others, others_low = statistics_of_blocks(
-                scores,
-                o_scores,
-                m_rows,
-                begin,
-                end,
-                K,
-                1.0,
-                1.0,
-                False,
-                False,
-                IS_APART,
-                IS_HALF,
-                IS_READ_TWICE,
-                ROWS,
-                BLOCK,
-            )
-        if SLICES > 1:
-            publish(published, row, i_slice, largest, frame, others, others_low, largest, SLICES, IS_HALF)
-    if PART != PUBLISH:
-        if SLICES > 1:
-            largest, frame, top, others, others_low, first, second, _label = statistics_of_slices(
-                counters, published, row, i_slice, IS_APART, IS_HALF, SLICES, PAD, PART
-            )
-            if IS_SINGLE and QUANTITY == "probabilities":
-                b_weights = weights_in_row(
-                    b_weights, first, second, largest, frame, scores, o_scores, m_rows, o_block, K, 1.0, 1.0, False, False, IS_HALF
+    # Of one block's own sum nothing is lost; nothing that counts of a half type's.
+    WORDS: tl.constexpr = 1 if IS_HALF or (BLOCKS == 1 and not IS_APART) else 2
+    # Scores that logarithms are taken of are read again even from one block: beside the weights no registers are left.
+    IS_HELD: tl.constexpr = BLOCKS == 1 and not IS_APART and not IS_AHEAD
+    if SLICES == 1:
+        i_rows, m_rows = rows_of_program(N, ROWS)
+        largest, frame, top, others, others_low, b_weights = statistics(
+            scores, i_rows * stride_scores, m_rows, 0, K, K, QUANTITY, ROWS, BLOCK, BLOCKS, ""
+        )
+        write_quantity(
+            scores,
+            out,
+            i_rows,
+            stride_scores,
+            stride_out,
+            m_rows,
+            0,
+            K,
+            K,
+            largest,
+            frame,
+            top,
+            others,
+            others_low,
+            b_weights,
+            largest,
+            QUANTITY,
+            IS_HELD,
+            False,
+            BLOCK,
+            BLOCKS,
+        )
+    else:
+        ticket, tickets = take_ticket(published, PART), N * SLICES
+        if not IS_AHEAD:
+            largest, b_weights = publish_slice(
+                scores, published, ticket, N, K, stride_scores, QUANTITY, BLOCK, BLOCKS, SLICES, SLICE, WORDS, IS_AHEAD, PART
+            )  # fmt: skip
+            if PART != PUBLISH:
+                finish_slice(
+                    scores, out, published, ticket, N, K, stride_scores, stride_out, largest, b_weights,
+                    QUANTITY, IS_HELD, BLOCK, BLOCKS, SLICES, SLICE, PAD, WORDS,
                 )  # fmt: skip
-        log_total, log_total_low = log_of_total(top, others, others_low)
-        inverse, inverse_low = inverse_of_total(top, others, others_low)
-        if QUANTITY == "log_partition":
-            z = log_partition(largest, top + others, log_total, log_total_low)
-            tl.store(out + i_rows, z.to(out.dtype.element_ty), mask=m_own)
         else:
-            blocks = tl.cdiv(end - begin, BLOCK)
-            for i in range(blocks):
-                # From the end: what was read last is still in the cache.
-                o_classes = (blocks - 1 - i) * BLOCK + o_block
-                # Scores that logarithms are taken of are read again even from one block: beside the weights no registers are left.
-                if not IS_SINGLE or IS_APART:
-                    _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
-                if QUANTITY == "probabilities":
-                    if not IS_SINGLE:
-                        b_weights = weights_of(b_x, largest, frame, IS_HALF)
-                    b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
-                else:
-                    # Both parts are ≤ 0, so nothing cancels.
-                    b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
-                store_tile(out, o_out, m_rows, o_classes, K, b_out, EVICTION)
+            if ticket < tickets:
+                publish_slice(
+                    scores, published, ticket, N, K, stride_scores, QUANTITY, BLOCK, BLOCKS, SLICES, SLICE, WORDS, IS_AHEAD, PART
+                )  # fmt: skip
+            if PART != PUBLISH:
+                while ticket < tickets:
+                    following = tickets
+                    if PART == WHOLE:
+                        following = take_ticket(published, PART)
+                        if following < tickets:
+                            publish_slice(
+                                scores, published, following, N, K, stride_scores, QUANTITY, BLOCK, BLOCKS, SLICES, SLICE, WORDS, IS_AHEAD, PART
+                            )  # fmt: skip
+                    finish_slice(
+                        scores, out, published, ticket, N, K, stride_scores, stride_out, 0.0, 0.0,
+                        QUANTITY, IS_HELD, BLOCK, BLOCKS, SLICES, SLICE, PAD, WORDS,
+                    )  # fmt: skip
+                    ticket = following

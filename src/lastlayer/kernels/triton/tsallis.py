@@ -88,11 +88,12 @@ def tsallis_forward(
     stride_out,
     QUANTITY: tl.constexpr,
     IS_SQUARE: tl.constexpr,
-    IS_SINGLE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
 ):
     """A quantity of every row. A row of one block is read once; a longer one at every step of the search, from the cache."""
+    IS_SINGLE: tl.constexpr = BLOCKS == 1
     i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_out = i_rows * stride_scores, i_rows * stride_out
     o_block = tl.arange(0, BLOCK)
