@@ -42,6 +42,41 @@ def test_grad_vmap_and_their_nesting(name):
         close(got, evaluate(x.permute(0, 2, 1), mapping=name, axis=1))
 
 
+@pytest.mark.parametrize("tracked", [False, True])
+def test_tensors_from_outside_a_transform(tracked):
+    x, factors = drawn(ROWS, CLASSES).requires_grad_(tracked), drawn(3, ROWS, seed=8)
+    functions = (
+        lambda: ll.softmax(x)[:, 0],
+        lambda: ll.log_softmax(x, axis=1)[:, 0],
+        lambda: ll.logsumexp(x),
+        lambda: ll.loss(x, LABELS, reduction="none"),
+    )
+    for function in functions:
+        expected = function()
+        close(func.grad(lambda w, f=function: (w * f()).sum())(factors[0]), expected)
+        mapped = func.vmap(lambda w, f=function: (w * f()).sum())(factors)
+        close(mapped, (factors * expected).sum(1))
+        if tracked:
+            gradients = [torch.autograd.grad(value.sum(), x)[0] for value in (mapped, factors.sum(0) * expected)]
+            close(*gradients)
+    many = torch.stack([LABELS, EVERY_ROW])
+    close(func.vmap(lambda y: ll.loss(x, y))(many), torch.stack([ll.loss(x, y) for y in many]))
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+@pytest.mark.parametrize("name", NAMES)
+def test_backward_of_many_cotangents_at_once(name, axis):
+    x, cotangents = scores_for(name), drawn(3, ROWS, CLASSES, seed=8)
+    for evaluate in (ll.probabilities, ll.log_probabilities):
+        result = evaluate(x, mapping=name, axis=axis)
+        for create_graph in (False, True):
+            (got,) = torch.autograd.grad(
+                result, x, cotangents, is_grads_batched=True, retain_graph=True, create_graph=create_graph
+            )
+            each = [torch.autograd.grad(result, x, v, retain_graph=True)[0] for v in cotangents]
+            close(got, torch.stack(each))
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_second_derivatives(name):
     x = scores_for(name, rows=2)

@@ -19,7 +19,8 @@ class Framework:
     is_eager: Callable[[Array], bool]
     #: eager array → a NumPy view of it, whose small questions take a fraction of the time; None where there is none.
     on_host: Callable[[Array], Any]
-    #: What `loss_quickly` of the kernels is for NumPy arrays, with derivatives.
+    #: What these two of the kernels are for NumPy arrays, with derivatives.
+    evaluate_quickly: Callable[..., Any]
     loss_quickly: Callable[..., Any]
 
 
@@ -35,9 +36,10 @@ def register_framework(module: str, framework: Framework) -> None:
 def framework_of(array: Array) -> Framework | None:
     """The adapter's answers for this array, or None where the array library speaks for itself."""
     # A subclass of tensors may come from any module.
-    if not any(base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(array).__mro__):
-        return None
-    if "torch" not in _FRAMEWORKS:
-        # The one import upwards: a statement, since torch.compile follows no other way to import.
-        import lastlayer.torch  # noqa: F401
-    return _FRAMEWORKS["torch"]
+    for base in type(array).__mro__:
+        if base.__module__ == "torch" and base.__name__ == "Tensor":
+            if "torch" not in _FRAMEWORKS:
+                # The one import upwards: a statement, since torch.compile follows no other way to import.
+                import lastlayer.torch  # noqa: F401
+            return _FRAMEWORKS["torch"]
+    return None

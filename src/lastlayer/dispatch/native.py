@@ -47,14 +47,13 @@ def set_num_threads(n: int) -> None:
 
 def serves(scores: Array, request: Request) -> bool:
     """NumPy float64, float32 and float16 under a built-in record, whatever its parameters and the options."""
-    mapping = request.mapping
+    return type(scores) is np.ndarray and scores.dtype in _DTYPES and has_kernel(request.mapping)
+
+
+def has_kernel(mapping: ProbabilityMapping) -> bool:
+    """Whether the kernels serve every quantity of a mapping."""
     # A user's record may carry a built-in name: only our own formulas have our kernels.
-    return (
-        type(scores) is np.ndarray
-        and scores.dtype in _DTYPES
-        and mapping.name in _SERVED
-        and mapping.evaluate is MAPPINGS[mapping.name].evaluate
-    )
+    return mapping.name in _SERVED and mapping.evaluate is MAPPINGS[mapping.name].evaluate
 
 
 def _is_plain(array: Any) -> bool:
@@ -72,43 +71,39 @@ def _is_writable_for(out: Array, scores: Array) -> bool:
     )
 
 
-def evaluate_quickly(mapping: str, scores: Any, quantity: str, out: Array | None = None) -> Array | None:
-    """The result for plain arrays of a mapping without a domain to check, without a boundary's dozen questions; else None.
-
-    An array of ten scores is computed in less time than it takes to ask them.
-    """
-    known = _UNCHECKED.get(mapping)
-    if known is None or not _is_plain(scores) or scores.ndim == 0:
-        return None
-    if out is None:
-        out = new_array(scores.shape, scores.dtype)
-    elif not _is_writable_for(out, scores):
-        return None
-    _kernels.evaluate(scores, out, _QUANTITIES[quantity], *known)
-    return out
-
-
-def log_partition_quickly(mapping: str, scores: Any) -> Array | None:
-    """Z of every row of plain arrays, or None where more is to be asked first."""
-    known = _UNCHECKED.get(mapping)
-    if known is None or not _is_plain(scores) or scores.ndim < 2:
-        return None
-    result = np.empty(scores.shape[:-1], scores.dtype)
-    _kernels.evaluate(scores, result, _QUANTITIES["log_partition"], *known)
-    return result
-
-
-def _known(mapping: str | ProbabilityMapping, on_domain: str) -> tuple[int, float] | None:
+def _known(mapping: Any, on_domain: str) -> tuple[int, float] | None:
     """Number and parameter of a mapping whose rows need no check: every row is valid, or NaN rows were asked for."""
+    if on_domain not in ("raise", "nan"):
+        return None
     if isinstance(mapping, str):
         return _UNCHECKED.get(mapping)
-    number = _SERVED.get(mapping.name)
-    if number is None or mapping.evaluate is not MAPPINGS[mapping.name].evaluate:
+    if not isinstance(mapping, ProbabilityMapping) or not has_kernel(mapping):
         return None
     if on_domain != "nan" and mapping.domain.is_valid is not None:
         return None
     value = next(iter(mapping.values.values()), 0.0)
-    return (number, float(value)) if isinstance(value, (int, float)) else None
+    return (_SERVED[mapping.name], float(value)) if isinstance(value, (int, float)) else None
+
+
+def evaluate_quickly(
+    mapping: str | ProbabilityMapping, scores: Any, quantity: str, on_domain: str, out: Array | None = None
+) -> Array | None:
+    """A quantity of plain rows that need no check, without a boundary's dozen questions; else None.
+
+    An array of ten scores is computed in less time than it takes to ask them.
+    """
+    if not _is_plain(scores) or (known := _known(mapping, on_domain)) is None:
+        return None
+    shape = scores.shape[:-1] if quantity == "log_partition" else scores.shape
+    # A single number is no scores, or their log-partition.
+    if not shape:
+        return None
+    if out is None:
+        out = new_array(shape, scores.dtype)
+    elif not _is_writable_for(out, scores):
+        return None
+    _kernels.evaluate(scores, out, _QUANTITIES[quantity], *known)
+    return out
 
 
 def loss_quickly(
@@ -121,8 +116,7 @@ def loss_quickly(
     out: Array | None,
 ) -> tuple[Any, Array | None] | None:
     """Loss and gradient of plain rows with good labels and row weights; None where there is more to ask, or an error to raise."""
-    known = _known(mapping, on_domain)
-    if known is None or not _is_plain(scores) or scores.ndim != 2:
+    if not _is_plain(scores) or scores.ndim != 2 or (known := _known(mapping, on_domain)) is None:
         return None
     is_plain = type(labels) is np.ndarray and labels.dtype == np.int64 and labels.flags.carray
     if not is_plain or labels.shape != scores.shape[:1] or options.weight is not None:

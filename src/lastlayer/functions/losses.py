@@ -136,7 +136,7 @@ def _loss(
     with_gradient: bool,
     out: Array | None,
 ) -> tuple[Any, Any]:
-    if axis in (-1, 1) and on_domain in ("raise", "nan") and isinstance(mapping, (str, ProbabilityMapping)):
+    if axis in (-1, 1):
         quick = loss_quickly(mapping, scores, targets, options, on_domain, with_gradient, out)
         if quick is None and out is None and (framework := framework_of(scores)) is not None:
             quick = framework.loss_quickly(mapping, scores, targets, options, on_domain, with_gradient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.dispatch import Request, evaluate_quickly, implementation_for, log_partition_quickly
+from lastlayer.dispatch import Request, evaluate_quickly, framework_of, implementation_for
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_out, move_axis, prepare, write
 from lastlayer.mappings import ProbabilityMapping
@@ -66,16 +66,27 @@ def log_probabilities(
 def _evaluate(
     quantity: str, scores: Array, mapping: str | ProbabilityMapping, axis: int, out: Array | None, on_domain: str
 ) -> Array:
-    if axis == -1 and isinstance(mapping, str) and on_domain == "raise":
-        result = evaluate_quickly(mapping, scores, quantity, out)
-        if result is not None:
-            return result
+    quick = _evaluate_quickly(quantity, scores, mapping, axis, out, on_domain)
+    if quick is not None:
+        return quick
     record = resolve_mapping(mapping)
     checked = prepare(scores, axis)
     last = check_out(out, checked)
     check_domain(record, checked.values, on_domain, checked.xp)
     chosen = implementation_for(checked.values, Request(record, quantity))
     return write(chosen.evaluate(record, checked.values, quantity, last), last, out, checked)
+
+
+def _evaluate_quickly(
+    quantity: str, scores: Array, mapping: str | ProbabilityMapping, axis: int, out: Array | None, on_domain: str
+) -> Array | None:
+    """The result where there is nothing more to ask; else None."""
+    if axis != -1:
+        return None
+    result = evaluate_quickly(mapping, scores, quantity, on_domain, out)
+    if result is None and out is None and (framework := framework_of(scores)) is not None:
+        result = framework.evaluate_quickly(mapping, scores, quantity, on_domain)
+    return result
 
 
 def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array:
@@ -92,10 +103,9 @@ def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array
     >>> float(logsumexp([0.0, 0.0]))
     0.6931471805599453
     """
-    if axis == -1 and not keepdims:
-        quick = log_partition_quickly("softmax", scores)
-        if quick is not None:
-            return quick
+    quick = None if keepdims else _evaluate_quickly("log_partition", scores, "softmax", axis, None, "raise")
+    if quick is not None:
+        return quick
     checked = prepare(scores, axis)
     xp = checked.xp
     request = Request(resolve_mapping("softmax"), "log_partition")

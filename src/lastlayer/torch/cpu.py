@@ -8,26 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from lastlayer.dispatch import EXTENSION, NATIVE, Request
+from lastlayer.dispatch import EXTENSION, NATIVE
 from lastlayer.dispatch.memory import new_array
-from lastlayer.dispatch.native import native_loss
+from lastlayer.dispatch.native import has_kernel, native_loss
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
 _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-#: How many scores of float32 stand for any tensor when the kernels are asked which mappings they serve.
-_PROBE = np.zeros((1, 1), np.float32)
 
 
 def serves(mapping: ProbabilityMapping, scores: torch.Tensor) -> bool:
     """Strided tensors on the CPU under a built-in mapping."""
-    return (
-        NATIVE is not None
-        and scores.device.type == "cpu"
-        and scores.layout is torch.strided
-        and scores.dtype in _DTYPES
-        and NATIVE.serves(_PROBE, Request(mapping, "loss"))
-    )
+    return scores.is_cpu and scores.layout is torch.strided and scores.dtype in _DTYPES and has_kernel(mapping)
 
 
 def evaluate(
@@ -76,10 +68,11 @@ def pull_back_logarithms(logarithms: torch.Tensor, cotangents: torch.Tensor) -> 
 
 
 def _pulled(kernel: Any, results: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
-    flat = results.detach().contiguous().view(-1, results.shape[-1]).numpy()
+    rows, others = results.detach().contiguous().numpy(), cotangents.detach().contiguous().numpy()
+    flat = rows.reshape(-1, rows.shape[-1])
     out = new_array(flat.shape, flat.dtype)
-    kernel(flat, cotangents.detach().contiguous().view(flat.shape).numpy(), out)
-    return torch.from_numpy(out).view(results.shape)
+    kernel(flat, others.reshape(flat.shape), out)
+    return torch.from_numpy(out.reshape(rows.shape))
 
 
 def place_columns(columns: torch.Tensor, rows: torch.Tensor) -> None:

@@ -10,25 +10,17 @@ import torch
 from lastlayer.dispatch import Framework, Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.operators import flatten, has_tangent, quantity_of_rows, reduced_loss
-from lastlayer.torch.quick import loss_quickly
+from lastlayer.torch.operators import flatten, quantity_of_rows, reduced_loss
+from lastlayer.torch.plain import is_plain, is_readable, is_tracked
+from lastlayer.torch.quick import evaluate_quickly, loss_quickly
 from lastlayer.torch.records import key_of, row_parameter
-from lastlayer.torch.rows import evaluate_rows, is_plain, loss_rows
-
-
-def _is_direct(scores: torch.Tensor) -> bool:
-    """Whether the rows' memory is all there is to the scores."""
-    return is_plain(scores) and not has_tangent(scores)
-
-
-def _is_tracked(scores: torch.Tensor) -> bool:
-    return scores.requires_grad and torch.is_grad_enabled()
+from lastlayer.torch.rows import evaluate_rows, loss_rows
 
 
 def _evaluate(
     mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    if _is_direct(scores) and not _is_tracked(scores):
+    if is_plain(scores) and not is_tracked(scores):
         return evaluate_rows(mapping, scores, quantity, out)
     result: torch.Tensor = quantity_of_rows(scores, row_parameter(mapping), key_of(mapping), quantity)
     return result
@@ -43,20 +35,18 @@ def _loss(
     with_gradient: bool,
     out: torch.Tensor | None = None,
 ) -> tuple[Any, torch.Tensor | None]:
-    is_tracked = _is_tracked(scores)
-    if is_soft and is_tracked and targets.requires_grad:
+    tracked = is_tracked(scores)
+    if is_soft and tracked and targets.requires_grad:
         raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
-    if _is_direct(scores) and (with_gradient or not is_tracked):
+    if is_plain(scores) and (with_gradient or not tracked):
         return loss_rows(mapping, scores, targets, is_soft, options, with_gradient, out)
-    value, denominator, gradient = reduced_loss(
-        scores, *flatten(mapping, targets, options), with_gradient or is_tracked
-    )
+    value, denominator, gradient = reduced_loss(scores, *flatten(mapping, targets, options), with_gradient or tracked)
     result = (value, denominator.detach()) if options.reduction == "parts" else value
     return result, gradient.detach() if with_gradient else None
 
 
 def _is_eager(array: torch.Tensor) -> bool:
-    return is_plain(array) and array.device.type == "cpu"
+    return is_readable(array) and array.device.type == "cpu"
 
 
 def _serves(scores: Any, request: Request) -> bool:
@@ -68,7 +58,13 @@ def _on_host(array: torch.Tensor) -> Any:
     return array.detach().numpy() if torch._C._functorch.peek_interpreter_stack() is None else None
 
 
-FRAMEWORK = Framework(namespace=array_api_compat.torch, is_eager=_is_eager, on_host=_on_host, loss_quickly=loss_quickly)
+FRAMEWORK = Framework(
+    namespace=array_api_compat.torch,
+    is_eager=_is_eager,
+    on_host=_on_host,
+    evaluate_quickly=evaluate_quickly,
+    loss_quickly=loss_quickly,
+)
 
 TORCH = Implementation(
     name="torch",

@@ -42,13 +42,15 @@ def pull_back_rows(
 
     `result` is the quantity, where `keeps_result`.
     """
+    if result is not None and quantity == "log_probabilities":
+        return cpu.pull_back_logarithms(result, cotangent)
+    if result is not None:
+        return _of_tangent(mapping, result, cotangent, quantity)
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if not has_kernels(mapping, wide):
         return pull_back(mapping, scores, cotangent, quantity)
     is_normalized = mapping.family == "normalized"
     if quantity == "log_probabilities" and is_normalized:
-        if result is not None:
-            return cpu.pull_back_logarithms(result, cotangent.to(result.dtype))
         return _of_logarithms(mapping, wide, cotangent.to(wide.dtype)).to(scores.dtype)
     if mapping.tangent is None:
         if quantity != "probabilities" or "full_support" not in mapping.laws:
@@ -56,10 +58,7 @@ def pull_back_rows(
         p = evaluate_rows(mapping, wide, "probabilities")
         return _of_logarithms(mapping, wide, p * cotangent.to(p.dtype)).to(scores.dtype)
     # In float64 where the support has an edge: a probability there has few digits of its own, and s / p has fewer.
-    if result is not None and quantity == "probabilities":
-        p = result
-    else:
-        p = evaluate_rows(mapping, wide if is_normalized else wide.double(), "probabilities")
+    p = evaluate_rows(mapping, wide if is_normalized else wide.double(), "probabilities")
     if quantity == "log_partition":
         return (cotangent.to(p.dtype)[..., None] * p).to(scores.dtype)
     return _of_tangent(mapping, p, cotangent.to(p.dtype), quantity).to(scores.dtype)

@@ -12,15 +12,6 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch import cpu, gpu
 
 
-def is_plain(tensor: Any) -> bool:
-    """A tensor that is just its memory: neither traced nor wrapped by torch.func nor of a subclass."""
-    return (
-        type(tensor) in (torch.Tensor, torch.nn.Parameter)
-        and not torch.compiler.is_compiling()
-        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    )
-
-
 def has_kernels(mapping: ProbabilityMapping, scores: torch.Tensor) -> bool:
     """Whether compiled kernels serve every quantity of these rows."""
     return cpu.serves(mapping, scores) or gpu.serves(mapping, scores, "loss")

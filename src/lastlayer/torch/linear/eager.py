@@ -8,8 +8,7 @@ import torch
 
 from lastlayer.torch import gpu
 from lastlayer.torch.linear.operator import REDUCTION, linear_loss_operator, product_of_head, traced_head_loss
-from lastlayer.torch.operators import has_tangent
-from lastlayer.torch.rows import is_plain
+from lastlayer.torch.plain import is_plain
 
 Tensor = torch.Tensor
 
@@ -59,7 +58,7 @@ def _scaled_in_place(
 def head_loss(*arguments: Any) -> tuple[Tensor, Tensor]:
     """Loss and denominator of the operator's arguments, by whichever of the two serves their tensors."""
     tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
-    if all(map(is_plain, tensors)) and not any(map(has_tangent, tensors)):
+    if all(map(is_plain, tensors)):
         return HeadLoss.apply(*arguments)  # type: ignore[no-untyped-call]
     value, denominator, *_ = traced_head_loss(*arguments)
     return value, denominator

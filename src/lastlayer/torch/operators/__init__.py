@@ -1,8 +1,15 @@
 """The operators `torch.ops.lastlayer`: what torch.compile, torch.func and autograd see as one node each."""
 
 from lastlayer.torch.operators.arguments import LOSS_SCHEMA, flatten, unflatten
-from lastlayer.torch.operators.evaluate import quantity_of_rows
+from lastlayer.torch.operators.evaluate import product_of_quantity, quantity_of_rows
 from lastlayer.torch.operators.loss import product_of_loss, reduced_loss
-from lastlayer.torch.operators.transforms import has_tangent
 
-__all__ = ["LOSS_SCHEMA", "flatten", "has_tangent", "product_of_loss", "quantity_of_rows", "reduced_loss", "unflatten"]
+__all__ = [
+    "LOSS_SCHEMA",
+    "flatten",
+    "product_of_loss",
+    "product_of_quantity",
+    "quantity_of_rows",
+    "reduced_loss",
+    "unflatten",
+]

@@ -62,7 +62,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, None, None, None]:
-    return _product(cotangent, *ctx.saved_tensors, ctx.mapping, ctx.quantity), None, None, None
+    return product_of_quantity(cotangent, *ctx.saved_tensors, ctx.mapping, ctx.quantity), None, None, None
 
 
 def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -79,4 +79,4 @@ def _second(ctx: Any, cotangent: Tensor) -> tuple[Tensor, Tensor, None, None, No
 
 
 quantity_of_rows = differentiable(evaluate, _keep, _backward, all_at_once, _evaluate)
-_product = differentiable(evaluate_backward, _keep_product, _second, all_at_once, _pull_back)
+product_of_quantity = differentiable(evaluate_backward, _keep_product, _second, all_at_once, _pull_back)

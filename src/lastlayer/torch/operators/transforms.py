@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
-from torch.autograd import forward_ad
 
-from lastlayer.torch.rows import is_plain
+from lastlayer.torch.plain import has_tangent, is_plain, is_tracked
 
 
 def all_at_once(operator: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,33 +95,18 @@ def differentiable(
             return backward(ctx, *cotangents)
 
     def call(*arguments: Any) -> Any:
-        if any(map(has_tangent, arguments)):
+        tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
+        if any(map(has_tangent, tensors)):
             refuse_forward_mode()
-        if directly is not None and not torch.compiler.is_compiling() and _is_unwatched(arguments):
-            is_tracked = torch.is_grad_enabled() and any(map(_requires_grad, arguments))
-            return Direct.apply(*arguments) if is_tracked else directly(*arguments)  # type: ignore[no-untyped-call]
-        if not torch.compiler.is_compiling() and any(map(_is_wrapped, arguments)):
+        if directly is not None and all(map(is_plain, tensors)):
+            return Direct.apply(*arguments) if any(map(is_tracked, tensors)) else directly(*arguments)  # type: ignore[no-untyped-call]
+        if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
             return Differentiable.apply(*arguments)  # type: ignore[no-untyped-call]
         return operator(*arguments)
 
     operator.register_autograd(backward, setup_context=keep)
     operator.register_vmap(vmap(operator))
     return call
-
-
-def _is_wrapped(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
-
-
-def _requires_grad(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.requires_grad
-
-
-def _is_unwatched(arguments: tuple[Any, ...]) -> bool:
-    """Whether all tensors are just their memory, and no dispatch mode records what is called."""
-    return torch._C._len_torch_dispatch_stack() == 0 and all(
-        is_plain(value) for value in arguments if isinstance(value, torch.Tensor)
-    )
 
 
 def refuse_forward_mode() -> NoReturn:
@@ -134,14 +118,4 @@ def refuse_forward_mode() -> NoReturn:
     raise NotImplementedError(
         "lastlayer's operators have no forward-mode derivative (torch.func.jvp, jacfwd, hessian; forward_ad); "
         "use reverse mode: torch.func.grad, jacrev, and jacrev(jacrev(f)) for a Hessian."
-    )
-
-
-def has_tangent(value: Any) -> bool:
-    """Whether a value carries a forward-mode derivative, which operators without one would drop without a word."""
-    return (
-        # Outside every dual level nothing has one, and that is cheap to see.
-        forward_ad._current_level >= 0
-        and isinstance(value, torch.Tensor)
-        and forward_ad.unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
     )

@@ -1,0 +1,40 @@
+"""What a tensor is beside its memory: traced, mapped, wrapped, watched, or followed by autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch._C import _functorch
+from torch.autograd import forward_ad
+
+
+def is_readable(tensor: Any) -> bool:
+    """A tensor whose values may be looked at: neither traced nor mapped nor wrapped by torch.func nor of a subclass."""
+    return (
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and not torch.compiler.is_compiling()
+        and not _functorch.is_functorch_wrapped_tensor(tensor)
+        and not _functorch.is_legacy_batchedtensor(tensor)
+    )
+
+
+def is_plain(tensor: Any) -> bool:
+    """A tensor that is just its memory, where no transform and no dispatch mode asks what is done with it."""
+    return (
+        is_readable(tensor)
+        and not torch._C._are_functorch_transforms_active()
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not has_tangent(tensor)
+    )
+
+
+def has_tangent(tensor: torch.Tensor) -> bool:
+    """Whether a tensor carries a forward-mode derivative, which operators without one would drop without a word."""
+    # Outside every dual level nothing has one, and that is cheap to see.
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+
+
+def is_tracked(tensor: torch.Tensor) -> bool:
+    """Whether autograd follows what is done with it."""
+    return tensor.requires_grad and torch.is_grad_enabled()
