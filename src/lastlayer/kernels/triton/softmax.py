@@ -187,9 +187,10 @@ def write_quantity(
         z = log_partition(largest, top + others, log_total, log_total_low)
         tl.store(out + i_rows, z.to(out.dtype.element_ty), mask=m_rows)
     elif QUANTITY == "log_probabilities":
+        # A whole row that is one block is a loop of one turn: addresses wait in no register, and two programs of 1024 threads find room.
         write_blocks(
             scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
-            QUANTITY, False, BLOCK, BLOCKS,
+            QUANTITY, False, BLOCK, BLOCKS if IS_SLICE else 0,
         )  # fmt: skip
     elif IS_HELD and not IS_SLICE:
         b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
