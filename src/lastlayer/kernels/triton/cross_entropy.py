@@ -156,7 +156,6 @@ def cross_entropy(
                 HAS_GRADIENT or IS_SPREAD,
                 ROWS,
                 BLOCK,
-                BLOCKS,
             )
         if SLICES > 1:
             publish(published, ticket, largest, frame, others, others_low, raw_label, SLICES, WORDS)

@@ -24,7 +24,7 @@ from lastlayer.kernels.triton.elementary import (
     exponential_near_zero,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_sum
-from lastlayer.kernels.triton.tiles import load_scores
+from lastlayer.kernels.triton.tiles import load_scores, load_tile
 
 #: Weights are carried times 2^LIFT, so that those of the smallest that matter have all their bits.
 LIFT = tl.constexpr(48)
@@ -85,13 +85,13 @@ def weights(b_x, frame, IS_HALF: tl.constexpr):
 
 @triton.jit
 def half_weights(b_x, frame):
-    """The same for a half type's digits: the frame is whole, so that one rounding is all there is before the power of two."""
+    """The same to a half type's digits: the frame is whole, so that one rounding is all there is before the power of two."""
     return tl.exp2(tl.fma(b_x, LOG2_E, LIFT - frame))
 
 
 @triton.jit
 def float_weights(b_x, frame):
-    """The same within 0.8 ULP in the frame of an exponent."""
+    """The same within 0.8 ULP."""
     # Adding `shift` to x·log₂e leaves the weight's own exponent, biased, in the last bits of the sum.
     shift = (SHIFT + (127 + LIFT)) - frame
     floor = (frame - REACH) * LN2
@@ -180,11 +180,6 @@ def half_statistics_of_blocks(
     begin,
     end,
     K,
-    softcap,
-    temperature,
-    HAS_SOFTCAP: tl.constexpr,
-    HAS_TEMPERATURE: tl.constexpr,
-    EVICTION: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
@@ -194,36 +189,27 @@ def half_statistics_of_blocks(
     The first block's maximum is near enough while the weight of all is a number: nobody has to know the largest. Else rows are read
     twice more, for the largest and for the sum.
     """
-    o_classes = tl.arange(0, BLOCK)
     blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
-    _, b_x = load_scores(
-        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
-    )
+    o_classes = tl.arange(0, BLOCK)
+    b_x = load_tile(scores, o_rows, m_rows, begin + o_classes, K, float("-inf"), "evict_last")
     largest = tl.max(b_x, axis=1)
     frame = frame_of(largest)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     for i in tl.range(blocks, loop_unroll_factor=BLOCKS if BLOCKS > 0 else 1):
-        o_block = begin + i * BLOCK + o_classes
-        _, b_x = load_scores(
-            scores, o_rows, m_rows, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
-        )
+        b_x = load_tile(scores, o_rows, m_rows, begin + i * BLOCK + o_classes, K, float("-inf"), "evict_last")
         b_sum += folded(half_weights(b_x, frame[:, None]), ROWS, BLOCK)
     total = tl.sum(b_sum, axis=1)
     m_near = (total < MOST_WEIGHT) & (tl.abs(largest) <= LARGEST)
     if tl.min(m_near.to(tl.int32), axis=0) == 0:
         b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
         for start in range(begin, end, BLOCK):
-            _, b_x = load_scores(
-                scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-            )
+            b_x = load_tile(scores, o_rows, m_rows, start + o_classes, K, float("-inf"))
             b_best = tl.maximum(b_best, b_x)
         largest = tl.max(b_best, axis=1)
         frame = frame_of_row(largest)
         b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         for start in range(begin, end, BLOCK):
-            _, b_x = load_scores(
-                scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-            )
+            b_x = load_tile(scores, o_rows, m_rows, start + o_classes, K, float("-inf"))
             b_sum += folded(weights_of(b_x, largest, frame, True), ROWS, BLOCK)
         total = tl.sum(b_sum, axis=1)
     top, others, others_low = together(total, tl.zeros_like(total), largest)
@@ -247,7 +233,6 @@ def statistics_of_blocks(
     IS_READ_TWICE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    BLOCKS: tl.constexpr,
 ):
     """The same of many blocks of classes of rows, from one reading: every lane keeps its largest score apart from its sum.
 
@@ -255,23 +240,6 @@ def statistics_of_blocks(
     its headroom, or is far, are read once more.
     """
     EVICTION: tl.constexpr = "evict_last" if IS_READ_TWICE else ""
-    if IS_HALF and not IS_APART:
-        return half_statistics_of_blocks(
-            scores,
-            o_rows,
-            m_rows,
-            begin,
-            end,
-            K,
-            softcap,
-            temperature,
-            HAS_SOFTCAP,
-            HAS_TEMPERATURE,
-            EVICTION,
-            ROWS,
-            BLOCK,
-            BLOCKS,
-        )
     o_classes = tl.arange(0, BLOCK)
     _, b_x = load_scores(
         scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION

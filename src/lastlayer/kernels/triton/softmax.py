@@ -7,6 +7,7 @@ import triton.language as tl
 
 from lastlayer.kernels.triton.elementary import log1p_pair
 from lastlayer.kernels.triton.normalizer import (
+    half_statistics_of_blocks,
     is_any_far,
     near_zero,
     statistics_of_blocks,
@@ -87,7 +88,13 @@ def statistics(
         o_classes = begin + tl.arange(0, BLOCK)
         _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
         largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
+    elif IS_HALF and not IS_APART:
+        largest, frame, top, others, others_low = half_statistics_of_blocks(
+            scores, o_scores, m_rows, begin, end, K, ROWS, BLOCK, BLOCKS
+        )
+        b_weights = 0.0
     else:
+        b_weights = 0.0
         largest, frame, top, others, others_low = statistics_of_blocks(
             scores,
             o_scores,
@@ -104,9 +111,7 @@ def statistics(
             QUANTITY != "log_partition",
             ROWS,
             BLOCK,
-            BLOCKS,
         )
-        b_weights = tl.zeros([ROWS, 1], tl.float32)
     return largest, frame, top, others, others_low, b_weights
 
 
