@@ -60,7 +60,18 @@ def test_tensors_from_outside_a_transform(tracked):
             gradients = [torch.autograd.grad(value.sum(), x)[0] for value in (mapped, factors.sum(0) * expected)]
             close(*gradients)
     many = torch.stack([LABELS, EVERY_ROW])
-    close(func.vmap(lambda y: ll.loss(x, y))(many), torch.stack([ll.loss(x, y) for y in many]))
+    for name, scores in (("softmax", x), ("ratio", x.detach().exp().requires_grad_(tracked))):
+        mapped = func.vmap(lambda y, s=scores, name=name: ll.loss(s, y, mapping=name))(many)
+        close(mapped, torch.stack([ll.loss(scores, y, mapping=name) for y in many]))
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_soft_targets_are_constants(tracked):
+    x = drawn(ROWS, CLASSES).requires_grad_(tracked)
+    soft = torch.softmax(drawn(ROWS, CLASSES, seed=8), -1)
+    for differentiate in (func.grad(lambda y: ll.loss(x, y)), lambda y: ll.loss(x, y.requires_grad_())):
+        with pytest.raises(TypeError, match="detach"):
+            differentiate(soft)
 
 
 @pytest.mark.parametrize("axis", [-1, 1])

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lastlayer as ll
@@ -159,11 +160,35 @@ def test_a_users_record_of_a_known_name_has_its_own_formulas():
     torch.testing.assert_close(got, ll.stablemax(x))
 
 
+def test_a_tracer_sees_the_operators():
+    x, labels = problem()
+    for given in (x, x.detach()):
+        for function in (lambda s: ll.softmax(s), lambda s: ll.logsumexp(s), lambda s: ll.loss(s, labels)):
+            traced = make_fx(function, pre_dispatch=True)(given)
+            assert torch.equal(traced(given + 1.0), function(given + 1.0))
+
+
+def test_the_negative_bit_is_read():
+    part = problem()[0].detach()
+    negative = torch.complex(part, part).conj().imag
+    assert negative.is_neg()
+    for evaluate in (ll.softmax, ll.sparsemax, ll.logsumexp):
+        assert torch.equal(evaluate(negative), evaluate(-part))
+    x, cotangents = (-part).requires_grad_(), torch.rand_like(part)
+    slopes = [
+        torch.autograd.grad(ll.softmax(x), x, v)[0]
+        for v in (-cotangents, torch.complex(cotangents, cotangents).conj().imag)
+    ]
+    assert torch.equal(*slopes)
+
+
 def test_errors_are_the_same():
     x, labels = problem()
     for mapping in ("ratio", ll.MAPPINGS["ratio"]):
         with pytest.raises(ll.DomainError, match="ratio"):
             ll.probabilities(x.detach(), mapping=mapping)
+    with pytest.raises((TypeError, ValueError), match="axis"):
+        ll.softmax(x, axis=-1.0)
     with pytest.raises(ValueError, match="on_domain"):
         ll.sparsemax(x, on_domain="zero")
     with pytest.raises(ValueError, match="empty"):

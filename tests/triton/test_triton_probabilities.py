@@ -79,6 +79,17 @@ def test_rows_of_many_blocks(mapping):
     check(scores(1, 70_000), mapping, ("probabilities", "log_partition") if mapping != "softmax" else QUANTITIES)
 
 
+def test_no_maximum_is_special(long_rows):
+    """Nor where a slice holds nothing, or lanes have no slice: what brings weights into the row's frame must be zero there."""
+    maxima = torch.cat([torch.arange(-182.0, -172.0, 0.5), torch.arange(-536.0, -527.0, 0.5)]).to(DEVICE)
+    x = scores(len(maxima), 70, 0.5)
+    x += (maxima - x.amax(1))[:, None]
+    check(x, "softmax")
+    x[:, 16:32] = -INF
+    check(x, "softmax", ("probabilities", "log_partition"))
+    check_half(x.bfloat16(), "softmax")
+
+
 @pytest.mark.parametrize("mapping", MAPPINGS)
 @pytest.mark.parametrize("scale", [1e-40, 100.0, 1e4, 1e30])
 def test_sizes_of_scores(mapping, scale):

@@ -149,7 +149,7 @@ def _loss(
     checked_targets, is_soft = prepare_targets(targets, checked, options.ignore_index)
     options = prepare_weight(options, checked)
     options = prepare_row_weights(options, checked)
-    if record.domain.is_valid is not None and is_eager(values):
+    if record.domain.is_valid is not None and is_eager(values) and is_eager(checked_targets):
         counted = True if is_soft else checked_targets != options.ignore_index
         check_domain(record, values, on_domain, xp, counted, options.activation)
     chosen = implementation_for(values, Request(record, "loss", is_soft, options))

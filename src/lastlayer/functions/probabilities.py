@@ -81,7 +81,7 @@ def _evaluate_quickly(
     quantity: str, scores: Array, mapping: str | ProbabilityMapping, axis: int, out: Array | None, on_domain: str
 ) -> Array | None:
     """The result where there is nothing more to ask; else None."""
-    if axis != -1:
+    if type(axis) is not int or axis != -1:
         return None
     result = evaluate_quickly(mapping, scores, quantity, on_domain, out)
     if result is None and out is None and (framework := framework_of(scores)) is not None:

@@ -68,7 +68,7 @@ def pull_back_logarithms(logarithms: torch.Tensor, cotangents: torch.Tensor) -> 
 
 
 def _pulled(kernel: Any, results: torch.Tensor, cotangents: torch.Tensor) -> torch.Tensor:
-    rows, others = results.detach().contiguous().numpy(), cotangents.detach().contiguous().numpy()
+    rows, others = results.detach().contiguous().numpy(), cotangents.detach().resolve_neg().contiguous().numpy()
     flat = rows.reshape(-1, rows.shape[-1])
     out = new_array(flat.shape, flat.dtype)
     kernel(flat, others.reshape(flat.shape), out)
@@ -82,7 +82,7 @@ def place_columns(columns: torch.Tensor, rows: torch.Tensor) -> None:
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
     """The tensor's memory; bfloat16, which NumPy has not, as uint16."""
-    tensor = tensor.detach()
+    tensor = tensor.detach().resolve_neg()
     return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 

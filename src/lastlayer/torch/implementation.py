@@ -36,7 +36,7 @@ def _loss(
     out: torch.Tensor | None = None,
 ) -> tuple[Any, torch.Tensor | None]:
     tracked = is_tracked(scores)
-    if is_soft and tracked and targets.requires_grad:
+    if is_soft and is_tracked(targets):
         raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
     if is_plain(scores) and (with_gradient or not tracked):
         return loss_rows(mapping, scores, targets, is_soft, options, with_gradient, out)
@@ -55,7 +55,7 @@ def _serves(scores: Any, request: Request) -> bool:
 
 def _on_host(array: torch.Tensor) -> Any:
     # Inside a transform of torch.func every operation, this one too, would be wrapped.
-    return array.detach().numpy() if torch._C._functorch.peek_interpreter_stack() is None else None
+    return array.detach().numpy() if is_plain(array) else None
 
 
 FRAMEWORK = Framework(

@@ -107,4 +107,4 @@ def _scale(
 
 def _is_on_host(scores: Tensor) -> bool:
     """Whether NumPy can see the scores' memory, and nobody asks for more."""
-    return is_plain(scores) and scores.is_cpu and scores.dtype in (torch.float32, torch.float64)
+    return is_plain(scores) and scores.is_cpu and not scores.is_neg() and scores.dtype in (torch.float32, torch.float64)

@@ -5,8 +5,8 @@ registers that ptxas counts:
 - Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to a kernel's limit: the row is one block, read once and kept in registers.
 - Beyond: blocks, read twice where a result is as long as the row, the second time from the cache.
-- Beyond another limit, where a result is as long as the row: several programs share it (shared.py), a slice each, of one block
-  unless that made too many slices. The kernels of the sparse mappings and of targets on many classes share no row.
+- Beyond another limit, where a result is as long as the row: several programs share it (shared.py), a slice each, of so many
+  blocks that there are not too many slices. The kernels of the sparse mappings and of targets on many classes share no row.
 
 By the classes and the device alone, never by the rows: a row has the same bits in any batch. Another number of slices is another
 kernel to compile.
@@ -22,8 +22,8 @@ from triton.runtime.interpreter import InterpretedFunction
 
 from lastlayer.kernels.triton.shared import FINISH, FIRST_WORD, MOST_WORDS, PUBLISH, UNPUBLISHED, WHOLE
 
-#: Programs that share a row, at most: all must find room on the device at a time, beside those of other launches. A multiprocessor
-#: holds several, and not even one launch in flight for each four of them may fill it with programs that wait.
+#: Programs that share a row, at most. Of a launch all of them but one may wait for a slice that none has taken, and a multiprocessor
+#: holds three of its programs or more: so a dozen launches in flight at a time leave room for the one that takes it.
 MOST_SLICES, MULTIPROCESSORS_A_SLICE = 32, 4
 #: More programs of those that work ahead than a multiprocessor holds.
 PROGRAMS_A_MULTIPROCESSOR = 8

@@ -9,7 +9,9 @@ program after another; there a launch is two, PUBLISH and FINISH, and none waits
 What is published of a slice is `words` of 64 bits, each written and read whole: in its upper half the slice's largest score, in
 its lower one a number: the others' weight in the frame of that score; what that sum has lost; the label's score, if it lies there.
 Who waits reads the words themselves until all are there: no fence, and no second round trip. It reads them by atomic operations,
-which one warp does for a program; as loads every warp does them, and they take the memory's time.
+which one warp does for a program, or a few where there are more words than lanes; as loads every warp does them, and they take the
+memory's time. That eight aligned bytes are written whole by a plain store, and seen, is what the hardware does beyond what PTX
+promises; as exchanges the stores cost 3 % of softmax's time on an H200.
 """
 
 from __future__ import annotations
@@ -107,9 +109,9 @@ def powers_of(b_largest, frame):
 
     Two, since the weight of a slice whose scores are low may be a number where the power is none.
     """
-    power = (frame_of_row(b_largest) - frame).to(tl.int32)
-    first = tl.where(is_far(b_largest), 0.0, power_of_two((power >> 1) + 127))
-    return first, power_of_two(power - (power >> 1) + 127)
+    # Of a far slice both are zero: a zero alone, times a power that overflows, is no number.
+    power = tl.where(is_far(b_largest), -1024, (frame_of_row(b_largest) - frame).to(tl.int32))
+    return power_of_two((power >> 1) + 127), power_of_two(power - (power >> 1) + 127)
 
 
 @triton.jit
