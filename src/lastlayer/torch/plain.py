@@ -15,7 +15,7 @@ def is_readable(tensor: Any) -> bool:
         type(tensor) in (torch.Tensor, torch.nn.Parameter)
         and not torch.compiler.is_compiling()
         and torch._C._get_tracing_state() is None
-        and torch._ops._len_torch_dispatch_stack_pre_dispatch() == 0
+        and torch._ops._len_torch_dispatch_stack_pre_dispatch() == 0  # type: ignore[no-untyped-call]
         and not _functorch.is_functorch_wrapped_tensor(tensor)
         and not _functorch.is_legacy_batchedtensor(tensor)
     )
