@@ -81,7 +81,7 @@ def test_rows_of_many_blocks(mapping):
 
 def test_no_maximum_is_special(long_rows):
     """Nor where a slice holds nothing, or lanes have no slice: what brings weights into the row's frame must be zero there."""
-    maxima = torch.cat([torch.arange(-182.0, -172.0, 0.5), torch.arange(-536.0, -527.0, 0.5)]).to(DEVICE)
+    maxima = torch.tensor([-176.75, -177.5, -531.75, -532.25], device=DEVICE)
     x = scores(len(maxima), 70, 0.5)
     x += (maxima - x.amax(1))[:, None]
     check(x, "softmax")
@@ -119,7 +119,8 @@ def test_long_rows_whose_first_block_misleads(long_rows):
     coarse = torch.cat([x, heavy])
     check_half(coarse.bfloat16(), "softmax")
     check_half(coarse.clamp(-6e4, 6e4).half(), "softmax")
-    for mapping in ("sparsemax", "entmax"):
+    # Those of the sparse mappings share no row.
+    for mapping in () if long_rows.startswith("shared") else ("sparsemax", "entmax"):
         check(x, mapping)
 
 
