@@ -64,7 +64,8 @@ def long_rows(request, monkeypatch) -> str:
     from lastlayer.kernels.triton import launch
 
     if request.param != "single":
-        block, single = launch.Block(32, 1, None), launch.Block(16, 1, None)
+        single = launch.Block(16, 1, None)
+        block = single if request.param == "shared blocks" else launch.Block(32, 1, None)
         rules = {}
         for name, rule in launch.RULES.items():
             shared = rule.shared

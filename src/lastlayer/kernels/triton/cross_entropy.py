@@ -18,6 +18,13 @@ from lastlayer.kernels.triton.normalizer import (
     weights_of,
 )
 from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
+from lastlayer.kernels.triton.partition import (
+    below_maximum,
+    inverse_of_total,
+    log_of_total,
+    log_partition,
+    times_pair,
+)
 from lastlayer.kernels.triton.shared import (
     FINISH,
     PUBLISH,
@@ -26,13 +33,6 @@ from lastlayer.kernels.triton.shared import (
     statistics_of_slices,
     take_ticket,
     weights_in_row,
-)
-from lastlayer.kernels.triton.softmax import (
-    below_maximum,
-    inverse_of_total,
-    log_of_total,
-    log_partition,
-    times_pair,
 )
 from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
 from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile

@@ -47,7 +47,7 @@ class Shared(NamedTuple):
 
     #: From more classes than this on.
     longest: int
-    #: A slice of it: so many of these blocks, or more where that made too many slices.
+    #: A slice of it is so many of these blocks; where that made too many slices, more of those of a row that is not shared.
     block: Block
     blocks: int
     #: Whether programs work ahead, as many as there is room for; else every slice has one.
@@ -68,9 +68,9 @@ class Rule(NamedTuple):
 
 
 RULES = {
-    "probabilities": Rule(Block(16384, 32, 64), Block(8192, 32, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
-    "logarithms": Rule(Block(16384, 16, None), Block(8192, 32, 64), Shared(16384, Block(8192, 32, 80), 1, True)),
-    "gradient": Rule(Block(16384, 32, 64), Block(8192, 32, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
+    "probabilities": Rule(Block(16384, 32, 64), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
+    "logarithms": Rule(Block(16384, 16, None), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 80), 1, True)),
+    "gradient": Rule(Block(16384, 32, 64), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
     "probabilities, half": Rule(
         Block(8192, 32, 64), Block(8192, 16, 40), Shared(32768, Block(8192, 32, 48), 1, True), unrolled=4
     ),
@@ -101,8 +101,11 @@ def launch_for(rows: int, classes: int, rule: str, multiprocessors: int | None =
     if not is_single:
         chosen = block
         if shared is not None and classes > shared.longest and most > 1:
-            chosen = shared.block
-            slice_ = chosen.classes * max(shared.blocks, -(-classes // (most * chosen.classes)))
+            slice_ = shared.block.classes * shared.blocks
+            if classes <= most * slice_:
+                chosen = shared.block
+            else:
+                slice_ = block.classes * -(-classes // (most * block.classes))
         width, per_thread = chosen.classes, chosen.per_thread
     elif width < TILE:
         # Every row has numbers of its own, which take registers too.

@@ -11,7 +11,7 @@ its lower one a number: the others' weight in the frame of that score; what that
 Who waits reads the words themselves until all are there: no fence, and no second round trip. It reads them by atomic operations,
 which one warp does for a program, or a few where there are more words than lanes; as loads every warp does them, and they take the
 memory's time. That eight aligned bytes are written whole by a plain store, and seen, is what the hardware does beyond what PTX
-promises; as exchanges the stores cost 3 % of softmax's time on an H200.
+promises; as exchanges they would take longer.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""Softmax of rows: probabilities, their logarithms, or the log-partition."""
+"""Softmax of rows: probabilities, their logarithms, or the log-partition.
+
+A *part* of rows is (their numbers, which of them exist, the first class, the class after the last); what is *found* of it are its
+statistics as in normalizer.py: (largest, frame, top, others, others_low).
+"""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.elementary import log1p_pair
 from lastlayer.kernels.triton.normalizer import (
     half_statistics_of_blocks,
     is_any_far,
@@ -14,7 +17,13 @@ from lastlayer.kernels.triton.normalizer import (
     statistics_of_tile,
     weights,
 )
-from lastlayer.kernels.triton.pairs import divide, two_sum
+from lastlayer.kernels.triton.partition import (
+    below_maximum,
+    inverse_of_total,
+    log_of_total,
+    log_partition,
+    times_pair,
+)
 from lastlayer.kernels.triton.shared import (
     FINISH,
     PUBLISH,
@@ -29,51 +38,10 @@ from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_t
 
 
 @triton.jit
-def log_of_total(top, others, others_low):
-    """log(Σ / top) = log1p(others / top) as a pair: never through 1 + others, where small others are lost."""
-    ratio, ratio_low = divide(others, others_low, top, 0.0 * top)
-    return log1p_pair(ratio, ratio_low)
-
-
-@triton.jit
-def inverse_of_total(top, others, others_low):
-    """1 / Σ as a pair; not a number where nothing has weight."""
-    total, lost = two_sum(top, others)
-    return divide(1.0 + 0.0 * top, 0.0 * top, total, lost + others_low)
-
-
-@triton.jit
-def below_maximum(b_x, largest):
-    """x − max, zero where both are infinite."""
-    return tl.where(b_x == largest, 0.0, b_x - largest)
-
-
-@triton.jit
-def log_partition(largest, total, log_total, log_total_low):
-    """Z = max + log(Σ / top), rounded once; −∞ where nothing has weight."""
-    hi, lo = two_sum(largest, log_total)
-    # An infinite sum has no low part.
-    z = tl.where(tl.abs(hi) == float("inf"), hi, hi + (lo + log_total_low))
-    return tl.where(total == 0.0, float("-inf"), z)
-
-
-@triton.jit
-def times_pair(b_weights, factor, factor_low, IS_HALF: tl.constexpr):
-    """A tile times a pair a row, rounded once; for a half type's digits, times its first part."""
-    if IS_HALF:
-        b_out = b_weights * factor[:, None]
-    else:
-        b_out = tl.fma(b_weights, factor[:, None], b_weights * factor_low[:, None])
-    return b_out
-
-
-@triton.jit
 def statistics(
     scores,
-    o_scores,
-    m_rows,
-    begin,
-    end,
+    stride,
+    part,
     K,
     QUANTITY: tl.constexpr,
     ROWS: tl.constexpr,
@@ -81,66 +49,53 @@ def statistics(
     BLOCKS: tl.constexpr,
     EVICTION: tl.constexpr,
 ):
-    """(largest, frame, top, others, others_low) of a part of rows, and the weights where it is one block."""
+    """What is found of a part of rows, and the weights where it is one block."""
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    i_rows, m_rows, begin, end = part
+    b_weights = 0.0
     if BLOCKS == 1:
         o_classes = begin + tl.arange(0, BLOCK)
-        _, b_x = load_scores(scores, o_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
+        _, b_x = load_scores(scores, i_rows * stride, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
         largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
     elif IS_HALF and not IS_APART:
         largest, frame, top, others, others_low = half_statistics_of_blocks(
-            scores, o_scores, m_rows, begin, end, K, ROWS, BLOCK, BLOCKS
+            scores, i_rows * stride, m_rows, begin, end, K, ROWS, BLOCK, BLOCKS
         )
-        b_weights = 0.0
     else:
-        b_weights = 0.0
         largest, frame, top, others, others_low = statistics_of_blocks(
-            scores,
-            o_scores,
-            m_rows,
-            begin,
-            end,
-            K,
-            1.0,
-            1.0,
-            False,
-            False,
-            IS_APART,
-            IS_HALF,
-            QUANTITY != "log_partition",
-            ROWS,
-            BLOCK,
-        )
-    return largest, frame, top, others, others_low, b_weights
+            scores, i_rows * stride, m_rows, begin, end, K, 1.0, 1.0, False, False,
+            IS_APART, IS_HALF, QUANTITY != "log_partition", ROWS, BLOCK,
+        )  # fmt: skip
+    return (largest, frame, top, others, others_low), b_weights
 
 
 @triton.jit
 def write_blocks(
     scores,
     out,
-    i_rows,
     stride_scores,
     stride_out,
-    m_rows,
-    begin,
-    end,
+    part,
     K,
     largest,
     frame,
-    log_total,
-    inverse,
-    inverse_low,
+    factors,
     QUANTITY: tl.constexpr,
     IS_FAR: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """Write a quantity of a part of rows from their scores, block by block. One that is far is told apart outside the loop."""
+    """Write a quantity of a part of rows from their scores, block by block. One that is far is told apart outside the loop.
+
+    `factors` are log(Σ / top), and 1 / Σ as a pair.
+    """
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
     # Another instruction than near rows have: the compiler would move what both have in common, and all scores with it, before the
     # branch, where they take the registers.
     EVICTION: tl.constexpr = "" if IS_FAR else "evict_first"
+    i_rows, m_rows, begin, end = part
+    log_total, inverse, inverse_low = factors
     o_block = begin + tl.arange(0, BLOCK)
     blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
     for i in range(blocks):
@@ -161,18 +116,11 @@ def write_blocks(
 def write_quantity(
     scores,
     out,
-    i_rows,
     stride_scores,
     stride_out,
-    m_rows,
-    begin,
-    end,
+    part,
     K,
-    largest,
-    frame,
-    top,
-    others,
-    others_low,
+    found,
     b_weights,
     slice_largest,
     QUANTITY: tl.constexpr,
@@ -186,34 +134,32 @@ def write_quantity(
     Weights of a slice are in the frame of its own largest score, from which no power of two leads to a far row's.
     """
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    # A whole row that is one block is a loop of one turn: addresses wait in no register, and two programs of 1024 threads find room.
+    TURNS: tl.constexpr = BLOCKS if IS_SLICE or QUANTITY == "probabilities" else 0
+    i_rows, m_rows, begin, _end = part
+    largest, frame, top, others, others_low = found
     log_total, log_total_low = log_of_total(top, others, others_low)
     inverse, inverse_low = inverse_of_total(top, others, others_low)
+    factors = (log_total, inverse, inverse_low)
+    is_far = False
+    if QUANTITY == "probabilities" and (IS_SLICE or not IS_HELD):
+        is_far = is_any_far(largest)
     if QUANTITY == "log_partition":
         z = log_partition(largest, top + others, log_total, log_total_low)
         tl.store(out + i_rows, z.to(out.dtype.element_ty), mask=m_rows)
-    elif QUANTITY == "log_probabilities":
-        # A whole row that is one block is a loop of one turn: addresses wait in no register, and two programs of 1024 threads find room.
+    elif is_far:
         write_blocks(
-            scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
-            QUANTITY, False, BLOCK, BLOCKS if IS_SLICE else 0,
-        )  # fmt: skip
-    elif IS_HELD and not IS_SLICE:
-        b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
-        store_tile(out, i_rows * stride_out, m_rows, begin + tl.arange(0, BLOCK), K, b_out)
-    elif is_any_far(largest):
-        write_blocks(
-            scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
-            QUANTITY, True, BLOCK, BLOCKS,
-        )  # fmt: skip
+            scores, out, stride_scores, stride_out, part, K, largest, frame, factors, QUANTITY, True, BLOCK, TURNS
+        )
     elif IS_HELD:
-        b_weights = weights_in_row(b_weights, slice_largest, frame)
+        if IS_SLICE:
+            b_weights = weights_in_row(b_weights, slice_largest, frame)
         b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
         store_tile(out, i_rows * stride_out, m_rows, begin + tl.arange(0, BLOCK), K, b_out)
     else:
         write_blocks(
-            scores, out, i_rows, stride_scores, stride_out, m_rows, begin, end, K, largest, frame, log_total, inverse, inverse_low,
-            QUANTITY, False, BLOCK, BLOCKS,
-        )  # fmt: skip
+            scores, out, stride_scores, stride_out, part, K, largest, frame, factors, QUANTITY, False, BLOCK, TURNS
+        )
 
 
 @triton.jit
@@ -223,7 +169,7 @@ def publish_slice(
     ticket,
     N,
     K,
-    stride_scores,
+    stride,
     QUANTITY: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
@@ -233,11 +179,11 @@ def publish_slice(
     IS_AHEAD: tl.constexpr,
     PART: tl.constexpr,
 ):
-    """Read a slice and publish its statistics. Its largest score and, where it is one block, its weights."""
-    i_rows, m_rows, begin, end = part_of_ticket(ticket, N, K, SLICES, SLICE)
-    largest, frame, _, others, others_low, b_weights = statistics(
-        scores, i_rows * stride_scores, m_rows, begin, end, K, QUANTITY, 1, BLOCK, BLOCKS, "evict_last" if IS_AHEAD else ""
-    )  # fmt: skip
+    """Read a slice and publish what is found. Its largest score and, where it is one block, its weights."""
+    EVICTION: tl.constexpr = "evict_last" if IS_AHEAD else ""
+    part = part_of_ticket(ticket, N, K, SLICES, SLICE)
+    found, b_weights = statistics(scores, stride, part, K, QUANTITY, 1, BLOCK, BLOCKS, EVICTION)
+    largest, frame, _, others, others_low = found
     if PART != FINISH:
         publish(published, ticket, largest, frame, others, others_low, largest, SLICES, WORDS)
     return largest, b_weights
@@ -266,33 +212,14 @@ def finish_slice(
 ):
     """Write a slice once its row is published."""
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
-    i_rows, m_rows, begin, end = part_of_ticket(ticket, N, K, SLICES, SLICE)
+    part = part_of_ticket(ticket, N, K, SLICES, SLICE)
     largest, frame, top, others, others_low, _ = statistics_of_slices(
         published, ticket, QUANTITY != "probabilities", IS_HALF, SLICES, PAD, WORDS
     )
+    found = (largest, frame, top, others, others_low)
     write_quantity(
-        scores,
-        out,
-        i_rows,
-        stride_scores,
-        stride_out,
-        m_rows,
-        begin,
-        end,
-        K,
-        largest,
-        frame,
-        top,
-        others,
-        others_low,
-        b_weights,
-        slice_largest,
-        QUANTITY,
-        IS_HELD,
-        True,
-        BLOCK,
-        BLOCKS,
-    )
+        scores, out, stride_scores, stride_out, part, K, found, b_weights, slice_largest, QUANTITY, IS_HELD, True, BLOCK, BLOCKS
+    )  # fmt: skip
 
 
 @triton.jit
@@ -327,32 +254,11 @@ def softmax_forward(
     IS_HELD: tl.constexpr = BLOCKS == 1 and not IS_APART and not IS_AHEAD
     if SLICES == 1:
         i_rows, m_rows = rows_of_program(N, ROWS)
-        largest, frame, top, others, others_low, b_weights = statistics(
-            scores, i_rows * stride_scores, m_rows, 0, K, K, QUANTITY, ROWS, BLOCK, BLOCKS, ""
-        )
+        part = (i_rows, m_rows, 0, K)
+        found, b_weights = statistics(scores, stride_scores, part, K, QUANTITY, ROWS, BLOCK, BLOCKS, "")
         write_quantity(
-            scores,
-            out,
-            i_rows,
-            stride_scores,
-            stride_out,
-            m_rows,
-            0,
-            K,
-            K,
-            largest,
-            frame,
-            top,
-            others,
-            others_low,
-            b_weights,
-            largest,
-            QUANTITY,
-            IS_HELD,
-            False,
-            BLOCK,
-            BLOCKS,
-        )
+            scores, out, stride_scores, stride_out, part, K, found, b_weights, 0.0, QUANTITY, IS_HELD, False, BLOCK, BLOCKS
+        )  # fmt: skip
     else:
         ticket, tickets = take_ticket(published, PART), N * SLICES
         if not IS_AHEAD:
