@@ -1,7 +1,7 @@
 """How many rows a program takes, how many classes a block has, and how many warps work on it: one rule for every kernel.
 
-Softmax's rules were chosen by time on an H200 (benchmarks/rows.py), those of fewer than 1024 classes and of the sparse mappings by the
-registers that ptxas counts:
+Softmax's rules were chosen by time on an H200 (benchmarks/rows.py), those of fewer than 1024 classes, of more than 2^18 and of the
+sparse mappings by the registers that ptxas counts:
 - Few classes: as many whole rows as make a tile of 1024 scores.
 - Up to a kernel's limit: the row is one block, read once and kept in registers.
 - Beyond: blocks, read twice where a result is as long as the row, the second time from the cache.
