@@ -206,10 +206,20 @@ def test_sums_of_half_types_are_kept_in_float32(dtype):
     assert distance(many[2], truth[2]) <= 1.5 * distance(one[2], truth[2])
 
 
+@pytest.fixture
+def with_threads():
+    """Sets torch's number of threads until the test is over."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("has_bias", [True, False])
-def test_scores_by_slabs_of_classes(dtype, has_bias):
-    classes = 2 * SLAB + 9
+@pytest.mark.parametrize(("has_bias", "threads"), [(True, 1), (False, 1), (True, 4)])
+def test_large_weights_on_the_cpu_in_slabs_and_parts(dtype, has_bias, threads, with_threads):
+    """Their scores by slabs of classes, the input's gradient as a sum of a part a thread and what they leave over."""
+    with_threads(threads)
+    classes = 4 * SLAB + 9
     tensors, labels = head("softmax", dtype, rows=50, classes=classes)
     tensors = tensors if has_bias else tensors[:2]
 

@@ -10,8 +10,9 @@ import torch
 
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch import cpu, gpu
+from lastlayer.torch import gpu
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes
+from lastlayer.torch.linear.products import input_gradient, scores_by_slabs
 from lastlayer.torch.linear.weight_sums import sum_dtype, weight_sum
 from lastlayer.torch.memory import new_tensor
 from lastlayer.torch.reduction import inverse, row_denominators
@@ -69,29 +70,12 @@ def scores_of_blocks(
         place = slice(start, stop) if rows is None else rows[start:stop]
         part, scores = input[place], workspace[: stop - start] if tail is None or not start else tail
         if columns is not None:
-            _product_by_slabs(part, weight, bias, columns, scores)
+            scores_by_slabs(part, weight, bias, columns, scores)
         elif bias is None:
             torch.mm(part, weight.T, out=scores)
         else:
             torch.addmm(bias, part, weight.T, out=scores)
         yield Block(place, part, scores)
-
-
-def _product_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns: Tensor, scores: Tensor) -> None:
-    """The scores of some rows, some classes at a time.
-
-    A matrix library lays out the second operand anew in every product. Where that is the block's few rows, not the weight, the
-    product is a tenth faster, but has its result the wrong way round.
-    """
-    rows, classes = scores.shape
-    for first in range(0, classes, SLAB):
-        some = weight[first : first + SLAB]
-        slab = columns[: len(some) * rows].view(len(some), rows)
-        if bias is None:
-            torch.mm(some, part.T, out=slab)
-        else:
-            torch.addmm(bias[first : first + SLAB, None], some, part.T, out=slab)
-        cpu.place_columns(slab, scores[:, first : first + SLAB])
 
 
 class Accumulator:
@@ -132,7 +116,9 @@ class Accumulator:
     def add(self, block: Block, slopes: Tensor) -> None:
         """Add one block's part: slopes · weight, slopesᵀ · input, and the sum of slopes."""
         if self._wanted.input:
-            if isinstance(block.place, slice):
+            if goes_by_slabs(slopes.device, slopes.dtype, slopes.shape[1]):
+                self.input[block.place] = input_gradient(slopes, self._weight)
+            elif isinstance(block.place, slice):
                 torch.mm(slopes, self._weight, out=self.input[block.place])
             else:
                 self.input[block.place] = slopes @ self._weight

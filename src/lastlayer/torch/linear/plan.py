@@ -12,19 +12,19 @@ from lastlayer.dispatch import EXTENSION
 #: more, for a product has to fill many multiprocessors.
 SMALLEST_BUDGET, SMALLEST_ON_CUDA = 64 * 2**20, 512 * 2**20
 #: Rows of a matrix product's tile.
-_TILE, _TILE_ON_CUDA = 16, 128
+TILE, _TILE_ON_CUDA = 16, 128
 #: What matrix libraries take to lay out their operands and kernels to work in; of a small budget at most two fifths.
 _RESERVE = 14 * 2**20
 #: Bytes of what half-typed sums on CUDA lay out in pieces, so few that they stay in its cache: slopes side by side, and float32
 #: products that wait to be added.
 WHOLE_SLAB, PLANES_SLAB = 64 * 2**20, 32 * 2**20
 #: Classes whose scores are computed at a time where the CPU's kernels put them in their places.
-SLAB = 4096
+SLAB = 2048
 
 
 def goes_by_slabs(device: torch.device, dtype: torch.dtype, classes: int) -> bool:
     """Whether the scores of a block are computed some classes at a time, as products with large weights on the CPU are."""
-    return EXTENSION is not None and device.type == "cpu" and dtype.itemsize > 2 and classes > 2 * SLAB
+    return EXTENSION is not None and device.type == "cpu" and dtype.itemsize > 2 and classes > 4 * SLAB
 
 
 def padded_classes(classes: int) -> int:
@@ -97,7 +97,7 @@ def plan(
         ValueError: a size or `max_memory` below 1.
 
     >>> str(plan(4096, 512, 32000))
-    '4096 × 512 inputs, 32000 classes, float32: 12 blocks of 352 rows, 48.47 MiB of scores at a time instead of 1000 MiB; gradients 70.5 MiB; 0.403 Tflop'
+    '4096 × 512 inputs, 32000 classes, float32: 11 blocks of 384 rows, 49.88 MiB of scores at a time instead of 1000 MiB; gradients 70.5 MiB; 0.403 Tflop'
     """
     for name, size in (("features", features), ("classes", classes)):
         if size < 1:
@@ -152,7 +152,7 @@ def block_rows(
     for_scores = max(budget - _RESERVE, budget * 3 // 5)
     row_bytes = _row_bytes(classes, dtype, device) * buffers
     if not is_cuda:
-        return _equal_blocks(rows, for_scores // row_bytes, _TILE)
+        return _equal_blocks(rows, for_scores // row_bytes, TILE)
     if dtype.itemsize > 2 or rows * row_bytes <= for_scores:
         return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
     # With the most rows that the gradient's memory takes there are no blocks to sum over.
