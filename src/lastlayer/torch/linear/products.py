@@ -56,4 +56,7 @@ def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
     """Σ over the first dimension of left (P, m, k) · right (P, k, n)."""
     products = new_tensor(left, (left.shape[0], left.shape[1], right.shape[2]))
     torch.bmm(left, right, out=products)
-    return products[0] if len(products) == 1 else products.sum(0)
+    total, *rest = products
+    for product in rest:
+        total += product
+    return total
