@@ -187,7 +187,8 @@ struct TotalSum<float> {
     sum = s;
   }
   LASTLAYER_INLINE Real lanes_sum() const {
-    return Real(lanes_of(0).hi + lanes_of(1).hi);
+    const Vector<float> grown = sum - start;
+    return Real((widened(low_half(grown)) + widened(high_half(grown))) + widened(low_half(lost) + high_half(lost)));
   }
   LASTLAYER_INLINE Real lanes_of(int half) const {
     const Vector<float> grown = sum - start;

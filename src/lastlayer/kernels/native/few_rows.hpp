@@ -1,12 +1,12 @@
 // A tile of rows of few classes: turned, a row in each lane, so that short rows fill whole vectors. Included by rows.hpp.
 
 template <class T>
-class FewRows : public TileRows<T> {
-  using Base = TileRows<T>;
+class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
+  using Base = TileRows<T, Lanes<T>::count / lanes>;
   using V = Vector<T>;
-  using N = RowNumbers<T>;
 
  public:
+  using typename Base::Labels;
   using typename Base::W;
   using Base::n;
   using Base::parts;
@@ -22,8 +22,8 @@ class FewRows : public TileRows<T> {
       : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory),
         weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 
-  V scores_of(const TileLabels<T>& labels) const { return pick(x_, labels); }
-  V weights_of(const TileLabels<T>& labels) const { return pick(weights_, labels); }
+  V scores_of(const Labels& labels) const { return pick(x_, labels); }
+  V weights_of(const Labels& labels) const { return pick(weights_, labels); }
 
   // Per row, of one part: the sum of max - x.
   D distance(int part) const {
@@ -53,7 +53,7 @@ class FewRows : public TileRows<T> {
           D exact[parts];
           for (int i = 0; i < parts; ++i)
             exact[i] = Base::wide(w, i).hi * factor[i].hi - (shares ? load(shares + i * lanes) : D{});
-          p = shares ? N::narrow(exact) : is_wide ? N::narrow(exact) : p;
+          p = shares ? Base::narrow(exact) : is_wide ? Base::narrow(exact) : p;
         }
       } else {
         p = shares ? p - load(shares) : p;
@@ -61,7 +61,7 @@ class FewRows : public TileRows<T> {
       store<T>(weights_ + j * n, p);
     }
   }
-  void set(const TileLabels<T>& labels, V values, const bool*) {
+  void set(const Labels& labels, V values, const bool*) {
     if (classes_ <= compared)
       for (int64_t j = 0; j < classes_; ++j)
         store<T>(weights_ + j * n, labels.of_lanes == typename Lanes<T>::Integer(j) ? values : load(weights_ + j * n));
@@ -79,7 +79,7 @@ class FewRows : public TileRows<T> {
  private:
   // Up to so many classes each is compared with the labels; beyond, each label is looked up.
   static constexpr int64_t compared = 16;
-  V pick(const T* values, const TileLabels<T>& labels) const {
+  V pick(const T* values, const Labels& labels) const {
     V v = load(values);
     if (classes_ <= compared)
       for (int64_t j = 1; j < classes_; ++j) v = labels.of_lanes == typename Lanes<T>::Integer(j) ? load(values + j * n) : v;

@@ -2,15 +2,16 @@
 // for all of them at a time. Included by rows.hpp.
 
 template <class T>
-class MiddleRows : public TileRows<T> {
-  using Base = TileRows<T>;
+class MiddleRows : public TileRows<T, 1> {
+  using Base = TileRows<T, 1>;
   using V = Vector<T>;
-  using N = RowNumbers<T>;
 
  public:
+  using typename Base::Labels;
   using typename Base::W;
   using Base::n;
   using Base::parts;
+  static constexpr int width = Lanes<T>::count;
 
   // So many that the cache nearest to the processor holds them and their results.
   static int rows_at_a_time(int64_t classes) {
@@ -29,8 +30,8 @@ class MiddleRows : public TileRows<T> {
       : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory : nullptr), classes_(classes),
         stride_(whole(classes)), rows_(rows) {}
 
-  V scores_of(const TileLabels<T>& labels) const { return pick(x_, classes_, labels); }
-  V weights_of(const TileLabels<T>& labels) const { return pick(weights_, stride_, labels); }
+  V scores_of(const Labels& labels) const { return pick(x_, classes_, labels); }
+  V weights_of(const Labels& labels) const { return pick(weights_, stride_, labels); }
 
   // Per row, of one part: the sum of max - x.
   D distance(int part) const {
@@ -80,7 +81,7 @@ class MiddleRows : public TileRows<T> {
         multiply_row(from, to, factors.hi[row], factors.lo[row], !skip && row + 1 < rows_);
     }
   }
-  void set(const TileLabels<T>& labels, V values, const bool* skip) {
+  void set(const Labels& labels, V values, const bool* skip) {
     for (int row = 0; row < rows_; ++row)
       if (!skip || !skip[row]) results_[row * classes_ + labels.of_rows[row]] = values[row];
   }
@@ -99,22 +100,19 @@ class MiddleRows : public TileRows<T> {
 
  private:
   static V largest_of(const T* scores, int rows, int64_t classes) {
-    V square[n];
-    for (int i = 0; i < n; ++i) square[i] = i < rows ? largest_lanes(scores + i * classes, classes) : square[0];
-    transpose(square);
-    V m = square[0];
-    for (int i = 1; i < n; ++i) m = larger(square[i], m);
-    return m;
+    V of_rows[n];
+    for (int i = 0; i < n; ++i) of_rows[i] = i < rows ? largest_lanes(scores + i * classes, classes) : of_rows[0];
+    return fold_each<n>(of_rows, [](V a, V b) { return larger(a, b); });
   }
 
-  V pick(const T* values, int64_t stride, const TileLabels<T>& labels) const {
-    alignas(64) T picked[n];
+  V pick(const T* values, int64_t stride, const Labels& labels) const {
+    alignas(64) T picked[width] = {};
     for (int i = 0; i < n; ++i) picked[i] = values[(i < rows_ ? i : 0) * stride + labels.of_rows[i < rows_ ? i : 0]];
     return load(picked);
   }
 
   // Of whole vectors so many scores as hold those of a row.
-  static int64_t whole(int64_t classes) { return (classes + n - 1) / n * n; }
+  static int64_t whole(int64_t classes) { return (classes + width - 1) / width * width; }
 
   template <class Sums>
   void weigh(const bool* skip, int64_t ahead) {
@@ -128,9 +126,10 @@ class MiddleRows : public TileRows<T> {
         this->exponents.offset[row] != T(0) ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
       row += is_pair ? 2 : 1;
     }
-    W folded[parts];
-    for (int part = 0; part < parts; ++part) folded[part] = of_lanes(sums + part * lanes);
-    this->set_sums(folded);
+    W of_rows[n];
+    for (int i = 0; i < n; ++i) of_rows[i] = sums[i].lanes_sum();
+    const W folded = fold_each<n>(of_rows, [](W a, W b) { return a + b; });
+    this->set_sums(&folded);
   }
 
   // Rows beside each other, whose operations need not wait for each other.
@@ -140,11 +139,11 @@ class MiddleRows : public TileRows<T> {
       const T* x = x_ + first * classes_;
       const T* results = results_ + first * classes_;
       T* kept = weights_ + first * stride_;
-      const int64_t classes = classes_, stride = stride_, width = n;
+      const int64_t classes = classes_, stride = stride_;
       RowExponents<T, T> exponents[count];
       for (int i = 0; i < count; ++i) exponents[i] = this->exponents.of(first + i);
       Sums here[count];
-      for (int64_t j = 0; j < classes; j += n) {
+      for (int64_t j = 0; j < classes; j += width) {
         const int left = int(classes - j);
         Vector<T> v[count];
         Weights<T> w[count];
@@ -153,7 +152,7 @@ class MiddleRows : public TileRows<T> {
           __builtin_prefetch(x + ahead + count * j + i * width);
           if constexpr (has_results.value) __builtin_prefetch(results + count * j + i * width, 1);
           const T* from = x + i * classes + j;
-          v[i] = left >= n ? load(from) : load_some(from, left, -T(infinity));
+          v[i] = left >= width ? load(from) : load_some(from, left, -T(infinity));
         }
         weigh_vectors<is_far, count>(v, exponents, w);
         for (int i = 0; i < count; ++i) {
@@ -171,30 +170,10 @@ class MiddleRows : public TileRows<T> {
 
   // May write beyond the row, where the next one will be.
   LASTLAYER_INLINE void multiply_row(const T* from, T* to, T hi, T lo, bool is_free_beyond) const {
-    const int64_t whole_end = is_free_beyond ? classes_ : classes_ - n + 1;
+    const int64_t whole_end = is_free_beyond ? classes_ : classes_ - width + 1;
     int64_t j = 0;
-    for (; j < whole_end; j += n) store<T>(to + j, times(load(from + j), hi, lo));
+    for (; j < whole_end; j += width) store<T>(to + j, times(load(from + j), hi, lo));
     if (j < classes_) store_some<T>(to + j, times(load(from + j), hi, lo), int(classes_ - j));
-  }
-
-  // The sums of as many rows as a vector has doubles, each over the lanes of its own.
-  template <class Sums>
-  static W of_lanes(const Sums* sums) {
-    D high[lanes], low[lanes];
-    for (int i = 0; i < lanes; ++i) {
-      const W all = sums[i].lanes_sum();
-      high[i] = all.hi;
-      low[i] = all.low();
-    }
-    transpose(high);
-    if constexpr (W::is_twofold) transpose(low);
-    W sum(D{});
-    for (int i = 0; i < lanes; ++i)
-      if constexpr (W::is_twofold)
-        sum = sum + W(high[i], low[i]);
-      else
-        sum = sum + W(high[i]);
-    return sum;
   }
 
   const T* x_;

@@ -1,54 +1,50 @@
-// Softmax in its own precision of as many rows at a time as a vector has lanes: what is known of each row, a row in each lane.
-// Included by rows.hpp.
+// Softmax in its own precision of some rows at a time: what is known of each row, a row in each lane. Included by rows.hpp.
 
-// What a tile knows of each row in wide arithmetic: float32 rows in two vectors of doubles, float64 rows in one pair.
-template <class T>
+// What a tile knows of each row in wide arithmetic: float32 rows in one or two vectors of doubles, float64 rows in one pair.
+template <class T, int parts>
 struct RowNumbers;
-template <>
-struct RowNumbers<float> {
+template <int parts>
+struct RowNumbers<float, parts> {
   using W = Real;
-  static constexpr int parts = 2;
   static Real widen_part(Vector<float> v, Vector<float>, int part) {
     return Real(widened(part ? high_half(v) : low_half(v)));
   }
-  static Vector<float> narrow(const D* parts) { return joined(narrowed(parts[0]), narrowed(parts[1])); }
-  static Lanes<float>::Integers narrow(const Mask* parts) { return narrowed(parts); }
+  static Vector<float> narrow(const D* v) { return joined(narrowed(v[0]), parts == 2 ? narrowed(v[parts - 1]) : Floats{}); }
+  static Lanes<float>::Integers narrow(const Mask* v) {
+    const Mask halves[] = {v[0], parts == 2 ? v[parts - 1] : Mask{}};
+    return narrowed(halves);
+  }
 };
 template <>
-struct RowNumbers<double> {
+struct RowNumbers<double, 1> {
   using W = Twofold;
-  static constexpr int parts = 1;
   static Twofold widen_part(D v, D low, int) { return {v, low}; }
   static D narrow(const D* parts) { return parts[0]; }
   static Mask narrow(const Mask* parts) { return parts[0]; }
 };
 
-// A class for each row of a tile.
-template <class T>
-struct TileLabels {
-  using N = RowNumbers<T>;
-  typename Lanes<T>::Integers of_lanes;
-  alignas(64) int64_t of_rows[Lanes<T>::count];
-
-  explicit TileLabels(const Mask* parts) : of_lanes(N::narrow(parts)) { __builtin_memcpy(of_rows, parts, sizeof of_rows); }
-};
-
-template <class T>
-class TileRows : protected RowNumbers<T> {
+template <class T, int parts_>
+class TileRows : protected RowNumbers<T, parts_> {
  protected:
-  using N = RowNumbers<T>;
+  using N = RowNumbers<T, parts_>;
   using V = Vector<T>;
   using R = Reduction<T>;
 
  public:
   using W = typename N::W;
   using N::narrow;
-  using N::parts;
-  static constexpr int n = Lanes<T>::count;
+  static constexpr int parts = parts_, n = parts * lanes;  // the rows of a tile
   V largest;
   RowExponents<T, V> exponents;
   W top[parts], total[parts], others[parts];  // as for LongRow, of every row
   V kept;                                     // the largest score's weight as it stands among the weights
+
+  // A class for each row.
+  struct Labels {
+    typename Lanes<T>::Integers of_lanes;
+    alignas(64) int64_t of_rows[n];
+    explicit Labels(const Mask* own) : of_lanes(narrow(own)) { __builtin_memcpy(of_rows, own, sizeof of_rows); }
+  };
 
   // Factors of weights, one a row, in two parts: the rounding of one alone would add to the weight's.
   struct Factors {

@@ -84,7 +84,7 @@ struct TileSoftmax {
       label[part] = elsewhere[part] ? Mask{} : own;
       target[part] = all(1.0 - r.label_smoothing + even);
     }
-    const TileLabels<T> labels(label);
+    const typename Tile::Labels labels(label);
     for (int row = 0; r.class_weight && row < n; ++row) target[row / lanes][row % lanes] = r.class_weight[labels.of_rows[row]];
     bool left_out[n];
     const bool* skip = named(elsewhere, left_out);

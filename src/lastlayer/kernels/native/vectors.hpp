@@ -259,6 +259,32 @@ LASTLAYER_INLINE void transpose_by(Vector<T>* square) {
 LASTLAYER_INLINE void transpose(D* square) { transpose_by<double>(square); }
 LASTLAYER_INLINE void transpose(Vector<float>* square) { transpose_by<float>(square); }
 
+template <int width>
+LASTLAYER_INLINE void swap_lanes(D& a, D& b) { swap_blocks<width, D, Mask>(a, b); }
+template <int width>
+LASTLAYER_INLINE void swap_lanes(Vector<float>& a, Vector<float>& b) {
+  swap_blocks<width, Vector<float>, Lanes<float>::Integers>(a, b);
+}
+template <class V>
+constexpr int lane_count = int(sizeof(V) / sizeof(V{}[0]));
+// Of `count` vectors, a power of two, those of all lanes of each: of the first in the first lane, and so on, and again from the
+// first where there are more lanes. In an order that is every vector's.
+template <int count, int width = 1, class V, class Join>
+LASTLAYER_INLINE V fold_each(V* vectors, Join join) {
+  if constexpr (width < count) {
+    for (int i = 0; i < count; i += 2 * width) {
+      swap_lanes<width>(vectors[i], vectors[i + width]);
+      vectors[i] = join(vectors[i], vectors[i + width]);
+    }
+    return fold_each<count, 2 * width>(vectors, join);
+  } else if constexpr (width < lane_count<V>) {
+    vectors[0] = join(vectors[0], turned<width>(vectors[0]));
+    return fold_each<count, 2 * width>(vectors, join);
+  } else {
+    return vectors[0];
+  }
+}
+
 // Vectors that hold rows of `width` numbers one after the other, and vectors of one number each of every row: where what stands in
 // one of the first is in the second, and the other way round. A vector of results is made of the sources one by one.
 template <class T, int width, bool is_joining>

@@ -74,6 +74,18 @@ LASTLAYER_INLINE Twofold operator/(Twofold a, Twofold b) {
 LASTLAYER_INLINE Twofold choose(Mask mask, Twofold a, Twofold b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
 LASTLAYER_INLINE Twofold scaled(Twofold a, D power) { return {a.hi * power, a.lo * power}; }
 
+template <>
+constexpr int lane_count<Real> = lanes;
+template <>
+constexpr int lane_count<Twofold> = lanes;
+template <int width>
+LASTLAYER_INLINE void swap_lanes(Real& a, Real& b) { swap_lanes<width>(a.hi, b.hi); }
+template <int width>
+LASTLAYER_INLINE void swap_lanes(Twofold& a, Twofold& b) {
+  swap_lanes<width>(a.hi, b.hi);
+  swap_lanes<width>(a.lo, b.lo);
+}
+
 // Whether two are the same number.
 template <class W>
 LASTLAYER_INLINE Mask is_same(W a, W b) {
