@@ -116,25 +116,24 @@ class MiddleRows : public TileRows<T, 1> {
 
   template <class Sums>
   void weigh(const bool* skip, int64_t ahead) {
-    Sums sums[n];
-    for (int row = 0; row < rows_;) {
-      const auto is_alike = [&](int a, int b) { return (this->exponents.offset[a] != T(0)) == (this->exponents.offset[b] != T(0)); };
-      const bool is_pair = row + 1 < rows_ && !(skip && (skip[row] || skip[row + 1])) && is_alike(row, row + 1);
-      if (is_pair)
-        this->exponents.offset[row] != T(0) ? weigh_some<true, 2>(row, ahead, sums) : weigh_some<false, 2>(row, ahead, sums);
-      else if (!skip || !skip[row])
-        this->exponents.offset[row] != T(0) ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
-      row += is_pair ? 2 : 1;
+    W sums[n];
+    const auto is_far = this->exponents.offset != V{};
+    if (!skip && rows_ == n && n % 2 == 0 && !has_any((Mask)is_far)) {
+      for (int row = 0; row < n; row += 2) weigh_some<false, 2, Sums>(row, ahead, sums);
+    } else {
+      for (int row = 0; row < n; ++row) {
+        sums[row] = W(D{});
+        if (row < rows_ && !(skip && skip[row]))
+          is_far[row] ? weigh_some<true, 1, Sums>(row, ahead, sums) : weigh_some<false, 1, Sums>(row, ahead, sums);
+      }
     }
-    W of_rows[n];
-    for (int i = 0; i < n; ++i) of_rows[i] = sums[i].lanes_sum();
-    const W folded = fold_each<n>(of_rows, [](W a, W b) { return a + b; });
+    const W folded = fold_each<n>(sums, [](W a, W b) { return a + b; });
     this->set_sums(&folded);
   }
 
   // Rows beside each other, whose operations need not wait for each other.
   template <bool is_far, int count, class Sums>
-  LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, Sums* sums) {
+  LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, W* sums) {
     const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
       const T* x = x_ + first * classes_;
       const T* results = results_ + first * classes_;
@@ -160,7 +159,7 @@ class MiddleRows : public TileRows<T, 1> {
           here[i].add(w[i].hi, w[i].lo);
         }
       }
-      for (int i = 0; i < count; ++i) sums[first + i] = here[i];
+      for (int i = 0; i < count; ++i) sums[first + i] = here[i].lanes_sum();
     };
     if (weights_)
       pass(Constant<true>(), Constant<true>());
