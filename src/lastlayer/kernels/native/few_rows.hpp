@@ -11,7 +11,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   using Base::n;
   using Base::parts;
 
-  static int rows_at_a_time(int64_t) { return n; }
+  static int rows_at_a_time(int64_t, bool) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
   // Doubles of memory to work in: two tiles.

@@ -13,10 +13,11 @@ class MiddleRows : public TileRows<T, 1> {
   using Base::parts;
   static constexpr int width = Lanes<T>::count;
 
-  // So many that the cache nearest to the processor holds them and their results.
-  static int rows_at_a_time(int64_t classes) {
-    const int64_t fit = memory_size(classes) * int64_t(sizeof(double) / sizeof(T)) / whole(classes);
-    return int(fit > n ? n : fit);
+  // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes little time
+  // a tile, also the next ones. Pairs, which are weighed beside each other.
+  static int rows_at_a_time(int64_t classes, bool is_total_enough) {
+    const int64_t bytes = is_total_enough && sizeof(T) == 4 ? 5120 : 8192, fit = bytes / int64_t(sizeof(T)) / whole(classes);
+    return fit >= n ? n : int(fit / 2) * 2;
   }
 
   // The first pass, which may begin while another tile still waits for its own results.
@@ -118,8 +119,9 @@ class MiddleRows : public TileRows<T, 1> {
   void weigh(const bool* skip, int64_t ahead) {
     W sums[n];
     const auto is_far = this->exponents.offset != V{};
-    if (!skip && rows_ == n && n % 2 == 0 && !has_any((Mask)is_far)) {
-      for (int row = 0; row < n; row += 2) weigh_some<false, 2, Sums>(row, ahead, sums);
+    if (!skip && rows_ % 2 == 0 && !has_any((Mask)is_far)) {
+      for (int row = 0; row < rows_; row += 2) weigh_some<false, 2, Sums>(row, ahead, sums);
+      for (int row = rows_; row < n; ++row) sums[row] = W(D{});
     } else {
       for (int row = 0; row < n; ++row) {
         sums[row] = W(D{});

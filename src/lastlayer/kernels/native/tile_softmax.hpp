@@ -11,7 +11,7 @@ struct TileSoftmax {
     T* out = static_cast<T*>(r.out);
     double* rest = memory + Tile::memory_size(r.classes);
     const bool is_total_enough = r.quantity == Quantity::probabilities;
-    const int tile_rows = Tile::rows_at_a_time(r.classes);
+    const int tile_rows = Tile::rows_at_a_time(r.classes, is_total_enough);
     const auto begin_tile = [&](int64_t i) {
       return Tile::begin(scores + i * r.classes, int(end - i < tile_rows ? end - i : tile_rows), r.classes);
     };
@@ -54,7 +54,7 @@ struct TileSoftmax {
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const int tile_rows = Tile::rows_at_a_time(r.classes);
+    const int tile_rows = Tile::rows_at_a_time(r.classes, false);
     for (int64_t i = begin; i < end; i += tile_rows)
       loss_of_tile(r, i, int(end - i < tile_rows ? end - i : tile_rows), ahead(i, end, tile_rows, r.classes), memory);
   }
