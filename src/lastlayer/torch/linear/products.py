@@ -43,10 +43,8 @@ def input_gradient(slopes: Tensor, weight: Tensor) -> Tensor:
     each = classes // parts
     left = slopes[:, : each * parts].unflatten(1, (parts, each)).transpose(0, 1)
     right = weight[: each * parts].unflatten(0, (parts, each))
-    if slopes.shape[0] % TILE:
-        total = _sum_of_products(left, right)
-    else:
-        total = _sum_of_products(right.mT, left.mT).T
+    is_whole = slopes.shape[0] % TILE == 0
+    total = _sum_of_products(right.mT, left.mT).T if is_whole else _sum_of_products(left, right)
     if each * parts < classes:
         total.addmm_(slopes[:, each * parts :], weight[each * parts :])
     return total
