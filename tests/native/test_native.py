@@ -230,6 +230,34 @@ def test_thread_settings_are_respected():
         assert result.stdout.split() == ["1"]
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs Linux and two processors; run where there are such",
+)
+def test_threads_leave_the_callers_processor_to_it():
+    """Wherever it goes; but a thread that somebody else has bound to a single processor stays there."""
+    code = (
+        "import os, numpy as np, lastlayer as ll\n"
+        "ll.set_num_threads(2)\n"
+        "given = os.sched_getaffinity(0)\n"
+        "x = np.zeros((3000, 100))\n"
+        "before = set(os.listdir('/proc/self/task'))\n"
+        "ll.softmax(x)\n"
+        "(worker,) = [int(task) for task in set(os.listdir('/proc/self/task')) - before]\n"
+        "for place in [*given, *given]:\n"
+        "    os.sched_setaffinity(0, {place})\n"
+        "    ll.softmax(x)\n"
+        "    assert os.sched_getaffinity(worker) == given - {place}\n"
+        "bound = place\n"
+        "os.sched_setaffinity(worker, {bound})\n"
+        "for place in given:\n"
+        "    os.sched_setaffinity(0, {place})\n"
+        "    ll.softmax(x)\n"
+        "    assert os.sched_getaffinity(worker) == {bound}\n"
+    )
+    run_python(code)
+
+
 F, D, LABEL = np.float32, np.float64, np.int64
 REFUSED = {
     "half scores": (np.ones((2, 3), np.float16), np.ones((2, 3), np.float16), 0),

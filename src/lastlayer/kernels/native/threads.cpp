@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -62,6 +63,49 @@ void look_for(const Holds& holds) {
 
 thread_local int worker = 0;
 
+// Where a thread of the pool may run. A system may wake it on the processor of who wakes it, and leave both there for many calls
+// while another processor has nothing to do: of the processors that the thread was given, that one is forbidden.
+class Place {
+#if defined(__linux__)
+ public:
+  explicit Place(pthread_t thread) : thread_(thread) {
+    CPU_ZERO(&given_);
+    CPU_ZERO(&allowed_);
+  }
+
+  // Of so many threads; where they are more than the processors none is forbidden.
+  void leave_to(int caller, int threads) {
+    if (caller < 0 || caller == forbidden_) return;
+    forbidden_ = caller;
+    cpu_set_t now;
+    if (pthread_getaffinity_np(thread_, sizeof now, &now)) return;
+    // What another has set since is what the thread was given.
+    if (!CPU_EQUAL(&now, &allowed_)) given_ = now;
+    allowed_ = given_;
+    if (CPU_COUNT(&given_) >= threads) CPU_CLR(caller, &allowed_);
+    pthread_setaffinity_np(thread_, sizeof allowed_, &allowed_);
+  }
+
+ private:
+  pthread_t thread_;
+  cpu_set_t given_, allowed_;
+  int forbidden_ = -1;
+#else
+ public:
+  explicit Place(std::thread::native_handle_type) {}
+  void leave_to(int, int) {}
+#endif
+};
+
+// The processor that this thread runs on, -1 where that is not known.
+int own_processor() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
 class Pool {
  public:
   // One owner at a time; who comes second works alone.
@@ -70,7 +114,13 @@ class Pool {
   void run(int threads, int64_t parts, const std::function<void(int64_t)>& part) {
     {
       std::lock_guard<std::mutex> lock(state_);
-      for (; started_ < threads - 1; ++started_) std::thread([this, id = started_] { serve(id); }).detach();
+      places_.reserve(size_t(threads - 1));
+      for (; started_ < threads - 1; ++started_) {
+        std::thread thread([this, id = started_] { serve(id); });
+        places_.emplace_back(thread.native_handle());
+        thread.detach();
+      }
+      for (int id = 0; id < threads - 1; ++id) places_[size_t(id)].leave_to(own_processor(), threads);
       part_ = &part;
       parts_ = parts;
       next_ = 0;
@@ -116,6 +166,7 @@ class Pool {
 
   std::mutex state_;
   std::condition_variable wake_, done_;
+  std::vector<Place> places_;
   const std::function<void(int64_t)>* part_ = nullptr;
   std::atomic<int64_t> next_{0};
   int64_t parts_ = 0;
