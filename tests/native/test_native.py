@@ -283,6 +283,20 @@ def test_kernels_refuse_what_they_do_not_support(case):
         kernels.evaluate(scores, out, quantity, 0)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [2, 10, 40, 49, 100, 300, 1000])
+def test_label_smoothing_without_class_weights_agrees_with_the_formulas(classes, dtype):
+    """Which the kernels' own passes take, where class weights beside it go another way."""
+    rng = np.random.default_rng(classes)
+    x, labels = (rng.normal(size=(37, classes)) * 4).astype(dtype), rng.integers(0, classes, size=37)
+    for z_loss in (0.0, 1e-2):
+        options = {"label_smoothing": 0.1, "z_loss": z_loss, "reduction": "none"}
+        got, gradient = ll.loss_and_grad(x, labels, **options)
+        expected, slopes = PORTABLE.loss(ll.MAPPINGS["softmax"], x, labels, False, LossOptions(**options), True)
+        assert_near(got, expected, 4, None)
+        assert_near(gradient, slopes, 64, max(np.abs(slopes).max(), 2.0))
+
+
 @pytest.mark.parametrize("mapping", [-1, 99])
 def test_kernels_refuse_an_unknown_mapping(mapping):
     with pytest.raises(TypeError):

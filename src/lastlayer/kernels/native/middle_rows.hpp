@@ -5,6 +5,8 @@ template <class T>
 class MiddleRows : public TileRows<T, 1> {
   using Base = TileRows<T, 1>;
   using V = Vector<T>;
+  // Of a vector along a row, not of one with a row in each lane.
+  using Halves = RowNumbers<T, Lanes<T>::count / lanes>;
 
  public:
   using typename Base::Labels;
@@ -42,7 +44,7 @@ class MiddleRows : public TileRows<T, 1> {
       const double top_score = double(this->largest[part * lanes + i]);
       D distances{};
       over_vectors(row, classes_, T(top_score), [&](V v, int64_t, int) {
-        for (int half = 0; half < parts; ++half) distances += top_score - Base::wide(v, half).hi;
+        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_part(v, V{}, half).hi;
       });
       sum[i] = sum_of(Real(distances)).hi;
     }
