@@ -37,13 +37,13 @@ def input_gradient(slopes: Tensor, weight: Tensor) -> Tensor:
     A small result of a long sum: where threads share out the result, each reads all of its operands. Here each has a part of the
     classes instead. Of whole tiles of rows the transposed product is the faster one.
     """
-    classes, threads = slopes.shape[1], torch.get_num_threads()
-    size = slopes.shape[0] * weight.shape[1] * slopes.element_size()
+    (rows, classes), features, threads = slopes.shape, weight.shape[1], torch.get_num_threads()
+    size = rows * features * slopes.element_size()
     parts = threads if threads * size <= _PARTS else 1
     each = classes // parts
-    left = slopes[:, : each * parts].unflatten(1, (parts, each)).transpose(0, 1)
-    right = weight[: each * parts].unflatten(0, (parts, each))
-    is_whole = slopes.shape[0] % TILE == 0
+    left = slopes[:, : each * parts].view(rows, parts, each).transpose(0, 1)
+    right = weight[: each * parts].view(parts, each, features)
+    is_whole = rows % TILE == 0
     total = _sum_of_products(right.mT, left.mT).T if is_whole else _sum_of_products(left, right)
     if each * parts < classes:
         total.addmm_(slopes[:, each * parts :], weight[each * parts :])
