@@ -15,6 +15,7 @@ namespace {
 // Nothing of the standard library's templates may be compiled here: the linker keeps one copy of each, and it could be the
 // one for another processor.
 #include "vectors.hpp"
+#include "permutations.hpp"
 #include "wide.hpp"
 #include "elementary.hpp"
 #include "halves.hpp"
