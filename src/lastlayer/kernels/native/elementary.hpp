@@ -93,6 +93,27 @@ inline W log1p(W u) {
   return W(logarithm(Real(s.hi), D{}, s.hi < infinity ? s.lo : D{}).hi);
 }
 
+// log(total / top) of top > 0 and total = top + others, ordinary numbers, with all the digits of small others: with one division.
+template <class W>
+LASTLAYER_INLINE W log_of_total(W top, W others, W total) {
+  // The power of two that is next to total / top, as the exponents' bits have it: what is left is in [0.66, 1.51).
+  const Bits power = ((Bits)total.hi - (Bits)top.hi + (1ull << 51)) >> 52;
+  const D k = (D)(power | 0x4330000000000000ull) - 0x1p52, scale = (D)((1023ull - power) << 52);
+  // log(2^k (1 + f)) = k log 2 + 2 artanh s, s = f / (2 + f), |s| < 0.201.
+  const W rest = choose(k == 0.0, others, scaled(total, scale) - top), s = over(rest, scaled(total, scale) + top);
+  const D z = s.hi * s.hi;
+  // (artanh(s) / s - 1) / s^2, minimax: to 2^-59, or to 2^-42.
+  constexpr double fine[] = {0.333333333333333, 0.2000000000002899, 0.14285714277762573, 0.11111112164905317,
+                             0.09090831960866841, 0.07695587318035173, 0.06586280425181082, 0.06924991223359789};
+  constexpr double coarse[] = {0.33333333355717704, 0.19999992157127505, 0.14286605133375585, 0.11067129265540739, 0.10066096737341756};
+  constexpr int degree = W::is_twofold ? 7 : 4;
+  D tail = all(W::is_twofold ? fine[7] : coarse[4]);
+  for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, all(W::is_twofold ? fine[i] : coarse[i]));
+  const D small = fma(k, all(ln2_low), 2.0 * fma(s.hi * z, tail, fma(s.low(), z, s.low())));
+  const W first = W::sum(k * ln2_high, 2.0 * s.hi);
+  return W::join(first.hi, first.low() + small);
+}
+
 // The same for one number of a row, u >= 0: a vector's divisions would take longer than the row's own.
 inline double log1p(double u) {
   const double v = 1.0 + u, correction = u < 1.0 ? u - (v - 1.0) : 1.0 - (v - u);

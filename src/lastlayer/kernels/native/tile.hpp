@@ -75,7 +75,7 @@ class TileRows : protected RowNumbers<T, parts_> {
 
   // log(total / top), of others that have their digits.
   void logarithms(W* log_sum) const {
-    for (int i = 0; i < parts; ++i) log_sum[i] = log1p(others[i] / top[i]);
+    for (int i = 0; i < parts; ++i) log_sum[i] = log_of_total(top[i], others[i], total[i]);
   }
 
  protected:
@@ -100,7 +100,7 @@ class TileRows : protected RowNumbers<T, parts_> {
   // e^(x - K ln 2) of the largest score, to more than the precision of T.
   Twofold exact(Twofold kept_weight, int) const { return kept_weight; }
   Real exact(Real, int i) const {
-    const D rest = wide(largest - exponents.offset, i).hi - wide(exponents.power, i).hi * 0.6931471805599453;
-    return exponential<R::lift>(Real(rest));
+    const D r = fma(wide(exponents.power, i).hi, all(-0.6931471805599453), wide(largest - exponents.offset, i).hi);
+    return Real(fma(r * r, exponential_tail<Real>(r), r + 1.0) / R::unlift);
   }
 };

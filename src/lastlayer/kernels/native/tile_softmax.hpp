@@ -118,8 +118,11 @@ struct TileSoftmax {
       own[part] = ((total - y + pull) * (p * inverse.hi) - y * (rest * inverse).value()) * scale;
       factor[part] = inverse * W(scale * (total + pull));
     }
-    for (int row = 0; row < rows; ++row)
-      if (!skip || !skip[row]) r.losses[first + row] = losses[row / lanes][row % lanes];
+    if (rows == n && !skip)
+      for (int part = 0; part < parts; ++part) store(r.losses + first + part * lanes, losses[part]);
+    else
+      for (int row = 0; row < rows; ++row)
+        if (!skip || !skip[row]) r.losses[first + row] = losses[row / lanes][row % lanes];
     if (!gradient) return;
     alignas(64) double shares[n];
     for (int part = 0; part < parts; ++part) store(shares + part * lanes, weight[part] * r.gradient_scale * even);

@@ -17,6 +17,7 @@ LASTLAYER_INLINE Real operator+(Real a, Real b) { return Real(a.hi + b.hi); }
 LASTLAYER_INLINE Real operator-(Real a, Real b) { return Real(a.hi - b.hi); }
 LASTLAYER_INLINE Real operator*(Real a, Real b) { return Real(a.hi * b.hi); }
 LASTLAYER_INLINE Real operator/(Real a, Real b) { return Real(a.hi / b.hi); }
+LASTLAYER_INLINE Real over(Real a, Real b) { return a / b; }
 LASTLAYER_INLINE Real operator-(Real a) { return Real(-a.hi); }
 LASTLAYER_INLINE Real choose(Mask mask, Real a, Real b) { return Real(mask ? a.hi : b.hi); }
 // Times a power of two.
@@ -70,6 +71,12 @@ LASTLAYER_INLINE Twofold operator/(Twofold a, Twofold b) {
   const D hi = a.hi / b.hi;
   const Twofold back = product(hi, b.hi);
   return Twofold::join(hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) / b.hi);
+}
+// The quotient to nearly as many digits, with one division.
+LASTLAYER_INLINE Twofold over(Twofold a, Twofold b) {
+  const D inverse = 1.0 / b.hi, hi = a.hi * inverse;
+  const Twofold back = product(hi, b.hi);
+  return {hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) * inverse};
 }
 LASTLAYER_INLINE Twofold choose(Mask mask, Twofold a, Twofold b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
 LASTLAYER_INLINE Twofold scaled(Twofold a, D power) { return {a.hi * power, a.lo * power}; }
