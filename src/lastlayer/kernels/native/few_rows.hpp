@@ -17,7 +17,6 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   // Doubles of memory to work in: two tiles.
   static int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
 
-  // Reads `rows` rows, those that are not there as the first one.
   FewRows(const T* scores, const T* results, bool, int rows, int64_t classes, T* memory, V)
       : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory),
         weights_(memory + classes * n), classes_(classes), rows_(rows) {}
@@ -88,33 +87,42 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     return v;
   }
 
+  // Reads `rows` rows of scores, those that are not there as the first one; their largest ones.
+  static V read(const T* scores, int rows, int64_t classes, T* x) {
+    const auto row_or_first = [&](int row) { return scores + (row < rows ? row : 0) * classes; };
+    if (rows < n && classes < run<T>) {
+      for (int64_t j = 0; j < classes; ++j)
+        for (int i = 0; i < n; ++i) x[j * n + i] = row_or_first(i)[j];
+    } else if (rows < n) {
+      read_runs(classes, x, row_or_first);
+    } else if (!with_narrow(classes, [&](auto width) { move_narrow<width.value, false>(scores, x); })) {
+      read_runs(classes, x, [&](int row) { return scores + row * classes; });
+    }
+    return largest_of(x, classes);
+  }
   // The rows of `values`, which stand class by class, but those that `skip` names.
   void write(const T* values, T* out, const bool* skip) const {
-    if (!skip && rows_ == n && with_narrow(classes_, [&](auto width) { move_narrow<width.value, true>(values, out); })) return;
-    V square[n];
-    for (int64_t from = 0; from < classes_; from += n) {
-      const int64_t left = classes_ - from;
-      for (int i = 0; i < n; ++i) square[i] = i < left ? load(values + (from + i) * n) : V{};
-      transpose(square);
-      for (int i = 0; i < rows_; ++i)
-        if (!skip || !skip[i]) store_some(out + i * classes_ + from, square[i], left < n ? int(left) : n);
+    const auto is_wanted = [&](int row) { return row < rows_ && !(skip && skip[row]); };
+    const bool is_whole = rows_ == n && !skip;
+    if (!is_whole && classes_ < run<T>) {
+      for (int i = 0; i < n; ++i)
+        for (int64_t j = 0; is_wanted(i) && j < classes_; ++j) out[i * classes_ + j] = values[j * n + i];
+    } else if (!is_whole) {
+      T nowhere[run<T>];
+      write_runs(values, [&](int row, int64_t at) { return is_wanted(row) ? out + row * classes_ + at : nowhere; });
+    } else if (!with_narrow(classes_, [&](auto width) { move_narrow<width.value, true>(values, out); })) {
+      write_runs(values, [&](int row, int64_t at) { return out + row * classes_ + at; });
     }
   }
-  // Calls work(width) for rows that a few permutations move sooner than a square is turned, and says whether there were such.
+
+  // Calls work(width) for whole rows so narrow that a few permutations move them soonest, and says whether they are.
   template <class Work>
   static bool with_narrow(int64_t classes, Work work) {
     switch (classes) {
+      case 1: work(Constant<1>()); return true;
       case 2: work(Constant<2>()); return true;
       case 3: work(Constant<3>()); return true;
       case 4: work(Constant<4>()); return true;
-    }
-    if constexpr (n == 16) {
-      switch (classes) {
-        case 5: work(Constant<5>()); return true;
-        case 6: work(Constant<6>()); return true;
-        case 7: work(Constant<7>()); return true;
-        case 8: work(Constant<8>()); return true;
-      }
     }
     return false;
   }
@@ -127,21 +135,30 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     for (int j = 0; j < width; ++j) store<T>(to + j * n, after[j]);
   }
 
-  static V read(const T* scores, int rows, int64_t classes, T* x) {
-    const auto move = [&](auto width) { move_narrow<width.value, false>(scores, x); };
-    if (rows == n && with_narrow(classes, move)) return largest_of(x, classes);
-    V square[n];
-    for (int64_t from = 0; from < classes; from += n) {
-      const int64_t left = classes - from;
-      for (int i = 0; i < n; ++i) {
-        const T* row = scores + (i < rows ? i : 0) * classes + from;
-        square[i] = left >= n ? load(row) : load_some(row, int(left), T(0));
-      }
-      transpose(square);
-      for (int64_t j = 0; j < left && j < n; ++j) store<T>(x + (from + j) * n, square[j]);
-    }
-    return largest_of(x, classes);
+  // Calls work(at) where each run of a row begins. The last one ends with the row, over classes of the one before.
+  template <class Work>
+  static void over_runs(int64_t classes, Work work) {
+    for (int64_t from = 0; from < classes; from += run<T>) work(from + run<T> <= classes ? from : classes - run<T>);
   }
+  template <class Row>
+  static void read_runs(int64_t classes, T* x, Row row) {
+    over_runs(classes, [&](int64_t at) {
+      V group[run<T>];
+      for (int i = 0; i < run<T>; ++i) group[i] = load_runs<T>([&](int place) { return row(place * run<T> + i) + at; });
+      transpose_by<T, run<T>>(group);
+      for (int i = 0; i < run<T>; ++i) store<T>(x + (at + i) * n, group[i]);
+    });
+  }
+  template <class Address>
+  void write_runs(const T* values, Address address) const {
+    over_runs(classes_, [&](int64_t at) {
+      V group[run<T>];
+      for (int i = 0; i < run<T>; ++i) group[i] = load(values + (at + i) * n);
+      transpose_by<T, run<T>>(group);
+      for (int i = 0; i < run<T>; ++i) store_runs<T>([&](int place) { return address(place * run<T> + i, at); }, group[i]);
+    });
+  }
+
   static V largest_of(const T* x, int64_t classes) {
     V m = load(x);
     for (int64_t j = 1; j < classes; ++j) m = larger(load(x + j * n), m);

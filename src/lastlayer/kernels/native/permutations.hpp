@@ -38,12 +38,13 @@ LASTLAYER_INLINE void swap_blocks(V& a, V& b) {
   b = second;
 }
 
-template <class T, int width = 1>
+// `count` vectors: the squares that each `count` lanes of theirs are.
+template <class T, int count = Lanes<T>::count, int width = 1>
 LASTLAYER_INLINE void transpose_by(Vector<T>* square) {
-  if constexpr (width < Lanes<T>::count) {
-    for (int i = 0; i < Lanes<T>::count; ++i)
+  if constexpr (width < count) {
+    for (int i = 0; i < count; ++i)
       if (!(i & width)) swap_blocks<width, Vector<T>, typename Lanes<T>::Integers>(square[i], square[i + width]);
-    transpose_by<T, width * 2>(square);
+    transpose_by<T, count, width * 2>(square);
   }
 }
 
@@ -75,6 +76,41 @@ LASTLAYER_INLINE V fold_each(V* vectors, Join join) {
   } else {
     return vectors[0];
   }
+}
+
+// Short runs: 128 bits, which every instruction set moves between memory and any place of a vector.
+template <class T>
+constexpr int run = int(16 / sizeof(T));
+
+// A vector of the runs at address(0), address(1), ...; and its runs to such addresses.
+template <class T, class Address>
+LASTLAYER_INLINE Vector<T> load_runs(Address address) {
+#if defined(__AVX512F__)
+  const auto at = [&](int i) { return _mm_loadu_ps(reinterpret_cast<const float*>(address(i))); };
+  __m512 v = _mm512_castps128_ps512(at(0));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00f0, at(1));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0f00, at(2));
+  return (Vector<T>)_mm512_mask_broadcast_f32x4(v, 0xf000, at(3));
+#elif defined(__AVX2__)
+  const auto at = [&](int i) { return _mm_loadu_ps(reinterpret_cast<const float*>(address(i))); };
+  return (Vector<T>)_mm256_insertf128_ps(_mm256_castps128_ps256(at(0)), at(1), 1);
+#else
+  return load(address(0));
+#endif
+}
+template <class T, class Address>
+LASTLAYER_INLINE void store_runs(Address address, Vector<T> v) {
+#if defined(__AVX512F__)
+  _mm_storeu_ps(reinterpret_cast<float*>(address(0)), _mm512_castps512_ps128((__m512)v));
+  _mm_storeu_ps(reinterpret_cast<float*>(address(1)), _mm512_extractf32x4_ps((__m512)v, 1));
+  _mm_storeu_ps(reinterpret_cast<float*>(address(2)), _mm512_extractf32x4_ps((__m512)v, 2));
+  _mm_storeu_ps(reinterpret_cast<float*>(address(3)), _mm512_extractf32x4_ps((__m512)v, 3));
+#elif defined(__AVX2__)
+  _mm_storeu_ps(reinterpret_cast<float*>(address(0)), _mm256_castps256_ps128((__m256)v));
+  _mm_storeu_ps(reinterpret_cast<float*>(address(1)), _mm256_extractf128_ps((__m256)v, 1));
+#else
+  store<T>(address(0), v);
+#endif
 }
 
 // Vectors that hold rows of `width` numbers one after the other, and vectors of one number each of every row: where what stands in
