@@ -14,17 +14,23 @@ LASTLAYER_INLINE D power_of_two(D shifted, int lift) {
   return (D)(((Bits)shifted << 52) + (uint64_t(1023 + lift) << 52));
 }
 
-// (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax.
-template <class W>
-LASTLAYER_INLINE D exponential_tail(D r) {
+// (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax, of some vectors beside each other.
+template <class W, int count>
+LASTLAYER_INLINE void exponential_tails(const D* r, D* q) {
   constexpr double fine[] = {0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326025, 0.001388888888888367,
                              0.00019841269875205077, 2.4801587325822283e-05, 2.75572549134867e-06, 2.7557273295539724e-07,
                              2.5105419192016337e-08, 2.091483135138041e-09};
   constexpr double coarse[] = {0.49999999999480033, 0.16666666793952662, 0.04166666707787985, 0.0083332791722225499,
                                0.0013888792691368952, 0.00019910600985135172, 2.4889331097442314e-05};
   constexpr int degree = W::is_twofold ? 10 : 6;
-  D q = all(W::is_twofold ? fine[10] : coarse[6]);
-  for (int i = degree - 1; i >= 0; --i) q = fma(q, r, all(W::is_twofold ? fine[i] : coarse[i]));
+  for (int i = 0; i < count; ++i) q[i] = all(W::is_twofold ? fine[10] : coarse[6]);
+  for (int k = degree - 1; k >= 0; --k)
+    for (int i = 0; i < count; ++i) q[i] = fma(q[i], r[i], all(W::is_twofold ? fine[k] : coarse[k]));
+}
+template <class W>
+LASTLAYER_INLINE D exponential_tail(D r) {
+  D q;
+  exponential_tails<W, 1>(&r, &q);
   return q;
 }
 

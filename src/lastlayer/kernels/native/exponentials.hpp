@@ -109,30 +109,31 @@ LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExpone
   }
 }
 
-template <bool is_far, class Value>
-LASTLAYER_INLINE Weights<float> weights(Vector<float> x, const RowExponents<float, Value>& row) {
-  Weights<float> w;
-  weigh_vectors<is_far, 1>(&x, &row, &w);
-  return w;
-}
-
-template <bool is_far, class Value>
-LASTLAYER_INLINE Weights<double> weights(D x, const RowExponents<double, Value>& row) {
-  using R = Reduction<double>;
-  if (is_far) x = x - row.offset;
-  x = larger(spread(row.floor), x);
-  const D shifted = fma(x, splat(R::log2_e), spread(row.shift)), power = shifted - row.shift;
-  const D coarse = fma(power, splat(-R::ln2_high), x), r = fma(power, splat(-R::ln2_low), coarse);
-  const D r_low = fma(power, splat(-R::ln2_low), coarse - r);
-  const D near = r + 1.0, small = fma(r * r, exponential_tail<Twofold>(r), r - (near - 1.0));
-  const D e = near + small, lost = (near - e) + small + r_low;
-  const D scale = (D)(((Bits)shifted << 52) + (1023ull << 52));
-  return {e * scale, lost * scale};
-}
-
 template <bool is_far, int count, class Value>
 LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, Value>* rows, Weights<double>* out) {
-  for (int i = 0; i < count; ++i) out[i] = weights<is_far>(scores[i], rows[i]);
+  using R = Reduction<double>;
+  D r[count], r_low[count], q[count], shifted[count];
+  for (int i = 0; i < count; ++i) {
+    const D x = larger(spread(rows[i].floor), is_far ? scores[i] - rows[i].offset : scores[i]);
+    shifted[i] = fma(x, splat(R::log2_e), spread(rows[i].shift));
+    const D power = shifted[i] - rows[i].shift, coarse = fma(power, splat(-R::ln2_high), x);
+    r[i] = fma(power, splat(-R::ln2_low), coarse);
+    r_low[i] = fma(power, splat(-R::ln2_low), coarse - r[i]);
+  }
+  exponential_tails<Twofold, count>(r, q);
+  for (int i = 0; i < count; ++i) {
+    const D near = r[i] + 1.0, small = fma(r[i] * r[i], q[i], r[i] - (near - 1.0));
+    const D e = near + small, lost = (near - e) + small + r_low[i];
+    const D scale = (D)(((Bits)shifted[i] << 52) + (1023ull << 52));
+    out[i] = {e * scale, lost * scale};
+  }
+}
+
+template <bool is_far, class T, class Value>
+LASTLAYER_INLINE Weights<T> weights(Vector<T> x, const RowExponents<T, Value>& row) {
+  Weights<T> w;
+  weigh_vectors<is_far, 1>(&x, &row, &w);
+  return w;
 }
 
 // Over the lanes.
@@ -173,10 +174,27 @@ struct Sum<double> {
   Pair total() const { return sum_of(lanes_sum()); }
 };
 
-// The same of weights for a total alone, which may lose 2^-30 of itself: the rounding of each addition to a number larger than
-// any weight is exact, and is added up beside it.
+// The same of weights, as digits of their total: what each addition to a number larger than any weight loses is exact, and is
+// added up beside it.
 template <class T>
-struct TotalSum : Sum<T> {};
+struct WeightSum : Sum<T> {};
+template <>
+struct WeightSum<double> {
+  static constexpr double start = 0x1p513;
+  D sum = splat(start), lost{};
+  LASTLAYER_INLINE void add(D w, D w_low) {
+    const D s = sum + w;
+    lost += (w - (s - sum)) + w_low;
+    sum = s;
+  }
+  LASTLAYER_INLINE Twofold lanes_of(int) const { return Twofold::sum(sum - start, lost); }
+  LASTLAYER_INLINE Twofold lanes_sum() const { return lanes_of(0); }
+  Pair total() const { return sum_of(lanes_sum()); }
+};
+
+// The same for a total alone, of which float32 may lose 2^-30.
+template <class T>
+struct TotalSum : WeightSum<T> {};
 template <>
 struct TotalSum<float> {
   static constexpr float start = 0x1p65f;

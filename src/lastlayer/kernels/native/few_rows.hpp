@@ -34,7 +34,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 
   // The weights and their sums; fetches what is so far ahead, and where results go.
   void weigh(const bool*, int64_t ahead) {
-    weigh<Sum<T>>(ahead);
+    weigh<WeightSum<T>>(ahead);
     separate();
   }
   void weigh_for_total(const bool*, int64_t ahead) { weigh<TotalSum<T>>(ahead); }
@@ -168,16 +168,31 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   template <class Sums>
   void weigh(int64_t ahead) {
     Sums sum;
-    for (int64_t j = 0; j < classes_; ++j) {
-      __builtin_prefetch(scores_ + ahead + j * n);
-      __builtin_prefetch(results_ + j * n, 1);
-      const Weights<T> w = weights<true>(load(x_ + j * n), this->exponents);
-      store<T>(weights_ + j * n, w.hi);
-      sum.add(w.hi, w.lo);
-    }
+    int64_t j = 0;
+    for (; j + beside <= classes_; j += beside) weigh_some<beside>(j, ahead, sum);
+    for (; j < classes_; ++j) weigh_some<1>(j, ahead, sum);
     W sums[parts];
     for (int i = 0; i < parts; ++i) sums[i] = sum.lanes_of(i);
     this->set_sums(sums);
+  }
+  // Classes beside each other, whose operations need not wait for each other.
+  static constexpr int beside = sizeof(T) == 8 ? 2 : 1;
+  template <int count, class Sums>
+  LASTLAYER_INLINE void weigh_some(int64_t first, int64_t ahead, Sums& sum) {
+    V v[count];
+    RowExponents<T, V> exponents[count];
+    Weights<T> w[count];
+    for (int i = 0; i < count; ++i) {
+      __builtin_prefetch(scores_ + ahead + (first + i) * n);
+      __builtin_prefetch(results_ + (first + i) * n, 1);
+      v[i] = load(x_ + (first + i) * n);
+      exponents[i] = this->exponents;
+    }
+    weigh_vectors<true, count>(v, exponents, w);
+    for (int i = 0; i < count; ++i) {
+      store<T>(weights_ + (first + i) * n, w[i].hi);
+      sum.add(w[i].hi, w[i].lo);
+    }
   }
 
   void separate() {

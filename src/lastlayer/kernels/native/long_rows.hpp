@@ -22,7 +22,7 @@ struct LongRow {
   // The weights into `out`, where it is given, and their sum.
   void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
     set_top();
-    Sum<T> sum;
+    WeightSum<T> sum;
     weigh_row(x, out, classes, exponents, fetch, sum);
     set(sum.total());
   }

@@ -52,7 +52,7 @@ class MiddleRows : public TileRows<T, 1> {
   }
 
   void weigh(const bool* skip, int64_t ahead) {
-    weigh<Sum<T>>(skip, ahead);
+    weigh<WeightSum<T>>(skip, ahead);
     for (int part = 0; part < parts; ++part) {
       const Mask where = this->is_confident(part);
       if (!has_any(where)) continue;

@@ -86,7 +86,7 @@ class TileRows : protected RowNumbers<T, parts_> {
       const W summed = N::widen_part(own.hi, own.lo, i);
       top[i] = exact(summed, i);
       others[i] = sums[i] - summed;
-      total[i] = top[i] + others[i];
+      total[i] = W::is_twofold ? sums[i] : top[i] + others[i];
     }
   }
   // Rows whose others have lost digits in the difference.

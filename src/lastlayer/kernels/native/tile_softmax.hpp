@@ -31,7 +31,7 @@ struct TileSoftmax {
         tile.weigh_for_total(skip, next);
         if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
         W inverse[parts];
-        for (int part = 0; part < parts; ++part) inverse[part] = W(all(1.0)) / tile.total[part];
+        for (int part = 0; part < parts; ++part) inverse[part] = over(W(all(1.0)), tile.total[part]);
         tile.multiply(inverse, nullptr, skip);
         tile.write(to, skip);
         continue;
@@ -113,7 +113,7 @@ struct TileSoftmax {
       if (!gradient) continue;
       const D scale = w * r.gradient_scale, p = Tile::wide(own_weight, part).hi;
       // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
-      const W inverse = W(all(1.0)) / tile.total[part];
+      const W inverse = over(W(all(1.0)), tile.total[part]);
       const W rest = choose(p == Tile::wide(tile.kept, part).hi, tile.others[part], tile.total[part] - W(p));
       own[part] = ((total - y + pull) * (p * inverse.hi) - y * (rest * inverse).value()) * scale;
       factor[part] = inverse * W(scale * (total + pull));
