@@ -126,14 +126,13 @@ def loss_quickly(
         _is_plain(weight) and weight.dtype == np.float64 and weight.shape == labels.shape and weight.min() >= 0.0
     ):
         return None
-    if _kernels.count_labels(labels, scores.shape[1], options.ignore_index)[1] >= 0:
-        return None
     gradient = None
     if with_gradient:
         if out is not None and not _is_writable_for(out, scores):
             return None
         gradient = new_array(scores.shape, scores.dtype) if out is None else out
-    return _loss(scores, labels, None, gradient, options, known, scores.shape[:1]), gradient
+    value = _loss(scores, labels, None, gradient, options, known, scores.shape[:1], refuses_bad_labels=True)
+    return None if value is None else (value, gradient)
 
 
 def _is_by_columns(array: Array) -> bool:
@@ -212,11 +211,12 @@ def _loss(
     mapping: tuple[Any, ...],
     shape: tuple[int, ...],
     gradient_scale: float = 1.0,
+    refuses_bad_labels: bool = False,
 ) -> Any:
-    """The loss of contiguous rows, reduced; its gradient is written."""
+    """The loss of contiguous rows, reduced; its gradient is written. None, and nothing written, where it refuses a label."""
     losses = np.empty(len(rows))
     is_single = soft is not None and soft.dtype == np.float32
-    total, denominator = _kernels.loss(
+    sums = _kernels.loss(
         _buffer(rows),
         labels,
         None if is_single else soft,
@@ -233,7 +233,11 @@ def _loss(
         None if options.reduction == "mean" else gradient_scale,
         *mapping,
         is_bfloat16=rows.dtype == np.uint16,
+        refuses_bad_labels=refuses_bad_labels,
     )
+    if sums is None:
+        return None
+    total, denominator = sums
     dtype = np.float64 if rows.dtype == np.float64 else np.float32
     return _reduced(losses.reshape(shape), total, denominator, options.reduction, dtype)
 

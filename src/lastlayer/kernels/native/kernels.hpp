@@ -122,11 +122,6 @@ inline int64_t half_strip_size(int64_t classes) { return (half_strip_rows(classe
 // Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
 int64_t workspace_size(int64_t classes);
 
-// Labels that are not the ignored one, and where the first of them outside the classes stands, -1 where none does.
-struct LabelCount {
-  int64_t counted, first_bad;
-};
-
 // Rows [begin, end) of a request; and what is asked of all rows at once.
 struct InstructionSet {
   const char* name;
@@ -134,7 +129,8 @@ struct InstructionSet {
   void (*loss)(const Loss& request, int64_t begin, int64_t end, double* workspace);
   // With the rounding of every addition kept, in an order that depends on the count alone.
   double (*sum)(const double* values, int64_t count);
-  LabelCount (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
+  // Labels that are not the ignored one, -1 where one of them is no class.
+  int64_t (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
   void (*transpose)(const Transposition& request);
   void (*pull_back)(const Product& request, int64_t begin, int64_t end);
 };

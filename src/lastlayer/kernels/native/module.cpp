@@ -119,14 +119,15 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   });
 }
 
+// The losses' total and what their mean divides by; or None, and nothing written, where bad labels are refused and one is no class.
 template <class T>
-nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
+nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
                const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
                const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
                const std::optional<Flat<const double>>& class_weight, const std::optional<Flat<const double>>& row_weight,
                int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap,
                std::optional<double> gradient_scale, int mapping, double parameter,
-               const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
+               const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16, bool refuses_bad_labels) {
   const size_t rows = scores.shape(0), classes = scores.shape(1);
   const auto is_like_scores = [&](const auto& matrix) {
     return !matrix || (matrix->shape(0) == rows && matrix->shape(1) == classes);
@@ -162,7 +163,12 @@ nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64
                gradient_scale.value_or(1.0)};
   const InstructionSet& kernels = instruction_set();
   if (request.class_weight) request.total_class_weight = kernels.sum(request.class_weight, int64_t(classes));
-  const double weight = denominator(request, int64_t(rows));
+  double weight, total;
+  {
+    const nb::gil_scoped_release released;
+    weight = denominator(request, int64_t(rows));
+  }
+  if (refuses_bad_labels && labels && !(weight == weight)) return nb::none();
   // Of the mean.
   if (!gradient_scale && weight > 0.0) request.gradient_scale = 1.0 / weight;
   if (is_by_columns) {
@@ -170,13 +176,14 @@ nb::tuple loss(const Grid<const T>& scores, const std::optional<Flat<const int64
                 [&](int64_t first, int64_t count, T* strip, double* workspace) {
                   kernels.loss(request.of_strip(first, strip), 0, count, workspace);
                 });
+    total = sum_of_rows(request.losses, int64_t(rows));
   } else {
-    nb::gil_scoped_release released;
+    const nb::gil_scoped_release released;
     over_parts(int64_t(rows), int64_t(classes), int64_t(classes), num_threads(), [&](int64_t begin, int64_t end, double* workspace) {
       kernels.loss(request, begin, end, workspace);
     });
+    total = sum_of_rows(request.losses, int64_t(rows));
   }
-  const double total = kernels.sum(request.losses, int64_t(rows));
   return nb::make_tuple(total, weight);
 }
 
@@ -188,7 +195,7 @@ void define(nb::module_& m) {
         "soft32"_a.noconvert().none(), "losses"_a.noconvert(), "gradient"_a.noconvert().none(),
         "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(), "ignore_index"_a, "label_smoothing"_a,
         "z_loss"_a, "temperature"_a, "softcap"_a, "gradient_scale"_a.none(), "mapping"_a, "parameter"_a = 0.0,
-        "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
+        "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false, "refuses_bad_labels"_a = false);
   if constexpr (sizeof(T) >= 4) {
     m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());
     m.def("pull_back", &pull_back<T, false>, "slopes"_a.noconvert(), "cotangents"_a.noconvert(), "out"_a.noconvert());
@@ -218,10 +225,6 @@ NB_MODULE(native, m) {
   nb::list names;
   for (const char* name : mapping_names) names.append(nb::str(name));
   m.attr("MAPPINGS") = nb::tuple(names);
-  m.def("count_labels", [](const Flat<const int64_t>& labels, int64_t classes, int64_t ignore_index) {
-    const LabelCount found = instruction_set().count_labels(labels.data(), int64_t(labels.shape(0)), classes, ignore_index);
-    return nb::make_tuple(found.counted, found.first_bad);
-  }, "labels"_a.noconvert(), "classes"_a, "ignore_index"_a);
   m.def("large_buffer", &large_buffer, "size"_a);
   m.def("kept_bytes", &kept_bytes);
   m.def("kept_limit", &kept_limit);

@@ -255,16 +255,13 @@ double sum(const double* values, int64_t count) {
   return total - total == 0.0 ? sums.total().value() : total;
 }
 
-LabelCount count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index) {
+int64_t count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index) {
   int64_t counted = 0, bad = 0;
   for (int64_t i = 0; i < rows; ++i) {
     counted += labels[i] != ignore_index;
     bad += (labels[i] != ignore_index) & ((labels[i] < 0) | (labels[i] >= classes));
   }
-  int64_t first = -1;
-  for (int64_t i = 0; bad && first < 0; ++i)
-    if (labels[i] != ignore_index && (labels[i] < 0 || labels[i] >= classes)) first = i;
-  return {counted, first};
+  return bad ? -1 : counted;
 }
 
 }  // namespace
