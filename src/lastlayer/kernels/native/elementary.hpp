@@ -22,10 +22,20 @@ LASTLAYER_INLINE void exponential_tails(const D* r, D* q) {
                              2.5105419192016337e-08, 2.091483135138041e-09};
   constexpr double coarse[] = {0.49999999999480033, 0.16666666793952662, 0.04166666707787985, 0.0083332791722225499,
                                0.0013888792691368952, 0.00019910600985135172, 2.4889331097442314e-05};
+  // Even and odd powers apart: two chains, each half as long.
   constexpr int degree = W::is_twofold ? 10 : 6;
-  for (int i = 0; i < count; ++i) q[i] = all(W::is_twofold ? fine[10] : coarse[6]);
-  for (int k = degree - 1; k >= 0; --k)
-    for (int i = 0; i < count; ++i) q[i] = fma(q[i], r[i], all(W::is_twofold ? fine[k] : coarse[k]));
+  D square[count], odd[count];
+  for (int i = 0; i < count; ++i) {
+    square[i] = r[i] * r[i];
+    q[i] = all(W::is_twofold ? fine[10] : coarse[6]);
+    odd[i] = all(W::is_twofold ? fine[9] : coarse[5]);
+  }
+  for (int k = degree - 2; k >= 0; k -= 2)
+    for (int i = 0; i < count; ++i) {
+      q[i] = fma(q[i], square[i], all(W::is_twofold ? fine[k] : coarse[k]));
+      if (k > 0) odd[i] = fma(odd[i], square[i], all(W::is_twofold ? fine[k - 1] : coarse[k - 1]));
+    }
+  for (int i = 0; i < count; ++i) q[i] = fma(odd[i], r[i], q[i]);
 }
 template <class W>
 LASTLAYER_INLINE D exponential_tail(D r) {

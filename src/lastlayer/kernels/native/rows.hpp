@@ -127,7 +127,7 @@ struct Blocks {
 
 // Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time; of float32
 // probabilities, whose tiles have least to do once a row is done, beyond more.
-constexpr int64_t few_of_softmax = 48, middle_of_softmax = 288, middle_of_float32_probabilities = 512;
+constexpr int64_t few_of_softmax = 56, middle_of_softmax = 288, middle_of_float32_probabilities = 512;
 
 template <class E, class Rows>
 struct HalfSoftmax;
