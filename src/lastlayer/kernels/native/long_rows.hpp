@@ -44,6 +44,7 @@ struct LongRow {
   // One over the total.
   Pair inverse() const {
     const double hi = 1.0 / total.hi;
+    if (sizeof(T) == 4) return {hi, 0.0};
     return {hi, (__builtin_fma(-hi, total.hi, 1.0) - hi * total.lo) * hi};
   }
 
@@ -69,8 +70,13 @@ struct LongRow {
       top = {exponential<R::lift>(Real(all(rest))).hi[0], 0.0};
   }
   void set(Pair sum) {
-    // With the exact weight: the rounding of the largest would be in every other class's share.
-    others = sum + Pair{-kept.hi, -kept.lo};
-    total = top + others;
+    if constexpr (sizeof(T) == 8) {
+      others = sum + Pair{-kept.hi, -kept.lo};
+      total = sum;
+    } else {
+      // With the exact weight: the rounding of the largest would be in every other class's share.
+      others = {sum.hi - kept.hi, 0.0};
+      total = {top.hi + others.hi, 0.0};
+    }
   }
 };

@@ -46,15 +46,16 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
     Sums here = sum;
     constexpr int n = Lanes<T>::count;
     int64_t done = 0;
-    // Two vectors at a time, so that neither waits. Where weights are stored too, memory is what is waited for.
+    // Two vectors at a time, so that neither waits.
     const RowExponents<T, T> rows[2] = {exponents, exponents};
-    for (; !keep.value && done + 2 * n <= classes; done += 2 * n) {
+    for (; done + 2 * n <= classes; done += 2 * n) {
       const Vector<T> v[2] = {load(x + done), load(x + done + n)};
       Weights<T> w[2];
       weigh_vectors<is_far, 2>(v, rows, w);
       for (int i = 0; i < 2; ++i) {
         __builtin_prefetch(x + fetch.ahead + done + i * n);
         if constexpr (has_results.value) __builtin_prefetch(results + done + i * n, 1);
+        if constexpr (keep.value) store<T>(out + done + i * n, w[i].hi);
         here.add(w[i].hi, w[i].lo);
       }
     }
