@@ -91,4 +91,4 @@ class Preconditioners:
 
     def _weights(self) -> Floats:
         p = self.curvature.p
-        return p * (1.0 - p)
+        return p * (1.0 - p) * (self.problem.classes / (self.problem.classes - 1))
