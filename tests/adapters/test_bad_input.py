@@ -69,6 +69,36 @@ def test_ignored_rows_may_be_outside_the_domain():
     np.testing.assert_allclose(value, np.log(2.0), rtol=1e-15)
 
 
+@pytest.mark.parametrize("mapping", ["ratio", "spherical"])
+@pytest.mark.parametrize("scores", [[0.0, 0.0], [0.0, 2.0], [-1.0, 2.0], [np.nan, 0.0], [np.inf, 1.0], [-0.0, 0.0]])
+def test_a_glance_at_a_domain_promises_no_more_than_a_look_at_each_row(mapping, scores):
+    domain = ll.MAPPINGS[mapping].domain
+    rows = np.array([[1.0, 2.0], scores, [3.0, 4.0]])
+    assert domain.holds_at_a_glance(rows[::2], np)
+    assert not domain.holds_at_a_glance(rows, np) or domain.is_valid(rows, np).all()
+    assert not domain.holds_at_a_glance(rows[:0], np)
+
+
+@pytest.mark.parametrize("mapping", ["ratio", "spherical"])
+def test_scores_outside_the_domain_leave_every_array_as_it_was(mapping):
+    scores = np.array([[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]])
+    before, out = scores.copy(), np.full_like(scores, 7.0)
+    for given in (scores, out):
+        with pytest.raises(ll.DomainError, match="row 1"):
+            ll.probabilities(scores, mapping=mapping, out=given)
+        with pytest.raises(ll.DomainError, match="row 1"):
+            ll.loss_and_grad(scores, np.array([0, 1, 0]), mapping=mapping, out=given)
+    np.testing.assert_array_equal(scores, before)
+    assert (out == 7.0).all()
+
+
+def test_scores_that_the_activation_takes_out_of_the_domain_are_found():
+    tiny = np.array([[1e-300, 2e-300], [1.0, 2.0]])
+    assert np.isfinite(ll.loss(tiny, np.array([0, 1]), mapping="ratio"))
+    with pytest.raises(ll.DomainError, match="row 0"):
+        ll.loss(tiny, np.array([0, 1]), mapping="ratio", temperature=1e30)
+
+
 def test_domain_is_judged_after_the_activation_and_can_be_nan():
     losses = ll.loss([[-1.0, 2.0], [1.0, 3.0]], [0, 0], mapping="ratio", on_domain="nan", reduction="none")
     assert np.isnan(losses[0])

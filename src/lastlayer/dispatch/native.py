@@ -71,15 +71,17 @@ def _is_writable_for(out: Array, scores: Array) -> bool:
     )
 
 
-def _known(mapping: Any, on_domain: str) -> tuple[int, float] | None:
-    """Number and parameter of a mapping whose rows need no check: every row is valid, or NaN rows were asked for."""
+def _known(mapping: Any, on_domain: str, seen: Array | None) -> tuple[int, float] | None:
+    """Number and parameter of a mapping for which a glance at all that it will see is enough, or NaN rows were asked for."""
     if on_domain not in ("raise", "nan"):
         return None
     if isinstance(mapping, str):
-        return _UNCHECKED.get(mapping)
+        if (known := _UNCHECKED.get(mapping)) is not None:
+            return known
+        mapping = MAPPINGS.get(mapping)
     if not isinstance(mapping, ProbabilityMapping) or not has_kernel(mapping):
         return None
-    if on_domain != "nan" and mapping.domain.is_valid is not None:
+    if on_domain != "nan" and (seen is None or not mapping.domain.holds_at_a_glance(seen, np)):
         return None
     value = next(iter(mapping.values.values()), 0.0)
     return (_SERVED[mapping.name], float(value)) if isinstance(value, (int, float)) else None
@@ -92,7 +94,7 @@ def evaluate_quickly(
 
     An array of ten scores is computed in less time than it takes to ask them.
     """
-    if not _is_plain(scores) or (known := _known(mapping, on_domain)) is None:
+    if not _is_plain(scores) or (known := _known(mapping, on_domain, scores)) is None:
         return None
     shape = scores.shape[:-1] if quantity == "log_partition" else scores.shape
     # A single number is no scores, or their log-partition.
@@ -116,7 +118,10 @@ def loss_quickly(
     out: Array | None,
 ) -> tuple[Any, Array | None] | None:
     """Loss and gradient of plain rows with good labels and row weights; None where there is more to ask, or an error to raise."""
-    if not _is_plain(scores) or scores.ndim != 2 or (known := _known(mapping, on_domain)) is None:
+    if not _is_plain(scores) or scores.ndim != 2:
+        return None
+    seen = scores if options.activation.is_identity else None
+    if (known := _known(mapping, on_domain, seen)) is None:
         return None
     is_plain = type(labels) is np.ndarray and labels.dtype == np.int64 and labels.flags.carray
     if not is_plain or labels.shape != scores.shape[:1] or options.weight is not None:

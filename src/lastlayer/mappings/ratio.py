@@ -28,6 +28,11 @@ def is_valid(scores: Array, xp: Namespace) -> Array:
     return ~xp.any(scores < 0, axis=-1) & ~xp.all(scores == 0, axis=-1)
 
 
+def is_plainly_valid(scores: Array, xp: Namespace) -> Array:
+    """Every score above zero."""
+    return xp.min(scores) > 0
+
+
 def g(score: Any, mp: Any) -> Any:
     """x."""
     return score
@@ -41,6 +46,7 @@ RATIO = normalized(
         "scores >= 0, not all zero",
         is_valid,
         "use a mapping defined for every score (softmax, sparsemax), or on_domain='nan' for NaN rows",
+        is_plainly_valid,
     ),
     carry=carry,
     g_oracle=g,

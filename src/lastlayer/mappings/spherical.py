@@ -29,6 +29,11 @@ def is_valid(scores: Array, xp: Namespace) -> Array:
     return ~xp.all(scores == 0, axis=-1)
 
 
+def is_plainly_valid(scores: Array, xp: Namespace) -> Array:
+    """No score zero."""
+    return xp.all(scores != 0)
+
+
 def g(score: Any, mp: Any) -> Any:
     """x²."""
     return score * score
@@ -38,7 +43,12 @@ SPHERICAL = normalized(
     name="spherical",
     summary="Square, then divide by the sum of squares: the sign of a score does not matter, only its size.",
     equation="p_i = x_i^2 / sum_j x_j^2",
-    domain=Domain("not all scores zero", is_valid, "add a constant to the scores, or on_domain='nan' for NaN rows"),
+    domain=Domain(
+        "not all scores zero",
+        is_valid,
+        "add a constant to the scores, or on_domain='nan' for NaN rows",
+        is_plainly_valid,
+    ),
     carry=carry,
     g_oracle=g,
     limits_of_g=(float("inf"), float("inf")),
