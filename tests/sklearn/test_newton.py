@@ -22,6 +22,8 @@ from lastlayer.sklearn.standardised import standardise
 
 X, LABELS = blobs(rows=60, features=5, seed=2)
 X = X * np.array([1e-3, 1.0, 1e3, 1.0, 0.0]) + np.array([0.0, 1e4, 0.0, 0.0, 7.0])
+#: Of the Hessian's blocks, for what is common to all classes is projected away.
+SCALE = CLASSES / (CLASSES - 1)
 WEIGHT = np.random.default_rng(3).integers(1, 4, size=len(LABELS)).astype(float)
 
 
@@ -76,7 +78,7 @@ def test_products_are_those_of_the_whole_hessian(container: type, monkeypatch: p
 def exact_blocks(problem: LinearProblem, p: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """A_k⁻¹ of the columns, each from its own matrix."""
     penalty = np.diag(np.where(problem.penalty[:, 0] > 0, problem.penalty[:, 0], 1e-6))
-    blocks = [(problem.design.T * (problem.row_weight * q * (1 - q))) @ problem.design + penalty for q in p.T]
+    blocks = [(problem.design.T * (problem.row_weight * q * (1 - q) * SCALE)) @ problem.design + penalty for q in p.T]
     return np.stack([np.linalg.solve(block, column) for block, column in zip(blocks, gradient.T, strict=True)], axis=1)
 
 
@@ -105,13 +107,22 @@ def test_the_shared_form_is_exact_where_all_rows_have_the_same_probabilities() -
     )
 
 
+def test_it_is_the_inverse_where_all_classes_are_as_likely() -> None:
+    problem = standardise(planted()).problem
+    curvature, _ = at(problem, np.zeros((problem.penalty.size, CLASSES)))
+    step = np.random.default_rng(7).normal(size=(problem.penalty.size, CLASSES))
+    step -= step.mean(axis=1, keepdims=True)
+    found = centred(Preconditioners(curvature).shared())(curvature.multiply(step))
+    np.testing.assert_allclose(found, step, rtol=1e-3)
+
+
 def test_a_wide_design_gets_the_diagonal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lastlayer.sklearn.preconditioner.WIDEST", 3)
     problem = standardise(planted(sparse.csr_array)).problem
     random = np.random.default_rng(5)
     curvature, p = at(problem, random.normal(size=(problem.penalty.size, CLASSES)))
     design = problem.design.toarray()
-    diagonal = (design**2).T @ (problem.row_weight[:, None] * p * (1 - p)) + np.where(
+    diagonal = (design**2).T @ (problem.row_weight[:, None] * p * (1 - p) * SCALE) + np.where(
         problem.penalty > 0, problem.penalty, 1e-6
     )
     gradient = random.normal(size=(problem.penalty.size, CLASSES))

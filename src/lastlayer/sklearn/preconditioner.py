@@ -1,9 +1,10 @@
 """Cheap stand-ins for the inverse of the Hessian of `curvature`, one block a class: what is between classes is left out.
 
-    A_k = Σᵢ sᵢ qᵢₖ zᵢzᵢᵀ + penalty,    qᵢₖ = pᵢₖ(1 − pᵢₖ)
+    A_k = Σᵢ sᵢ qᵢₖ zᵢzᵢᵀ + penalty,    qᵢₖ = pᵢₖ(1 − pᵢₖ) K/(K − 1)
 
 Where a shift of all scores changes nothing, directions common to all classes are projected away before and after: the
-Hessian has no curvature there but the penalty's, which no block knows.
+Hessian has no curvature there but the penalty's, which no block knows. What is left of the Hessian is K/(K − 1)
+times its diagonal where all classes are as likely, and with two classes everywhere.
 """
 
 from __future__ import annotations
@@ -91,4 +92,4 @@ class Preconditioners:
 
     def _weights(self) -> Floats:
         p = self.curvature.p
-        return p * (1.0 - p) * (self.problem.classes / (self.problem.classes - 1))
+        return p * (1.0 - p) * (self.problem.classes / (self.problem.classes - 1.0))
