@@ -36,20 +36,24 @@ def conjugate_gradients(
     step = np.zeros_like(right_hand_side)
     residual = right_hand_side.copy()
     direction = preconditioned = precondition(residual)
-    size = first = float(np.sum(residual * preconditioned))
+    size = first = _inner(residual, preconditioned)
     products = 0
     while size > 0 and products < max_iter:
         products += 1
         image = multiply(direction)
-        curvature = float(np.sum(direction * image))
+        curvature = _inner(direction, image)
         if curvature <= 0:
             return Step(step if step.any() else direction, True, products)
         length = size / curvature
         step = step + length * direction
         residual = residual - length * image
         preconditioned = precondition(residual)
-        previous, size = size, float(np.sum(residual * preconditioned))
+        previous, size = size, _inner(residual, preconditioned)
         if size <= rtol**2 * first:
             break
         direction = preconditioned + (size / previous) * direction
     return Step(step, False, products)
+
+
+def _inner(a: Floats, b: Floats) -> float:
+    return float(np.vdot(a, b))

@@ -34,7 +34,7 @@ def centred(inverse: Preconditioner) -> Preconditioner:
 
     def apply(gradient: Floats) -> Floats:
         step = inverse(gradient)
-        step -= step.mean(axis=1, keepdims=True)
+        step -= step.sum(axis=1, keepdims=True) / step.shape[1]
         return step
 
     return apply

@@ -54,15 +54,17 @@ def standardise(problem: LinearProblem) -> StandardisedProblem:
         columns[:width] /= scale[:, 0]
         design = (problem.design @ sparse.diags_array(columns)).tocsr()
     else:
-        design = problem.design.copy()
-        features = design[:, :width]
-        largest = np.max(np.abs(features), axis=0, initial=0.0)[:, None]
+        columns = np.zeros(problem.penalty.size)
         if problem.has_intercept:
-            mean = (weight @ features)[:, None]
-            features -= mean.T
-        size = np.sqrt(np.einsum("i,ij,ij->j", weight, features, features))[:, None]
-        scale = np.where(size > CONSTANT * largest, size, np.where(largest > 0, largest, 1.0))
-        features /= scale.T
+            mean = (weight @ problem.design)[:width, None]
+            columns[:width] = mean[:, 0]
+        design = problem.design - columns
+        size = np.sqrt(np.einsum("i,ij,ij->j", weight, design, design))[:width, None]
+        offset = np.abs(mean)
+        scale = np.where(size > CONSTANT * offset, size, np.where(offset > 0, offset, 1.0))
+        columns = np.ones(problem.penalty.size)
+        columns[:width] /= scale[:, 0]
+        design *= columns
     penalty = problem.penalty.copy()
     penalty[:width] /= scale**2
     return StandardisedProblem(replace(problem, design=design, penalty=penalty), mean, scale)
