@@ -70,7 +70,10 @@ def test_ignored_rows_may_be_outside_the_domain():
 
 
 @pytest.mark.parametrize("mapping", ["ratio", "spherical"])
-@pytest.mark.parametrize("scores", [[0.0, 0.0], [0.0, 2.0], [-1.0, 2.0], [np.nan, 0.0], [np.inf, 1.0], [-0.0, 0.0]])
+@pytest.mark.parametrize(
+    "scores",
+    [[0.0, 0.0], [0.0, 2.0], [-1.0, 2.0], [np.nan, 0.0], [np.inf, 1.0], [-0.0, 0.0], [2.0, -1.0], [2.0, np.nan]],
+)
 def test_a_glance_at_a_domain_promises_no_more_than_a_look_at_each_row(mapping, scores):
     domain = ll.MAPPINGS[mapping].domain
     rows = np.array([[1.0, 2.0], scores, [3.0, 4.0]])

@@ -29,8 +29,8 @@ def is_valid(scores: Array, xp: Namespace) -> Array:
 
 
 def is_plainly_valid(scores: Array, xp: Namespace) -> Array:
-    """Every score above zero."""
-    return xp.min(scores) > 0
+    """No score below zero, and the first one of every row above it."""
+    return (xp.min(scores) >= 0) & xp.all(scores[..., 0] > 0)
 
 
 def g(score: Any, mp: Any) -> Any:
