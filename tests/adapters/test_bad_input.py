@@ -95,6 +95,15 @@ def test_scores_outside_the_domain_leave_every_array_as_it_was(mapping):
     assert (out == 7.0).all()
 
 
+def test_bad_labels_leave_every_array_as_it_was():
+    scores = np.random.default_rng(0).normal(size=(5000, 3))
+    before, labels = scores.copy(), np.zeros(5000, dtype=np.int64)
+    labels[4999] = 3
+    with pytest.raises(IndexError, match="label 3 at position 4999"):
+        ll.loss_and_grad(scores, labels, out=scores)
+    np.testing.assert_array_equal(scores, before)
+
+
 def test_scores_that_the_activation_takes_out_of_the_domain_are_found():
     tiny = np.array([[1e-300, 2e-300], [1.0, 2.0]])
     assert np.isfinite(ll.loss(tiny, np.array([0, 1]), mapping="ratio"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -174,6 +175,17 @@ def test_threads_change_no_bits(dtype, classes):
     # A row's place, and the rows around it, do not show in it either.
     np.testing.assert_array_equal(ll.softmax(x[7:8]), results[0][0][7:8])
     np.testing.assert_array_equal(ll.softmax(x[5:]), results[0][0][5:])
+
+
+@pytest.mark.parametrize("rows", [1, 4095, 4096, 4097, 12_289])
+def test_sums_over_rows_keep_what_each_addition_loses(rows):
+    random = np.random.default_rng(rows)
+    x, labels = random.normal(size=(rows, 3)) * 100, random.integers(0, 3, size=rows)
+    weights = random.random(rows)
+    each = ll.loss(x, labels, sample_weight=weights, reduction="none")
+    total, denominator = ll.loss(x, labels, sample_weight=weights, reduction="parts")
+    np.testing.assert_array_max_ulp(total, np.float64(math.fsum(each)), 1)
+    np.testing.assert_array_max_ulp(denominator, np.float64(math.fsum(weights)), 1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
