@@ -9,7 +9,7 @@ import numpy as np
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 
 #: Around the widths of vectors, of blocks and of the layouts' own limits.
-_SMALL = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96)
+_SMALL = (1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 56, 57, 63, 64, 65, 96)
 WIDTHS = (*_SMALL, 127, 128, 129, 130, 136, 255, 256, 257, 300, 512, 513, 1000)
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-310, 1e-40, 1e-7, -1.0, 1e30, 1e38, -1e38)
 ALPHA_A_ROW = "a row"

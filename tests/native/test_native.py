@@ -84,7 +84,7 @@ def test_random_shapes_agree_with_the_formulas(name, dtype):
     for _ in range(80):
         rows, classes = (
             int(rng.integers(0, 9)),
-            int(rng.choice([1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 300, 512, 1000])),
+            int(rng.choice([1, 2, 3, 6, 7, 8, 9, 15, 16, 17, 31, 33, 56, 57, 63, 65, 127, 128, 129, 300, 512, 1000])),
         )
         x = scores_for(name, rng, rows, classes, dtype)
         if rows and rng.random() < 0.5:
@@ -296,7 +296,7 @@ def test_kernels_refuse_what_they_do_not_support(case):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("classes", [2, 10, 40, 49, 100, 300, 1000])
+@pytest.mark.parametrize("classes", [2, 10, 40, 57, 100, 300, 1000])
 def test_label_smoothing_without_class_weights_agrees_with_the_formulas(classes, dtype):
     """Which the kernels' own passes take, where class weights beside it go another way."""
     rng = np.random.default_rng(classes)

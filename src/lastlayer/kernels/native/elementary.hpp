@@ -121,7 +121,8 @@ LASTLAYER_INLINE W log_of_total(W top, W others, W total) {
   // (artanh(s) / s - 1) / s^2, minimax: to 2^-59, or to 2^-42.
   constexpr double fine[] = {0.333333333333333, 0.2000000000002899, 0.14285714277762573, 0.11111112164905317,
                              0.09090831960866841, 0.07695587318035173, 0.06586280425181082, 0.06924991223359789};
-  constexpr double coarse[] = {0.33333333355717704, 0.19999992157127505, 0.14286605133375585, 0.11067129265540739, 0.10066096737341756};
+  constexpr double coarse[] = {0.33333333355717704, 0.19999992157127505, 0.14286605133375585, 0.11067129265540739,
+                               0.10066096737341756};
   constexpr int degree = W::is_twofold ? 7 : 4;
   D tail = all(W::is_twofold ? fine[7] : coarse[4]);
   for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, all(W::is_twofold ? fine[i] : coarse[i]));

@@ -69,10 +69,10 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   }
 
   // Results of the rows but those that `skip` names, if it names any: what became of the weights, or (x - max) - log(total / top).
-  void write(T* out, const bool* skip) const { write(weights_, out, skip); }
+  void write(T* out, const bool* skip) const { TurnedRows<T>::write(weights_, rows_, classes_, out, skip); }
   void write_logarithms(V log_sum, T* out, const bool* skip) {
     for (int64_t j = 0; j < classes_; ++j) store<T>(x_ + j * n, (load(x_ + j * n) - this->largest) - log_sum);
-    write(x_, out, skip);
+    TurnedRows<T>::write(x_, rows_, classes_, out, skip);
   }
 
  private:
@@ -89,76 +89,9 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 
   // Reads `rows` rows of scores, those that are not there as the first one; their largest ones.
   static V read(const T* scores, int rows, int64_t classes, T* x) {
-    const auto row_or_first = [&](int row) { return scores + (row < rows ? row : 0) * classes; };
-    if (rows < n && classes < run<T>) {
-      for (int64_t j = 0; j < classes; ++j)
-        for (int i = 0; i < n; ++i) x[j * n + i] = row_or_first(i)[j];
-    } else if (rows < n) {
-      read_runs(classes, x, row_or_first);
-    } else if (!with_narrow(classes, [&](auto width) { move_narrow<width.value, false>(scores, x); })) {
-      read_runs(classes, x, [&](int row) { return scores + row * classes; });
-    }
+    TurnedRows<T>::read(scores, rows, classes, x);
     return largest_of(x, classes);
   }
-  // The rows of `values`, which stand class by class, but those that `skip` names.
-  void write(const T* values, T* out, const bool* skip) const {
-    const auto is_wanted = [&](int row) { return row < rows_ && !(skip && skip[row]); };
-    const bool is_whole = rows_ == n && !skip;
-    if (!is_whole && classes_ < run<T>) {
-      for (int i = 0; i < n; ++i)
-        for (int64_t j = 0; is_wanted(i) && j < classes_; ++j) out[i * classes_ + j] = values[j * n + i];
-    } else if (!is_whole) {
-      T nowhere[run<T>];
-      write_runs(values, [&](int row, int64_t at) { return is_wanted(row) ? out + row * classes_ + at : nowhere; });
-    } else if (!with_narrow(classes_, [&](auto width) { move_narrow<width.value, true>(values, out); })) {
-      write_runs(values, [&](int row, int64_t at) { return out + row * classes_ + at; });
-    }
-  }
-
-  // Calls work(width) for whole rows so narrow that a few permutations move them soonest, and says whether they are.
-  template <class Work>
-  static bool with_narrow(int64_t classes, Work work) {
-    switch (classes) {
-      case 1: work(Constant<1>()); return true;
-      case 2: work(Constant<2>()); return true;
-      case 3: work(Constant<3>()); return true;
-      case 4: work(Constant<4>()); return true;
-    }
-    return false;
-  }
-  // Whole rows to their classes, or joins them again.
-  template <int width, bool is_joining>
-  static void move_narrow(const T* from, T* to) {
-    V before[width], after[width];
-    for (int j = 0; j < width; ++j) before[j] = load(from + j * n);
-    move_rows<width, is_joining, T>(before, after);
-    for (int j = 0; j < width; ++j) store<T>(to + j * n, after[j]);
-  }
-
-  // Calls work(at) where each run of a row begins. The last one ends with the row, over classes of the one before.
-  template <class Work>
-  static void over_runs(int64_t classes, Work work) {
-    for (int64_t from = 0; from < classes; from += run<T>) work(from + run<T> <= classes ? from : classes - run<T>);
-  }
-  template <class Row>
-  static void read_runs(int64_t classes, T* x, Row row) {
-    over_runs(classes, [&](int64_t at) {
-      V group[run<T>];
-      for (int i = 0; i < run<T>; ++i) group[i] = load_runs<T>([&](int place) { return row(place * run<T> + i) + at; });
-      transpose_by<T, run<T>>(group);
-      for (int i = 0; i < run<T>; ++i) store<T>(x + (at + i) * n, group[i]);
-    });
-  }
-  template <class Address>
-  void write_runs(const T* values, Address address) const {
-    over_runs(classes_, [&](int64_t at) {
-      V group[run<T>];
-      for (int i = 0; i < run<T>; ++i) group[i] = load(values + (at + i) * n);
-      transpose_by<T, run<T>>(group);
-      for (int i = 0; i < run<T>; ++i) store_runs<T>([&](int place) { return address(place * run<T> + i, at); }, group[i]);
-    });
-  }
-
   static V largest_of(const T* x, int64_t classes) {
     V m = load(x);
     for (int64_t j = 1; j < classes; ++j) m = larger(load(x + j * n), m);

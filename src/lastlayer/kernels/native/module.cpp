@@ -119,7 +119,7 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   });
 }
 
-// The losses' total and what their mean divides by; or None, and nothing written, where bad labels are refused and one is no class.
+// The losses' total and what their mean divides by. None, and nothing written, where bad labels are refused and there is one.
 template <class T>
 nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
                const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,

@@ -119,6 +119,7 @@ struct Blocks {
 #include "long_rows.hpp"
 #include "long_softmax.hpp"
 #include "soft_softmax.hpp"
+#include "turned_rows.hpp"
 #include "tile.hpp"
 #include "few_rows.hpp"
 #include "middle_rows.hpp"

@@ -72,7 +72,7 @@ LASTLAYER_INLINE Twofold operator/(Twofold a, Twofold b) {
   const Twofold back = product(hi, b.hi);
   return Twofold::join(hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) / b.hi);
 }
-// The quotient to nearly as many digits, with one division.
+// The quotient to nearly as many digits, with one division, where the inverse of b is an ordinary number.
 LASTLAYER_INLINE Twofold over(Twofold a, Twofold b) {
   const D inverse = 1.0 / b.hi, hi = a.hi * inverse;
   const Twofold back = product(hi, b.hi);
