@@ -151,6 +151,7 @@ template <class T>
 struct Sum;
 template <>
 struct Sum<float> {
+  static constexpr int beside = 2;  // so many vectors at a time are fastest
   D low{}, high{};
   LASTLAYER_INLINE void add(Vector<float> w, Vector<float>) {
     low += widened(low_half(w));
@@ -163,6 +164,7 @@ struct Sum<float> {
 };
 template <>
 struct Sum<double> {
+  static constexpr int beside = 2;
   D sum{}, rest{};
   LASTLAYER_INLINE void add(D w, D w_low) {
     const D s = sum + w, t = s - sum;
@@ -180,6 +182,7 @@ template <class T>
 struct WeightSum : Sum<T> {};
 template <>
 struct WeightSum<double> {
+  static constexpr int beside = 2;
   static constexpr double start = 0x1p513;
   D sum = splat(start), lost{};
   LASTLAYER_INLINE void add(D w, D w_low) {
@@ -197,6 +200,7 @@ template <class T>
 struct TotalSum : WeightSum<T> {};
 template <>
 struct TotalSum<float> {
+  static constexpr int beside = LASTLAYER_BYTES == 64 ? 4 : 2;
   static constexpr float start = 0x1p65f;
   Vector<float> sum = splat(start), lost{};
   LASTLAYER_INLINE void add(Vector<float> w, Vector<float>) {

@@ -11,13 +11,14 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   using Base::n;
   using Base::parts;
 
+  static constexpr bool streams = false;  // to lay rows out a second time takes longer than memory does
   static int rows_at_a_time(int64_t, bool) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
   // Doubles of memory to work in: two tiles.
   static int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
 
-  FewRows(const T* scores, const T* results, bool, int rows, int64_t classes, T* memory, V)
+  FewRows(const T* scores, const T* results, bool, bool, int rows, int64_t classes, T* memory, V)
       : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory),
         weights_(memory + classes * n), classes_(classes), rows_(rows) {}
 

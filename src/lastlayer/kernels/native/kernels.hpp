@@ -39,12 +39,14 @@ struct Evaluation {
   const void* scores;
   void* out;
   int64_t classes;
+  bool is_streamed;  // out goes past the caches, where a kernel can; it is not the scores then
 
   // The same of the rows from `first` on, whose scores lie elsewhere, and their result with them unless it is one a row.
   Evaluation of_strip(int64_t first, void* strip) const {
     Evaluation part = *this;
     part.scores = strip;
     const int64_t size = element == Element::float64 ? 8 : 4;
+    part.is_streamed = false;
     part.out = quantity == Quantity::log_partition ? static_cast<char*>(out) + first * size : strip;
     if (at.row_parameters) part.at.row_parameters += first;
     return part;
@@ -71,12 +73,14 @@ struct Loss {
   double z_loss;
   double total_class_weight;  // the sum of class_weight, K without one
   double gradient_scale;      // of the gradient alone: one over the denominator of a mean
+  bool is_streamed;           // the gradient goes past the caches, as `out` above
 
   // The same of the rows from `first` on, whose scores lie elsewhere, and their gradient with them.
   Loss of_strip(int64_t first, void* strip) const {
     Loss part = *this;
     part.scores = strip;
     if (gradient) part.gradient = strip;
+    part.is_streamed = false;
     part.losses += first;
     if (labels) part.labels += first;
     const int64_t size = soft_element == Element::float64 ? 8 : 4;

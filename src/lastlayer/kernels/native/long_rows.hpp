@@ -1,6 +1,9 @@
 // Softmax of rows with many classes: one at a time, which comes from memory in the first pass and is in cache after it.
 // Included by rows.hpp.
 
+// Beyond so many classes a row takes so long that memory would stand still in between.
+constexpr int64_t long_row = 8192;
+
 // What is known of a row after its first two passes. Weights are in units of 2^(K - lift).
 template <class T>
 struct LongRow {
@@ -19,26 +22,28 @@ struct LongRow {
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).
   bool is_finite() const { return largest < T(infinity) && largest > -T(infinity); }
 
-  // The weights into `out`, where it is given, and their sum.
-  void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
+  // The weights into `out`, where it is given, and their sum. Calls between(classes done) now and then.
+  template <class Between>
+  LASTLAYER_INLINE void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) {
     set_top();
+    if (classes > long_row) return set(weigh_parts(x, out, classes, fetch, between));
     WeightSum<T> sum;
     weigh_row(x, out, classes, exponents, fetch, sum);
+    between(classes);
     set(sum.total());
   }
   // The same for probabilities, which need no others.
-  void weigh_for_total(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
+  template <class Between>
+  LASTLAYER_INLINE void weigh_for_total(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) {
     set_top();
-    // What a sum may lose grows with its length.
-    constexpr int64_t part = 32 * Lanes<T>::count;
-    TotalSum<T> sum;
-    weigh_row(x, out, classes < part ? classes : part, exponents, fetch, sum);
-    auto lanes_sum = sum.lanes_sum();
-    for (int64_t from = part; from < classes; from += part) {
-      sum = TotalSum<T>();
-      weigh_row(x + from, out + from, classes - from < part ? classes - from : part, exponents, fetch, sum);
+    auto lanes_sum = TotalSum<T>().lanes_sum();
+    over_parts(classes, [&](int64_t from, int64_t count) {
+      // What a sum may lose grows with its length.
+      TotalSum<T> sum;
+      weigh_row(x + from, out + from, count, exponents, fetch.from(from), sum);
       lanes_sum = lanes_sum + sum.lanes_sum();
-    }
+      between(from + count);
+    });
     set(sum_of(lanes_sum));
   }
   // One over the total.
@@ -58,6 +63,21 @@ struct LongRow {
   }
 
  private:
+  // Apart: a sum that parts add to cannot stay in registers.
+  template <class Between>
+  __attribute__((noinline)) Pair weigh_parts(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) const {
+    WeightSum<T> sum;
+    over_parts(classes, [&](int64_t from, int64_t count) {
+      weigh_row(x + from, out ? out + from : nullptr, count, exponents, fetch.from(from), sum);
+      between(from + count);
+    });
+    return sum.total();
+  }
+  template <class Work>
+  static void over_parts(int64_t classes, Work work) {
+    constexpr int64_t part = 32 * Lanes<T>::count;
+    for (int64_t from = 0; from < classes; from += part) work(from, classes - from < part ? classes - from : part);
+  }
   // Of the largest score alone; before the others, whose sum takes longer.
   void set_top() {
     const Weights<T> w = weights<true>(splat(largest), exponents);

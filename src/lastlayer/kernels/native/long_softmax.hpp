@@ -1,53 +1,139 @@
 // Softmax of rows with many classes: what was asked of each row, by the passes of long_rows.hpp. What they are not made for
 // goes to the blocks that every mapping has. Included by rows.hpp.
 
+// (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
+template <class T>
+struct Logarithms {
+  T largest, log_sum;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const { return (v - splat(largest)) - splat(log_sum); }
+};
+
+// Gradients: weights times a factor, but for the label's own.
+template <class T>
+struct Gradients {
+  Factor<T> factor;
+  int64_t label;
+  T own;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t first) const {
+    return place_numbers<T>() == typename Lanes<T>::Integer(label - first) ? splat(own) : factor(w);
+  }
+};
+
+// The results of one row after the other into a stream; of long rows while the next one is weighed.
+template <class T, class Make>
+class RowResults {
+ public:
+  explicit RowResults(int64_t classes) : classes_(classes) {}
+  void set(const T* row, T* to, Make make) {
+    last_ = WaitingRow<T, Make>(row, classes_, to, make);
+    if (classes_ <= long_row) last_.finish(lines_);
+  }
+  void write_to(int64_t end) {
+    if constexpr (can_stream<T>) last_.write_to(end, lines_);
+  }
+  void finish() { write_to(classes_); }
+  // For a row that comes another way.
+  void close() {
+    finish();
+    lines_.close();
+  }
+
+ private:
+  int64_t classes_;
+  WaitingRow<T, Make> last_;
+  LineStream<T> lines_;
+};
+
 template <class T, class Rows>
 struct LongSoftmax {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
-    const T* scores = static_cast<const T*>(r.scores);
-    T* out = static_cast<T*>(r.out);
-    over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
-      LongRow<T> passes(largest);
-      const int64_t next = ahead(i, end, r.classes);
-      T* to = out + i * r.classes;
-      if (!passes.is_finite()) {
-        Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
-        begin_next();
-        return;
-      }
-      if (r.quantity == Quantity::probabilities) {
-        passes.weigh_for_total(x, to, r.classes, {next});
-        const Pair inverse = passes.inverse();
-        begin_next();
-        multiply(to, to, r.classes, inverse.hi, inverse.lo, 0.0);
-        return;
-      }
-      passes.weigh(x, nullptr, r.classes, {next, r.quantity == Quantity::log_partition ? nullptr : to});
-      begin_next();
-      passes.separate(x, nullptr, r.classes);
-      if (r.quantity == Quantity::log_partition) {
-        out[i] = T(double(passes.largest) + passes.log_sum);
-        return;
-      }
-      logarithms(x, to, r.classes, passes);
-    });
+    if (r.quantity == Quantity::log_partition) return log_partitions(r, begin, end, memory);
+    r.quantity == Quantity::probabilities ? probabilities(r, begin, end, memory) : logarithms(r, begin, end, memory);
+    if (is_streamed<T>(r)) finish_streams();
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const T* scores = static_cast<const T*>(r.scores);
+    RowResults<T, Gradients<T>> results(r.classes);
     over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
       LongRow<T> passes(largest);
       const int64_t label = r.labels[i];
       if (r.is_counted(i) && label >= 0 && label < r.classes && passes.is_finite()) {
-        loss_of_row(r, i, label, x, passes, ahead(i, end, r.classes), begin_next);
+        loss_of_row(r, i, end, label, x, passes, memory, results, begin_next);
       } else {
+        results.close();
         Blocks<T, Rows>::loss(r, i, i + 1, memory);
         begin_next();
       }
     });
+    results.close();
+    if (is_streamed<T>(r)) finish_streams();
   }
 
  private:
+  static void probabilities(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    T* out = static_cast<T*>(r.out);
+    RowResults<T, Factor<T>> results(r.classes);
+    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
+      T* to = out + i * r.classes;
+      T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes, to) : to;
+      const Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
+      passes.weigh_for_total(x, kept, r.classes, is_streamed<T>(r) ? fetched : fetched.in_place(to),
+                             [&](int64_t done) { results.write_to(done); });
+      results.finish();
+      const Pair inverse = passes.inverse();
+      begin_next();
+      if (is_streamed<T>(r))
+        results.set(kept, to, Factor<T>::of(inverse.hi, inverse.lo));
+      else
+        multiply(kept, to, r.classes, inverse.hi, inverse.lo, 0.0);
+    });
+  }
+
+  static void logarithms(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    T* out = static_cast<T*>(r.out);
+    RowResults<T, Logarithms<T>> results(r.classes);
+    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
+      T* to = out + i * r.classes;
+      Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
+      if (!is_streamed<T>(r)) fetched.results = to;
+      passes.weigh(x, nullptr, r.classes, fetched, [&](int64_t done) { results.write_to(done); });
+      results.finish();
+      begin_next();
+      passes.separate(x, nullptr, r.classes);
+      const Logarithms<T> make = {passes.largest, T(passes.log_sum)};
+      if (is_streamed<T>(r))
+        results.set(x, to, make);
+      else
+        over_vectors(x, r.classes, passes.largest,
+                     [&](Vector<T> v, int64_t j, int count) { store_some(to + j, make(v), count); });
+    });
+  }
+
+  static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    T* out = static_cast<T*>(r.out);
+    RowResults<T, Logarithms<T>> none(r.classes);
+    over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
+      passes.weigh(x, nullptr, r.classes, fetch(i, end, r.classes, false), [](int64_t) {});
+      begin_next();
+      passes.separate(x, nullptr, r.classes);
+      out[i] = T(double(passes.largest) + passes.log_sum);
+    });
+  }
+
+  // The rows that these passes can do; the others go to the blocks, when the last one's results have been written.
+  template <class Results, class Work>
+  static void over_finite_rows(const Evaluation& r, int64_t begin, int64_t end, double* memory, Results& results, Work work) {
+    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
+      LongRow<T> passes(largest);
+      if (passes.is_finite()) return work(i, x, passes, begin_next);
+      results.close();
+      Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
+      begin_next();
+    });
+    results.close();
+  }
+
   // Calls work(row, its scores, the largest, begin_next) for each row. The work calls begin_next() where its own row still has
   // much to wait for: then the next one's first pass has begun.
   template <class Work>
@@ -67,21 +153,21 @@ struct LongSoftmax {
     }
   }
 
-  // How far ahead is what should be fetched while a row is in work: two rows, so that none comes late, or one that is long.
-  static int64_t ahead(int64_t i, int64_t end, int64_t classes) {
-    const int64_t rows = classes > 8192 ? 1 : 2;
-    return i + rows < end ? rows * classes : 0;
+  // While the results of one row go past the caches the next one's weights are made: two places, in turns, as far behind a
+  // vector's address as the results.
+  static T* kept_weights(double* memory, int64_t row, int64_t classes, const T* to) {
+    const int64_t size = (classes / Lanes<T>::count + 2) * Lanes<T>::count;
+    return reinterpret_cast<T*>(memory) + (row % 2) * size + displacement(to);
   }
-
-  // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
-  static void logarithms(const T* x, T* out, int64_t classes, const LongRow<T>& row) {
-    const Vector<T> largest = splat(row.largest), log_sum = splat(T(row.log_sum));
-    over_vectors(x, classes, row.largest,
-                 [&](Vector<T> v, int64_t j, int count) { store_some(out + j, (v - largest) - log_sum, count); });
+  // Some rows ahead, so that none comes late, or one that is long.
+  static Fetch<T> fetch(int64_t i, int64_t end, int64_t classes, bool is_streamed) {
+    const bool is_long = classes > long_row;
+    const int64_t rows = is_long ? 1 : is_streamed ? 3 : 2;
+    return {i + rows < end ? rows * classes : 0, nullptr, is_long || is_streamed};
   }
-
   template <class Next>
-  static void loss_of_row(const Loss& r, int64_t i, int64_t label, const T* x, LongRow<T>& passes, int64_t next, Next begin_next) {
+  static void loss_of_row(const Loss& r, int64_t i, int64_t end, int64_t label, const T* x, LongRow<T>& passes, double* memory,
+                          RowResults<T, Gradients<T>>& results, Next begin_next) {
     const int64_t classes = r.classes;
     const double smoothing = r.label_smoothing, even = smoothing / double(classes);
     const double own_target = (r.class_weight ? r.class_weight[label] : 1.0) * (1.0 - smoothing) + even;
@@ -89,9 +175,13 @@ struct LongSoftmax {
     // Before the weights may overwrite the scores.
     const double distance = even != 0.0 ? even * distance_to(x, classes, largest) : 0.0;
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
-    passes.weigh(x, to, classes, {next});
+    T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes, to) : to;
+    const Fetch<T> fetched = fetch(i, end, classes, is_streamed<T>(r));
+    passes.weigh(x, kept, classes, to && !is_streamed<T>(r) ? fetched.in_place(to) : fetched,
+                 [&](int64_t done) { results.write_to(done); });
+    results.finish();
     begin_next();
-    passes.separate(x, to, classes);
+    passes.separate(x, kept, classes);
     const double log_sum = passes.log_sum, total = own_target - even + (even != 0.0 ? smoothing : 0.0);
     double loss = total * log_sum + distance, pull = 0.0;
     if (own_target != even) loss += (own_target - even) * (largest - own_score);
@@ -103,14 +193,17 @@ struct LongSoftmax {
     r.losses[i] = weight * loss;
     if (!to) return;
     const double scale = weight * r.gradient_scale, all = scale * (total + pull);
-    const double own_weight = double(to[label]);
+    const double own_weight = double(kept[label]);
     // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
     const Pair rest = own_weight == passes.kept.hi ? passes.others : passes.total + Pair{-own_weight, 0.0};
     const double own = scale * ((total - own_target + pull) * (own_weight / passes.total.hi) -
                                 own_target * (rest.value() / passes.total.hi));
     const Pair inverse = passes.inverse();
     const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
-    multiply(to, to, classes, factor.hi, factor.lo, scale * even);
+    const auto products = Factor<T>::of(factor.hi, factor.lo);
+    if (is_streamed<T>(r) && even == 0.0 && !products.is_wide()) return results.set(kept, to, {products, label, T(own)});
+    results.close();
+    multiply(kept, to, classes, factor.hi, factor.lo, scale * even);
     to[label] = T(own);
   }
 

@@ -14,6 +14,7 @@ class MiddleRows : public TileRows<T, 1> {
   using Base::n;
   using Base::parts;
   static constexpr int width = Lanes<T>::count;
+  static constexpr bool streams = can_stream<T>;
 
   // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes little time
   // a tile, also the next ones. Pairs, which are weighed beside each other.
@@ -25,13 +26,14 @@ class MiddleRows : public TileRows<T, 1> {
   // The first pass, which may begin while another tile still waits for its own results.
   static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
 
-  // Doubles of memory to work in: a tile's weights.
-  static int64_t memory_size(int64_t) { return 1024; }
+  // Doubles of memory to work in: a tile's weights, behind a vector of what is before the first row.
+  static int64_t memory_size(int64_t) { return 1024 + lanes; }
 
-  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results.
-  MiddleRows(const T* scores, T* results, bool keeps_weights, int rows, int64_t classes, T* memory, V largest)
-      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory : nullptr), classes_(classes),
-        stride_(whole(classes)), rows_(rows) {}
+  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched where they
+  // will be streamed.
+  MiddleRows(const T* scores, T* results, bool is_streamed, bool keeps_weights, int rows, int64_t classes, T* memory, V largest)
+      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory + width : nullptr), classes_(classes),
+        stride_(whole(classes)), rows_(rows), fetch_{0, is_streamed ? nullptr : results, is_streamed} {}
 
   V scores_of(const Labels& labels) const { return pick(x_, classes_, labels); }
   V weights_of(const Labels& labels) const { return pick(weights_, stride_, labels); }
@@ -89,6 +91,37 @@ class MiddleRows : public TileRows<T, 1> {
       if (!skip || !skip[row]) results_[row * classes_ + labels.of_rows[row]] = values[row];
   }
 
+  // The same past the caches, without shares; each row with its own entry where there are labels.
+  void stream(const W* factor, const Labels* labels, V own, const bool* skip, LineStream<T>& lines) {
+    const typename Base::Factors factors(factor);
+    const auto is_wide = factors.is_wide();
+    for (int row = 0; row < rows_; ++row) {
+      const T* from = weights_ + row * stride_;
+      T* to = results_ + row * classes_;
+      const bool is_skipped = skip && skip[row];
+      if (is_skipped || is_wide[row]) lines.close();
+      if (is_skipped) continue;
+      const Factor<T> products = {factors.hi[row], factors.lo[row]};
+      if (is_wide[row]) {
+        lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
+                                           factor[row / lanes].low()[row % lanes], 0.0);
+        if (labels) to[labels->of_rows[row]] = own[row];
+      } else if (labels) {
+        lines.add(from, 0, classes_, to, Gradients<T>{products, labels->of_rows[row], own[row]});
+      } else {
+        lines.add(from, 0, classes_, to, products);
+      }
+    }
+  }
+  void stream_logarithms(V log_sum, T* out, const bool* skip, LineStream<T>& lines) const {
+    for (int row = 0; row < rows_; ++row) {
+      if (skip && skip[row])
+        lines.close();
+      else
+        lines.add(x_ + row * classes_, 0, classes_, out + row * classes_, Logarithms<T>{this->largest[row], log_sum[row]});
+    }
+  }
+
   // The results stand where they belong.
   void write(T*, const bool*) const {}
   void write_logarithms(V log_sum, T* out, const bool* skip) const {
@@ -138,7 +171,7 @@ class MiddleRows : public TileRows<T, 1> {
   // Rows beside each other, whose operations need not wait for each other.
   template <bool is_far, int count, class Sums>
   LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, W* sums) {
-    const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
+    const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
       const T* x = x_ + first * classes_;
       const T* results = results_ + first * classes_;
       T* kept = weights_ + first * stride_;
@@ -152,8 +185,7 @@ class MiddleRows : public TileRows<T, 1> {
         Weights<T> w[count];
         for (int i = 0; i < count; ++i) {
           // In the order of memory.
-          __builtin_prefetch(x + ahead + count * j + i * width);
-          if constexpr (has_results.value) __builtin_prefetch(results + count * j + i * width, 1);
+          fetch_line<what.value>(x + ahead + count * j + i * width, results + count * j + i * width);
           const T* from = x + i * classes + j;
           v[i] = left >= width ? load(from) : load_some(from, left, -T(infinity));
         }
@@ -165,10 +197,9 @@ class MiddleRows : public TileRows<T, 1> {
       }
       for (int i = 0; i < count; ++i) sums[first + i] = here[i].lanes_sum();
     };
-    if (weights_)
-      pass(Constant<true>(), Constant<true>());
-    else
-      results_ ? pass(Constant<false>(), Constant<true>()) : pass(Constant<false>(), Constant<false>());
+    with_fetching(fetch_, [&](auto what) __attribute__((always_inline)) {
+      weights_ ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
+    });
   }
 
   // May write beyond the row, where the next one will be.
@@ -183,4 +214,5 @@ class MiddleRows : public TileRows<T, 1> {
   T *results_, *weights_;  // null where there are none
   int64_t classes_, stride_;
   int rows_;
+  Fetch<T> fetch_;
 };

@@ -27,52 +27,69 @@ LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then t
   if (j < classes) then(load_some(x + j, int(classes - j), filler), j, int(classes - j));
 }
 
-// What to fetch while a row is in work: the scores that stand so far ahead, and where the row's results will go if its weights
-// do not go there.
+// What to fetch while a row is in work: the scores that stand so far ahead, and where its results will go, unless they are
+// streamed. The nearest cache has no room for scores that are far ahead.
 template <class T>
 struct Fetch {
   int64_t ahead = 0;
   const T* results = nullptr;
+  bool is_far_ahead = false;
+
+  // Of weights where the results will be. Those of a long row's next one would wait in the cache in vain.
+  Fetch in_place(const T* to) const { return {ahead, to + (ahead < 2048 ? ahead : 2048), is_far_ahead}; }
+  Fetch from(int64_t place) const { return {ahead, results ? results + place : nullptr, is_far_ahead}; }
 };
+enum class Fetching { near, far, near_and_results };
+
+template <Fetching what>
+LASTLAYER_INLINE void fetch_line(const void* scores, const void* results) {
+  __builtin_prefetch(scores, 0, what == Fetching::far ? 2 : 3);
+  if constexpr (what == Fetching::near_and_results) __builtin_prefetch(results, 1);
+}
+
+// Calls pass with what is to be fetched as a constant.
+template <class T, class Pass>
+LASTLAYER_INLINE void with_fetching(Fetch<T> fetch, Pass pass) {
+  if (fetch.results) return pass(Constant<Fetching::near_and_results>());
+  fetch.is_far_ahead ? pass(Constant<Fetching::far>()) : pass(Constant<Fetching::near>());
+}
 
 // Adds the weights of a row to a sum, and keeps them in `out` where it is given.
 template <bool is_far, class T, class Sums>
 LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
-  // Of a long row the next one's results would wait in the cache in vain.
-  const T* next_results = out ? out + (fetch.ahead < 2048 ? fetch.ahead : 2048) : nullptr;
-  const T* results = fetch.results ? fetch.results : next_results;
-  const auto pass = [&](auto keep, auto has_results) __attribute__((always_inline)) {
+  const T* results = fetch.results;
+  const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
     // In registers: for all that the compiler knows, what is stored could change a sum that stands in memory.
     Sums here = sum;
     constexpr int n = Lanes<T>::count;
     int64_t done = 0;
-    // Two vectors at a time, so that neither waits.
-    const RowExponents<T, T> rows[2] = {exponents, exponents};
-    for (; done + 2 * n <= classes; done += 2 * n) {
-      const Vector<T> v[2] = {load(x + done), load(x + done + n)};
-      Weights<T> w[2];
-      weigh_vectors<is_far, 2>(v, rows, w);
-      for (int i = 0; i < 2; ++i) {
-        __builtin_prefetch(x + fetch.ahead + done + i * n);
-        if constexpr (has_results.value) __builtin_prefetch(results + done + i * n, 1);
+    // Several vectors at a time, so that none waits.
+    constexpr int count = Sums::beside;
+    RowExponents<T, T> rows[count];
+    for (int i = 0; i < count; ++i) rows[i] = exponents;
+    for (; done + count * n <= classes; done += count * n) {
+      Vector<T> v[count];
+      Weights<T> w[count];
+      for (int i = 0; i < count; ++i) v[i] = load(x + done + i * n);
+      weigh_vectors<is_far, count>(v, rows, w);
+      for (int i = 0; i < count; ++i) {
+        fetch_line<what.value>(x + fetch.ahead + done + i * n, results + done + i * n);
         if constexpr (keep.value) store<T>(out + done + i * n, w[i].hi);
         here.add(w[i].hi, w[i].lo);
       }
     }
     over_vectors(x + done, classes - done, -T(infinity), [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
       const int64_t j = done + at;
-      __builtin_prefetch(x + fetch.ahead + j);
-      if constexpr (has_results.value) __builtin_prefetch(results + j, 1);
+      fetch_line<what.value>(x + fetch.ahead + j, results + j);
       const Weights<T> w = weights<is_far>(v, exponents);
       if constexpr (keep.value) store_some(out + j, w.hi, count);
       here.add(w.hi, w.lo);
     });
     sum = here;
   };
-  if (out)
-    pass(Constant<true>(), Constant<true>());
-  else
-    results ? pass(Constant<false>(), Constant<true>()) : pass(Constant<false>(), Constant<false>());
+  with_fetching(fetch, [&](auto what) __attribute__((always_inline)) {
+    out ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
+  });
 }
 template <class T, class Sums>
 LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
@@ -108,6 +125,8 @@ inline D times_wide(D w, double, double) { return w; }
 template <class T>
 LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 #if defined(__FMA__)
+  // Loaded once: the compiler would read it from memory for each of the two.
+  asm("" : "+v"(w));
   return fma(w, splat(hi), w * lo);
 #else
   // Without fma the two products round twice; float32 has double to go through.
@@ -120,25 +139,37 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 #endif
 }
 
-// Weights times a factor, minus an even share, to where they may stand already; the factor in two parts, for its rounding would
-// add to the weight's.
+// A factor of weights in two parts, for its rounding would add to the weight's.
+template <class T>
+struct Factor {
+  T hi, lo;
+  static Factor of(double factor, double low) {
+    const T hi = T(factor);
+    return {hi, T((factor - double(hi)) + low)};
+  }
+  // Where float32 has no digits for the low part, below its smallest.
+  bool is_wide() const { return sizeof(T) == 4 && hi < T(0x1p-100); }
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t = 0) const { return times(w, hi, lo); }
+};
+
+// Weights times a factor, minus an even share, to where they may stand already.
 template <class T>
 inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double even) {
-  const T hi = T(factor), lo = T((factor - double(hi)) + factor_low);
-  // In double where float32 has no digits for it: the difference, and a low part below the smallest float.
-  const bool is_wide = sizeof(T) == 4 && (even != 0.0 || hi < T(0x1p-100));
+  const auto of = Factor<T>::of(factor, factor_low);
+  // A difference in double, where float32 has too few digits for it.
+  const bool is_wide = of.is_wide() || (sizeof(T) == 4 && even != 0.0);
   if (!is_wide && even == 0.0) {
     // Whole lines of the cache at a time: the order of these products shows nowhere.
     const int64_t bytes = int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63);
     const int64_t ahead = bytes / int64_t(sizeof(T)) < classes ? bytes / int64_t(sizeof(T)) : classes;
     const auto multiply_some = [&](int64_t first, int64_t count) {
       over_vectors<T>(from + first, count, T(0),
-                      [&](Vector<T> w, int64_t j, int some) { store_some(to + first + j, times(w, hi, lo), some); });
+                      [&](Vector<T> w, int64_t j, int some) { store_some(to + first + j, of(w), some); });
     };
     multiply_some(0, ahead);
     multiply_some(ahead, classes - ahead);
   } else
     over_vectors<T>(from, classes, T(0), [&](Vector<T> w, int64_t j, int count) {
-      store_some(to + j, is_wide ? times_wide(w, factor, even) : times(w, hi, lo) - T(even), count);
+      store_some(to + j, is_wide ? times_wide(w, factor, even) : of(w) - T(even), count);
     });
 }

@@ -2,7 +2,7 @@
 // once. Compiled once per instruction set, into the namespace LASTLAYER_ISA.
 #include <math.h>
 #include <stdlib.h>
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -21,6 +21,7 @@ namespace {
 #include "halves.hpp"
 #include "elements.hpp"
 #include "layout.hpp"
+#include "streams.hpp"
 #include "transposed.hpp"
 #include "activation.hpp"
 #include "targets.hpp"

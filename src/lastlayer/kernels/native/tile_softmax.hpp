@@ -16,11 +16,12 @@ struct TileSoftmax {
       return Tile::begin(scores + i * r.classes, int(end - i < tile_rows ? end - i : tile_rows), r.classes);
     };
     Vector<T> largest = begin_tile(begin);
+    LineStream<T> lines;
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int rows = int(end - i < tile_rows ? end - i : tile_rows);
       T* to = r.quantity == Quantity::log_partition ? nullptr : out + i * r.classes;
-      Tile tile(scores + i * r.classes, to, is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory), largest);
-      const int64_t next = ahead(i, end, tile_rows, r.classes);
+      Tile tile(scores + i * r.classes, to, is_streamed(r), is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory), largest);
+      const int64_t next = ahead(i, end, (is_streamed(r) ? 2 : 1) * tile_rows, r.classes);
       Mask elsewhere[parts];
       for (int part = 0; part < parts; ++part) elsewhere[part] = ~tile.is_finite(part);
       bool left_out[n];
@@ -32,6 +33,11 @@ struct TileSoftmax {
         if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
         W inverse[parts];
         for (int part = 0; part < parts; ++part) inverse[part] = over(W(all(1.0)), tile.total[part]);
+        if constexpr (Tile::streams)
+          if (is_streamed(r)) {
+            tile.stream(inverse, nullptr, Vector<T>{}, skip, lines);
+            continue;
+          }
         tile.multiply(inverse, nullptr, skip);
         tile.write(to, skip);
         continue;
@@ -45,30 +51,44 @@ struct TileSoftmax {
         rounded[part] = (to ? log_sum[part] : Tile::wide(tile.largest, part) + log_sum[part]).value();
       const Vector<T> of_rows = Tile::narrow(rounded);
       if (to) {
+        if constexpr (Tile::streams)
+          if (is_streamed(r)) {
+            tile.stream_logarithms(of_rows, to, skip, lines);
+            continue;
+          }
         tile.write_logarithms(of_rows, to, skip);
         continue;
       }
       for (int row = 0; row < rows; ++row)
         if (!skip || !skip[row]) out[i + row] = of_rows[row];
     }
+    lines.close();
+    if (is_streamed(r)) finish_streams();
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const int tile_rows = Tile::rows_at_a_time(r.classes, false);
+    const int tile_rows = Tile::rows_at_a_time(r.classes, false), next = (is_streamed(r) ? 2 : 1) * tile_rows;
+    LineStream<T> lines;
     for (int64_t i = begin; i < end; i += tile_rows)
-      loss_of_tile(r, i, int(end - i < tile_rows ? end - i : tile_rows), ahead(i, end, tile_rows, r.classes), memory);
+      loss_of_tile(r, i, int(end - i < tile_rows ? end - i : tile_rows), ahead(i, end, next, r.classes), memory, lines);
+    lines.close();
+    if (is_streamed(r)) finish_streams();
   }
 
  private:
-  // How far ahead the next tile is, to be fetched while one is in work.
-  static int64_t ahead(int64_t i, int64_t end, int tile_rows, int64_t classes) {
-    return i + 2 * tile_rows <= end ? tile_rows * classes : 0;
+  template <class Request>
+  static bool is_streamed(const Request& r) {
+    return Tile::streams && r.is_streamed;
   }
-  static void loss_of_tile(const Loss& r, int64_t first, int rows, int64_t next, double* memory) {
+  // How far ahead the tile is that is to be fetched while one is in work, so many rows away.
+  static int64_t ahead(int64_t i, int64_t end, int rows, int64_t classes) {
+    return i + 2 * rows <= end ? rows * classes : 0;
+  }
+  static void loss_of_tile(const Loss& r, int64_t first, int rows, int64_t next, double* memory, LineStream<T>& lines) {
     const int64_t classes = r.classes;
     const T* scores = static_cast<const T*>(r.scores) + first * classes;
     T* gradient = r.gradient ? static_cast<T*>(r.gradient) + first * classes : nullptr;
-    Tile tile(scores, gradient, gradient, rows, classes, reinterpret_cast<T*>(memory), Tile::begin(scores, rows, classes));
+    Tile tile(scores, gradient, is_streamed(r), gradient, rows, classes, reinterpret_cast<T*>(memory), Tile::begin(scores, rows, classes));
     const double even = r.label_smoothing / double(classes);
     alignas(64) int64_t some_labels[n] = {};
     alignas(64) double some_weights[n] = {};
@@ -124,6 +144,9 @@ struct TileSoftmax {
       for (int row = 0; row < rows; ++row)
         if (!skip || !skip[row]) r.losses[first + row] = losses[row / lanes][row % lanes];
     if (!gradient) return;
+    if constexpr (Tile::streams)
+      if (is_streamed(r) && even == 0.0) return tile.stream(factor, &labels, Tile::narrow(own), skip, lines);
+    lines.close();
     alignas(64) double shares[n];
     for (int part = 0; part < parts; ++part) store(shares + part * lanes, weight[part] * r.gradient_scale * even);
     tile.multiply(factor, even != 0.0 ? shares : nullptr, skip);

@@ -1,24 +1,5 @@
 // Columns into rows and back, square by square. Included by rows.hpp.
 
-// Past the caches: what is written comes back only when all of it is there. The address is a whole vector's.
-template <class T>
-LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
-#if defined(__AVX512F__)
-  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)v);
-#elif defined(__AVX2__)
-  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)v);
-#else
-  store<T>(to, v);
-#endif
-}
-
-// After the last of them: others see what was streamed.
-LASTLAYER_INLINE void finish_streams() {
-#if defined(__AVX2__)
-  _mm_sfence();
-#endif
-}
-
 template <class T, bool is_streamed>
 void transpose_matrix(const Transposition& r) {
   constexpr int n = Lanes<T>::count;

@@ -158,6 +158,14 @@ LASTLAYER_INLINE D square_root(D x) {
 
 LASTLAYER_INLINE D absolute(D x) { return (D)((Lanes<double>::Bits)x & 0x7fffffffffffffffull); }
 
+// 0, 1, 2, ... in the lanes.
+template <class T>
+LASTLAYER_INLINE typename Lanes<T>::Integers place_numbers() {
+  typename Lanes<T>::Integers numbers{};
+  for (int i = 0; i < Lanes<T>::count; ++i) numbers[i] = i;
+  return numbers;
+}
+
 // The first `count` lanes from memory, nothing beyond them read, and `filler` in the others.
 template <class T>
 LASTLAYER_INLINE Vector<T> load_some(const T* from, int count, T filler) {
@@ -166,6 +174,12 @@ LASTLAYER_INLINE Vector<T> load_some(const T* from, int count, T filler) {
     return _mm512_mask_loadu_ps(splat(filler), __mmask16((1u << count) - 1), from);
   else
     return _mm512_mask_loadu_pd(splat(filler), __mmask8((1u << count) - 1), from);
+#elif defined(__AVX2__)
+  const auto is_there = place_numbers<T>() < count;
+  if constexpr (sizeof(T) == 4)
+    return is_there ? Vector<T>(_mm256_maskload_ps(from, (__m256i)is_there)) : splat(filler);
+  else
+    return is_there ? Vector<T>(_mm256_maskload_pd(from, (__m256i)is_there)) : splat(filler);
 #else
   T values[Lanes<T>::count];
   for (int i = 0; i < Lanes<T>::count; ++i) values[i] = i < count ? from[i] : filler;
@@ -187,14 +201,6 @@ LASTLAYER_INLINE void store_some(T* to, Vector<T> v, int count) {
   store<T>(values, v);
   for (int i = 0; i < count; ++i) to[i] = values[i];
 #endif
-}
-
-// 0, 1, 2, ... in the lanes.
-template <class T>
-LASTLAYER_INLINE typename Lanes<T>::Integers place_numbers() {
-  typename Lanes<T>::Integers numbers{};
-  for (int i = 0; i < Lanes<T>::count; ++i) numbers[i] = i;
-  return numbers;
 }
 
 // Whether a comparison holds in any lane.

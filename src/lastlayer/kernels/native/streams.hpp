@@ -1,0 +1,123 @@
+// Results that go past the caches, where there are more than stay in them: memory is then not read before it is written.
+// Included by rows.hpp.
+
+// Rows of float32; those of float64 take longer to compute than memory does.
+template <class T>
+constexpr bool can_stream = sizeof(T) == 4;
+template <class T, class Request>
+bool is_streamed(const Request& r) {
+  return can_stream<T> && r.is_streamed;
+}
+
+// What is written comes back only when all of it is there. The address is a whole vector's.
+template <class T>
+LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)v);
+#elif defined(__AVX2__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)v);
+#elif defined(__SSE2__)
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), (__m128i)v);
+#else
+  store<T>(to, v);
+#endif
+}
+
+// After the last of them: others see what was streamed.
+LASTLAYER_INLINE void finish_streams() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
+// How far an address is behind a whole vector's.
+template <class T>
+LASTLAYER_INLINE int displacement(const T* address) {
+  return int(reinterpret_cast<uintptr_t>(address) % sizeof(Vector<T>) / sizeof(T));
+}
+
+// Rows that follow each other in memory, written by whole vectors wherever one row ends and the next begins.
+template <class T>
+class LineStream {
+  using V = Vector<T>;
+  static constexpr int n = Lanes<T>::count;
+
+ public:
+  // The results make(numbers, place of the first) of `row` from place `begin` to `end`, which belong behind those that came last,
+  // or at `to` where the stream begins. At least one whole vector of them where it does; n numbers before `begin` can be read
+  // where it does not.
+  template <class Make>
+  LASTLAYER_INLINE void add(const T* row, int64_t begin, int64_t end, T* to, Make make) {
+    if (!line_) open(to);
+    int64_t j = begin - held_count_;
+    if (held_count_ > 0) {
+      const V v = place_numbers<T>() < held_count_ ? held_ : make(not_ours_ ? load_behind(row + begin) : load(row + j), j);
+      if (j + n > end) {
+        held_ = v;
+        held_count_ += int(end - begin);
+        return;
+      }
+      if (not_ours_)
+        store_lanes(v, n);
+      else
+        stream<T>(line_, v);
+      not_ours_ = 0;
+      line_ += n;
+      j += n;
+    }
+    T* line = line_;
+    for (; j + n <= end; j += n, line += n) stream<T>(line, make(load(row + j), j));
+    line_ = line;
+    held_count_ = int(end - j);
+    if (held_count_ > 0) held_ = make(load_some(row + j, held_count_, T(0)), j);
+  }
+
+  // Writes what is less than a vector, and is ready for rows elsewhere.
+  void close() {
+    if (line_) store_lanes(held_, held_count_);
+    line_ = nullptr;
+  }
+
+ private:
+  void open(T* to) {
+    not_ours_ = held_count_ = displacement(to);
+    line_ = to - not_ours_;
+  }
+  V load_behind(const T* from) const {
+    T numbers[n] = {};
+    for (int i = held_count_; i < n; ++i) numbers[i] = from[i - held_count_];
+    return load(numbers);
+  }
+  void store_lanes(V v, int end) const {
+    for (int i = not_ours_; i < end; ++i) line_[i] = v[i];
+  }
+
+  T* line_ = nullptr;  // where the vector belongs of which some numbers are held, behind some that others have written
+  V held_{};
+  int held_count_ = 0, not_ours_ = 0;
+};
+
+// A long row on its way into a stream, some of it at a time: while the next row is in work memory has time for it.
+template <class T, class Make>
+class WaitingRow {
+ public:
+  WaitingRow() = default;
+  WaitingRow(const T* row, int64_t classes, T* to, Make make) : row_(row), classes_(classes), to_(to), make_(make) {}
+
+  void write_to(int64_t end, LineStream<T>& lines) {
+    if (end > classes_) end = classes_;
+    if (done_ < end) write(end, lines);
+  }
+  void finish(LineStream<T>& lines) { write_to(classes_, lines); }
+
+ private:
+  __attribute__((noinline)) void write(int64_t end, LineStream<T>& lines) {
+    lines.add(row_, done_, end, to_, make_);
+    done_ = end;
+  }
+
+  const T* row_ = nullptr;
+  int64_t classes_ = 0, done_ = 0;
+  T* to_ = nullptr;
+  Make make_{};
+};

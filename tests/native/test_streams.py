@@ -1,0 +1,107 @@
+"""Results that go past the caches have the bits of those that do not, and reach their places and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import lastlayer as ll
+
+kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
+DTYPES = (np.float32, np.float64)
+#: Tiles, rows alone, and long rows whose results wait for the next one's weights; ends within lines and at them.
+CLASSES = (57, 64, 100, 130, 288, 289, 300, 511, 512, 513, 1000, 1024, 8192, 8193, 9001, 20000)
+GUARD = 64
+
+
+@pytest.fixture
+def streamed() -> Iterator[None]:
+    """Every result, however small, goes past the caches where a kernel can."""
+    before = kernels.set_stream_limit(0)
+    yield
+    kernels.set_stream_limit(before)
+
+
+def scores(classes: int, dtype: type, rows: int = 37) -> np.ndarray:
+    """Rows of which some are not for the kernels that stream, at the ends and beside each other."""
+    x = np.random.default_rng(classes).normal(size=(rows, classes)) * 4
+    x[0, classes // 2] = np.inf
+    x[3] = -np.inf
+    x[4, :2] = np.inf
+    x[9, 1] = np.nan
+    x[11, 0] = 40.0
+    x[12] += 3000.0
+    x[13, ::2] = -np.inf
+    x[-1, -1] = np.inf
+    return x.astype(dtype)
+
+
+def guarded(x: np.ndarray, displacement: int) -> tuple[np.ndarray, np.ndarray]:
+    """A place for results so many numbers behind a line of memory, and the memory around it."""
+    memory = np.full(x.size + 2 * GUARD + 16, 7, x.dtype)
+    behind = -(memory.ctypes.data // x.itemsize) % 16
+    begin = GUARD // 2 + behind + displacement
+    return memory[begin : begin + x.size].reshape(x.shape), memory
+
+
+def bits(results: np.ndarray) -> np.ndarray:
+    """Equal where the numbers are; NaN is one number."""
+    return np.where(np.isnan(results), np.nan, results)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("displacement", [0, 1, 4, 15])
+def test_rows_have_the_bits_they_have_alone(classes, dtype, displacement, streamed):
+    x = scores(classes, dtype)
+    for function in (ll.softmax, ll.log_softmax):
+        out, memory = guarded(x, displacement)
+        function(x, out=out)
+        kernels.set_stream_limit(2**62)
+        alone = np.stack([function(row) for row in x])
+        kernels.set_stream_limit(0)
+        np.testing.assert_array_equal(bits(out), bits(alone))
+        out[...] = 7
+        assert (memory == 7).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("options", ["none", "ignored", "weights", "smoothing", "z_loss", "tiny"])
+def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, streamed):
+    x, rng = scores(classes, dtype), np.random.default_rng(1)
+    labels = rng.integers(0, classes, len(x))
+    labels[5:8] = 0, classes - 1, classes // 2
+    weights = rng.uniform(0.5, 2, len(x))
+    if options == "ignored":
+        weights[::3] = 0.0
+    if options == "tiny":
+        # So small that products of them need double, of some rows among others.
+        weights[10:20] *= 2.0**-110
+    chosen = {
+        "weights": {"weight": rng.uniform(0.5, 2, classes)},
+        "smoothing": {"label_smoothing": 0.1},
+        "z_loss": {"z_loss": 0.1},
+    }.get(options, {})
+    out, memory = guarded(x, int(rng.integers(16)))
+    losses, _ = ll.loss_and_grad(x, labels, sample_weight=weights, reduction="none", out=out, **chosen)
+    kernels.set_stream_limit(2**62)
+    for i in range(len(x)):
+        some = slice(i, i + 1)
+        loss, gradient = ll.loss_and_grad(
+            x[some], labels[some], sample_weight=weights[some], reduction="none", **chosen
+        )
+        np.testing.assert_array_equal(losses[some], loss)
+        np.testing.assert_array_equal(bits(out[some]), bits(gradient))
+    out[...] = 7
+    assert (memory == 7).all()
+
+
+def test_large_results_are_streamed_as_they_are():
+    x = np.random.default_rng(0).normal(size=(45_000, 300)).astype(np.float32)
+    assert x.nbytes > 48 << 20
+    p = ll.softmax(x)
+    np.testing.assert_array_equal(p[::500], ll.softmax(x[::500]))
+    np.testing.assert_array_equal(ll.softmax(x, out=x), p)
