@@ -100,8 +100,8 @@ def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, stream
 
 
 def test_large_results_are_streamed_as_they_are():
-    x = np.random.default_rng(0).normal(size=(45_000, 300)).astype(np.float32)
-    assert x.nbytes > 48 << 20
+    x = np.random.default_rng(0).normal(size=(22_000, 300)).astype(np.float32)
+    assert x.nbytes > 24 << 20
     p = ll.softmax(x)
     np.testing.assert_array_equal(p[::500], ll.softmax(x[::500]))
     np.testing.assert_array_equal(ll.softmax(x, out=x), p)

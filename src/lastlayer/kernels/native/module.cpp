@@ -59,9 +59,10 @@ bool has_columns(const Array& array) {
          array.stride(1) == int64_t(array.shape(0));
 }
 
-// From so many bytes on results go past the caches, which would not hold them until somebody reads them: they take a tenth to a
-// third less time there, and below half as many bytes more time (AMD Zen 4, 32 MiB of cache).
-std::atomic<size_t> stream_limit{size_t(48) << 20};
+// From so many bytes on results go past the caches, which would not hold them until somebody reads them. On AMD Zen 4 with 32 MiB
+// of cache that takes a tenth to a third less time from twice this size on, at this size and half of it about as much, and below
+// more: then whoever reads them next waits for memory.
+std::atomic<size_t> stream_limit{size_t(24) << 20};
 
 size_t set_stream_limit(size_t bytes) { return stream_limit.exchange(bytes); }
 
