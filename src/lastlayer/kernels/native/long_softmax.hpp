@@ -76,7 +76,7 @@ struct LongSoftmax {
     RowResults<T, Factor<T>> results(r.classes);
     over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
       T* to = out + i * r.classes;
-      T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes, to) : to;
+      T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes) : to;
       const Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
       passes.weigh_for_total(x, kept, r.classes, is_streamed<T>(r) ? fetched : fetched.in_place(to),
                              [&](int64_t done) { results.write_to(done); });
@@ -153,11 +153,12 @@ struct LongSoftmax {
     }
   }
 
-  // While the results of one row go past the caches the next one's weights are made: two places, in turns, as far behind a
-  // vector's address as the results.
-  static T* kept_weights(double* memory, int64_t row, int64_t classes, const T* to) {
-    const int64_t size = (classes / Lanes<T>::count + 2) * Lanes<T>::count;
-    return reinterpret_cast<T*>(memory) + (row % 2) * size + displacement(to);
+  // While the results of one row go past the caches the next one's weights are made: two places, in turns, each behind a vector
+  // of what is before them. Whole vectors' addresses, as far as the results may be from one: stores beside them take longer.
+  static T* kept_weights(double* memory, int64_t row, int64_t classes) {
+    constexpr int n = Lanes<T>::count;
+    const int64_t size = (classes / n + 2) * n;
+    return reinterpret_cast<T*>(memory) + (row % 2) * size + n;
   }
   // Some rows ahead, so that none comes late, or one that is long.
   static Fetch<T> fetch(int64_t i, int64_t end, int64_t classes, bool is_streamed) {
@@ -175,7 +176,7 @@ struct LongSoftmax {
     // Before the weights may overwrite the scores.
     const double distance = even != 0.0 ? even * distance_to(x, classes, largest) : 0.0;
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
-    T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes, to) : to;
+    T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes) : to;
     const Fetch<T> fetched = fetch(i, end, classes, is_streamed<T>(r));
     passes.weigh(x, kept, classes, to && !is_streamed<T>(r) ? fetched.in_place(to) : fetched,
                  [&](int64_t done) { results.write_to(done); });

@@ -2,7 +2,7 @@
 // once. Compiled once per instruction set, into the namespace LASTLAYER_ISA.
 #include <math.h>
 #include <stdlib.h>
-#if defined(__SSE2__)
+#if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 

@@ -1,9 +1,9 @@
 // Results that go past the caches, where there are more than stay in them: memory is then not read before it is written.
 // Included by rows.hpp.
 
-// Rows of float32; those of float64 take longer to compute than memory does.
+// Rows of float32 in wide vectors; others take longer to compute than memory does.
 template <class T>
-constexpr bool can_stream = sizeof(T) == 4;
+constexpr bool can_stream = sizeof(T) == 4 && LASTLAYER_BYTES > 16;
 template <class T, class Request>
 bool is_streamed(const Request& r) {
   return can_stream<T> && r.is_streamed;
@@ -16,8 +16,6 @@ LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
   _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)v);
 #elif defined(__AVX2__)
   _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)v);
-#elif defined(__SSE2__)
-  _mm_stream_si128(reinterpret_cast<__m128i*>(to), (__m128i)v);
 #else
   store<T>(to, v);
 #endif
@@ -25,7 +23,7 @@ LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
 
 // After the last of them: others see what was streamed.
 LASTLAYER_INLINE void finish_streams() {
-#if defined(__SSE2__)
+#if defined(__AVX2__)
   _mm_sfence();
 #endif
 }
