@@ -20,7 +20,8 @@ struct TileSoftmax {
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int rows = int(end - i < tile_rows ? end - i : tile_rows);
       T* to = r.quantity == Quantity::log_partition ? nullptr : out + i * r.classes;
-      Tile tile(scores + i * r.classes, to, is_streamed(r), is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory), largest);
+      Tile tile(scores + i * r.classes, to, is_streamed(r), is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory),
+                largest);
       const int64_t next = ahead(i, end, (is_streamed(r) ? 2 : 1) * tile_rows, r.classes);
       Mask elsewhere[parts];
       for (int part = 0; part < parts; ++part) elsewhere[part] = ~tile.is_finite(part);
@@ -88,7 +89,8 @@ struct TileSoftmax {
     const int64_t classes = r.classes;
     const T* scores = static_cast<const T*>(r.scores) + first * classes;
     T* gradient = r.gradient ? static_cast<T*>(r.gradient) + first * classes : nullptr;
-    Tile tile(scores, gradient, is_streamed(r), gradient, rows, classes, reinterpret_cast<T*>(memory), Tile::begin(scores, rows, classes));
+    Tile tile(scores, gradient, is_streamed(r), gradient, rows, classes, reinterpret_cast<T*>(memory),
+              Tile::begin(scores, rows, classes));
     const double even = r.label_smoothing / double(classes);
     alignas(64) int64_t some_labels[n] = {};
     alignas(64) double some_weights[n] = {};
