@@ -1,35 +1,24 @@
 // Softmax of rows with many classes: what was asked of each row, by the passes of long_rows.hpp. What they are not made for
 // goes to the blocks that every mapping has. Included by rows.hpp.
 
-// (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
-template <class T>
-struct Logarithms {
-  T largest, log_sum;
-  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const { return (v - splat(largest)) - splat(log_sum); }
-};
-
-// Gradients: weights times a factor, but for the label's own.
-template <class T>
-struct Gradients {
-  Factor<T> factor;
-  int64_t label;
-  T own;
-  LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t first) const {
-    return place_numbers<T>() == typename Lanes<T>::Integer(label - first) ? splat(own) : factor(w);
-  }
-};
-
-// The results of one row after the other into a stream; of long rows while the next one is weighed.
+// The results make(numbers, place) of one row after the other into a stream; of long rows while the next one is in work, for memory
+// has time for them then.
 template <class T, class Make>
 class RowResults {
  public:
-  explicit RowResults(int64_t classes) : classes_(classes) {}
+  explicit RowResults(int64_t classes) : classes_(classes), done_(classes) {}
+
+  // Those of a row that follows the last one, of which nothing is left.
   void set(const T* row, T* to, Make make) {
-    last_ = WaitingRow<T, Make>(row, classes_, to, make);
-    if (classes_ <= long_row) last_.finish(lines_);
+    row_ = row;
+    to_ = to;
+    make_ = make;
+    done_ = 0;
+    if (classes_ <= long_row) finish();
   }
   void write_to(int64_t end) {
-    if constexpr (can_stream<T>) last_.write_to(end, lines_);
+    if constexpr (can_stream<T>)
+      if (done_ < end) write(end);
   }
   void finish() { write_to(classes_); }
   // For a row that comes another way.
@@ -39,8 +28,15 @@ class RowResults {
   }
 
  private:
-  int64_t classes_;
-  WaitingRow<T, Make> last_;
+  __attribute__((noinline)) void write(int64_t end) {
+    lines_.add(row_, done_, end, to_, make_);
+    done_ = end;
+  }
+
+  int64_t classes_, done_;
+  const T* row_ = nullptr;
+  T* to_ = nullptr;
+  Make make_{};
   LineStream<T> lines_;
 };
 

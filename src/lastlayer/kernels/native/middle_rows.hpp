@@ -126,11 +126,11 @@ class MiddleRows : public TileRows<T, 1> {
   void write(T*, const bool*) const {}
   void write_logarithms(V log_sum, T* out, const bool* skip) const {
     for (int row = 0; row < rows_; ++row) {
-      const V largest = splat(T(this->largest[row])), log_total = splat(T(log_sum[row]));
+      const Logarithms<T> make = {this->largest[row], log_sum[row]};
       T* to = out + row * classes_;
       if (!skip || !skip[row])
         over_vectors(x_ + row * classes_, classes_, T(0),
-                     [&](V v, int64_t j, int count) { store_some(to + j, (v - largest) - log_total, count); });
+                     [&](V v, int64_t j, int count) { store_some(to + j, make(v), count); });
     }
   }
 

@@ -66,7 +66,7 @@ std::atomic<size_t> stream_limit{size_t(24) << 20};
 
 size_t set_stream_limit(size_t bytes) { return stream_limit.exchange(bytes); }
 
-// Of results in place the scores' lines are in the caches already.
+// So many results. Of those in place the scores' lines are in the caches already.
 template <class T>
 bool is_beyond_caches(const T* scores, const T* results, size_t count) {
   return results != scores && count * sizeof(T) >= stream_limit;
@@ -119,7 +119,7 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   require(is_by_columns && wanted != Quantity::log_partition ? has_columns(out) : has_rows(out), "out is not laid out like the scores");
   const int64_t classes = int64_t(scores.shape(scores.ndim() - 1)), rows = int64_t(scores.size()) / classes;
   const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)), element_of<T>(is_bfloat16), wanted,
-                           scores.data(), out.data(), classes, is_beyond_caches(scores.data(), out.data(), scores.size())};
+                           scores.data(), out.data(), classes, is_beyond_caches(scores.data(), out.data(), out.size())};
   const InstructionSet& kernels = instruction_set();
   if (is_by_columns) {
     T* results = wanted == Quantity::log_partition ? nullptr : out.data();

@@ -152,6 +152,24 @@ struct Factor {
   LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t = 0) const { return times(w, hi, lo); }
 };
 
+// Gradients: weights times a factor, but for the label's own.
+template <class T>
+struct Gradients {
+  Factor<T> factor;
+  int64_t label;
+  T own;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t first) const {
+    return place_numbers<T>() == typename Lanes<T>::Integer(label - first) ? splat(own) : factor(w);
+  }
+};
+
+// (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
+template <class T>
+struct Logarithms {
+  T largest, log_sum;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const { return (v - splat(largest)) - splat(log_sum); }
+};
+
 // Weights times a factor, minus an even share, to where they may stand already.
 template <class T>
 inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double even) {

@@ -94,28 +94,3 @@ class LineStream {
   V held_{};
   int held_count_ = 0, not_ours_ = 0;
 };
-
-// A long row on its way into a stream, some of it at a time: while the next row is in work memory has time for it.
-template <class T, class Make>
-class WaitingRow {
- public:
-  WaitingRow() = default;
-  WaitingRow(const T* row, int64_t classes, T* to, Make make) : row_(row), classes_(classes), to_(to), make_(make) {}
-
-  void write_to(int64_t end, LineStream<T>& lines) {
-    if (end > classes_) end = classes_;
-    if (done_ < end) write(end, lines);
-  }
-  void finish(LineStream<T>& lines) { write_to(classes_, lines); }
-
- private:
-  __attribute__((noinline)) void write(int64_t end, LineStream<T>& lines) {
-    lines.add(row_, done_, end, to_, make_);
-    done_ = end;
-  }
-
-  const T* row_ = nullptr;
-  int64_t classes_ = 0, done_ = 0;
-  T* to_ = nullptr;
-  Make make_{};
-};
