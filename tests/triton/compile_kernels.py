@@ -90,7 +90,6 @@ def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion", "maxnreg") if name in sizes}
     names = kernel.arg_names
     shared = {"PART": 0} if "SLICES" in sizes else ALONE
-    shared = {"IS_AHEAD": False} | shared
     constants = values | {name: value for name, value in shared.items() if name in names} | sizes
     if classes == 1:
         # As Triton does at a launch: an argument of 1 is a compile-time value.

@@ -25,8 +25,6 @@ from lastlayer.kernels.triton.shared import FINISH, FIRST_WORD, MOST_WORDS, PUBL
 #: Programs that share a row, at most. Of a launch all of them but one may wait for a slice that none has taken, and a multiprocessor
 #: holds three of its programs or more: so a dozen launches in flight at a time leave room for the one that takes it.
 MOST_SLICES, MULTIPROCESSORS_A_SLICE = 32, 4
-#: More programs of those that work ahead than a multiprocessor holds.
-PROGRAMS_A_MULTIPROCESSOR = 8
 #: Scores that a program of few classes takes at once, and that a thread of it holds.
 TILE, PER_THREAD = 1024, 8
 
@@ -50,8 +48,6 @@ class Shared(NamedTuple):
     #: A slice of it is so many of these blocks; where that made too many slices, more of those of a row that is not shared.
     block: Block
     blocks: int
-    #: Whether programs work ahead, as many as there is room for; else every slice has one.
-    is_ahead: bool
 
 
 class Rule(NamedTuple):
@@ -68,16 +64,18 @@ class Rule(NamedTuple):
 
 
 RULES = {
-    "probabilities": Rule(Block(16384, 32, 64), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
-    "logarithms": Rule(Block(16384, 16, None), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 80), 1, True)),
-    "gradient": Rule(Block(16384, 32, 64), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 64), 1, False)),
+    "probabilities": Rule(Block(16384, 32, 64), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 64), 1)),
+    "logarithms": Rule(Block(8192, 16, None), Block(4096, 16, 64), Shared(16384, Block(2048, 16, 64), 4), unrolled=4),
+    "gradient": Rule(Block(16384, 32, 64), Block(8192, 16, 64), Shared(16384, Block(8192, 32, 64), 1)),
     "probabilities, half": Rule(
-        Block(8192, 32, 64), Block(8192, 16, 40), Shared(32768, Block(8192, 32, 48), 1, True), unrolled=4
+        Block(8192, 32, 64), Block(8192, 16, 40), Shared(32768, Block(4096, 16, 40), 4), unrolled=4
     ),
-    "logarithms, half": Rule(Block(8192, 32, None), Block(4096, 16, 48), Shared(32768, Block(8192, 32, 64), 1, True)),
-    "gradient, half": Rule(Block(8192, 32, 64), Block(4096, 16, 64), Shared(65536, Block(4096, 16, 64), 8, False)),
+    "logarithms, half": Rule(
+        Block(8192, 32, None), Block(4096, 16, 64), Shared(32768, Block(2048, 16, 64), 8), unrolled=4
+    ),
+    "gradient, half": Rule(Block(8192, 32, 64), Block(2048, 16, 64), Shared(16384, Block(2048, 16, 64), 8)),
     #: One number of a row: nothing is read twice.
-    "number": Rule(Block(32768, 32, 64), Block(8192, 16, 64), None),
+    "number": Rule(Block(4096, 32, 64), Block(4096, 16, 64), None),
     "sparse": Rule(Block(8192, 16, None), Block(4096, 16, None), None),
     "heavy": Rule(Block(4096, 8, None), Block(4096, 8, None), None),
 }
@@ -125,12 +123,7 @@ def launch_for(rows: int, classes: int, rule: str, multiprocessors: int | None =
     if slices == 1:
         return Launch((-(-rows // height),), sizes, 1)
     sizes |= {"SLICES": slices, "SLICE": slice_, "PAD": 1 << (slices - 1).bit_length()}
-    programs = rows * slices
-    if shared is not None and shared.is_ahead:
-        sizes["IS_AHEAD"] = True
-        if multiprocessors is not None:
-            programs = min(programs, multiprocessors * PROGRAMS_A_MULTIPROCESSOR)
-    return Launch((programs,), sizes, slices)
+    return Launch((rows * slices,), sizes, slices)
 
 
 def run(kernel: Any, rule: str, rows: int, classes: int, *arguments: Any, **values: Any) -> None:
@@ -145,9 +138,8 @@ def run(kernel: Any, rule: str, rows: int, classes: int, *arguments: Any, **valu
             return
         words = FIRST_WORD.value + rows * launch.slices * MOST_WORDS
         values["published"] = torch.full((words,), UNPUBLISHED.value, dtype=torch.int64, device=device)
-        # The interpreter runs one program after another: none may wait for others, and one that works ahead has two slices published.
-        is_alone = is_interpreted and (launch.slices > 2 or "IS_AHEAD" not in launch.sizes)
-        for part in (PUBLISH, FINISH) if is_alone else (WHOLE,):
+        # The interpreter runs one program after another: none may wait for others.
+        for part in (PUBLISH, FINISH) if is_interpreted else (WHOLE,):
             kernel[launch.grid](*arguments, **values, PART=part.value)
 
 

@@ -2,9 +2,9 @@
 
 So a long row is read from memory once, and one row alone keeps more than one multiprocessor at work. Programs take slices by
 ticket, in order, so that those at work always have all slices of all rows but the last one begun: none waits for ever while a
-device holds as many programs at a time as a row has slices, which launch.py sees to. A program may publish the slice of its next
-ticket before it waits for the row of this one: then it waits for nobody while it works on another. The interpreter runs one
-program after another; there a launch is two, PUBLISH and FINISH, and none waits.
+device holds as many programs at a time as a row has slices, which launch.py sees to. Slices are small enough that those of all
+programs of a multiprocessor stay in its first cache until they are read again. The interpreter runs one program after another; there
+a launch is two, PUBLISH and FINISH, and none waits.
 
 What is published of a slice is `words` of 64 bits, each written and read whole: in its upper half the slice's largest score, in
 its lower one a number: the others' weight in the frame of that score; what that sum has lost; the label's score, if it lies there.

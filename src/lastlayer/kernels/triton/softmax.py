@@ -27,7 +27,6 @@ from lastlayer.kernels.triton.partition import (
 from lastlayer.kernels.triton.shared import (
     FINISH,
     PUBLISH,
-    WHOLE,
     part_of_ticket,
     publish,
     statistics_of_slices,
@@ -47,7 +46,6 @@ def statistics(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
-    EVICTION: tl.constexpr,
 ):
     """What is found of a part of rows, and the weights where it is one block."""
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
@@ -56,7 +54,7 @@ def statistics(
     b_weights = 0.0
     if BLOCKS == 1:
         o_classes = begin + tl.arange(0, BLOCK)
-        _, b_x = load_scores(scores, i_rows * stride, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
+        _, b_x = load_scores(scores, i_rows * stride, m_rows, o_classes, K, 1.0, 1.0, False, False)
         largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
     elif IS_HALF and not IS_APART:
         largest, frame, top, others, others_low = half_statistics_of_blocks(
@@ -163,66 +161,6 @@ def write_quantity(
 
 
 @triton.jit
-def publish_slice(
-    scores,
-    published,
-    ticket,
-    N,
-    K,
-    stride,
-    QUANTITY: tl.constexpr,
-    BLOCK: tl.constexpr,
-    BLOCKS: tl.constexpr,
-    SLICES: tl.constexpr,
-    SLICE: tl.constexpr,
-    WORDS: tl.constexpr,
-    IS_AHEAD: tl.constexpr,
-    PART: tl.constexpr,
-):
-    """Read a slice and publish what is found. Its largest score and, where it is one block, its weights."""
-    EVICTION: tl.constexpr = "evict_last" if IS_AHEAD else ""
-    part = part_of_ticket(ticket, N, K, SLICES, SLICE)
-    found, b_weights = statistics(scores, stride, part, K, QUANTITY, 1, BLOCK, BLOCKS, EVICTION)
-    largest, frame, _, others, others_low = found
-    if PART != FINISH:
-        publish(published, ticket, largest, frame, others, others_low, largest, SLICES, WORDS)
-    return largest, b_weights
-
-
-@triton.jit
-def finish_slice(
-    scores,
-    out,
-    published,
-    ticket,
-    N,
-    K,
-    stride_scores,
-    stride_out,
-    slice_largest,
-    b_weights,
-    QUANTITY: tl.constexpr,
-    IS_HELD: tl.constexpr,
-    BLOCK: tl.constexpr,
-    BLOCKS: tl.constexpr,
-    SLICES: tl.constexpr,
-    SLICE: tl.constexpr,
-    PAD: tl.constexpr,
-    WORDS: tl.constexpr,
-):
-    """Write a slice once its row is published."""
-    IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
-    part = part_of_ticket(ticket, N, K, SLICES, SLICE)
-    largest, frame, top, others, others_low, _ = statistics_of_slices(
-        published, ticket, QUANTITY != "probabilities", IS_HALF, SLICES, PAD, WORDS
-    )
-    found = (largest, frame, top, others, others_low)
-    write_quantity(
-        scores, out, stride_scores, stride_out, part, K, found, b_weights, slice_largest, QUANTITY, IS_HELD, True, BLOCK, BLOCKS
-    )  # fmt: skip
-
-
-@triton.jit
 def softmax_forward(
     scores,
     out,
@@ -238,54 +176,37 @@ def softmax_forward(
     SLICES: tl.constexpr = 1,
     SLICE: tl.constexpr = 1,
     PAD: tl.constexpr = 1,
-    IS_AHEAD: tl.constexpr = False,
     PART: tl.constexpr = 0,
 ):
     """A quantity of every row, or of slices of rows. What is one block is read once, unless its logarithms are wanted.
 
-    More is read twice, the second time from the cache. A program that works ahead has its next slice published before it waits
-    for the row of this one, and keeps neither's weights.
+    More is read twice, the second time from the cache.
     """
     IS_APART: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
+    IS_SLICE: tl.constexpr = SLICES > 1
     # Of one block's own sum nothing is lost; nothing that counts of a half type's.
     WORDS: tl.constexpr = 1 if IS_HALF or (BLOCKS == 1 and not IS_APART) else 2
     # Scores that logarithms are taken of are read again even from one block: beside the weights no registers are left.
-    IS_HELD: tl.constexpr = BLOCKS == 1 and not IS_APART and not IS_AHEAD
-    if SLICES == 1:
+    IS_HELD: tl.constexpr = BLOCKS == 1 and not IS_APART
+    if IS_SLICE:
+        ticket = take_ticket(published, PART)
+        part = part_of_ticket(ticket, N, K, SLICES, SLICE)
+    else:
         i_rows, m_rows = rows_of_program(N, ROWS)
         part = (i_rows, m_rows, 0, K)
-        found, b_weights = statistics(scores, stride_scores, part, K, QUANTITY, ROWS, BLOCK, BLOCKS, "")
+    found, b_weights = statistics(scores, stride_scores, part, K, QUANTITY, ROWS, BLOCK, BLOCKS)
+    slice_largest, frame, _, others, others_low = found
+    if IS_SLICE:
+        if PART != FINISH:
+            publish(published, ticket, slice_largest, frame, others, others_low, slice_largest, SLICES, WORDS)
+        if PART != PUBLISH:
+            largest, frame, top, others, others_low, _ = statistics_of_slices(
+                published, ticket, IS_APART, IS_HALF, SLICES, PAD, WORDS
+            )
+            found = (largest, frame, top, others, others_low)
+    if PART != PUBLISH:
         write_quantity(
-            scores, out, stride_scores, stride_out, part, K, found, b_weights, 0.0, QUANTITY, IS_HELD, False, BLOCK, BLOCKS
+            scores, out, stride_scores, stride_out, part, K, found, b_weights, slice_largest,
+            QUANTITY, IS_HELD, IS_SLICE, BLOCK, BLOCKS,
         )  # fmt: skip
-    else:
-        ticket, tickets = take_ticket(published, PART), N * SLICES
-        if not IS_AHEAD:
-            largest, b_weights = publish_slice(
-                scores, published, ticket, N, K, stride_scores, QUANTITY, BLOCK, BLOCKS, SLICES, SLICE, WORDS, IS_AHEAD, PART
-            )  # fmt: skip
-            if PART != PUBLISH:
-                finish_slice(
-                    scores, out, published, ticket, N, K, stride_scores, stride_out, largest, b_weights,
-                    QUANTITY, IS_HELD, BLOCK, BLOCKS, SLICES, SLICE, PAD, WORDS,
-                )  # fmt: skip
-        else:
-            if ticket < tickets:
-                publish_slice(
-                    scores, published, ticket, N, K, stride_scores, QUANTITY, BLOCK, BLOCKS, SLICES, SLICE, WORDS, IS_AHEAD, PART
-                )  # fmt: skip
-            if PART != PUBLISH:
-                while ticket < tickets:
-                    following = tickets
-                    if PART == WHOLE:
-                        following = take_ticket(published, PART)
-                        if following < tickets:
-                            publish_slice(
-                                scores, published, following, N, K, stride_scores, QUANTITY, BLOCK, BLOCKS, SLICES, SLICE, WORDS, IS_AHEAD, PART
-                            )  # fmt: skip
-                    finish_slice(
-                        scores, out, published, ticket, N, K, stride_scores, stride_out, 0.0, 0.0,
-                        QUANTITY, IS_HELD, BLOCK, BLOCKS, SLICES, SLICE, PAD, WORDS,
-                    )  # fmt: skip
-                    ticket = following
