@@ -63,6 +63,37 @@ def test_gradients(name, which):
     assert torch.autograd.gradcheck(function, tensors, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", [name for name in ll.MAPPINGS if name != "hardmax"])
+def test_second_derivatives(name):
+    tensors, labels = head(rows=5, classes=5)
+    possible = truth(name, tensors, labels, 20.0)[0].isfinite()
+
+    def function(input, weight, bias=None):
+        found = linear_statistics(
+            input, weight, labels, bias=bias, mapping=name, softcap=30.0, temperature=20.0, max_memory=900
+        )
+        return torch.where(possible, found.log_prob, 0.0), found.entropy, found.logsumexp
+
+    assert torch.autograd.gradgradcheck(function, tensors, atol=1e-6, fast_mode=True)
+    # No bias, and a frozen weight.
+    assert torch.autograd.gradgradcheck(function, tensors[:2], atol=1e-6, fast_mode=True)
+    tensors[1].requires_grad_(False)
+    assert torch.autograd.gradgradcheck(function, tensors, atol=1e-6, fast_mode=True)
+
+
+def test_a_penalty_on_the_gradient_of_float32():
+    tensors, labels = head(torch.float32, rows=5)
+    found = linear_statistics(*tensors[:2], labels, bias=tensors[2])
+    (slope,) = torch.autograd.grad(found.entropy.sum(), tensors[:1], create_graph=True)
+    slope.square().sum().backward()
+    wide = [x.detach().double().requires_grad_() for x in tensors]
+    entropy = torch.distributions.Categorical(logits=F.linear(*wide)).entropy()
+    (exact,) = torch.autograd.grad(entropy.sum(), wide[:1], create_graph=True)
+    exact.square().sum().backward()
+    for mine, true in zip(tensors, wide, strict=True):
+        torch.testing.assert_close(mine.grad.double(), true.grad, rtol=1e-4, atol=1e-5)
+
+
 def test_a_confident_row_keeps_its_digits():
     weight = torch.tensor([[0.0], [-30.0]], requires_grad=True)
     found = linear_statistics(torch.ones(1, 1), weight, torch.tensor([0]))

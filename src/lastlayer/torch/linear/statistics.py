@@ -57,7 +57,8 @@ def linear_statistics(
         max_memory: bytes for a block's buffers; as for `linear_loss` by default. Backward computes the scores again.
 
     Returns:
-        Four tensors (...): float32 (float64 for float64 inputs), the last int64. A first derivative alone is known.
+        Four tensors (...): float32 (float64 for float64 inputs), the last int64. Second derivatives of
+        the first three go through the formulas, with the scores stored.
 
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing its log_prob is NaN).

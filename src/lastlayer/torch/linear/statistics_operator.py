@@ -11,6 +11,7 @@ from lastlayer.activation import Activation
 from lastlayer.dispatch import loss_dtype
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
+from lastlayer.torch.operators.evaluate import quantity_of_rows
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.torch.products import pull_back_rows
 from lastlayer.torch.records import record_of
@@ -178,8 +179,43 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 
 def _backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     wanted = ctx.needs_input_grad[:3]
-    gradients = linear_statistics_backward(*cotangents[:3], *ctx.saved_tensors, *ctx.rest, *wanted)
+    gradients = product_of_statistics(*cotangents[:3], *ctx.saved_tensors, *ctx.rest, *wanted)
     return *(g if w else None for g, w in zip(gradients, wanted, strict=True)), *[None] * 7
 
 
+def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    ctx.save_for_backward(*inputs[:8])
+    ctx.rest = inputs[8:]
+
+
+def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+    """Second derivatives through the formulas, with the scores stored."""
+    *upstream, input, weight, bias, labels, parameter = ctx.saved_tensors
+    key, ignore_index, temperature, softcap, _, *flags = ctx.rest
+    activation = Activation(temperature, softcap)
+
+    def total(upstream: tuple[Tensor, ...], *head: Tensor) -> Tensor:
+        scores = activation(torch.nn.functional.linear(*(x.double() for x in head)), xp)
+        p, logs, partition = (
+            quantity_of_rows(scores, parameter, key, quantity)
+            for quantity in ("probabilities", "log_probabilities", "log_partition")
+        )
+        # By the probabilities: those of zero add nothing, and their logarithms have no derivative.
+        p = torch.where(p == 0.0, 1.0, p)
+        found = (_at_labels(logs, labels, ignore_index), -(p * torch.log(p)).sum(1), partition)
+        return sum(((u * s).sum() for u, s in zip(upstream, found, strict=True)), scores.new_zeros(()))
+
+    head = (input, weight) if bias is None else (input, weight, bias)
+    wanted = [i for i, w in enumerate(flags) if w]
+
+    def gradients(upstream: tuple[Tensor, ...], *head: Tensor) -> tuple[Tensor, ...]:
+        each: tuple[Tensor, ...] = torch.func.grad(total, argnums=tuple(i + 1 for i in wanted))(upstream, *head)
+        return each
+
+    pull = torch.func.vjp(gradients, tuple(upstream), *head)[1]
+    in_upstream, *in_head = pull(tuple(cotangents[i] for i in wanted))
+    return *in_upstream, *in_head, *[None] * (3 - len(in_head)), *[None] * (len(ctx.rest) + 2)
+
+
 head_statistics = differentiable(linear_statistics_operator, _keep, _backward, one_by_one)
+product_of_statistics = differentiable(linear_statistics_backward, _keep_product, _second, one_by_one)
