@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -117,3 +119,15 @@ def test_inductor():
         warnings.simplefilter("ignore", DeprecationWarning)
         import torch._inductor.compile_fx
     assert_same(function, scores_for("softmax"), *head_for("softmax"), backend="inductor")
+
+
+@pytest.mark.parametrize("function", ["ll.softmax(x)", "ll.loss(x, torch.tensor([1, 2, 0]))"])
+def test_the_first_call_of_a_process_may_be_compiled(function):
+    program = f"""
+import sys, torch, lastlayer as ll
+assert "lastlayer.torch" not in sys.modules
+x = torch.randn(3, 5)
+compiled = torch.compile(lambda x: {function}, fullgraph=True, backend="eager")
+torch.testing.assert_close(compiled(x), {function})
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

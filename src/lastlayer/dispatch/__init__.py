@@ -1,7 +1,7 @@
 """Which implementation serves this array: native kernels, a framework's adapter, or the portable formulas."""
 
 from lastlayer.dispatch.extension import EXTENSION
-from lastlayer.dispatch.frameworks import Framework, framework_of, register_framework
+from lastlayer.dispatch.frameworks import Framework, framework_of
 from lastlayer.dispatch.memory import LARGE, new_array
 from lastlayer.dispatch.native import (
     NATIVE,
@@ -38,7 +38,6 @@ __all__ = [
     "portable_evaluate",
     "portable_loss",
     "register",
-    "register_framework",
     "set_num_threads",
     "working_dtype",
 ]

@@ -24,22 +24,14 @@ class Framework:
     loss_quickly: Callable[..., Any]
 
 
-#: Frameworks by the name of their module.
-_FRAMEWORKS: dict[str, Framework] = {}
-
-
-def register_framework(module: str, framework: Framework) -> None:
-    """Let an adapter answer for the arrays of its framework."""
-    _FRAMEWORKS[module] = framework
-
-
 def framework_of(array: Array) -> Framework | None:
     """The adapter's answers for this array, or None where the array library speaks for itself."""
     # A subclass of tensors may come from any module.
     for base in type(array).__mro__:
         if base.__module__ == "torch" and base.__name__ == "Tensor":
-            if "torch" not in _FRAMEWORKS:
-                # The one import upwards: a statement, since torch.compile follows no other way to import.
-                import lastlayer.torch  # noqa: F401
-            return _FRAMEWORKS["torch"]
+            # The one import upwards: a statement at every call, since torch.compile follows no other way to import, and what is kept
+            # of a first call would be a guard that the first call breaks.
+            import lastlayer.torch.implementation as adapter
+
+            return adapter.FRAMEWORK
     return None

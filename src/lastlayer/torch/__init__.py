@@ -1,7 +1,7 @@
 """PyTorch: every mapping and loss with gradients, and a linear head whose scores are never stored."""
 
-from lastlayer.dispatch import EXTENSION, register, register_framework
-from lastlayer.torch.implementation import FRAMEWORK, TORCH
+from lastlayer.dispatch import EXTENSION, register
+from lastlayer.torch.implementation import TORCH
 from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.modules import (
     MODULES,
@@ -13,7 +13,6 @@ from lastlayer.torch.modules import (
     Probabilities,
 )
 
-register_framework("torch", FRAMEWORK)
 register(TORCH)
 if EXTENSION is not None:
     # Torch's own threads are busy waiting for work just when our kernels are called.
