@@ -383,3 +383,19 @@ def test_a_confident_row_of_many_classes():
     x[0, 31_234] = 0.0
     truth = np.log1p(49_999 * np.exp(np.float64(-20.0)))
     assert ulp_error(ll.loss(x, [31_234]), truth, np.dtype(np.float32)) <= 1
+
+
+@pytest.mark.parametrize("classes", [5, 10, 56, 57, 100, 288, 289, 1000, 8192, 8193])
+def test_the_others_keep_their_digits_whatever_their_share(classes):
+    """Of float32 weights a sum loses the most where they are alike; the others' are within what one of them is."""
+    rng = np.random.default_rng(classes)
+    shares = 2.0 ** -rng.uniform(-3, 30, size=600)
+    x = np.zeros((len(shares), classes)) + rng.uniform(-30, 30, size=(len(shares), 1))
+    x[:, classes // 2] += np.log((classes - 1) / shares)
+    x = x.astype(np.float32)
+    differences = x[:, classes // 2].astype(np.longdouble) - x[:, 0]
+    truth = np.log1p((classes - 1) * np.exp(-differences))
+    losses = np.empty(len(x))
+    labels = np.full(len(x), classes // 2)
+    kernels.loss(x, labels, None, None, losses, None, None, None, -100, 0.0, 0.0, 1.0, 0.0, None, 0)
+    assert float(np.max(np.abs(losses - truth) / truth)) <= 1.4 * 2.0**-24

@@ -32,8 +32,11 @@ struct Reduction<float> {
   static constexpr float log2_e = 1.44269504f, shift = 12582912.0f;
   // The first part has 14 bits, so that its product with any power in use is exact, with or without fma.
   static constexpr float ln2_high = 0.693115234375f, ln2_low = 3.194618329871446e-05f;
-  // The share of all below which the others are summed anew: their difference to the total has lost digits.
-  static constexpr double confident = 0x1p-13;
+  // The share of all below which the others are summed anew: their difference to the total has lost digits, the more the more
+  // numbers are in the sum, and in one lane of it, which loses them in one direction where its numbers are alike.
+  static double confident(int64_t classes, int64_t numbers_a_lane) {
+    return 0x1p-18 * double(classes < 32 ? 32 : classes) * (numbers_a_lane < 16 ? 1.0 : double(numbers_a_lane) / 16.0);
+  }
 };
 template <>
 struct Reduction<double> {
@@ -42,7 +45,7 @@ struct Reduction<double> {
   static constexpr double reach = 1050.0, far = 2048.0;
   static constexpr double log2_e = lastlayer::LASTLAYER_ISA::log2_e, shift = round_shift;
   static constexpr double ln2_high = lastlayer::LASTLAYER_ISA::ln2_high, ln2_low = lastlayer::LASTLAYER_ISA::ln2_low;
-  static constexpr double confident = 0x1p-40;
+  static double confident(int64_t, int64_t) { return 0x1p-40; }
 };
 
 template <class T>
@@ -176,45 +179,35 @@ struct Sum<double> {
   Pair total() const { return sum_of(lanes_sum()); }
 };
 
-// The same of weights, as digits of their total: what each addition to a number larger than any weight loses is exact, and is
-// added up beside it.
+// The same of weights, none of which is larger than `start`: what each addition to it loses is exact, and is added up beside it.
+// Float32 may lose 2^-34 of a total of 512 numbers; of the others that is the more the less they are of it: see `confident`.
 template <class T>
-struct WeightSum : Sum<T> {};
-template <>
-struct WeightSum<double> {
-  static constexpr int beside = 2;
-  static constexpr double start = 0x1p513;
-  D sum = splat(start), lost{};
-  LASTLAYER_INLINE void add(D w, D w_low) {
-    const D s = sum + w;
-    lost += (w - (s - sum)) + w_low;
+struct WeightSum {
+  static constexpr int beside = LASTLAYER_BYTES == 64 && sizeof(T) == 4 ? 4 : 2;
+  static constexpr T start = sizeof(T) == 4 ? T(0x1p65) : T(0x1p513);
+  Vector<T> sum = splat(start), lost{};
+  LASTLAYER_INLINE void add(Vector<T> w, Vector<T> w_low) {
+    const Vector<T> s = sum + w;
+    if constexpr (sizeof(T) == 4)
+      lost += w - (s - sum);
+    else
+      lost += (w - (s - sum)) + w_low;
     sum = s;
   }
-  LASTLAYER_INLINE Twofold lanes_of(int) const { return Twofold::sum(sum - start, lost); }
-  LASTLAYER_INLINE Twofold lanes_sum() const { return lanes_of(0); }
-  Pair total() const { return sum_of(lanes_sum()); }
-};
-
-// The same for a total alone, of which float32 may lose 2^-30.
-template <class T>
-struct TotalSum : WeightSum<T> {};
-template <>
-struct TotalSum<float> {
-  static constexpr int beside = LASTLAYER_BYTES == 64 ? 4 : 2;
-  static constexpr float start = 0x1p65f;
-  Vector<float> sum = splat(start), lost{};
-  LASTLAYER_INLINE void add(Vector<float> w, Vector<float>) {
-    const Vector<float> s = sum + w;
-    lost += w - (s - sum);
-    sum = s;
+  LASTLAYER_INLINE auto lanes_sum() const {
+    const Vector<T> grown = sum - start;
+    if constexpr (sizeof(T) == 4)
+      return Real((widened(low_half(grown)) + widened(high_half(grown))) + widened(low_half(lost) + high_half(lost)));
+    else
+      return Twofold::sum(grown, lost);
   }
-  LASTLAYER_INLINE Real lanes_sum() const {
-    const Vector<float> grown = sum - start;
-    return Real((widened(low_half(grown)) + widened(high_half(grown))) + widened(low_half(lost) + high_half(lost)));
-  }
-  LASTLAYER_INLINE Real lanes_of(int half) const {
-    const Vector<float> grown = sum - start;
-    return Real(widened(half ? high_half(grown) : low_half(grown)) + widened(half ? high_half(lost) : low_half(lost)));
+  // Of rows in lanes: those of one half.
+  LASTLAYER_INLINE auto lanes_of(int half) const {
+    const Vector<T> grown = sum - start;
+    if constexpr (sizeof(T) == 4)
+      return Real(widened(half ? high_half(grown) : low_half(grown)) + widened(half ? high_half(lost) : low_half(lost)));
+    else
+      return lanes_sum();
   }
   Pair total() const { return sum_of(lanes_sum()); }
 };

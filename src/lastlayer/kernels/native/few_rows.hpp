@@ -35,10 +35,12 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 
   // The weights and their sums; fetches what is so far ahead, and where results go.
   void weigh(const bool*, int64_t ahead) {
-    weigh<WeightSum<T>>(ahead);
+    // Of so few float32 weights the sum in double takes less time.
+    sizeof(T) == 4 && classes_ <= 8 ? weigh<Sum<T>>(ahead) : weigh<WeightSum<T>>(ahead);
     separate();
   }
-  void weigh_for_total(const bool*, int64_t ahead) { weigh<TotalSum<T>>(ahead); }
+  // The same for probabilities, which need no others.
+  void weigh_for_total(const bool*, int64_t ahead) { weigh<WeightSum<T>>(ahead); }
 
   // Weights times a factor of the row, minus each row's even share where there are shares.
   void multiply(const W* factor, const double* shares, const bool*) {
@@ -129,9 +131,10 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     }
   }
 
+  Mask is_confident(int part) const { return Base::is_confident(part, Reduction<T>::confident(classes_, classes_)); }
   void separate() {
     Mask is_any{};
-    for (int i = 0; i < parts; ++i) is_any |= this->is_confident(i);
+    for (int i = 0; i < parts; ++i) is_any |= is_confident(i);
     if (!has_any(is_any)) return;
     Sum<T> sum;
     V best{};
@@ -140,7 +143,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
       sum.add(w < best ? w : best, V{});
       best = larger(w, best);
     }
-    for (int i = 0; i < parts; ++i) this->set_others(this->is_confident(i), i, sum.lanes_of(i));
+    for (int i = 0; i < parts; ++i) this->set_others(is_confident(i), i, sum.lanes_of(i));
   }
 
   static V times_each(V w, V hi, V lo) {

@@ -25,22 +25,19 @@ struct LongRow {
   // The weights into `out`, where it is given, and their sum. Calls between(classes done) now and then.
   template <class Between>
   LASTLAYER_INLINE void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) {
+    if (classes <= long_row) return weigh_for_total(x, out, classes, fetch, between);
     set_top();
-    if (classes > long_row) return set(weigh_parts(x, out, classes, fetch, between));
-    WeightSum<T> sum;
-    weigh_row(x, out, classes, exponents, fetch, sum);
-    between(classes);
-    set(sum.total());
+    set(weigh_parts(x, out, classes, fetch, between));
   }
-  // The same for probabilities, which need no others.
+  // The same for probabilities, which need no others; those of a long row would have lost digits.
   template <class Between>
   LASTLAYER_INLINE void weigh_for_total(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) {
     set_top();
-    auto lanes_sum = TotalSum<T>().lanes_sum();
+    auto lanes_sum = WeightSum<T>().lanes_sum();
     over_parts(classes, [&](int64_t from, int64_t count) {
       // What a sum may lose grows with its length.
-      TotalSum<T> sum;
-      weigh_row(x + from, out + from, count, exponents, fetch.from(from), sum);
+      WeightSum<T> sum;
+      weigh_row(x + from, out ? out + from : nullptr, count, exponents, fetch.from(from), sum);
       lanes_sum = lanes_sum + sum.lanes_sum();
       between(from + count);
     });
@@ -55,7 +52,8 @@ struct LongRow {
 
   // The others where their digits are gone from the difference, and the logarithm. `kept_weights`, or null.
   void separate(const T* x, const T* kept_weights, int64_t classes) {
-    if (others.hi < R::confident * total.hi) {
+    // Long rows are summed in double, others by parts, which do not lose in one direction.
+    if (others.hi < R::confident(classes > long_row ? 0 : classes, 0) * total.hi) {
       others = sum_others(x, kept_weights, classes, T(kept.hi), exponents);
       total = top + others;
     }
@@ -66,7 +64,7 @@ struct LongRow {
   // Apart: a sum that parts add to cannot stay in registers.
   template <class Between>
   __attribute__((noinline)) Pair weigh_parts(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) const {
-    WeightSum<T> sum;
+    std::conditional_t<sizeof(T) == 4, Sum<T>, WeightSum<T>> sum;
     over_parts(classes, [&](int64_t from, int64_t count) {
       weigh_row(x + from, out ? out + from : nullptr, count, exponents, fetch.from(from), sum);
       between(from + count);

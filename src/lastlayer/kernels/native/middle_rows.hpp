@@ -54,9 +54,9 @@ class MiddleRows : public TileRows<T, 1> {
   }
 
   void weigh(const bool* skip, int64_t ahead) {
-    weigh<WeightSum<T>>(skip, ahead);
+    weigh_for_total(skip, ahead);
     for (int part = 0; part < parts; ++part) {
-      const Mask where = this->is_confident(part);
+      const Mask where = this->is_confident(part, Reduction<T>::confident(classes_, stride_ / width));
       if (!has_any(where)) continue;
       W anew = this->others[part];
       for (int i = 0; i < lanes; ++i) {
@@ -70,7 +70,23 @@ class MiddleRows : public TileRows<T, 1> {
       this->set_others(where, part, anew);
     }
   }
-  void weigh_for_total(const bool* skip, int64_t ahead) { weigh<TotalSum<T>>(skip, ahead); }
+  // The same for probabilities, which need no others.
+  LASTLAYER_INLINE void weigh_for_total(const bool* skip, int64_t ahead) {
+    W sums[n];
+    const auto is_far = this->exponents.offset != V{};
+    if (!skip && rows_ % 2 == 0 && !has_any((Mask)is_far)) {
+      for (int row = 0; row < rows_; row += 2) weigh_some<false, 2>(row, ahead, sums);
+      for (int row = rows_; row < n; ++row) sums[row] = W(D{});
+    } else {
+      for (int row = 0; row < n; ++row) {
+        sums[row] = W(D{});
+        if (row < rows_ && !(skip && skip[row]))
+          is_far[row] ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
+      }
+    }
+    const W folded = fold_each<n>(sums, [](W a, W b) { return a + b; });
+    this->set_sums(&folded);
+  }
 
   void multiply(const W* factor, const double* shares, const bool* skip) {
     const typename Base::Factors factors(factor);
@@ -150,26 +166,8 @@ class MiddleRows : public TileRows<T, 1> {
   // Of whole vectors so many scores as hold those of a row.
   static int64_t whole(int64_t classes) { return (classes + width - 1) / width * width; }
 
-  template <class Sums>
-  void weigh(const bool* skip, int64_t ahead) {
-    W sums[n];
-    const auto is_far = this->exponents.offset != V{};
-    if (!skip && rows_ % 2 == 0 && !has_any((Mask)is_far)) {
-      for (int row = 0; row < rows_; row += 2) weigh_some<false, 2, Sums>(row, ahead, sums);
-      for (int row = rows_; row < n; ++row) sums[row] = W(D{});
-    } else {
-      for (int row = 0; row < n; ++row) {
-        sums[row] = W(D{});
-        if (row < rows_ && !(skip && skip[row]))
-          is_far[row] ? weigh_some<true, 1, Sums>(row, ahead, sums) : weigh_some<false, 1, Sums>(row, ahead, sums);
-      }
-    }
-    const W folded = fold_each<n>(sums, [](W a, W b) { return a + b; });
-    this->set_sums(&folded);
-  }
-
   // Rows beside each other, whose operations need not wait for each other.
-  template <bool is_far, int count, class Sums>
+  template <bool is_far, int count>
   LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, W* sums) {
     const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
       const T* x = x_ + first * classes_;
@@ -178,7 +176,7 @@ class MiddleRows : public TileRows<T, 1> {
       const int64_t classes = classes_, stride = stride_;
       RowExponents<T, T> exponents[count];
       for (int i = 0; i < count; ++i) exponents[i] = this->exponents.of(first + i);
-      Sums here[count];
+      WeightSum<T> here[count];
       for (int64_t j = 0; j < classes; j += width) {
         const int left = int(classes - j);
         Vector<T> v[count];

@@ -142,6 +142,7 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 // A factor of weights in two parts, for its rounding would add to the weight's.
 template <class T>
 struct Factor {
+  static constexpr bool has_own = false;
   T hi, lo;
   static Factor of(double factor, double low) {
     const T hi = T(factor);
@@ -155,17 +156,19 @@ struct Factor {
 // Gradients: weights times a factor, but for the label's own.
 template <class T>
 struct Gradients {
-  Factor<T> factor;
-  int64_t label;
+  static constexpr bool has_own = true;
+  Factor<T> others;
+  int64_t place;
   T own;
   LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t first) const {
-    return place_numbers<T>() == typename Lanes<T>::Integer(label - first) ? splat(own) : factor(w);
+    return place_numbers<T>() == typename Lanes<T>::Integer(place - first) ? splat(own) : others(w);
   }
 };
 
 // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
 template <class T>
 struct Logarithms {
+  static constexpr bool has_own = false;
   T largest, log_sum;
   LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const { return (v - splat(largest)) - splat(log_sum); }
 };

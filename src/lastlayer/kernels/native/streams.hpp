@@ -64,7 +64,20 @@ class LineStream {
       j += n;
     }
     T* line = line_;
-    for (; j + n <= end; j += n, line += n) stream<T>(line, make(load(row + j), j));
+    const auto stream_to = [&](int64_t last, auto each) __attribute__((always_inline)) {
+      for (; j + n <= last; j += n, line += n) stream<T>(line, each(load(row + j), j));
+    };
+    if constexpr (Make::has_own) {
+      // Only one vector has the label; in a short row it takes longer to find it than to look for it in every one.
+      if (end - j >= 32 * n) {
+        if (make.place >= j && make.place < j + ((end - j) & -n)) {
+          stream_to(j + ((make.place - j) & -n), make.others);
+          stream_to(j + n, make);
+        }
+        stream_to(end, make.others);
+      }
+    }
+    stream_to(end, make);
     line_ = line;
     held_count_ = int(end - j);
     if (held_count_ > 0) held_ = make(load_some(row + j, held_count_, T(0)), j);

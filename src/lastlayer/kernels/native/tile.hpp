@@ -90,7 +90,7 @@ class TileRows : protected RowNumbers<T, parts_> {
     }
   }
   // Rows whose others have lost digits in the difference.
-  Mask is_confident(int part) const { return others[part].hi < R::confident * total[part].hi; }
+  Mask is_confident(int part, double share) const { return others[part].hi < share * total[part].hi; }
   void set_others(Mask where, int part, W sum) {
     others[part] = choose(where, sum, others[part]);
     total[part] = top[part] + others[part];
