@@ -35,7 +35,6 @@ struct LongRow {
     set_top();
     auto lanes_sum = WeightSum<T>().lanes_sum();
     over_parts(classes, [&](int64_t from, int64_t count) {
-      // What a sum may lose grows with its length.
       WeightSum<T> sum;
       weigh_row(x + from, out ? out + from : nullptr, count, exponents, fetch.from(from), sum);
       lanes_sum = lanes_sum + sum.lanes_sum();
@@ -73,7 +72,8 @@ struct LongRow {
   }
   template <class Work>
   static void over_parts(int64_t classes, Work work) {
-    constexpr int64_t part = 32 * Lanes<T>::count;
+    // What float32 sums lose grows with their length.
+    constexpr int64_t part = (sizeof(T) == 4 ? 32 : 1024) * Lanes<T>::count;
     for (int64_t from = 0; from < classes; from += part) work(from, classes - from < part ? classes - from : part);
   }
   // Of the largest score alone; before the others, whose sum takes longer.
