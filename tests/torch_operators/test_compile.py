@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import warnings
 
 import pytest
 import torch
 from operator_cases import LABELS, NAMES, head_for, scores_for, soft_targets
+from running import run_python
 from warm_softmax import WARM_SOFTMAX
 
 import lastlayer as ll
@@ -130,4 +129,4 @@ x = torch.randn(3, 5)
 compiled = torch.compile(lambda x: {function}, fullgraph=True, backend="eager")
 torch.testing.assert_close(compiled(x), {function})
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    run_python(program)

@@ -180,7 +180,8 @@ struct Sum<double> {
 };
 
 // The same of weights, none of which is larger than `start`: what each addition to it loses is exact, and is added up beside it.
-// Float32 may lose 2^-34 of a total of 512 numbers; of the others that is the more the less they are of it: see `confident`.
+// Float32 may lose 2^-34 of the total of 32 numbers in each of 16 lanes; of the others that is the more the less they are of it:
+// see `confident`.
 template <class T>
 struct WeightSum {
   static constexpr int beside = LASTLAYER_BYTES == 64 && sizeof(T) == 4 ? 4 : 2;
