@@ -2,6 +2,8 @@
 // once. Compiled once per instruction set, into the namespace LASTLAYER_ISA.
 #include <math.h>
 #include <stdlib.h>
+
+#include <type_traits>
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
