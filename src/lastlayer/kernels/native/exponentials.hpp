@@ -25,7 +25,8 @@ struct Reduction<float> {
   // Weights are carried times 2^lift, so that those of the smallest that matter have all their bits.
   static constexpr int lift = 64, mantissa_bits = 23;
   static constexpr double unlift = 0x1p-64;
-  // Beyond this distance from the maximum e^x is zero in every result.
+  // Beyond this distance from the maximum e^x is zero in every result, and so are weights: products that fall below the smallest
+  // number take a processor longer than others.
   static constexpr float reach = 130.0f;
   // From this size of the maximum on, the scores within reach are so near it that x - max is exact, and taken first.
   static constexpr float far = 512.0f;
@@ -89,8 +90,7 @@ LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExpone
                          0.0013814601939945166f};
   V x[count], r[count], q[count], shifted[count];
   for (int i = 0; i < count; ++i) {
-    // In this order a NaN stays.
-    x[i] = larger(spread(rows[i].floor), is_far ? scores[i] - rows[i].offset : scores[i]);
+    x[i] = is_far ? scores[i] - rows[i].offset : scores[i];
     shifted[i] = fma(x[i], splat(R::log2_e), spread(rows[i].shift));
   }
   for (int i = 0; i < count; ++i) {
@@ -108,18 +108,19 @@ LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExpone
 #else
     const V near = r[i] + 1.0f, e = near + (r[i] * r[i] * q[i] + (r[i] - (near - 1.0f)));
 #endif
-    out[i] = {(V)((Lanes<float>::Bits)e + ((Lanes<float>::Bits)shifted[i] << R::mantissa_bits)), V{}};
+    const auto power_bits = (Lanes<float>::Bits)shifted[i] << R::mantissa_bits;
+    out[i] = {sum_above(spread(rows[i].floor), x[i], (Lanes<float>::Bits)e, power_bits), V{}};
   }
 }
 
 template <bool is_far, int count, class Value>
 LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, Value>* rows, Weights<double>* out) {
   using R = Reduction<double>;
-  D r[count], r_low[count], q[count], shifted[count];
+  D x[count], r[count], r_low[count], q[count], shifted[count];
   for (int i = 0; i < count; ++i) {
-    const D x = larger(spread(rows[i].floor), is_far ? scores[i] - rows[i].offset : scores[i]);
-    shifted[i] = fma(x, splat(R::log2_e), spread(rows[i].shift));
-    const D power = shifted[i] - rows[i].shift, coarse = fma(power, splat(-R::ln2_high), x);
+    x[i] = is_far ? scores[i] - rows[i].offset : scores[i];
+    shifted[i] = fma(x[i], splat(R::log2_e), spread(rows[i].shift));
+    const D power = shifted[i] - rows[i].shift, coarse = fma(power, splat(-R::ln2_high), x[i]);
     r[i] = fma(power, splat(-R::ln2_low), coarse);
     r_low[i] = fma(power, splat(-R::ln2_low), coarse - r[i]);
   }
@@ -127,8 +128,8 @@ LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, 
   for (int i = 0; i < count; ++i) {
     const D near = r[i] + 1.0, small = fma(r[i] * r[i], q[i], r[i] - (near - 1.0));
     const D e = near + small, lost = (near - e) + small + r_low[i];
-    const D scale = (D)(((Bits)shifted[i] << 52) + (1023ull << 52));
-    out[i] = {e * scale, lost * scale};
+    const D scale = (D)(((Bits)shifted[i] << 52) + (1023ull << 52)), floor = spread(rows[i].floor);
+    out[i] = {product_above(floor, x[i], e, scale), product_above(floor, x[i], lost, scale)};
   }
 }
 

@@ -101,20 +101,41 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
 // The weights of all classes but one of the largest, whose weight is `own`: of weights that were kept, or of the scores.
 template <class T, class Weigh>
 inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh weigh) {
-  Sum<T> sum;
-  int64_t count = 0;
-  over_vectors(from, classes, filler, [&](Vector<T> v, int64_t, int) {
-    const Weights<T> w = weigh(v);
+  constexpr int n = Lanes<T>::count, beside = 4;
+  Sum<T> sum, counted;
+  Vector<T> counts{};
+  const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) {
     const auto is_own = w.hi == own;
-    for (int i = 0; i < Lanes<T>::count; ++i) count -= is_own[i];
+    counts += is_own ? splat(T(1)) : Vector<T>{};
     sum.add(is_own ? Vector<T>{} : w.hi, is_own ? Vector<T>{} : w.lo);
+  };
+  int64_t j = 0;
+  for (; j + beside * n <= classes; j += beside * n) {
+    Vector<T> v[beside];
+    Weights<T> w[beside];
+    for (int i = 0; i < beside; ++i) v[i] = load(from + j + i * n);
+    weigh(Constant<beside>(), v, w);
+    for (int i = 0; i < beside; ++i) add(w[i]);
+  }
+  over_vectors(from + j, classes - j, filler, [&](Vector<T> v, int64_t, int) __attribute__((always_inline)) {
+    Weights<T> w;
+    weigh(Constant<1>(), &v, &w);
+    add(w);
   });
-  return sum.total() + Pair{double(count - 1) * double(own), 0.0};
+  counted.add(counts, Vector<T>{});
+  return sum.total() + Pair{(counted.total().hi - 1.0) * double(own), 0.0};
 }
 template <class T>
 inline Pair sum_others(const T* x, const T* kept, int64_t classes, T own, const RowExponents<T, T>& exponents) {
-  if (kept) return sum_others(kept, classes, own, T(0), [](Vector<T> w) { return Weights<T>{w, Vector<T>{}}; });
-  return sum_others(x, classes, own, -T(infinity), [&](Vector<T> v) { return weights<true>(v, exponents); });
+  if (kept)
+    return sum_others(kept, classes, own, T(0), [](auto count, const Vector<T>* w, Weights<T>* out) {
+      for (int i = 0; i < count.value; ++i) out[i] = {w[i], Vector<T>{}};
+    });
+  return sum_others(x, classes, own, -T(infinity), [&](auto count, const Vector<T>* v, Weights<T>* out) {
+    RowExponents<T, T> of_each[count.value];
+    for (int i = 0; i < count.value; ++i) of_each[i] = exponents;
+    weigh_vectors<true, count.value>(v, of_each, out);
+  });
 }
 
 LASTLAYER_INLINE Vector<float> times_wide(Vector<float> w, double factor, double even) {

@@ -91,6 +91,22 @@ LASTLAYER_INLINE D larger(D a, D b) { return a > b ? a : b; }
 LASTLAYER_INLINE D smaller(D a, D b) { return a < b ? a : b; }
 #endif
 
+// a + b of bits, and a b, where x is above the floor, or NaN; 0 elsewhere.
+#if defined(__AVX512F__)
+LASTLAYER_INLINE Vector<float> sum_above(Vector<float> floor, Vector<float> x, Lanes<float>::Bits a, Lanes<float>::Bits b) {
+  const __mmask16 is_above = _mm512_cmp_ps_mask(x, floor, _CMP_NLE_UQ);
+  return (Vector<float>)_mm512_maskz_add_epi32(is_above, (__m512i)a, (__m512i)b);
+}
+LASTLAYER_INLINE D product_above(D floor, D x, D a, D b) {
+  return _mm512_maskz_mul_pd(_mm512_cmp_pd_mask(x, floor, _CMP_NLE_UQ), a, b);
+}
+#else
+LASTLAYER_INLINE Vector<float> sum_above(Vector<float> floor, Vector<float> x, Lanes<float>::Bits a, Lanes<float>::Bits b) {
+  return (Vector<float>)((a + b) & ~(Lanes<float>::Bits)(x <= floor));
+}
+LASTLAYER_INLINE D product_above(D floor, D x, D a, D b) { return (D)((Mask)(a * b) & ~(x <= floor)); }
+#endif
+
 // As many floats as a vector has doubles, to and from doubles.
 typedef float Floats __attribute__((vector_size(LASTLAYER_BYTES / 2)));
 LASTLAYER_INLINE D widened(Floats v) {
