@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BEGIN = "<!-- mappings: from here rendered by docs/render.py -->"
 END = "<!-- mappings: to here -->"
 #: The recorded benchmark runs in benchmarks/results/ that have a place on the page, as far as they are there.
-RUNS = ("cpu", "cpu-zen4", "cpu-float64")
+RUNS = ("cpu-zen5", "cpu-zen4", "cpu", "cpu-float64")
 
 
 def rendered(root: Path) -> dict[Path, str]:

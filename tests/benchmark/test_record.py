@@ -8,6 +8,7 @@ import pytest
 from synthetic_record import synthetic_record
 
 from lastlayer.benchmark import Cell, Record, Timing
+from lastlayer.benchmark.facts import processor
 
 
 def test_ratios_are_our_time_over_theirs():
@@ -57,3 +58,14 @@ def test_saving_leaves_one_file(tmp_path):
     synthetic_record().save(path)
     assert list(tmp_path.iterdir()) == [path]
     assert Record.from_json(path.read_text(encoding="utf-8")) == synthetic_record()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("AMD EPYC", "AMD EPYC (family 26, model 2)"), ("AMD EPYC 9654", "AMD EPYC 9654")],
+)
+def test_a_processor_without_a_number_is_told_from_others(model, name, tmp_path):
+    core = f"cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: {model}\n\n"
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(core * 2)
+    assert processor(cpuinfo) == name

@@ -23,7 +23,7 @@ def facts(plan: Plan, contenders: Iterable[Peer]) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
         "system": platform.system(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "native_kernels": config["native_kernels"],
         "implementations": config["implementations"],
@@ -38,11 +38,14 @@ def facts(plan: Plan, contenders: Iterable[Peer]) -> dict[str, Any]:
     }
 
 
-def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The model's name, as far as the system tells."""
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The model's name, as far as the system tells; with family and number where the name has none, as on virtual machines."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or "unknown"
+    found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    name = found.get("model name") or platform.processor() or "unknown"
+    if any(character.isdigit() for character in name) or "cpu family" not in found:
+        return name
+    return f"{name} (family {found['cpu family']}, model {found.get('model', '?')})"

@@ -155,7 +155,7 @@ template <class T>
 struct Sum;
 template <>
 struct Sum<float> {
-  static constexpr int beside = 2;  // so many vectors at a time are fastest
+  static constexpr int beside = LASTLAYER_BYTES == 64 ? 4 : 2;  // so many vectors at a time are fastest
   D low{}, high{};
   LASTLAYER_INLINE void add(Vector<float> w, Vector<float>) {
     low += widened(low_half(w));
