@@ -98,15 +98,14 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
                            : weigh_row<false>(x, out, classes, exponents, fetch, sum);
 }
 
-// The weights of all classes but one of the largest, whose weight is `own`: of weights that were kept, or of the scores.
+// The weights of all classes but the largest, whose weight is `own`: of weights that were kept, or of the scores. For rows in which
+// the others are less than half of all: none of them weighs as much.
 template <class T, class Weigh>
 inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh weigh) {
   constexpr int n = Lanes<T>::count, beside = 4;
-  Sum<T> sum, counted;
-  Vector<T> counts{};
+  Sum<T> sum;
   const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) {
     const auto is_own = w.hi == own;
-    counts += is_own ? splat(T(1)) : Vector<T>{};
     sum.add(is_own ? Vector<T>{} : w.hi, is_own ? Vector<T>{} : w.lo);
   };
   int64_t j = 0;
@@ -122,8 +121,7 @@ inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh we
     weigh(Constant<1>(), &v, &w);
     add(w);
   });
-  counted.add(counts, Vector<T>{});
-  return sum.total() + Pair{(counted.total().hi - 1.0) * double(own), 0.0};
+  return sum.total();
 }
 template <class T>
 inline Pair sum_others(const T* x, const T* kept, int64_t classes, T own, const RowExponents<T, T>& exponents) {
