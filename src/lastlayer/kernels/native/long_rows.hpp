@@ -3,6 +3,9 @@
 
 // Beyond so many classes a row takes so long that memory would stand still in between.
 constexpr int64_t long_row = 8192;
+// Beyond so many classes two rows are more than the second cache holds, and of a row of which only the sum is asked, so many scores
+// at a time go through both passes.
+constexpr int64_t longest_whole_row = 65536, row_part = 8192;
 
 // What is known of a row after its first two passes. Weights are in units of 2^(K - lift).
 template <class T>
@@ -17,6 +20,36 @@ struct LongRow {
   explicit LongRow(T largest) : largest(largest), exponents(largest) {}
   static T largest_of(const T* x, int64_t classes) {
     return fold(largest_lanes(x, classes), [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
+  }
+
+  // The largest score and `log_sum` of a long row, every part of it in units of its own largest score: none where that cannot be,
+  // in a part of -inf alone, or of scores so large that their differences are taken first.
+  static bool sum_by_parts(const T* x, int64_t classes, LongRow& row) {
+    LongRow best(T(0));
+    double rest = 0.0;  // of all other parts, in units of the best one's
+    const T* best_scores = nullptr;
+    int64_t best_count = 0;
+    for (int64_t from = 0, count = 0; from < classes; from += count) {
+      // The last part has what would be less than one.
+      count = classes - from < 2 * row_part ? classes - from : row_part;
+      LongRow part(largest_of(x + from, count));
+      if (!part.is_finite() || part.exponents.offset != T(0)) return false;
+      part.weigh_for_total(x + from, nullptr, count, Fetch<T>{4 * row_part, nullptr, true}, [](int64_t) {});
+      const double powers = double(part.exponents.power) - double(best.exponents.power);
+      if (!best_scores || part.largest > best.largest) {
+        rest = best_scores ? __builtin_scalbn(rest + best.total.hi, -int(powers)) : 0.0;
+        best = part;
+        best_scores = x + from;
+        best_count = count;
+      } else {
+        rest += __builtin_scalbn(part.total.hi, int(powers));
+      }
+    }
+    if (best.others.hi + rest < R::confident(best_count, 0) * best.total.hi)
+      best.others = sum_others<T>(best_scores, nullptr, best_count, T(best.kept.hi), best.exponents);
+    row.largest = best.largest;
+    row.log_sum = log1p((best.others.hi + rest) / best.top.hi);
+    return true;
   }
 
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).

@@ -49,13 +49,21 @@ struct LongSoftmax {
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const T* scores = static_cast<const T*>(r.scores);
+    const bool is_by_parts = can_sum_by_parts && !r.gradient && r.classes > longest_whole_row;
+    is_by_parts ? losses_by_parts(r, begin, end, memory) : losses(r, begin, end, memory);
+    if (is_streamed<T>(r)) finish_streams();
+  }
+
+ private:
+  // Float64 sums keep all digits of a whole row.
+  static constexpr bool can_sum_by_parts = sizeof(T) == 4;
+
+  static void losses(const Loss& r, int64_t begin, int64_t end, double* memory) {
     RowResults<T, Gradients<T>> results(r.classes);
-    over_rows(scores, begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
+    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
       LongRow<T> passes(largest);
-      const int64_t label = r.labels[i];
-      if (r.is_counted(i) && label >= 0 && label < r.classes && passes.is_finite()) {
-        loss_of_row(r, i, end, label, x, passes, memory, results, begin_next);
+      if (has_label(r, i) && passes.is_finite()) {
+        loss_of_row(r, i, end, x, passes, memory, results, begin_next);
       } else {
         results.close();
         Blocks<T, Rows>::loss(r, i, i + 1, memory);
@@ -63,10 +71,19 @@ struct LongSoftmax {
       }
     });
     results.close();
-    if (is_streamed<T>(r)) finish_streams();
   }
+  static void losses_by_parts(const Loss& r, int64_t begin, int64_t end, double* memory) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T* x = static_cast<const T*>(r.scores) + i * r.classes;
+      LongRow<T> row(T(0));
+      if (has_label(r, i) && LongRow<T>::sum_by_parts(x, r.classes, row))
+        r.losses[i] = RowLoss(r, i, x, row.largest).value(row.log_sum);
+      else
+        losses(r, i, i + 1, memory);
+    }
+  }
+  static bool has_label(const Loss& r, int64_t i) { return r.is_counted(i) && r.labels[i] >= 0 && r.labels[i] < r.classes; }
 
- private:
   static void probabilities(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Factor<T>> results(r.classes);
@@ -107,6 +124,20 @@ struct LongSoftmax {
   }
 
   static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    T* out = static_cast<T*>(r.out);
+    if (can_sum_by_parts && r.classes > longest_whole_row) {
+      for (int64_t i = begin; i < end; ++i) {
+        LongRow<T> row(T(0));
+        if (LongRow<T>::sum_by_parts(static_cast<const T*>(r.scores) + i * r.classes, r.classes, row))
+          out[i] = T(double(row.largest) + row.log_sum);
+        else
+          whole_log_partitions(r, i, i + 1, memory);
+      }
+      return;
+    }
+    whole_log_partitions(r, begin, end, memory);
+  }
+  static void whole_log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Logarithms<T>> none(r.classes);
     over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
@@ -162,15 +193,36 @@ struct LongSoftmax {
     const int64_t rows = is_long ? 1 : is_streamed ? 3 : 2;
     return {i + rows < end ? rows * classes : 0, nullptr, is_long || is_streamed};
   }
+  // What a row's loss is made of, besides the logarithm of its sum. Made before weights may overwrite the scores.
+  struct RowLoss {
+    double weight, even, own_target, total, largest, own_score, distance, z_loss;
+    RowLoss(const Loss& r, int64_t i, const T* x, T largest_score) {
+      const int64_t label = r.labels[i];
+      const double smoothing = r.label_smoothing;
+      even = smoothing / double(r.classes);
+      own_target = (r.class_weight ? r.class_weight[label] : 1.0) * (1.0 - smoothing) + even;
+      total = own_target - even + (even != 0.0 ? smoothing : 0.0);
+      weight = r.row_weight ? r.row_weight[i] : 1.0;
+      largest = double(largest_score);
+      own_score = double(x[label]);
+      distance = even != 0.0 ? even * distance_to(x, r.classes, largest) : 0.0;
+      z_loss = r.z_loss;
+    }
+    double value(double log_sum) const {
+      double loss = total * log_sum + distance;
+      if (own_target != even) loss += (own_target - even) * (largest - own_score);
+      const double z = largest + log_sum;
+      if (z_loss != 0.0) loss += z_loss * z * z;
+      return weight * loss;
+    }
+    // What the penalty adds to the gradient, in probabilities.
+    double pull(double log_sum) const { return z_loss != 0.0 ? 2.0 * z_loss * (largest + log_sum) : 0.0; }
+  };
   template <class Next>
-  static void loss_of_row(const Loss& r, int64_t i, int64_t end, int64_t label, const T* x, LongRow<T>& passes, double* memory,
+  static void loss_of_row(const Loss& r, int64_t i, int64_t end, const T* x, LongRow<T>& passes, double* memory,
                           RowResults<T, Gradients<T>>& results, Next begin_next) {
-    const int64_t classes = r.classes;
-    const double smoothing = r.label_smoothing, even = smoothing / double(classes);
-    const double own_target = (r.class_weight ? r.class_weight[label] : 1.0) * (1.0 - smoothing) + even;
-    const double weight = r.row_weight ? r.row_weight[i] : 1.0, own_score = double(x[label]), largest = double(passes.largest);
-    // Before the weights may overwrite the scores.
-    const double distance = even != 0.0 ? even * distance_to(x, classes, largest) : 0.0;
+    const int64_t classes = r.classes, label = r.labels[i];
+    const RowLoss loss(r, i, x, passes.largest);
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
     T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes) : to;
     const Fetch<T> fetched = fetch(i, end, classes, is_streamed<T>(r));
@@ -179,28 +231,20 @@ struct LongSoftmax {
     results.finish();
     begin_next();
     passes.separate(x, kept, classes);
-    const double log_sum = passes.log_sum, total = own_target - even + (even != 0.0 ? smoothing : 0.0);
-    double loss = total * log_sum + distance, pull = 0.0;
-    if (own_target != even) loss += (own_target - even) * (largest - own_score);
-    if (r.z_loss != 0.0) {
-      const double z = largest + log_sum;
-      loss += r.z_loss * z * z;
-      pull = 2.0 * r.z_loss * z;
-    }
-    r.losses[i] = weight * loss;
+    r.losses[i] = loss.value(passes.log_sum);
     if (!to) return;
-    const double scale = weight * r.gradient_scale, all = scale * (total + pull);
+    const double scale = loss.weight * r.gradient_scale, pull = loss.pull(passes.log_sum), all = scale * (loss.total + pull);
     const double own_weight = double(kept[label]);
     // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
     const Pair rest = own_weight == passes.kept.hi ? passes.others : passes.total + Pair{-own_weight, 0.0};
-    const double own = scale * ((total - own_target + pull) * (own_weight / passes.total.hi) -
-                                own_target * (rest.value() / passes.total.hi));
+    const double own = scale * ((loss.total - loss.own_target + pull) * (own_weight / passes.total.hi) -
+                                loss.own_target * (rest.value() / passes.total.hi));
     const Pair inverse = passes.inverse();
     const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
     const auto products = Factor<T>::of(factor.hi, factor.lo);
-    if (is_streamed<T>(r) && even == 0.0 && !products.is_wide()) return results.set(kept, to, {products, label, T(own)});
+    if (is_streamed<T>(r) && loss.even == 0.0 && !products.is_wide()) return results.set(kept, to, {products, label, T(own)});
     results.close();
-    multiply(kept, to, classes, factor.hi, factor.lo, scale * even);
+    multiply(kept, to, classes, factor.hi, factor.lo, scale * loss.even);
     to[label] = T(own);
   }
 
