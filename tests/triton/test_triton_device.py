@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +21,8 @@ NAMES = ("softmax", "sparsemax", "entmax")
 @pytest.fixture
 def no_waiting() -> Iterator[None]:
     """Whatever makes the host wait for the device raises."""
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings(action="ignore"):  # torch says that it does not see everything
+        torch.cuda.set_sync_debug_mode("error")
     yield
     torch.cuda.set_sync_debug_mode("default")
 
@@ -75,6 +77,7 @@ def test_a_million_classes(name):
     assert off.max() < 4.0 * torch.finfo(torch.float32).eps, off
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_compiled_graph_has_no_breaks():
     tensors, labels = head(50), torch.arange(50, device="cuda")
 
