@@ -163,12 +163,16 @@ def test_features_of_very_different_scales(mapping: str) -> None:
     assert model.score(odd, LABELS) > 0.7
 
 
-def test_separable_classes_keep_a_finite_hinge() -> None:
-    """Where nothing is misclassified the objective is all penalty: the gap is still proved relative to it."""
+@pytest.mark.parametrize("C", [1.0, 1e4, 1e8])
+def test_separable_classes_keep_a_finite_hinge(C: float) -> None:
+    """Where nothing is misclassified the objective is all penalty: the gap is still proved relative to it.
+
+    However small that is: rounding of the class that weighs most in a row must not drown what the others say.
+    """
     far = X + 8.0 * np.eye(CLASSES, X.shape[1])[LABELS]
-    model = LastLayerClassifier("hardmax", C=1e4).fit(far, LABELS)
+    model = LastLayerClassifier("hardmax", C=C).fit(far, LABELS)
     assert model.converged_
-    assert model.n_iter_ <= 25
+    assert model.n_iter_ <= 15
     scores = far @ model.coef_.T + model.intercept_
     margins = scores[np.arange(len(far)), LABELS][:, None] - scores + np.eye(CLASSES)[LABELS]
     assert margins.min() > 1.0 - 1e-2

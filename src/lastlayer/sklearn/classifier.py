@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -102,7 +101,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         mapping = self._checked_mapping()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        if y.dtype.kind not in "biuUS":  # which are labels, whatever they say
+            check_classification_targets(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         previous = self._previous_fit() if self.warm_start else None
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -116,7 +116,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             mapping,
             first=first if first is not None and first.shape[0] == problem.penalty.size else None,
             n_restarts=self.n_restarts,
-            random=check_random_state(self.random_state),
+            random_state=self.random_state,
             tol=self.tol,
             max_iter=self.max_iter,
         )

@@ -50,5 +50,5 @@ class Curvature:
             moved = design @ narrow
             moved -= np.einsum("ij,ij->i", p, moved)[:, None]
             moved *= p
-            image += design.T @ moved if sparse.issparse(design) else (moved.T @ design).T
+            image += design.T @ moved
         return self.problem.penalty * step + image

@@ -21,7 +21,7 @@ def fit_from_starts(
     *,
     first: Floats | None,
     n_restarts: int,
-    random: np.random.RandomState,
+    random_state: int | np.random.RandomState | None,
     tol: float,
     max_iter: int,
 ) -> tuple[Solution, float]:
@@ -32,7 +32,7 @@ def fit_from_starts(
     """
     if first is None or mapping.linear.method == "interior_point":
         first = plain_start(problem, mapping)
-    starts = chain([first], random_starts(problem, mapping, random))
+    starts = chain([first], random_starts(problem, mapping, random_state))
     count = 1 if "convex_loss" in mapping.laws else n_restarts
     solutions = [_solve(problem, mapping, start, tol, max_iter) for start in islice(starts, count)]
     objectives = [solution.objective for solution in solutions]

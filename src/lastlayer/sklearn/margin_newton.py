@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, blas, cho_factor, cho_solve
 
 from lastlayer.sklearn.conjugate_gradients import Step, conjugate_gradients
+from lastlayer.sklearn.preconditioner import centred
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
 #: Variables up to which the matrix is factored (72 MB of float64).
@@ -34,9 +35,12 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
     # d(Σ − d)/Σ with Σ − d summed from the others: subtracting would leave nothing where one class outweighs the rest.
     own = problem.row_weight[:, None] * weights * _sum_of_others(weights) / total
     scaled = problem.row_weight[:, None] * weights
+    heaviest = weights.argmax(axis=1)[:, None]
 
     def multiply(step: Floats) -> Floats:
         moved = problem.scores(step)
+        # From the class that weighs most, which would drown the others' part with the rounding of its own.
+        moved -= np.take_along_axis(moved, heaviest, axis=1)
         centre = np.sum(weights * moved, axis=1, keepdims=True) / total
         return problem.pull_back(scaled * (moved - centre)) + problem.penalty * step
 
@@ -56,7 +60,7 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
             if factor is None:
                 dtype, most = left.pop(0)
                 try:
-                    factor = _factored(problem, own, halves, dtype), most
+                    factor = centred(_factored(problem, own, halves, dtype)), most
                 except LinAlgError:
                     if not left:
                         raise

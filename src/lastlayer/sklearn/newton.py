@@ -17,6 +17,7 @@ from lastlayer.sklearn.standardised import standardise
 
 #: Scores at which a mapping shows whether its loss is that of softmax.
 PROBE = np.array([[0.0, 1.0, -2.0], [3.0, 0.5, 0.25]])
+LABELS = np.array([0, 2])
 #: The largest share of the gradient that a step may leave.
 COARSEST = 0.5
 
@@ -29,8 +30,8 @@ def has_known_hessian(mapping: ll.ProbabilityMapping) -> bool:
     """
     if mapping.family != "normalized" or "shift_invariant" not in mapping.laws:
         return False
-    _, gradient = ll.loss_and_grad(PROBE, [0, 2], mapping=mapping, reduction="sum")
-    return np.allclose(gradient, ll.probabilities(PROBE, mapping=mapping) - np.eye(3)[[0, 2]], rtol=1e-9, atol=0)
+    _, gradient = ll.loss_and_grad(PROBE, LABELS, mapping=mapping, reduction="sum")
+    return np.allclose(gradient, ll.probabilities(PROBE, mapping=mapping) - np.eye(3)[LABELS], rtol=1e-9, atol=0)
 
 
 def descend_by_newton(

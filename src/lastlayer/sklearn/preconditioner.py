@@ -27,6 +27,8 @@ WIDEST = 1000
 ROWS = 4
 #: The intercept has no penalty: what takes its place, to be invertible where a class has no curvature left.
 RIDGE = 1e-6
+#: What float32 may add to an eigenvalue of Ḡ for features of mean square 1, a feature.
+ROUNDING = 1e-6
 
 
 def centred(inverse: Preconditioner) -> Preconditioner:
@@ -53,11 +55,18 @@ class Preconditioners:
         #: Products with the Hessian that cost what `blocks` does, twice: it must have saved them to pay.
         rows = min(ROWS * size, len(self.problem.labels))
         self.price = 2.0 * (rows * size + 2 * size**2) / (2.0 * len(self.problem.labels)) + 8
-        self.gram = self.problem.gram(self.problem.row_weight) if size <= WIDEST else np.zeros((0, 0))
+        self.gram = self._gram() if size <= WIDEST else np.zeros((0, 0))
         self._eigenbasis = self._decompose() if size <= WIDEST else None
 
+    def _gram(self) -> Floats:
+        """Ḡ = Σ sᵢ zᵢzᵢᵀ; in float32, at a third of the price, where the penalty is larger than its rounding."""
+        design, penalty = self.curvature.design, self.problem.penalty
+        if isinstance(design, np.ndarray) and np.min(penalty[penalty > 0]) > ROUNDING * penalty.size:
+            return (design.T @ design).astype(np.float64)
+        return self.problem.gram(self.problem.row_weight)
+
     def _decompose(self) -> tuple[Floats, Floats]:
-        """M, V with VᵀḠV = diag M and Vᵀ penalty V = I, for Ḡ = Σ sᵢ zᵢzᵢᵀ."""
+        """M, V with VᵀḠV = diag M and Vᵀ penalty V = I."""
         root = 1.0 / np.sqrt(self.penalty)
         values, vectors = np.linalg.eigh(self.gram * root * root.T)
         return np.maximum(values, 0.0)[:, None], root * vectors

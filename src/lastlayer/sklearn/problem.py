@@ -52,10 +52,7 @@ class LinearProblem:
 
     def pull_back(self, grad_scores: Floats) -> Floats:
         """Σᵢ xᵢᵀ gᵢ: from a gradient in the scores (N, K) to one in θ (D, K)."""
-        # In this order dense rows are read as they lie.
-        return np.asarray(
-            self.design.T @ grad_scores if sparse.issparse(self.design) else (grad_scores.T @ self.design).T
-        )
+        return np.asarray(self.design.T @ grad_scores)
 
     def penalised(self, theta: Floats) -> float:
         """½ Σ penalty·θ²."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 import lastlayer as ll
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
@@ -24,9 +25,10 @@ def plain_start(problem: LinearProblem, mapping: ll.ProbabilityMapping) -> Float
 
 
 def random_starts(
-    problem: LinearProblem, mapping: ll.ProbabilityMapping, random: np.random.RandomState
+    problem: LinearProblem, mapping: ll.ProbabilityMapping, random_state: int | np.random.RandomState | None
 ) -> Iterator[Floats]:
     """The plain start moved so that the scores spread by `SPREAD` of their own size: weights in units of the features."""
+    random = check_random_state(random_state)
     base = plain_start(problem, mapping)
     size = SPREAD * (float(np.sqrt(np.mean(problem.scores(base) ** 2))) or 1.0)
     features = problem.gram_diagonals(problem.row_weight[:, None])
