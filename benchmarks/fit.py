@@ -36,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import lastlayer as ll
+from lastlayer.benchmark.facts import processor
 from lastlayer.sklearn import LastLayerClassifier
 
 GAPS = (1e-6, 1e-8)
@@ -199,6 +200,7 @@ def record(rows: list[dict[str, Any]], threads: int) -> None:
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
         "serving": ll.show_config()["implementations"],

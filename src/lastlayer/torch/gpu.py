@@ -76,10 +76,11 @@ def loss(
     rows, flat = _rows(scores), targets.reshape(-1, scores.shape[-1]) if is_soft else targets.reshape(-1)
     if options.sample_weight is not None:
         options = replace(options, sample_weight=options.sample_weight.reshape(-1))
-    counts = row_denominators(flat, is_soft, options)
     weights = options.sample_weight
+    if options.reduction in ("mean", "parts"):
+        denominator = row_denominators(flat, is_soft, options).sum()
     if options.reduction == "mean":
-        scale = inverse(counts.sum())
+        scale = inverse(denominator)
         weights = scale.expand(rows.shape[0]) if weights is None else weights * scale
     place = None if out is None or not _is_rows(out) else _rows(out)
     losses, gradient = _kernels().loss(
@@ -103,7 +104,7 @@ def loss(
         return losses.reshape(scores.shape[:-1]), gradient
     total = losses.sum(dtype=torch.float64).to(losses.dtype)
     if options.reduction == "parts":
-        return (total, counts.sum().to(losses.dtype)), gradient
+        return (total, denominator.to(losses.dtype)), gradient
     return total, gradient
 
 

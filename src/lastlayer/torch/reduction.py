@@ -15,18 +15,20 @@ def row_denominators(targets: torch.Tensor, is_soft: bool, options: LossOptions)
     As in torch, the mean over soft targets divides by the rows whatever the class weights. A label out of range is never
     used as an index.
     """
-    rows = targets.shape[:-1] if is_soft else targets.shape
-    counts = torch.ones(rows, dtype=torch.float64, device=targets.device)
-    if not is_soft:
-        if options.weight is not None:
-            counts = options.weight.double()[targets.long().clamp(0, options.weight.shape[0] - 1)]
-        counts = torch.where(targets != options.ignore_index, counts, 0.0)
+    is_counted = None if is_soft else targets != options.ignore_index
+    if is_counted is None:
+        counts = torch.ones(targets.shape[:-1], dtype=torch.float64, device=targets.device)
+    elif options.weight is None:
+        counts = is_counted.double()
+    else:
+        counts = options.weight.double()[targets.long().clamp(0, options.weight.shape[0] - 1)]
+        counts = torch.where(is_counted, counts, 0.0)
     return counts if options.sample_weight is None else counts * options.sample_weight
 
 
 def inverse(denominator: torch.Tensor) -> torch.Tensor:
-    """1 / denominator, and 1 where there is nothing to average."""
-    return 1.0 / torch.where(denominator > 0, denominator, 1.0)
+    """1 / denominator, which is ≥ 0, and 1 where there is nothing to average."""
+    return (denominator + (denominator == 0)).reciprocal()
 
 
 def reduce_rows(losses: torch.Tensor, denominators: torch.Tensor, reduction: str) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,7 +16,7 @@ from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes
 from lastlayer.torch.linear.products import input_gradient, scores_by_slabs
 from lastlayer.torch.linear.weight_sums import sum_dtype, weight_sum
 from lastlayer.torch.memory import new_tensor
-from lastlayer.torch.reduction import inverse, row_denominators
+from lastlayer.torch.reduction import inverse, reduce_rows, row_denominators
 from lastlayer.torch.rows import loss_rows
 
 Tensor = torch.Tensor
@@ -51,9 +52,9 @@ def scores_of_blocks(
     bias: Tensor | None,
     height: int,
     rows: Tensor | None = None,
-    tail: Tensor | None = None,
+    tail: Callable[[], Tensor | None] = lambda: None,
 ) -> Iterator[Block]:
-    """The blocks in turn; each one's scores lie in the workspace of the one before, or those of the second in `tail`.
+    """The blocks in turn; each one's scores lie in the workspace of the one before, or those of the second where `tail` says.
 
     `rows` leaves out all other rows.
     """
@@ -68,7 +69,8 @@ def scores_of_blocks(
     for start in range(0, count, height):
         stop = min(start + height, count)
         place = slice(start, stop) if rows is None else rows[start:stop]
-        part, scores = input[place], workspace[: stop - start] if tail is None or not start else tail
+        elsewhere = tail() if start else None
+        part, scores = input[place], workspace[: stop - start] if elsewhere is None else elsewhere
         if columns is not None:
             scores_by_slabs(part, weight, bias, columns, scores)
         elif bias is None:
@@ -76,6 +78,18 @@ def scores_of_blocks(
         else:
             torch.addmm(bias, part, weight.T, out=scores)
         yield Block(place, part, scores)
+
+
+def begun(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The same blocks, the first product under way: a device works at it while the host says what comes after."""
+    first = list(islice(blocks, 1))
+
+    def all_of_them() -> Iterator[Block]:
+        while first:
+            yield first.pop()
+        yield from blocks
+
+    return all_of_them()
 
 
 class Accumulator:
@@ -163,23 +177,25 @@ def loss_of_blocks(
     options: LossOptions,
     height: int,
     wanted: Wanted,
-) -> tuple[Tensor, Tensor, Tensor, Gradients]:
-    """Losses (N,), their parts of the mean's denominator (N,), and gradients, which times a scale are those of the reduction.
+) -> tuple[Any, Tensor, Gradients]:
+    """The loss, reduced, and gradients, which times a scale are those of the reduction.
 
     A pass over the gradients that only scales them takes time, so that where it can the scale of a mean is in the slopes.
     """
     rows = rows_that_count(targets, is_soft, options)
+    blocks = begun(scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail))
     counts = row_denominators(targets, is_soft, options)
     scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
     place = place_of_scale(input) if options.reduction == "mean" else None
     by_kernel = float(scale) if place == "kernel" else 1.0
     dtype = torch.promote_types(input.dtype, torch.float32)
-    losses = input.new_zeros(input.shape[0], dtype=dtype)
+    # Rows that no block visits have no loss.
+    losses = (input.new_empty if rows is None else input.new_zeros)(input.shape[0], dtype=dtype)
     sums = Accumulator(input, weight, bias, wanted, height, rows, scale if place == "sums" else None)
     weights = options.sample_weight
     if place == "rows":
         weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale
-    for block in scores_of_blocks(input, weight, bias, height, rows, sums.tail):
+    for block in blocks:
         part = replace(options, reduction="none", sample_weight=None if weights is None else weights[block.place])
         values, slopes = loss_rows(
             of_rows(mapping, block.place),
@@ -195,9 +211,8 @@ def loss_of_blocks(
         if slopes is not None:
             sums.add(block, slopes)
     gradients = sums.finish()
-    if place == "rows":
-        counts = counts * scale
-    return losses, counts, scale if place is None else torch.ones_like(scale), gradients
+    value = reduce_rows(losses, counts, "sum" if place == "rows" else options.reduction)
+    return value, scale if place is None else torch.ones_like(scale), gradients
 
 
 def place_of_scale(input: Tensor) -> str | None:

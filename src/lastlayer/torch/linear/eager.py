@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lastlayer.torch import gpu
-from lastlayer.torch.linear.operator import REDUCTION, linear_loss_operator, product_of_head, traced_head_loss
+from lastlayer.torch.linear.operator import REDUCTION, linear_loss_of, product_of_head, traced_head_loss
 from lastlayer.torch.plain import is_plain
 
 Tensor = torch.Tensor
@@ -17,11 +17,11 @@ _TENSORS = 7
 
 
 class HeadLoss(torch.autograd.Function):
-    """Loss and denominator; a second buffer of the weight's size in backward is what the operator alone would cost."""
+    """Loss and denominator, round the operator: the way through it takes time, and backward a second buffer of the weight's size."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-        value, denominator, *ctx.kept = linear_loss_operator(*arguments)
+        value, denominator, *ctx.kept = linear_loss_of(*arguments)
         ctx.mark_non_differentiable(denominator)
         ctx.save_for_backward(*arguments[:_TENSORS])
         ctx.rest = arguments[_TENSORS:]
@@ -33,7 +33,7 @@ class HeadLoss(torch.autograd.Function):
         if ctx.kept is None:
             # An earlier backward was given what forward had kept, and whoever has it now may have changed it.
             with torch.no_grad():
-                ctx.kept = linear_loss_operator(*arguments)[2:]
+                ctx.kept = linear_loss_of(*arguments)[2:]
         if arguments[REDUCTION] == "none" or torch.is_grad_enabled() or not is_plain(upstream):
             gradients = product_of_head(upstream, *ctx.kept, *arguments)
         else:

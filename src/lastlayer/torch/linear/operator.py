@@ -14,7 +14,7 @@ from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
 from lastlayer.torch.linear.weight_sums import sum_dtype
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
-from lastlayer.torch.reduction import inverse, reduce_rows
+from lastlayer.torch.reduction import inverse
 
 Tensor = torch.Tensor
 
@@ -25,24 +25,26 @@ _WANTED = "bool input_wanted, bool weight_wanted, bool bias_wanted"
 _ARGUMENTS, REDUCTION = COUNT + 4, COUNT + 2
 
 
-@torch.library.custom_op(
-    "lastlayer::linear_loss",
-    mutates_args=(),
-    schema=f"({_HEAD}, {_WANTED}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-)
-def linear_loss_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any) -> tuple[Tensor, ...]:
+def linear_loss_of(input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any) -> tuple[Tensor, ...]:
     """Reduced loss, the denominator of parts, the mean's scale, and the gradients of the losses' sum, empty if not wanted."""
     *told, height, wants_input, wants_weight, wants_bias = arguments
     mapping, targets, options = unflatten(tuple(told))
     # Losses by row are weighted by their upstream gradients, which only backward knows: it computes the gradients.
     is_later = options.reduction == "none"
     wanted = Wanted(*(w and not is_later for w in (wants_input, wants_weight, wants_bias)))
-    losses, counts, scale, gradients = loss_of_blocks(
+    value, scale, gradients = loss_of_blocks(
         mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted
     )
-    value = reduce_rows(losses, counts, options.reduction)
     total, denominator = value if isinstance(value, tuple) else (value, input.new_empty(0))
     return total, denominator, scale, *gradients
+
+
+linear_loss_operator = torch.library.custom_op(
+    "lastlayer::linear_loss",
+    linear_loss_of,
+    mutates_args=(),
+    schema=f"({_HEAD}, {_WANTED}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
 
 
 @linear_loss_operator.register_fake

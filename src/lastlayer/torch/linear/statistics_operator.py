@@ -77,7 +77,7 @@ def linear_statistics_backward(
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     cotangents = (in_log_prob, in_entropy, in_partition)
     sums = Accumulator(input, weight, bias, Wanted(*flags), height)
-    for block in scores_of_blocks(input, weight, bias, height, tail=sums.tail):
+    for block in scores_of_blocks(input, weight, bias, height, tail=lambda: sums.tail):
         upstream = tuple(c[block.place][:, None] for c in cotangents)
         slopes = _slopes(of_rows(mapping, block.place), block, labels[block.place], ignore_index, activation, upstream)
         sums.add(block, slopes)
