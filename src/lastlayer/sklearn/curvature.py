@@ -27,19 +27,24 @@ class Curvature:
     def __init__(self, problem: LinearProblem):
         self.problem = problem
         # √sᵢ on both sides of the row's own matrix leaves no weights to apply inside.
-        root = np.sqrt(problem.row_weight)[:, None]
-        weighted = problem.design.multiply(root).tocsr() if sparse.issparse(problem.design) else problem.design * root
+        root = np.sqrt(problem.row_weight).astype(np.float32)[:, None]
         #: √sᵢ zᵢ, (N, D).
-        self.design: Any = weighted.astype(np.float32)
+        self.design: Any = problem.design.astype(np.float32)
+        if sparse.issparse(self.design):
+            self.design = self.design.multiply(root).tocsr()
+        else:
+            self.design *= root
         self.p: Halves = np.zeros((0, problem.classes), np.float32)
+        self._row_weight = problem.row_weight.astype(np.float32)[:, None]
+        self._rows = np.arange(len(problem.labels))
         rows = max(1, BLOCK // problem.classes)
         self._blocks = [slice(first, first + rows) for first in range(0, len(problem.labels), rows)]
 
     def move_to(self, grad_scores: Floats) -> None:
         """Take the probabilities from the gradient in the scores, sᵢ(pᵢ − yᵢ)."""
-        problem = self.problem
-        self.p = (grad_scores / problem.row_weight[:, None]).astype(np.float32)
-        self.p[np.arange(len(self.p)), problem.labels] += 1.0
+        self.p = grad_scores.astype(np.float32)
+        self.p /= self._row_weight
+        self.p[self._rows, self.problem.labels] += 1.0
 
     def multiply(self, step: Floats) -> Floats:
         """H·step, (D, K)."""

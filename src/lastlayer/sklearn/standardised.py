@@ -59,7 +59,7 @@ def standardise(problem: LinearProblem) -> StandardisedProblem:
             mean = (weight @ problem.design)[:width, None]
             columns[:width] = mean[:, 0]
         design = problem.design - columns
-        size = np.sqrt(weight @ np.square(design))[:width, None]
+        size = np.sqrt(np.einsum("i,ij,ij->j", weight, design, design))[:width, None]
         offset = np.abs(mean)
         scale = np.where(size > CONSTANT * offset, size, np.where(offset > 0, offset, 1.0))
         columns = np.ones(problem.penalty.size)
