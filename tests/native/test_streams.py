@@ -100,6 +100,47 @@ def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, stream
     assert (memory == 7).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("classes", [65, 72, 100, 1000, 9001])
+@pytest.mark.parametrize("name", [name for name in ll.MAPPINGS if name != "softmax"])
+def test_every_mapping_has_the_bits_it_has_alone(name, classes, dtype, streamed):
+    x, rng = scores(classes, dtype), np.random.default_rng(2)
+    if name == "ratio":
+        x[14:] = np.abs(x[14:])
+    labels = rng.integers(0, classes, len(x))
+    labels[5:8] = 0, classes - 1, classes // 2
+    labels[20] = -100
+    weights = rng.uniform(0.5, 2, len(x))
+
+    def results(some: slice, out: np.ndarray | None) -> Iterator[np.ndarray]:
+        rows = x[some]
+        yield ll.probabilities(rows, mapping=name, on_domain="nan", out=out)
+        yield ll.log_probabilities(rows, mapping=name, on_domain="nan", out=out)
+        options = {"mapping": name, "on_domain": "nan", "reduction": "none", "sample_weight": weights[some]}
+        losses, gradient = ll.loss_and_grad(rows, labels[some], out=out, **options)
+        yield losses
+        yield gradient
+
+    out, memory = guarded(x, int(rng.integers(16)))
+    together = [np.array(result) for result in results(slice(None), out)]
+    kernels.set_stream_limit(2**62)
+    in_place = [np.array(result) for result in results(slice(None), np.empty_like(x))]
+    alone = zip(*([np.array(r) for r in results(slice(i, i + 1), None)] for i in range(len(x))), strict=True)
+    for got, kept, rows in zip(together, in_place, alone, strict=True):
+        np.testing.assert_array_equal(bits(got), bits(np.concatenate(rows)))
+        np.testing.assert_array_equal(bits(kept), bits(got))
+    out[...] = 7
+    assert (memory == 7).all()
+    # Where the results take the scores' place.
+    for function in (ll.probabilities, ll.log_probabilities):
+        place = x.copy()
+        function(place, mapping=name, on_domain="nan", out=place)
+        np.testing.assert_array_equal(bits(place), bits(function(x, mapping=name, on_domain="nan")))
+    place = x.copy()
+    ll.loss_and_grad(place, labels, mapping=name, on_domain="nan", reduction="none", sample_weight=weights, out=place)
+    np.testing.assert_array_equal(bits(place), bits(together[-1]))
+
+
 @pytest.mark.parametrize("classes", [100, 1001, 9001])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_share_a_line_and_write_what_is_theirs(classes, threads, streamed):

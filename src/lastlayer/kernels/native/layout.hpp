@@ -98,16 +98,45 @@ LASTLAYER_INLINE void load_square(const E* scores, const Layout& at, int64_t fro
   transpose(square);
 }
 
-// The block's scores into `x`, one vector a step. Lanes beyond the classes of a row hold its first score.
+// One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score.
+template <class E>
+class ScoresInPlace {
+ public:
+  static constexpr bool is_copy = false;
+  ScoresInPlace(const E* row, const Layout& at) : row_(row), whole_(at.classes / lanes) {
+    if (whole_ < at.steps) {
+      const D last = load_wide_some(row + whole_ * lanes, int(at.classes - whole_ * lanes));
+      last_ = at.only_classes(whole_, last, all(load_wide_one(row)));
+    }
+  }
+  LASTLAYER_INLINE D operator()(int64_t step) const { return step < whole_ ? load_wide(row_ + step * lanes) : last_; }
+  D pick(const Layout&, Mask index) const { return all(load_wide_one(row_ + index[0])); }
+
+ private:
+  const E* row_;
+  int64_t whole_;
+  D last_{};
+};
+
+// A block's scores in an array of their own, where the edges may be written over.
+class ScoresCopied {
+ public:
+  static constexpr bool is_copy = true;
+  ScoresCopied(double* x) : x_(x) {}
+  LASTLAYER_INLINE D operator()(int64_t step) const { return load(x_ + step * lanes); }
+  void set(int64_t step, D x) { store(x_ + step * lanes, x); }
+  D pick(const Layout& at, Mask index) const { return at.pick(x_, index); }
+
+ private:
+  double* x_;
+};
+
+// The block's scores into `x`, one vector a step.
 template <class E>
 inline void load_block(const E* scores, const Layout& at, double* x) {
   if (!at.is_across) {
-    int64_t step = 0;
-    for (; !at.is_partial(step) && step < at.steps; ++step) store(x + step * lanes, load_wide(scores + step * lanes));
-    if (step < at.steps) {
-      const D last = load_wide_some(scores + step * lanes, int(at.classes - step * lanes));
-      store(x + step * lanes, at.only_classes(step, last, all(load_wide_one(scores))));
-    }
+    const ScoresInPlace<E> row(scores, at);
+    for (int64_t step = 0; step < at.steps; ++step) store(x + step * lanes, row(step));
     return;
   }
   D square[lanes];

@@ -1,13 +1,16 @@
 // The normalized family's losses and their gradients: log loss of labels or soft targets, with the z-loss. Included by rows.hpp.
 
-template <class W, class M>
-class Normalized : public NormalizedWeights<W, M> {
-  using Base = NormalizedWeights<W, M>;
+template <class W, class M, class X = ScoresCopied>
+class Normalized : public NormalizedWeights<W, M, X> {
+  using Base = NormalizedWeights<W, M, X>;
   using Base::at_, Base::best_, Base::context_, Base::has_infinite_, Base::high_, Base::inverse_, Base::is_dominated_, Base::low_;
   using Base::has_weight, Base::log_probability, Base::others_, Base::poison_, Base::total_, Base::weight, Base::x_;
 
  public:
-  static constexpr bool has_weights_in_sum = !M::is_fenchel_young;
+  static constexpr bool has_weights_in_sum = !M::is_fenchel_young, reads_in_place = true;
+  // The same of scores that lie elsewhere.
+  template <class Other>
+  using Of = Normalized<W, M, Other>;
   using Base::Base, Base::log_partition;
 
   // The row's loss, and its gradient in place of the weights, in the scores that the mapping sees.
@@ -23,6 +26,21 @@ class Normalized : public NormalizedWeights<W, M> {
     if (with_gradient) differentiate(targets, total, factor * scale, pull * scale);
     return loss + poison_;
   }
+
+  // The gradient of a row along the lanes whose target is all on its label, without a z-loss.
+  struct LabelSlopes {
+    const Normalized& rows;
+    W row;
+    int64_t label;
+    double own;
+    LabelSlopes(const Normalized& rows, const Targets& t, double scale) : rows(rows), label(t.label[0]) {
+      const D total = t.total(), by = t.factor() * scale;
+      row = rows.inverse_ * W(total * by);
+      own = rows.entry(rows.label_score(t), rows.label_weight(t), total, total, by, D{})[0];
+    }
+    // Of all classes but the label, from `place` on, whose scores are x.
+    LASTLAYER_INLINE D operator()(int64_t place, D x) const { return rows.elsewhere(x, rows.weight_from(place, x), row); }
+  };
 
  private:
   // 1 - p, times the total.
@@ -51,8 +69,9 @@ class Normalized : public NormalizedWeights<W, M> {
     }
   }
 
-  D label_score(const Targets& t) const { return at_.pick(x_, t.label); }
+  D label_score(const Targets& t) const { return x_.pick(at_, t.label); }
   W label_weight(const Targets& t) const {
+    if constexpr (!Base::is_kept) return Base::weight_at(label_score(t));
     if constexpr (W::is_twofold) return W(at_.pick(high_, t.label), at_.pick(low_, t.label));
     return W(at_.pick(high_, t.label));
   }
@@ -68,7 +87,7 @@ class Normalized : public NormalizedWeights<W, M> {
     D beyond{};
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D y = t(step);
-      W log_p = log_probability(load(x_ + step * lanes), weight(step));
+      W log_p = log_probability(x_(step), weight(step));
       const Mask is_term = y != 0.0, is_finite = absolute(log_p.hi) < infinity;
       // The Fenchel-Young loss of softmax is cross-entropy - H(y). An infinite logarithm has no low part to subtract from.
       if constexpr (M::is_fenchel_young)
@@ -79,24 +98,25 @@ class Normalized : public NormalizedWeights<W, M> {
     return at_.sum(sum).value() + at_.sum(beyond);
   }
 
+  D elsewhere(D x, W w, W row) const { return (slope_of_sum(x, w) * row).value() + poison_; }
+  D entry(D x, W w, D y, D total, D scale, D pull) const {
+    const W elsewhere = W((total - y) * scale + pull) * (slope_of_sum(x, w) * inverse_);
+    const W steep = steepness(x);
+    W own = W(y * scale) * (complement(w) * inverse_ * steep);
+    // A class of probability 0 may be infinitely steep, which has no low part.
+    if constexpr (M::has_mantissa) own = choose(absolute(steep.hi) < infinity, own, W(y * scale * steep.hi));
+    const D rest = (elsewhere - choose(y != 0.0, own, W(D{}))).value();
+    return (absolute(own.hi) < infinity ? rest : y != 0.0 ? -own.hi : elsewhere.value()) + poison_;
+  }
   // g'_k (sum y + pull) / S - y_k g'_k / g_k, with the target's own entry made of the other classes alone.
   void differentiate(const Targets& t, D total, D scale, D pull) {
     const bool is_plain = t.is_plain(), is_endless = has_any(absolute(pull) == infinity);
     const W row = inverse_ * W(total * scale + pull);
-    const auto entry = [&](D x, W w, D y) {
-      const W elsewhere = W((total - y) * scale + pull) * (slope_of_sum(x, w) * inverse_);
-      const W steep = steepness(x);
-      W own = W(y * scale) * (complement(w) * inverse_ * steep);
-      // A class of probability 0 may be infinitely steep, which has no low part.
-      if constexpr (M::has_mantissa) own = choose(absolute(steep.hi) < infinity, own, W(y * scale * steep.hi));
-      const D rest = (elsewhere - choose(y != 0.0, own, W(D{}))).value();
-      return (absolute(own.hi) < infinity ? rest : y != 0.0 ? -own.hi : elsewhere.value()) + poison_;
-    };
-    const D own = is_plain ? entry(label_score(t), label_weight(t), total) : D{};
+    const D own = is_plain ? entry(label_score(t), label_weight(t), total, total, scale, pull) : D{};
     for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
+      const D x = x_(step);
       const W w = weight(step);
-      D g = is_plain ? (slope_of_sum(x, w) * row).value() + poison_ : entry(x, w, t(step));
+      D g = is_plain ? elsewhere(x, w, row) : entry(x, w, t(step), total, scale, pull);
       // The z-loss of an infinite score pulls without bound, which has no low part.
       if (is_endless) g = absolute(pull) < infinity ? g : (slope_of_sum(x, w) * inverse_).value() * pull;
       store(high_ + step * lanes, g);

@@ -11,29 +11,37 @@ struct Context {
   int order;
 };
 
-template <class W, class M>
+template <class W, class M, class X>
 class NormalizedWeights {
  public:
   // Weights of an exponential are carried times 2^lift, so that those of the smallest that matter have all their bits.
   static constexpr int lift = W::is_twofold && M::has_exponent ? 512 : 0;
 
-  NormalizedWeights(const Layout& at, double* x, double* high, double* low, const MappingAt& mapping, int64_t)
+  NormalizedWeights(const Layout& at, X x, double* high, double* low, const MappingAt& mapping, int64_t)
       : at_(at), x_(x), high_(high), low_(low) {
     context_.order = int(mapping.parameter);
-    find_edges();
-    weigh();
+    // Of few vectors the joining would take longer.
+    constexpr int beside = W::is_twofold ? 2 : 4;
+    const bool has_many = at.steps >= 8 * beside;
+    has_many ? look<beside>() : look<1>();
+    if (!is_odd()) has_many ? weigh<beside>() : weigh<1>();
   }
 
+  // A row that needs its edges written over, in scores that must stay as they are: nothing else is known of it.
+  bool is_odd() const { return !X::is_copy && has_infinite_; }
   D poison() const { return poison_; }
 
-  void probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step)
-      store(out + step * lanes, (weight(step) * inverse_).value() + poison_);
+  // Of the classes from `place` on, whose scores are x.
+  LASTLAYER_INLINE D probabilities_from(int64_t place, D x) const { return probability(weight_from(place, x)); }
+  LASTLAYER_INLINE D log_probabilities_from(int64_t place, D x) const {
+    return log_probability(x, weight_from(place, x)).value() + poison_;
   }
-
+  void probabilities(double* out) const {
+    for (int64_t step = 0; step < at_.steps; ++step) store(out + step * lanes, probability(weight(step)));
+  }
   void log_probabilities(double* out) const {
     for (int64_t step = 0; step < at_.steps; ++step)
-      store(out + step * lanes, log_probability(load(x_ + step * lanes), weight(step)).value() + poison_);
+      store(out + step * lanes, log_probability(x_(step), weight(step)).value() + poison_);
   }
 
   // Z = log sum g.
@@ -44,7 +52,20 @@ class NormalizedWeights {
 
  protected:
   using Two = Layout::Two<W>;
-  W weight(int64_t step) const { return read(high_, low_, step); }
+  // Those that take less time than an array of them does are computed anew.
+  static constexpr bool is_kept = X::is_copy || W::is_twofold || !M::is_quick;
+  W weight(int64_t step) const {
+    if constexpr (is_kept)
+      return read(high_, low_, step);
+    else
+      return at_.only_classes(step, weight_at(x_(step)));
+  }
+  LASTLAYER_INLINE W weight_from(int64_t place, D x) const {
+    if constexpr (!is_kept) return weight_at(x);
+    if constexpr (W::is_twofold) return W(load(high_ + place), load(low_ + place));
+    return W(load(high_ + place));
+  }
+  LASTLAYER_INLINE D probability(W w) const { return (w * inverse_).value() + poison_; }
   static W read(const double* high, const double* low, int64_t step) {
     if constexpr (W::is_twofold) return W(load(high + step * lanes), load(low + step * lanes));
     return W(load(high + step * lanes));
@@ -54,31 +75,58 @@ class NormalizedWeights {
     if constexpr (W::is_twofold) store(low_ + step * lanes, w.low());
   }
 
+  // Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which` need not
+  // wait for the last; then join(which) for all but the first.
+  template <int beside, class Work, class Join>
+  LASTLAYER_INLINE void over_steps(Work work, Join join) const {
+    int64_t step = 0;
+    for (; step + beside <= at_.steps; step += beside)
+      for (int which = 0; which < beside; ++which) work(step + which, which);
+    for (int which = 1; which < beside; ++which) join(which);
+    for (; step < at_.steps; ++step) work(step, 0);
+  }
+
   // NaN rows are poisoned; rows with an infinite g are shared by such classes alone. -inf then stands for "no weight".
-  void find_edges() {
-    D zero{};
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
-      zero = fma(x, D{}, zero);
-      if constexpr (M::is_positive) poison_ = x < 0.0 ? all(not_a_number) : poison_;
+  template <int beside>
+  void look() {
+    D zero[beside] = {}, lowest[beside] = {};
+    Tops tops[beside];
+    over_steps<beside>([&](int64_t step, int which) __attribute__((always_inline)) {
+      const D x = x_(step);
+      zero[which] = fma(x, D{}, zero[which]);
+      if constexpr (M::is_positive) lowest[which] = smaller(x, lowest[which]);
+      tops[which].take_in(x);
+    }, [&](int which) __attribute__((always_inline)) {
+      zero[0] += zero[which];
+      lowest[0] = smaller(lowest[which], lowest[0]);
+      tops[0].join(tops[which]);
+    });
+    if constexpr (M::is_positive) poison_ = at_.any(lowest[0] < 0.0) ? all(not_a_number) : D{};
+    if (has_any(zero[0] != 0.0)) {
+      has_infinite_ = true;
+      if constexpr (X::is_copy) {
+        write_edges();
+        tops[0] = Tops();
+        for (int64_t step = 0; step < at_.steps; ++step) tops[0].take_in_some(x_(step));
+      }
     }
-    if constexpr (M::is_positive) poison_ = at_.any(poison_ != poison_) ? all(not_a_number) : D{};
-    if (!has_any(zero != 0.0)) return;
-    has_infinite_ = true;
+    set_tops(tops[0]);
+  }
+  void write_edges() {
     Mask is_nan{}, is_up{};
     for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
+      const D x = x_(step);
       is_nan |= x != x;
       is_up |= dominates(x);
     }
     is_dominated_ = at_.any(is_up);
     poison_ = at_.any(is_nan) ? all(not_a_number) : poison_;
     for (int64_t step = 0; step < at_.steps; ++step) {
-      D x = load(x_ + step * lanes);
+      D x = x_(step);
       // A bounded g has reached its limit long before.
       const D bounded = x == infinity ? all(800.0) : x;
       x = is_dominated_ ? (dominates(x) ? all(1.0) : all(-infinity)) : bounded;
-      store(x_ + step * lanes, x);
+      x_.set(step, x);
     }
   }
   static Mask dominates(D x) {
@@ -87,33 +135,50 @@ class NormalizedWeights {
     if (M::low == infinity) mask |= x == -infinity;
     return mask;
   }
-  Mask has_weight(D x) const { return x != -infinity; }
+  static Mask has_weight(D x) { return x != -infinity; }
 
-  void weigh() {
-    D top_exponent = all(-infinity), top_size = all(-infinity);
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
-      if constexpr (M::has_exponent) top_exponent = larger(M::exponent(x), top_exponent);
-      if constexpr (M::has_scale) {
-        const D size = M::size(x);
-        top_size = larger(has_infinite_ ? (has_weight(x) ? size : all(-infinity)) : size, top_size);
-      }
+  // What the weights are relative to.
+  struct Tops {
+    D exponent = all(-infinity), size = all(-infinity);
+    LASTLAYER_INLINE void take_in(D x) {
+      if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
+      if constexpr (M::has_scale) size = larger(M::size(x), size);
     }
+    // Of a row with scores that have no weight, whose size says nothing.
+    void take_in_some(D x) {
+      if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
+      if constexpr (M::has_scale) size = larger(has_weight(x) ? M::size(x) : all(-infinity), size);
+    }
+    void join(const Tops& other) {
+      exponent = larger(other.exponent, exponent);
+      size = larger(other.size, size);
+    }
+  };
+  void set_tops(const Tops& tops) {
     if constexpr (M::has_exponent) {
-      top_exponent = at_.largest(top_exponent);
+      const D top_exponent = at_.largest(tops.exponent);
       // An outcome with the score 0 that is never observed takes part in the maximum.
       top_ = M::has_spare ? larger(top_exponent, D{}) : top_exponent;
     }
-    if constexpr (M::has_scale) set_scale(M::reference(at_.largest(top_size)));
-    W best(D{}), others(D{});
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      const D x = load(x_ + step * lanes);
+    if constexpr (M::has_scale) set_scale(M::reference(at_.largest(tops.size)));
+  }
+
+  template <int beside>
+  void weigh() {
+    W best_of[beside], others_of[beside];
+    for (int which = 0; which < beside; ++which) best_of[which] = others_of[which] = W(D{});
+    over_steps<beside>([&](int64_t step, int which) __attribute__((always_inline)) {
+      const D x = x_(step);
       W w = weight_at(x);
       if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
       w = at_.only_classes(step, w);
-      write(step, w);
-      take_in(w, best, others);
-    }
+      if constexpr (is_kept) write(step, w);
+      take_in(w, best_of[which], others_of[which]);
+    }, [&](int which) __attribute__((always_inline)) {
+      others_of[0] = others_of[0] + others_of[which];
+      take_in(best_of[which], best_of[0], others_of[0]);
+    });
+    W best = best_of[0], others = others_of[0];
     if (!at_.is_across) {
       const auto join = [](Two a, Two b) {
         a.second = a.second + b.second;
@@ -196,7 +261,7 @@ class NormalizedWeights {
   }
 
   const Layout& at_;
-  double* x_;
+  X x_;
   double *high_, *low_;
   Context context_{all(1.0), D{}, 0};
   D poison_{}, top_{};

@@ -4,7 +4,7 @@
 template <class W>
 class Regularized {
  public:
-  static constexpr bool has_weights_in_sum = false;
+  static constexpr bool has_weights_in_sum = false, reads_in_place = false;
 
   Regularized(const Layout& at, double* x, double* p) : at_(at), x_(x), p_(p) { find_edges(); }
 

@@ -53,39 +53,172 @@ struct Workspace {
   }
 };
 
+// The results of one block after the other to where they belong, each rounded once.
+template <class E>
+class BlockResults {
+  struct Same {
+    static constexpr bool has_own = false;
+    LASTLAYER_INLINE Vector<float> operator()(Vector<float> v, int64_t) const { return v; }
+  };
+  // Of whole vectors of scores, from results of halves at(place, scores).
+  template <class At>
+  struct Made {
+    static constexpr bool has_own = false;
+    At at;
+    LASTLAYER_INLINE Vector<float> operator()(Vector<float> x, int64_t place) const {
+      return joined(narrowed(at(place, widened(low_half(x)))), narrowed(at(place + lanes, widened(high_half(x)))));
+    }
+  };
+  template <class At>
+  struct MadeBut {
+    static constexpr bool has_own = true;
+    Made<At> others;
+    int64_t place;
+    float own;
+    LASTLAYER_INLINE Vector<float> operator()(Vector<float> x, int64_t first) const {
+      return place_numbers<float>() == Lanes<float>::Integer(place - first) ? splat(own) : others(x, first);
+    }
+  };
+
+ public:
+  BlockResults(bool is_streamed, int64_t classes) : is_streamed_(can_stream<E> && is_streamed && classes > few) {}
+  BlockResults(const BlockResults&) = delete;
+  ~BlockResults() {
+    if (!is_streamed_) return;
+    lines_.close();
+    finish_streams();
+  }
+
+  // Those of a row, at(place, scores) of every vector, from its scores to where they belong; it may be the same place.
+  template <class At>
+  void make(const E* scores, const Layout& layout, E* out, At at) {
+    if (is_streamed_) return stream_from<Made<At>>(scores, layout, out, {at});
+    store_each(scores, layout, out, at);
+  }
+  // The same but for one class.
+  template <class At>
+  void make_but(int64_t own_place, double own, const E* scores, const Layout& layout, E* out, At at) {
+    if (is_streamed_) return stream_from<MadeBut<At>>(scores, layout, out, {{at}, own_place, float(own)});
+    store_each(scores, layout, out, at);
+    store_rounded_one(out + own_place, own);
+  }
+  // From `x`, which does not keep them.
+  void put(E* out, const Layout& at, double* x) {
+    if (!is_streamed_) return store_block(out, at, x);
+    if constexpr (can_stream<E>) {
+      store_block(reinterpret_cast<E*>(x), at, x);
+      lines_.add(reinterpret_cast<E*>(x), 0, at.classes, out, Same{});
+    }
+  }
+
+ private:
+  template <class Make>
+  void stream_from(const E* scores, const Layout& layout, E* out, Make make) {
+    if constexpr (can_stream<E>) lines_.add(scores, 0, layout.classes, out, make);
+  }
+  template <class At>
+  static LASTLAYER_INLINE void store_each(const E* scores, const Layout& layout, E* out, At at) {
+    int64_t place = 0;
+    for (; place + lanes <= layout.classes; place += lanes) store_rounded(out + place, at(place, load_wide(scores + place)));
+    const int left = int(layout.classes - place);
+    if (left) store_rounded_some(out + place, at(place, load_wide_some(scores + place, left)), left);
+  }
+
+  bool is_streamed_;
+  LineStream<float> lines_;
+};
+
 template <class E, class Rows>
 struct Blocks {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const int64_t block = Layout::block(r.classes);
-    const E* scores = static_cast<const E*>(r.scores);
-    E* out = static_cast<E*>(r.out);
+    if constexpr (can_read_in_place)
+      if (r.classes > few) return evaluate_in_place(r, begin, end, memory);
+    BlockResults<E> results(r.is_streamed && r.quantity != Quantity::log_partition, r.classes);
     for (int64_t i = begin; i < end; i += block) {
       const Layout at(r.classes, int(end - i < block ? end - i : block));
-      const Workspace w(memory, at);
-      load_block(scores + i * r.classes, at, w.x);
-      const Rows rows(at, w.x, w.high, w.low, r.at, i);
-      if (r.quantity == Quantity::log_partition) {
-        store_rows(out + i, at, rows.log_partition());
-        continue;
-      }
-      if (r.quantity == Quantity::probabilities)
-        rows.probabilities(w.high);
-      else
-        rows.log_probabilities(w.high);
-      store_block(out + i * r.classes, at, w.high);
+      evaluate_block(r, i, at, Workspace(memory, at), results);
     }
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const int64_t block = Layout::block(r.classes);
+    if constexpr (can_read_in_place)
+      if (r.classes > few && r.labels && r.label_smoothing == 0.0 && r.z_loss == 0.0 && r.activation.is_identity())
+        return loss_in_place(r, begin, end, memory);
+    BlockResults<E> results(r.is_streamed, r.classes);
     for (int64_t i = begin; i < end; i += block) {
       const Layout at(r.classes, int(end - i < block ? end - i : block));
-      loss_of_block(r, i, at, Workspace(memory, at));
+      loss_of_block(r, i, at, Workspace(memory, at), results);
     }
   }
 
  private:
-  static void loss_of_block(const Loss& r, int64_t first, const Layout& at, const Workspace& w) {
+  static constexpr bool can_read_in_place = Rows::reads_in_place && !is_half<E>;
+
+  LASTLAYER_INLINE static void evaluate_block(
+      const Evaluation& r, int64_t first, const Layout& at, const Workspace& w, BlockResults<E>& results) {
+    load_block(static_cast<const E*>(r.scores) + first * r.classes, at, w.x);
+    const Rows rows(at, w.x, w.high, w.low, r.at, first);
+    E* out = static_cast<E*>(r.out);
+    if (r.quantity == Quantity::log_partition) return store_rows(out + first, at, rows.log_partition());
+    r.quantity == Quantity::probabilities ? rows.probabilities(w.high) : rows.log_probabilities(w.high);
+    results.put(out + first * r.classes, at, w.high);
+  }
+
+  // Rows along the lanes, from where their scores are to where their results belong, with nothing between but weights that take
+  // longer than memory.
+  static void evaluate_in_place(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    using InPlace = typename Rows::template Of<ScoresInPlace<E>>;
+    const Layout at(r.classes, 1);
+    const Workspace w(memory, at);
+    BlockResults<E> results(r.is_streamed && r.quantity != Quantity::log_partition, r.classes);
+    for (int64_t i = begin; i < end; ++i) {
+      const E* scores = static_cast<const E*>(r.scores) + i * r.classes;
+      const InPlace rows(at, ScoresInPlace<E>(scores, at), w.high, w.low, r.at, i);
+      if (rows.is_odd()) {
+        evaluate_block(r, i, at, w, results);
+      } else if (r.quantity == Quantity::log_partition) {
+        store_rows(static_cast<E*>(r.out) + i, at, rows.log_partition());
+      } else {
+        E* to = static_cast<E*>(r.out) + i * r.classes;
+        if (r.quantity == Quantity::probabilities)
+          results.make(scores, at, to, [&](int64_t place, D x)
+                                       __attribute__((always_inline)) { return rows.probabilities_from(place, x); });
+        else
+          results.make(scores, at, to, [&](int64_t place, D x)
+                                       __attribute__((always_inline)) { return rows.log_probabilities_from(place, x); });
+      }
+    }
+  }
+
+  static void loss_in_place(const Loss& r, int64_t begin, int64_t end, double* memory) {
+    using InPlace = typename Rows::template Of<ScoresInPlace<E>>;
+    const Layout at(r.classes, 1);
+    const Workspace w(memory, at);
+    BlockResults<E> results(r.is_streamed, r.classes);
+    for (int64_t i = begin; i < end; ++i) {
+      const E* scores = static_cast<const E*>(r.scores) + i * r.classes;
+      const Targets targets(r, at, i, Rows::has_weights_in_sum, nullptr, [](double*) {});
+      if (!has_any(targets.is_counted) || has_any(targets.poison != 0.0)) {
+        loss_of_block(r, i, at, w, results);
+        continue;
+      }
+      InPlace rows(at, ScoresInPlace<E>(scores, at), w.high, w.low, r.at, i);
+      if (rows.is_odd()) {
+        loss_of_block(r, i, at, w, results);
+        continue;
+      }
+      store_rows(r.losses + i, at, rows.loss(targets, false, 0.0));
+      if (!r.gradient) continue;
+      E* to = static_cast<E*>(r.gradient) + i * r.classes;
+      const typename InPlace::LabelSlopes slopes(rows, targets, r.gradient_scale);
+      results.make_but(slopes.label, slopes.own, scores, at, to, [&](int64_t place, D x)
+                                                                 __attribute__((always_inline)) { return slopes(place, x); });
+    }
+  }
+
+  static void loss_of_block(const Loss& r, int64_t first, const Layout& at, const Workspace& w, BlockResults<E>& results) {
     E* gradient = r.gradient ? static_cast<E*>(r.gradient) + first * r.classes : nullptr;
     const Targets targets(r, at, first, Rows::has_weights_in_sum, w.soft, [&](double* to) {
       if (r.soft_element == Element::float32)
@@ -108,10 +241,11 @@ struct Blocks {
           if (has_activation) g *= load(w.slope + step * lanes);
           store(w.high + step * lanes, targets.is_counted ? g + targets.poison : D{});
         }
-        store_block(gradient, at, w.high);
+        results.put(gradient, at, w.high);
       }
     } else if (gradient) {
-      for (int64_t j = 0; j < at.rows * r.classes; ++j) store_rounded_one(gradient + j, 0.0);
+      for (int64_t step = 0; step < at.steps; ++step) store(w.high + step * lanes, D{});
+      results.put(gradient, at, w.high);
     }
     store_rows(r.losses + first, at, losses);
   }

@@ -3,6 +3,7 @@
 struct Ratio {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
   static constexpr bool is_positive = true, needs_weight = true, is_fenchel_young = false;
+  static constexpr bool is_quick = true;
   static constexpr double low = 0.0, high = infinity;
 
   static D size(D x) { return x; }

@@ -3,6 +3,7 @@
 struct SigmoidRatio {
   static constexpr bool has_exponent = true, has_mantissa = true, has_scale = false, has_spare = false;
   static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
+  static constexpr bool is_quick = false;
   static constexpr double low = 0.0, high = 1.0;
 
   static D exponent(D x) { return smaller(x, D{}); }

@@ -3,6 +3,7 @@
 struct SoftplusRatio {
   static constexpr bool has_exponent = true, has_mantissa = true, has_scale = true, has_spare = false;
   static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
+  static constexpr bool is_quick = false;
   static constexpr double low = 0.0, high = infinity;
 
   static D exponent(D x) { return smaller(x, D{}); }

@@ -3,6 +3,7 @@
 struct Spherical {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
   static constexpr bool is_positive = false, needs_weight = true, is_fenchel_young = false;
+  static constexpr bool is_quick = true;
   static constexpr double low = infinity, high = infinity;
 
   static D size(D x) { return absolute(x); }

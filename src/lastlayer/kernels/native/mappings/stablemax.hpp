@@ -3,6 +3,7 @@
 struct Stablemax {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
   static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
+  static constexpr bool is_quick = false;
   static constexpr double low = 0.0, high = infinity;
 
   static D size(D x) { return x; }
