@@ -98,22 +98,40 @@ LASTLAYER_INLINE void load_square(const E* scores, const Layout& at, int64_t fro
   transpose(square);
 }
 
-// One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score.
+// Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which` need not
+// wait for the last; then join(which) for all but the first.
+template <int beside, class Work, class Join>
+LASTLAYER_INLINE void over_steps(const Layout& at, Work work, Join join) {
+  int64_t step = 0;
+  for (; step + beside <= at.steps; step += beside)
+    for (int which = 0; which < beside; ++which) work(step + which, which);
+  for (int which = 1; which < beside; ++which) join(which);
+  for (; step < at.steps; ++step) work(step, 0);
+}
+
+// One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score. Vectors that are read often
+// may be kept, wide, in `room`.
 template <class E>
 class ScoresInPlace {
  public:
   static constexpr bool is_copy = false;
-  ScoresInPlace(const E* row, const Layout& at) : row_(row), whole_(at.classes / lanes) {
+  ScoresInPlace(const E* row, const Layout& at, double* room) : row_(row), room_(room), whole_(at.classes / lanes) {
     if (whole_ < at.steps) {
       const D last = load_wide_some(row + whole_ * lanes, int(at.classes - whole_ * lanes));
       last_ = at.only_classes(whole_, last, all(load_wide_one(row)));
     }
   }
   LASTLAYER_INLINE D operator()(int64_t step) const { return step < whole_ ? load_wide(row_ + step * lanes) : last_; }
+  void keep(int64_t step, D x) { store(room_ + step * lanes, x); }
+  D kept(int64_t step) const { return load(room_ + step * lanes); }
   D pick(const Layout&, Mask index) const { return all(load_wide_one(row_ + index[0])); }
+  void leave_nothing_beyond(const Layout& at) {
+    if (whole_ < at.steps) last_ = at.only_classes(whole_, last_, all(-infinity));
+  }
 
  private:
   const E* row_;
+  double* room_;
   int64_t whole_;
   D last_{};
 };
@@ -125,7 +143,14 @@ class ScoresCopied {
   ScoresCopied(double* x) : x_(x) {}
   LASTLAYER_INLINE D operator()(int64_t step) const { return load(x_ + step * lanes); }
   void set(int64_t step, D x) { store(x_ + step * lanes, x); }
+  void keep(int64_t, D) {}
+  D kept(int64_t step) const { return (*this)(step); }
   D pick(const Layout& at, Mask index) const { return at.pick(x_, index); }
+  // In lanes beyond the classes.
+  void leave_nothing_beyond(const Layout& at) {
+    const int64_t last = at.steps - 1;
+    if (last >= 0 && at.is_partial(last)) set(last, at.only_classes(last, (*this)(last), all(-infinity)));
+  }
 
  private:
   double* x_;
@@ -135,7 +160,7 @@ class ScoresCopied {
 template <class E>
 inline void load_block(const E* scores, const Layout& at, double* x) {
   if (!at.is_across) {
-    const ScoresInPlace<E> row(scores, at);
+    const ScoresInPlace<E> row(scores, at, nullptr);
     for (int64_t step = 0; step < at.steps; ++step) store(x + step * lanes, row(step));
     return;
   }

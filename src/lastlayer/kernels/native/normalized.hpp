@@ -8,6 +8,7 @@ class Normalized : public NormalizedWeights<W, M, X> {
 
  public:
   static constexpr bool has_weights_in_sum = !M::is_fenchel_young, reads_in_place = true;
+  static constexpr int64_t longest_copy = few;
   // The same of scores that lie elsewhere.
   template <class Other>
   using Of = Normalized<W, M, Other>;

@@ -1,5 +1,6 @@
 // The normalized family, p = g(x) / sum g(x), of a block of rows. A mapping is a functor that says how its g is carried:
-// g = mantissa * e^exponent, up to a power of two of the row. The loops and the edges are here, once; losses in normalized.hpp.
+// g = mantissa * e^exponent, up to a power of two of the row, and whether it is quick: whether to compute it again takes less time
+// than to keep it. The loops and the edges are here, once; losses in normalized.hpp.
 //
 // The largest class is kept apart from the sum of the others: log p and 1 - p of a confident class are made of the others
 // alone, and must not vanish in 1 + others. Included by rows.hpp.
@@ -75,23 +76,12 @@ class NormalizedWeights {
     if constexpr (W::is_twofold) store(low_ + step * lanes, w.low());
   }
 
-  // Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which` need not
-  // wait for the last; then join(which) for all but the first.
-  template <int beside, class Work, class Join>
-  LASTLAYER_INLINE void over_steps(Work work, Join join) const {
-    int64_t step = 0;
-    for (; step + beside <= at_.steps; step += beside)
-      for (int which = 0; which < beside; ++which) work(step + which, which);
-    for (int which = 1; which < beside; ++which) join(which);
-    for (; step < at_.steps; ++step) work(step, 0);
-  }
-
   // NaN rows are poisoned; rows with an infinite g are shared by such classes alone. -inf then stands for "no weight".
   template <int beside>
   void look() {
     D zero[beside] = {}, lowest[beside] = {};
     Tops tops[beside];
-    over_steps<beside>([&](int64_t step, int which) __attribute__((always_inline)) {
+    over_steps<beside>(at_, [&](int64_t step, int which) __attribute__((always_inline)) {
       const D x = x_(step);
       zero[which] = fma(x, D{}, zero[which]);
       if constexpr (M::is_positive) lowest[which] = smaller(x, lowest[which]);
@@ -167,7 +157,7 @@ class NormalizedWeights {
   void weigh() {
     W best_of[beside], others_of[beside];
     for (int which = 0; which < beside; ++which) best_of[which] = others_of[which] = W(D{});
-    over_steps<beside>([&](int64_t step, int which) __attribute__((always_inline)) {
+    over_steps<beside>(at_, [&](int64_t step, int which) __attribute__((always_inline)) {
       const D x = x_(step);
       W w = weight_at(x);
       if (has_infinite_) w = choose(has_weight(x), w, W(D{}));

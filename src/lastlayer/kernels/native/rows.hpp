@@ -133,7 +133,7 @@ struct Blocks {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const int64_t block = Layout::block(r.classes);
     if constexpr (can_read_in_place)
-      if (r.classes > few) return evaluate_in_place(r, begin, end, memory);
+      if (r.classes > Rows::longest_copy) return evaluate_in_place(r, begin, end, memory);
     BlockResults<E> results(r.is_streamed && r.quantity != Quantity::log_partition, r.classes);
     for (int64_t i = begin; i < end; i += block) {
       const Layout at(r.classes, int(end - i < block ? end - i : block));
@@ -143,9 +143,10 @@ struct Blocks {
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const int64_t block = Layout::block(r.classes);
-    if constexpr (can_read_in_place)
-      if (r.classes > few && r.labels && r.label_smoothing == 0.0 && r.z_loss == 0.0 && r.activation.is_identity())
-        return loss_in_place(r, begin, end, memory);
+    if constexpr (can_read_in_place) {
+      const bool is_plain = r.labels && r.label_smoothing == 0.0 && r.z_loss == 0.0 && r.activation.is_identity();
+      if (is_plain && r.classes > Rows::longest_copy) return loss_in_place(r, begin, end, memory);
+    }
     BlockResults<E> results(r.is_streamed, r.classes);
     for (int64_t i = begin; i < end; i += block) {
       const Layout at(r.classes, int(end - i < block ? end - i : block));
@@ -167,7 +168,7 @@ struct Blocks {
   }
 
   // Rows along the lanes, from where their scores are to where their results belong, with nothing between but weights that take
-  // longer than memory.
+  // longer than memory. Odd ones go by a copy.
   static void evaluate_in_place(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     using InPlace = typename Rows::template Of<ScoresInPlace<E>>;
     const Layout at(r.classes, 1);
@@ -175,7 +176,7 @@ struct Blocks {
     BlockResults<E> results(r.is_streamed && r.quantity != Quantity::log_partition, r.classes);
     for (int64_t i = begin; i < end; ++i) {
       const E* scores = static_cast<const E*>(r.scores) + i * r.classes;
-      const InPlace rows(at, ScoresInPlace<E>(scores, at), w.high, w.low, r.at, i);
+      const InPlace rows(at, ScoresInPlace<E>(scores, at, w.x), w.high, w.low, r.at, i);
       if (rows.is_odd()) {
         evaluate_block(r, i, at, w, results);
       } else if (r.quantity == Quantity::log_partition) {
@@ -204,7 +205,7 @@ struct Blocks {
         loss_of_block(r, i, at, w, results);
         continue;
       }
-      InPlace rows(at, ScoresInPlace<E>(scores, at), w.high, w.low, r.at, i);
+      InPlace rows(at, ScoresInPlace<E>(scores, at, w.x), w.high, w.low, r.at, i);
       if (rows.is_odd()) {
         loss_of_block(r, i, at, w, results);
         continue;
@@ -218,7 +219,8 @@ struct Blocks {
     }
   }
 
-  static void loss_of_block(const Loss& r, int64_t first, const Layout& at, const Workspace& w, BlockResults<E>& results) {
+  LASTLAYER_INLINE static void loss_of_block(
+      const Loss& r, int64_t first, const Layout& at, const Workspace& w, BlockResults<E>& results) {
     E* gradient = r.gradient ? static_cast<E*>(r.gradient) + first * r.classes : nullptr;
     const Targets targets(r, at, first, Rows::has_weights_in_sum, w.soft, [&](double* to) {
       if (r.soft_element == Element::float32)

@@ -1,22 +1,28 @@
 // Omega = 0: all mass on the largest score; ties share equally. Included by rows.hpp.
 
-template <class W>
-class Hardmax : public Regularized<W> {
-  using Base = Regularized<W>;
+template <class W, class X = ScoresCopied>
+class Hardmax : public Regularized<W, X> {
+  using Base = Regularized<W, X>;
 
  public:
-  Hardmax(const Layout& at, double* x, double* p, double*, const MappingAt&, int64_t) : Base(at, x, p) {
-    D count{};
-    for (int64_t step = 0; step < at.steps; ++step)
-      count += load(x + step * lanes) == this->largest_ ? all(1.0) : D{};
-    const D share = 1.0 / at.sum(count);
-    for (int64_t step = 0; step < at.steps; ++step) {
-      const D own = load(x + step * lanes) == this->largest_ ? share : D{};
-      store(p + step * lanes, own);
-      this->add_to_complement(own);
-    }
-    this->finish_complement();
+  static constexpr bool reads_in_place = true;
+  static constexpr int64_t longest_copy = few;
+  // The same of scores that lie elsewhere.
+  template <class Other>
+  using Of = Hardmax<W, Other>;
+  using LabelSlopes = typename Base::template SlopesOf<Hardmax>;
+  friend LabelSlopes;
+
+  Hardmax(const Layout& at, X x, double* p, double*, const MappingAt&, int64_t) : Base(at, x, p) {
+    if (this->is_odd()) return;
+    at.steps >= 32 ? count<4>() : count<1>();
+    if constexpr (X::is_copy)
+      for (int64_t step = 0; step < at.steps; ++step) store(p + step * lanes, p_of(this->x_(step)));
   }
+
+  LASTLAYER_INLINE D p_of(D x) const { return x == this->largest_ ? this->best_ : D{}; }
+  LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->poison_; }
+  LASTLAYER_INLINE D log_probabilities_from(int64_t, D x) const { return this->log_probability(p_of(x)); }
 
   // Of a row of -inf too, which has no probabilities.
   D log_partition() const {
@@ -49,5 +55,19 @@ class Hardmax : public Regularized<W> {
         store(this->p_ + step * lanes, (factor * this->gap(p, y, total) + pull * p) * scale + this->poison_);
       }
     return loss + this->poison_;
+  }
+
+ private:
+  template <int beside>
+  void count() {
+    D counts[beside] = {};
+    over_steps<beside>(
+        this->at_,
+        [&](int64_t step, int which)
+            __attribute__((always_inline)) { counts[which] += this->x_(step) == this->largest_ ? all(1.0) : D{}; },
+        [&](int which) __attribute__((always_inline)) { counts[0] += counts[which]; });
+    const D all_of_them = this->at_.sum(counts[0]);
+    this->best_ = 1.0 / all_of_them;
+    this->rest_ = (all_of_them - 1.0) * this->best_;
   }
 };

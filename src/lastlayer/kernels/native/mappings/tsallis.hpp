@@ -43,17 +43,27 @@ struct AnyPower {
   }
 };
 
-template <class W, class Power>
-class Tsallis : public Regularized<W> {
-  using Base = Regularized<W>;
+template <class W, class Power, class X = ScoresCopied>
+class Tsallis : public Regularized<W, X> {
+  using Base = Regularized<W, X>;
   using Base::at_;
   using Base::p_;
   using Base::x_;
 
  public:
+  // What `share_out` moves is nowhere but in p; and shorter rows are looked at so often that a wide copy of them pays.
+  static constexpr bool reads_in_place = !__is_same(Power, AnyPower);
+  static constexpr int64_t longest_copy = 4096;
+  // The same of scores that lie elsewhere.
+  template <class Other>
+  using Of = Tsallis<W, Power, Other>;
+  using LabelSlopes = typename Base::template SlopesOf<Tsallis>;
+  friend LabelSlopes;
+
   // `live` has room for a step number each.
-  Tsallis(const Layout& at, double* x, double* p, double* live, const MappingAt& mapping, int64_t first)
+  Tsallis(const Layout& at, X x, double* p, double* live, const MappingAt& mapping, int64_t first)
       : Base(at, x, p), live_(reinterpret_cast<int32_t*>(live)) {
+    if (this->is_odd()) return;
     set_rate(mapping, first);
     find_live();
     search();
@@ -61,12 +71,19 @@ class Tsallis : public Regularized<W> {
     finish();
   }
 
+  LASTLAYER_INLINE D p_of(D x) const {
+    // A question for every vector, which is worth its answer where most have nothing.
+    return has_few_ && !has_any(x >= edge_) ? D{} : value_of(this->difference_of(x), t_).p.value();
+  }
+  LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->poison_; }
+  LASTLAYER_INLINE D log_probabilities_from(int64_t, D x) const { return this->log_probability(p_of(x)); }
+
   // Omega*(x) = max + sum p (x - max - u / a), for Omega(p) = sum p u / a.
   D log_partition() const {
     W sum(D{});
     for (int64_t i = 0; i < live_count_; ++i) {
       const D p = load(p_ + live_[i] * lanes);
-      const D term = this->difference(live_[i]).value() - exponent(live_[i]) / (1.0 + rate_);
+      const D term = difference(live_[i]).value() - exponent(live_[i]) / (1.0 + rate_);
       sum = sum + W(p > 0.0 ? p * term : D{});
     }
     return (this->is_dominated_ ? all(infinity) : this->largest_ + at_.sum(sum).value()) + this->poison_;
@@ -93,7 +110,11 @@ class Tsallis : public Regularized<W> {
         add(live_[i]);
         is_own_live |= live_[i] == own;
       }
-      if (!is_own_live) add(own);
+      if (!is_own_live) {
+        store(p_ + own * lanes, D{});
+        x_.keep(own, x_(own));
+        add(own);
+      }
     } else {
       for (int64_t step = 0; step < at_.steps; ++step) add(step);
     }
@@ -136,18 +157,25 @@ class Tsallis : public Regularized<W> {
   }
 
   void find_live() {
-    const D edge = this->largest_ - 1.0 / rate_;
+    edge_ = this->largest_ - 1.0 / rate_;
     for (int64_t step = 0; step < at_.steps; ++step) {
-      store(p_ + step * lanes, D{});
+      if constexpr (X::is_copy) store(p_ + step * lanes, D{});
       // A hair wider than the support can be, for the subtraction is rounded.
-      const D x = load(x_ + step * lanes);
-      if (has_any(x >= edge)) live_[live_count_++] = int32_t(step);
+      const D x = x_(step);
+      if (!has_any(x >= edge_)) continue;
+      live_[live_count_++] = int32_t(step);
+      x_.keep(step, x);
     }
+    has_few_ = 8 * live_count_ < at_.steps;
   }
 
+  // Of vectors that are looked at.
+  W difference(int64_t step) const { return this->difference_of(x_.kept(step)); }
+
   // (1 + (a - 1) u)+ and exp_a(u) at u = x - max + t.
-  Value value(int64_t step, W t) const {
-    const W below = (this->difference(step) + t) * W(rate_), base = W(all(1.0)) + below;
+  Value value(int64_t step, W t) const { return value_of(difference(step), t); }
+  Value value_of(W difference, W t) const {
+    const W below = (difference + t) * W(rate_), base = W(all(1.0)) + below;
     const Mask is_inside = base.hi > 0.0;
     return {choose(is_inside, base, W(D{})), choose(is_inside, Power::power(base, below, rate_), W(D{}))};
   }
@@ -179,7 +207,7 @@ class Tsallis : public Regularized<W> {
     for (int trip = 0; trip < 200 && has_any(~is_done); ++trip) {
       D total{}, slope{};
       for (int64_t i = 0; i < live_count_; ++i) {
-        const D x = load(x_ + live_[i] * lanes), below = rate_ * ((x - this->largest_) + t), base = 1.0 + below;
+        const D below = rate_ * ((x_.kept(live_[i]) - this->largest_) + t), base = 1.0 + below;
         const D p = base > 0.0 ? Power::power(Real(base), Real(below), rate_).hi : D{};
         total += p;
         if constexpr (__is_same(Power, Square))
@@ -259,7 +287,7 @@ class Tsallis : public Regularized<W> {
 
   // u = x - max + t, rounded once.
   D exponent(int64_t step) const {
-    const W d = this->difference(step);
+    const W d = difference(step);
     return d.hi > -infinity ? (d + t_).value() : d.hi;
   }
 
@@ -282,7 +310,7 @@ class Tsallis : public Regularized<W> {
 
   int32_t* live_;
   int64_t live_count_ = 0;
-  D rate_{}, excess_{};
-  bool is_steep_ = false;
+  D rate_{}, excess_{}, edge_{};
+  bool is_steep_ = false, has_few_ = false;
   W t_;
 };
