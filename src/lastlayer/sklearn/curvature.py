@@ -35,15 +35,14 @@ class Curvature:
         else:
             self.design *= root
         self.p: Halves = np.zeros((0, problem.classes), np.float32)
-        self._row_weight = problem.row_weight.astype(np.float32)[:, None]
         self._rows = np.arange(len(problem.labels))
         rows = max(1, BLOCK // problem.classes)
         self._blocks = [slice(first, first + rows) for first in range(0, len(problem.labels), rows)]
 
     def move_to(self, grad_scores: Floats) -> None:
         """Take the probabilities from the gradient in the scores, sᵢ(pᵢ − yᵢ)."""
-        self.p = grad_scores.astype(np.float32)
-        self.p /= self._row_weight
+        # Weights of rows may be too small for float32.
+        self.p = (grad_scores / self.problem.row_weight[:, None]).astype(np.float32)
         self.p[self._rows, self.problem.labels] += 1.0
 
     def multiply(self, step: Floats) -> Floats:
