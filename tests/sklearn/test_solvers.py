@@ -181,7 +181,9 @@ def test_separable_classes_keep_a_finite_hinge(C: float) -> None:
 def test_rows_of_next_to_no_weight_change_nothing() -> None:
     """float32 has no numbers for such weights: the Hessian that is kept in it must not ask for them."""
     weight = np.where(np.arange(len(X)) % 7 == 0, 1e-60, 1.0)
-    some, without = (LastLayerClassifier(tol=1e-9).fit(X, LABELS, w) for w in (weight, np.where(weight < 1.0, 0.0, weight)))
+    some, without = (
+        LastLayerClassifier(tol=1e-9).fit(X, LABELS, w) for w in (weight, np.where(weight < 1.0, 0.0, weight))
+    )
     assert some.converged_
     np.testing.assert_allclose(some.coef_, without.coef_, atol=1e-6)
 
