@@ -174,15 +174,7 @@ struct Factor {
 
 // Gradients: weights times a factor, but for the label's own.
 template <class T>
-struct Gradients {
-  static constexpr bool has_own = true;
-  Factor<T> others;
-  int64_t place;
-  T own;
-  LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t first) const {
-    return place_numbers<T>() == typename Lanes<T>::Integer(place - first) ? splat(own) : others(w);
-  }
-};
+using Gradients = AllBut<T, Factor<T>>;
 
 // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
 template <class T>

@@ -34,6 +34,18 @@ LASTLAYER_INLINE int displacement(const T* address) {
   return int(reinterpret_cast<uintptr_t>(address) % sizeof(Vector<T>) / sizeof(T));
 }
 
+// What a row's vectors become, but for the number at one place.
+template <class T, class Others>
+struct AllBut {
+  static constexpr bool has_own = true;
+  Others others;
+  int64_t place;
+  T own;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t first) const {
+    return place_numbers<T>() == typename Lanes<T>::Integer(place - first) ? splat(own) : others(v, first);
+  }
+};
+
 // Rows that follow each other in memory, written by whole vectors wherever one row ends and the next begins.
 template <class T>
 class LineStream {
