@@ -385,7 +385,7 @@ def test_a_confident_row_of_many_classes():
     assert ulp_error(ll.loss(x, [31_234]), truth, np.dtype(np.float32)) <= 1
 
 
-@pytest.mark.parametrize("classes", [5, 10, 56, 57, 100, 288, 289, 1000, 8192, 8193, 70_001])
+@pytest.mark.parametrize("classes", [5, 10, 56, 57, 100, 288, 289, 1000, 8192, 8193, 20_000, 70_001])
 def test_the_others_keep_their_digits_whatever_their_share(classes):
     """Of float32 weights a sum loses the most where they are alike; the others' are within what one of them is."""
     rng = np.random.default_rng(classes)
@@ -409,11 +409,13 @@ def test_the_others_keep_their_digits_whatever_their_share(classes):
         lambda x: -np.sort(-x),
         lambda x: x + 700,
         lambda x: np.where(np.arange(x.size) < 20_000, -np.inf, x),
+        lambda x: np.where(np.arange(x.size) < 20_000, x, -np.inf),
+        lambda x: np.where(np.arange(x.size) == 100, np.nan, np.where(np.arange(x.size) < 20_000, -np.inf, x)),
         lambda x: np.where(np.arange(x.size) == 50_000, 90, x),
         lambda x: np.where(np.arange(x.size) == 50_000, np.nan, x),
         lambda x: np.where(np.arange(x.size) == 50_000, np.inf, x),
     ],
-    ids=["random", "ascending", "descending", "far", "masked", "confident", "nan", "infinite"],
+    ids=["random", "ascending", "descending", "far", "masked", "masked_end", "masked_nan", "confident", "nan", "infinite"],
 )
 def test_a_row_of_many_parts_has_one_sum(change):
     """Where only the sum is asked a long row goes by parts, each in units of its own largest score."""
@@ -430,3 +432,24 @@ def test_a_row_of_many_parts_has_one_sum(change):
             assert found == np.inf
         else:
             np.testing.assert_allclose(np.float64(found), np.float64([truth]).reshape(found.shape), rtol=2.0**-23)
+
+
+def test_rows_of_many_parts_know_nothing_of_each_other():
+    """The largest score of a row's first part is looked for in the row before, whatever that one is."""
+    x = 8 * np.random.default_rng(4).standard_normal((12, 9_000)).astype(np.float32)
+    x[2, 7_000], x[3], x[5, 10], x[6] = np.inf, -np.inf, np.nan, x[6] + 2_000
+    x[8, :5_000], x[10] = -np.inf, 0
+    labels = np.arange(12) * 700
+    labels[[0, 4, 11]] = -100
+    before = kernels.num_threads()
+    ll.set_num_threads(1)
+    try:
+        losses, sums = ll.loss(x, labels, reduction="none"), ll.logsumexp(x)
+    finally:
+        ll.set_num_threads(before)
+    for i, row in enumerate(x):
+        np.testing.assert_array_equal(losses[i], ll.loss(row[None], labels[i : i + 1], reduction="none")[0])
+        np.testing.assert_array_equal(sums[i], ll.logsumexp(row[None])[0])
+    assert losses[0] == losses[4] == losses[11] == 0
+    assert np.isnan(losses[[3, 5]]).all()
+    assert np.isfinite(losses[[1, 6, 7, 8, 9, 10]]).all()

@@ -127,7 +127,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     weigh_vectors<true, count>(v, exponents, w);
     for (int i = 0; i < count; ++i) {
       store<T>(weights_ + (first + i) * n, w[i].hi);
-      sum.add(w[i].hi, w[i].lo);
+      sum.add(w[i]);
     }
   }
 
@@ -140,7 +140,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     V best{};
     for (int64_t j = 0; j < classes_; ++j) {
       const V w = load(weights_ + j * n);
-      sum.add(w < best ? w : best, V{});
+      sum.add(w < best ? w : best);
       best = larger(w, best);
     }
     for (int i = 0; i < parts; ++i) this->set_others(is_confident(i), i, sum.lanes_of(i));

@@ -3,9 +3,8 @@
 
 // Beyond so many classes a row takes so long that memory would stand still in between.
 constexpr int64_t long_row = 8192;
-// Beyond so many classes two rows are more than the second cache holds, and of a row of which only the sum is asked, so many scores
-// at a time go through both passes.
-constexpr int64_t longest_whole_row = 65536, row_part = 8192;
+// Such a row of which only the sum is asked goes by parts of about so many scores, and what is so far ahead is fetched.
+constexpr int64_t row_part = 4096, part_step = 64, fetched_ahead = 8192;
 
 // What is known of a row after its first two passes. Weights are in units of 2^(K - lift).
 template <class T>
@@ -22,34 +21,57 @@ struct LongRow {
     return fold(largest_lanes(x, classes), [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
   }
 
-  // The largest score and `log_sum` of a long row, every part of it in units of its own largest score: none where that cannot be,
-  // in a part of -inf alone, or of scores so large that their differences are taken first.
-  static bool sum_by_parts(const T* x, int64_t classes, LongRow& row) {
-    LongRow best(T(0));
-    double rest = 0.0;  // of all other parts, in units of the best one's
-    const T* best_scores = nullptr;
-    int64_t best_count = 0;
-    for (int64_t from = 0, count = 0; from < classes; from += count) {
-      // The last part has what would be less than one.
-      count = classes - from < 2 * row_part ? classes - from : row_part;
-      LongRow part(largest_of(x + from, count));
-      if (!part.is_finite() || part.exponents.offset != T(0)) return false;
-      part.weigh_for_total(x + from, nullptr, count, Fetch<T>{4 * row_part, nullptr, true}, [](int64_t) {});
-      const double powers = double(part.exponents.power) - double(best.exponents.power);
-      if (!best_scores || part.largest > best.largest) {
-        rest = best_scores ? __builtin_scalbn(rest + best.total.hi, -int(powers)) : 0.0;
-        best = part;
-        best_scores = x + from;
-        best_count = count;
-      } else {
-        rest += __builtin_scalbn(part.total.hi, int(powers));
+  // The largest score and `log_sum` of long rows, every part of one in units of its own largest score: calls done(row, what is
+  // known of it) for each row that next(row) names, with null where it cannot be: with +inf, of -inf alone, or of scores so large
+  // that their differences are taken first. While one part is weighed the largest score of the next one is found, so that memory
+  // never stands still.
+  template <class Next, class Done>
+  static void sum_by_parts(const T* scores, int64_t begin, int64_t end, int64_t classes, Next next, Done done) {
+    const int64_t parts = classes / row_part, size = classes / parts / part_step * part_step;
+    const auto count_of = [&](int64_t part) { return part + 1 < parts ? size : classes - part * size; };
+    const auto first_of = [&](int64_t row) { return row < end ? largest_of(scores + row * classes, size) : T(0); };
+    int64_t i = next(begin);
+    T largest = first_of(i);
+    while (i < end) {
+      const int64_t next_row = next(i + 1);
+      LongRow best(T(0));
+      double rest = 0.0;  // of all other parts, in units of the best one's
+      const T* best_scores = nullptr;
+      int64_t best_count = 0;
+      bool is_summed = true;
+      for (int64_t p = 0; p < parts && is_summed; ++p) {
+        const T* x = scores + i * classes + p * size;
+        const int64_t count = count_of(p);
+        // Of -inf alone, if not of NaN: any unit does.
+        const bool is_empty = largest == -T(infinity);
+        LongRow part(is_empty ? T(0) : largest);
+        is_summed = part.is_finite() && part.exponents.offset == T(0);
+        // Where nothing follows the part itself is looked at once more.
+        const T* following = p + 1 < parts ? x + size : next_row < end ? scores + next_row * classes : x;
+        const double sum = part.sum_and_look(x, count, size, following, p + 1 < parts ? count_of(p + 1) : size, largest);
+        const double powers = double(part.exponents.power) - double(best.exponents.power);
+        if (!is_empty && (!best_scores || part.largest > best.largest)) {
+          rest = __builtin_scalbn(rest + best.total.hi, -int(powers));
+          best = part;
+          best.set_top();
+          best.set({sum, 0.0});
+          best_scores = x;
+          best_count = count;
+        } else {
+          rest += __builtin_scalbn(sum, int(powers));
+        }
       }
+      is_summed = is_summed && best_scores;
+      if (!is_summed) {
+        largest = first_of(next_row);
+      } else {
+        if (best.others.hi + rest < R::confident(best_count, 0) * best.total.hi)
+          best.others = sum_others<T>(best_scores, nullptr, best_count, T(best.kept.hi), best.exponents);
+        best.log_sum = log1p((best.others.hi + rest) / best.top.hi);
+      }
+      done(i, is_summed ? &best : nullptr);
+      i = next_row;
     }
-    if (best.others.hi + rest < R::confident(best_count, 0) * best.total.hi)
-      best.others = sum_others<T>(best_scores, nullptr, best_count, T(best.kept.hi), best.exponents);
-    row.largest = best.largest;
-    row.log_sum = log1p((best.others.hi + rest) / best.top.hi);
-    return true;
   }
 
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).
@@ -93,6 +115,43 @@ struct LongRow {
   }
 
  private:
+  // The sum of a part's weights, and the largest of the scores that follow: in one loop over the `size` that both have at least.
+  double sum_and_look(const T* x, int64_t classes, int64_t size, const T* following, int64_t following_count,
+                      T& largest_following) const {
+    constexpr int n = Lanes<T>::count, beside = WeightSum<T>::beside, step = 32 * n;
+    RowExponents<T, T> rows[beside];
+    Vector<T> best[beside];
+    for (int i = 0; i < beside; ++i) {
+      rows[i] = exponents;
+      best[i] = load(following + following_count - n);
+    }
+    auto lanes_sum = WeightSum<T>().lanes_sum();
+    for (int64_t from = 0; from < size; from += step) {
+      WeightSum<T> sum;
+      const int64_t end = from + step < size ? from + step : size;
+      for (int64_t j = from; j < end; j += beside * n) {
+        Vector<T> v[beside];
+        Weights<T> w[beside];
+        for (int i = 0; i < beside; ++i) {
+          v[i] = load(x + j + i * n);
+          best[i] = larger(load(following + j + i * n), best[i]);
+          fetch_line<Fetching::far>(following + j + i * n + fetched_ahead, nullptr);
+        }
+        weigh_vectors<false, beside>(v, rows, w);
+        for (int i = 0; i < beside; ++i) sum.add(w[i]);
+      }
+      lanes_sum = lanes_sum + sum.lanes_sum();
+    }
+    for (int64_t from = size; from < classes; from += step) {
+      WeightSum<T> sum;
+      weigh_row<false>(x + from, static_cast<T*>(nullptr), classes - from < step ? classes - from : step, exponents, Fetch<T>{}, sum);
+      lanes_sum = lanes_sum + sum.lanes_sum();
+    }
+    for (int i = 1; i < beside; ++i) best[0] = larger(best[i], best[0]);
+    if (following_count >= size + n) best[0] = larger(largest_lanes(following + size, following_count - size), best[0]);
+    largest_following = fold(best[0], [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
+    return sum_of(lanes_sum).hi;
+  }
   // Apart: a sum that parts add to cannot stay in registers.
   template <class Between>
   __attribute__((noinline)) Pair weigh_parts(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) const {
@@ -112,7 +171,7 @@ struct LongRow {
   // Of the largest score alone; before the others, whose sum takes longer.
   void set_top() {
     const Weights<T> w = weights<true>(splat(largest), exponents);
-    kept = {double(w.hi[0]), double(w.lo[0])};
+    kept = {double(w.hi[0]), double(w.lo()[0])};
     // e^(x - K ln 2) of the score itself.
     const double rest = (double(largest) - double(exponents.offset)) - double(exponents.power) * 0.6931471805599453;
     if constexpr (sizeof(T) == 8)
@@ -126,7 +185,7 @@ struct LongRow {
       total = sum;
     } else {
       // With the exact weight: the rounding of the largest would be in every other class's share.
-      others = {sum.hi - kept.hi, 0.0};
+      others = {sum.hi - kept.value(), 0.0};
       total = {top.hi + others.hi, 0.0};
     }
   }

@@ -49,7 +49,7 @@ struct LongSoftmax {
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const bool is_by_parts = can_sum_by_parts && !r.gradient && r.classes > longest_whole_row;
+    const bool is_by_parts = can_sum_by_parts && !r.gradient && r.classes > long_row;
     is_by_parts ? losses_by_parts(r, begin, end, memory) : losses(r, begin, end, memory);
     if (is_streamed<T>(r)) finish_streams();
   }
@@ -73,14 +73,17 @@ struct LongSoftmax {
     results.close();
   }
   static void losses_by_parts(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    for (int64_t i = begin; i < end; ++i) {
-      const T* x = static_cast<const T*>(r.scores) + i * r.classes;
-      LongRow<T> row(T(0));
-      if (has_label(r, i) && LongRow<T>::sum_by_parts(x, r.classes, row))
-        r.losses[i] = RowLoss(r, i, x, row.largest).value(row.log_sum);
+    const T* scores = static_cast<const T*>(r.scores);
+    const auto next = [&](int64_t i) {
+      for (; i < end && !has_label(r, i); ++i) losses(r, i, i + 1, memory);
+      return i;
+    };
+    LongRow<T>::sum_by_parts(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
+      if (row)
+        r.losses[i] = RowLoss(r, i, scores + i * r.classes, row->largest).value(row->log_sum);
       else
         losses(r, i, i + 1, memory);
-    }
+    });
   }
   static bool has_label(const Loss& r, int64_t i) { return r.is_counted(i) && r.labels[i] >= 0 && r.labels[i] < r.classes; }
 
@@ -125,14 +128,14 @@ struct LongSoftmax {
 
   static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
-    if (can_sum_by_parts && r.classes > longest_whole_row) {
-      for (int64_t i = begin; i < end; ++i) {
-        LongRow<T> row(T(0));
-        if (LongRow<T>::sum_by_parts(static_cast<const T*>(r.scores) + i * r.classes, r.classes, row))
-          out[i] = T(double(row.largest) + row.log_sum);
+    if (can_sum_by_parts && r.classes > long_row) {
+      const auto next = [](int64_t i) { return i; };
+      LongRow<T>::sum_by_parts(static_cast<const T*>(r.scores), begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
+        if (row)
+          out[i] = T(double(row->largest) + row->log_sum);
         else
           whole_log_partitions(r, i, i + 1, memory);
-      }
+      });
       return;
     }
     whole_log_partitions(r, begin, end, memory);

@@ -46,7 +46,7 @@ class MiddleRows : public TileRows<T, 1> {
       const double top_score = double(this->largest[part * lanes + i]);
       D distances{};
       over_vectors(row, classes_, T(top_score), [&](V v, int64_t, int) {
-        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_part(v, V{}, half).hi;
+        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_part(v, half).hi;
       });
       sum[i] = sum_of(Real(distances)).hi;
     }
@@ -190,7 +190,7 @@ class MiddleRows : public TileRows<T, 1> {
         weigh_vectors<is_far, count>(v, exponents, w);
         for (int i = 0; i < count; ++i) {
           if constexpr (keep.value) store<T>(kept + i * stride + j, w[i].hi);
-          here[i].add(w[i].hi, w[i].lo);
+          here[i].add(w[i]);
         }
       }
       for (int i = 0; i < count; ++i) sums[first + i] = here[i].lanes_sum();

@@ -43,7 +43,7 @@ void pull_back_logarithms(const Product& r, int64_t begin, int64_t end) {
     const T* cotangents = static_cast<const T*>(r.cotangents) + i * r.classes;
     T* out = static_cast<T*>(r.out) + i * r.classes;
     Sum<T> sum;
-    over_vectors(cotangents, r.classes, T(0), [&](Vector<T> v, int64_t, int) { sum.add(v, Vector<T>{}); });
+    over_vectors(cotangents, r.classes, T(0), [&](Vector<T> v, int64_t, int) { sum.add(v); });
     const Pair all = sum.total();
     if (sizeof(T) == 4 && !(fabs(all.hi) < 0x1p126)) {
       // Beyond what the differences below may be in float32.

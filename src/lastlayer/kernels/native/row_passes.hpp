@@ -75,7 +75,7 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
       for (int i = 0; i < count; ++i) {
         fetch_line<what.value>(x + fetch.ahead + done + i * n, results + done + i * n);
         if constexpr (keep.value) store<T>(out + done + i * n, w[i].hi);
-        here.add(w[i].hi, w[i].lo);
+        here.add(w[i]);
       }
     }
     over_vectors(x + done, classes - done, -T(infinity), [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
@@ -83,7 +83,7 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
       fetch_line<what.value>(x + fetch.ahead + j, results + j);
       const Weights<T> w = weights<is_far>(v, exponents);
       if constexpr (keep.value) store_some(out + j, w.hi, count);
-      here.add(w.hi, w.lo);
+      here.add(w);
     });
     sum = here;
   };
@@ -105,8 +105,7 @@ inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh we
   constexpr int n = Lanes<T>::count, beside = 4;
   Sum<T> sum;
   const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) {
-    const auto is_own = w.hi == own;
-    sum.add(is_own ? Vector<T>{} : w.hi, is_own ? Vector<T>{} : w.lo);
+    sum.add(w.but(w.hi == own));
   };
   int64_t j = 0;
   for (; j + beside * n <= classes; j += beside * n) {
@@ -127,7 +126,7 @@ template <class T>
 inline Pair sum_others(const T* x, const T* kept, int64_t classes, T own, const RowExponents<T, T>& exponents) {
   if (kept)
     return sum_others(kept, classes, own, T(0), [](auto count, const Vector<T>* w, Weights<T>* out) {
-      for (int i = 0; i < count.value; ++i) out[i] = {w[i], Vector<T>{}};
+      for (int i = 0; i < count.value; ++i) out[i] = Weights<T>::kept(w[i]);
     });
   return sum_others(x, classes, own, -T(infinity), [&](auto count, const Vector<T>* v, Weights<T>* out) {
     RowExponents<T, T> of_each[count.value];

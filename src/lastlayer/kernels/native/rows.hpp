@@ -175,7 +175,7 @@ double sum(const double* values, int64_t count) {
   Sum<double> sums;
   D plain{};
   over_vectors(values, count, 0.0, [&](D v, int64_t, int) {
-    sums.add(v, D{});
+    sums.add(v);
     plain += v;
   });
   // Infinite and NaN sums have no rounding to put back.

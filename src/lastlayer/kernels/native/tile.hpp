@@ -6,9 +6,8 @@ struct RowNumbers;
 template <int parts>
 struct RowNumbers<float, parts> {
   using W = Real;
-  static Real widen_part(Vector<float> v, Vector<float>, int part) {
-    return Real(widened(part ? high_half(v) : low_half(v)));
-  }
+  static Real widen_part(Vector<float> v, int part) { return Real(widened(part ? high_half(v) : low_half(v))); }
+  static Real widen_part(Vector<float> v, Vector<float> low, int part) { return widen_part(v, part) + widen_part(low, part); }
   static Vector<float> narrow(const D* v) { return joined(narrowed(v[0]), parts == 2 ? narrowed(v[parts - 1]) : Floats{}); }
   static Lanes<float>::Integers narrow(const Mask* v) {
     const Mask halves[] = {v[0], parts == 2 ? v[parts - 1] : Mask{}};
@@ -18,6 +17,7 @@ struct RowNumbers<float, parts> {
 template <>
 struct RowNumbers<double, 1> {
   using W = Twofold;
+  static Twofold widen_part(D v, int) { return Twofold(v); }
   static Twofold widen_part(D v, D low, int) { return {v, low}; }
   static D narrow(const D* parts) { return parts[0]; }
   static Mask narrow(const Mask* parts) { return parts[0]; }
@@ -71,7 +71,7 @@ class TileRows : protected RowNumbers<T, parts_> {
     return (x < infinity) & (x > -infinity);
   }
 
-  static W wide(V v, int part) { return N::widen_part(v, V{}, part); }
+  static W wide(V v, int part) { return N::widen_part(v, part); }
 
   // log(total / top), of others that have their digits.
   void logarithms(W* log_sum) const {
@@ -83,7 +83,7 @@ class TileRows : protected RowNumbers<T, parts_> {
     const Weights<T> own = weights<true>(largest, exponents);
     kept = own.hi;
     for (int i = 0; i < parts; ++i) {
-      const W summed = N::widen_part(own.hi, own.lo, i);
+      const W summed = N::widen_part(own.hi, own.lo(), i);
       top[i] = exact(summed, i);
       others[i] = sums[i] - summed;
       total[i] = W::is_twofold ? sums[i] : top[i] + others[i];

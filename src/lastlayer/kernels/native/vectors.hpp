@@ -91,20 +91,38 @@ LASTLAYER_INLINE D larger(D a, D b) { return a > b ? a : b; }
 LASTLAYER_INLINE D smaller(D a, D b) { return a < b ? a : b; }
 #endif
 
-// a + b of bits, and a b, where x is above the floor, or NaN; 0 elsewhere.
+// Where x is above the floor, or NaN, and what is computed there alone: a b + c, a + b of bits, a b; 0 elsewhere.
 #if defined(__AVX512F__)
-LASTLAYER_INLINE Vector<float> sum_above(Vector<float> floor, Vector<float> x, Lanes<float>::Bits a, Lanes<float>::Bits b) {
-  const __mmask16 is_above = _mm512_cmp_ps_mask(x, floor, _CMP_NLE_UQ);
-  return (Vector<float>)_mm512_maskz_add_epi32(is_above, (__m512i)a, (__m512i)b);
+LASTLAYER_INLINE __mmask16 lanes_above(Vector<float> floor, Vector<float> x) { return _mm512_cmp_ps_mask(x, floor, _CMP_NLE_UQ); }
+LASTLAYER_INLINE Vector<float> fma_where(__mmask16 where, Vector<float> a, Vector<float> b, Vector<float> c) {
+  return _mm512_maskz_fmadd_ps(where, a, b, c);
+}
+LASTLAYER_INLINE Lanes<float>::Bits sum_where(__mmask16 where, Lanes<float>::Bits a, Lanes<float>::Bits b) {
+  return (Lanes<float>::Bits)_mm512_maskz_add_epi32(where, (__m512i)a, (__m512i)b);
 }
 LASTLAYER_INLINE D product_above(D floor, D x, D a, D b) {
   return _mm512_maskz_mul_pd(_mm512_cmp_pd_mask(x, floor, _CMP_NLE_UQ), a, b);
 }
 #else
-LASTLAYER_INLINE Vector<float> sum_above(Vector<float> floor, Vector<float> x, Lanes<float>::Bits a, Lanes<float>::Bits b) {
-  return (Vector<float>)((a + b) & ~(Lanes<float>::Bits)(x <= floor));
+LASTLAYER_INLINE Lanes<float>::Bits lanes_above(Vector<float> floor, Vector<float> x) { return ~(Lanes<float>::Bits)(x <= floor); }
+LASTLAYER_INLINE Vector<float> fma_where(Lanes<float>::Bits where, Vector<float> a, Vector<float> b, Vector<float> c) {
+  return (Vector<float>)((Lanes<float>::Bits)fma(a, b, c) & where);
+}
+LASTLAYER_INLINE Lanes<float>::Bits sum_where(Lanes<float>::Bits where, Lanes<float>::Bits a, Lanes<float>::Bits b) {
+  return (a + b) & where;
 }
 LASTLAYER_INLINE D product_above(D floor, D x, D a, D b) { return (D)((Mask)(a * b) & ~(x <= floor)); }
+#endif
+
+// Entries of a table of as many as there are lanes, by the last bits of the numbers.
+#if defined(__AVX512F__)
+LASTLAYER_INLINE Vector<float> looked_up(Vector<float> table, Lanes<float>::Bits index) {
+  return _mm512_permutexvar_ps((__m512i)index, table);
+}
+#elif defined(__AVX2__)
+LASTLAYER_INLINE Vector<float> looked_up(Vector<float> table, Lanes<float>::Bits index) {
+  return _mm256_permutevar8x32_ps(table, (__m256i)index);
+}
 #endif
 
 // As many floats as a vector has doubles, to and from doubles.
