@@ -415,7 +415,18 @@ def test_the_others_keep_their_digits_whatever_their_share(classes):
         lambda x: np.where(np.arange(x.size) == 50_000, np.nan, x),
         lambda x: np.where(np.arange(x.size) == 50_000, np.inf, x),
     ],
-    ids=["random", "ascending", "descending", "far", "masked", "masked_end", "masked_nan", "confident", "nan", "infinite"],
+    ids=[
+        "random",
+        "ascending",
+        "descending",
+        "far",
+        "masked",
+        "masked_end",
+        "masked_nan",
+        "confident",
+        "nan",
+        "infinite",
+    ],
 )
 def test_a_row_of_many_parts_has_one_sum(change):
     """Where only the sum is asked a long row goes by parts, each in units of its own largest score."""
