@@ -2,9 +2,9 @@
 
     python benchmarks/softmax_errors.py --seconds 600
 
-The truth is our float64 softmax, which is within 2 ULP of float64. Half of the rows are random; in the other half all scores but one
-are the same number, so that the errors of their exponentials cannot cancel in the sum: of these numbers the search goes on with the
-one that did worst. Records how many results were looked at, how many were off by more than the record's bound, and the largest
+The truth is our float64 softmax, which is within 2 ULP of float64. A third of the rows are random; in the others all scores but one
+are the same number, so that the errors of their exponentials cannot cancel in the sum: half of these have numbers of their own, and
+half the one that did worst among those. Records how many results were looked at, how many were off by more than the record's bound, and the largest
 error, of results below 2^-120 apart, in benchmarks/results/softmax-errors.json.
 """
 

@@ -35,8 +35,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 
   // The weights and their sums; fetches what is so far ahead, and where results go.
   void weigh(const bool*, int64_t ahead) {
-    // Of so few float32 weights the sum in double takes less time.
-    sizeof(T) == 4 && classes_ <= 8 ? weigh<Sum<T>>(ahead) : weigh<WeightSum<T>>(ahead);
+    is_summed_wide() ? weigh<Sum<T>>(ahead) : weigh<WeightSum<T>>(ahead);
     separate();
   }
   // The same for probabilities, which need no others.
@@ -131,7 +130,11 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     }
   }
 
-  Mask is_confident(int part) const { return Base::is_confident(part, Reduction<T>::confident(classes_, classes_)); }
+  // Of so few float32 weights the sum in double takes less time, and the others seldom lose their digits in it.
+  bool is_summed_wide() const { return sizeof(T) == 4 && classes_ <= 8; }
+  Mask is_confident(int part) const {
+    return Base::is_confident(part, is_summed_wide() ? 0x1p-19 : Reduction<T>::confident(classes_, classes_));
+  }
   void separate() {
     Mask is_any{};
     for (int i = 0; i < parts; ++i) is_any |= is_confident(i);
