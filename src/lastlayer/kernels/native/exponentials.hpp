@@ -52,7 +52,7 @@ struct Reduction<double> {
   static double confident(int64_t, int64_t) { return 0x1p-40; }
 };
 
-// A weight as it is kept, and what that rounding has lost: a sum over many alike would lose it in one direction.
+// A weight as it is kept, `hi`, and what that rounding has lost: a sum over many alike would lose it in one direction.
 template <class T>
 struct Weights;
 template <>
@@ -129,7 +129,8 @@ constexpr StepTable step_table() {
 }
 #endif
 
-// Of several vectors, one step of all of them after the other: what one waits for, the others do.
+// Of several vectors, one step of all of them after the other: what one waits for, the others do. A weight as it is kept is within
+// 1.12 * 2^-24 of itself, all of it within 0.12 * 2^-24, and without a table within 0.23 * 2^-24.
 template <bool is_far, int count, class Value>
 LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows, Weights<float>* out) {
   using R = Reduction<float>;
