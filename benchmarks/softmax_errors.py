@@ -4,8 +4,8 @@
 
 The truth is our float64 softmax, which is within 2 ULP of float64. A third of the rows are random; in the others all scores but one
 are the same number, so that the errors of their exponentials cannot cancel in the sum: half of these have numbers of their own, and
-half the one that did worst among those. Records how many results were looked at, how many were off by more than the record's bound, and the largest
-error, of results below 2^-120 apart, in benchmarks/results/softmax-errors.json.
+half the one that did worst among those. Records how many results were looked at, how many were off by more than the record's bound,
+and the largest error, of results below 2^-120 apart, in benchmarks/results/softmax-errors.json.
 """
 
 from __future__ import annotations

@@ -39,13 +39,14 @@ struct LongRow {
       const T* best_scores = nullptr;
       int64_t best_count = 0;
       bool is_summed = true;
-      for (int64_t p = 0; p < parts && is_summed; ++p) {
+      for (int64_t p = 0; p < parts; ++p) {
         const T* x = scores + i * classes + p * size;
         const int64_t count = count_of(p);
         // Of -inf alone, if not of NaN: any unit does.
         const bool is_empty = largest == -T(infinity);
         LongRow part(is_empty ? T(0) : largest);
         is_summed = part.is_finite() && part.exponents.offset == T(0);
+        if (!is_summed) break;
         // Where nothing follows the part itself is looked at once more.
         const T* following = p + 1 < parts ? x + size : next_row < end ? scores + next_row * classes : x;
         const double sum = part.sum_and_look(x, count, size, following, p + 1 < parts ? count_of(p + 1) : size, largest);
