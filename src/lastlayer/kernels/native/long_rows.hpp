@@ -145,7 +145,8 @@ struct LongRow {
     }
     for (int64_t from = size; from < classes; from += step) {
       WeightSum<T> sum;
-      weigh_row<false>(x + from, static_cast<T*>(nullptr), classes - from < step ? classes - from : step, exponents, Fetch<T>{}, sum);
+      const int64_t count = classes - from < step ? classes - from : step;
+      weigh_row<false>(x + from, static_cast<T*>(nullptr), count, exponents, Fetch<T>{}, sum);
       lanes_sum = lanes_sum + sum.lanes_sum();
     }
     for (int i = 1; i < beside; ++i) best[0] = larger(best[i], best[0]);

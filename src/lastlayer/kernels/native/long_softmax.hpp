@@ -129,8 +129,9 @@ struct LongSoftmax {
   static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     if (can_sum_by_parts && r.classes > long_row) {
+      const T* scores = static_cast<const T*>(r.scores);
       const auto next = [](int64_t i) { return i; };
-      LongRow<T>::sum_by_parts(static_cast<const T*>(r.scores), begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
+      LongRow<T>::sum_by_parts(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
         if (row)
           out[i] = T(double(row->largest) + row->log_sum);
         else

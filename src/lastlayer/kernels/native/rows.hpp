@@ -38,6 +38,7 @@ namespace {
 #include "mappings/sigmoid_ratio.hpp"
 #include "mappings/stablemax.hpp"
 #include "mappings/hardmax.hpp"
+#include "mappings/tsallis_powers.hpp"
 #include "mappings/tsallis.hpp"
 #include "block_results.hpp"
 #include "blocks.hpp"

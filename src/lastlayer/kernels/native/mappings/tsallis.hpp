@@ -2,47 +2,6 @@
 // p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae & Martins
 // 2019). Vectors without a class in reach of a positive p are left out of every pass after the first. Included by rows.hpp.
 
-// How p comes from its base 1 + (a - 1) u: for a = 2, for a = 1.5, and for any other.
-struct Linear {
-  template <class W>
-  static W power(W base, W, D) { return base; }
-  static D lowest(double classes, D) { return all(1.0 / classes - 1.0); }
-  static D newton(D total, D slope, D) { return (total - 1.0) / slope; }
-};
-
-struct Square {
-  template <class W>
-  static W power(W base, W, D) { return base * base; }
-  static D lowest(double classes, D) { return all(2.0 * (1.0 / __builtin_sqrt(classes) - 1.0)); }
-  // Of the norm, sqrt of the total, which is nearly linear in t.
-  static D newton(D total, D slope, D) {
-    return 2.0 * (total - square_root(total)) / slope;
-  }
-};
-
-struct AnyPower {
-  // `below` is base - 1, from which alone the logarithm has its digits as a goes to 1.
-  template <class W>
-  static W power(W, W below, D rate) {
-    const W u = log1p(below) / W(rate);
-    if constexpr (W::is_twofold) return exponential<0>(u);
-    // Beyond the exponential's reach p is nothing: the reach itself would show in log p.
-    return choose(u.hi < -700.0, W(D{}), exponential<0>(u));
-  }
-  static D lowest(double classes, D rate) {
-    for (int i = 0; i < lanes; ++i) rate[i] = ::expm1(-rate[i] * ::log(classes)) / rate[i];
-    return rate;
-  }
-  // Of ln_a of the total: convex in t for a <= 2, and linear at a = 1.
-  static D newton(D total, D slope, D rate) {
-    const D log_total = logarithm(Real(total)).hi, z = rate * log_total;
-    const D near = log_total * (1.0 + z * (0.5 + z * (1.0 / 6.0 + z * (1.0 / 24.0))));
-    const D far = (exponential<0>(Real(z)).hi - 1.0) / rate;
-    const D power = exponential<0>(Real((1.0 - rate) * log_total)).hi;
-    return (absolute(z) < 1e-3 ? near : far) * power / slope;
-  }
-};
-
 template <class W, class Power, class X = ScoresCopied>
 class Tsallis : public Regularized<W, X> {
   using Base = Regularized<W, X>;
@@ -98,7 +57,8 @@ class Tsallis : public Regularized<W, X> {
     const auto add = [&](int64_t step) {
       const D p = load(p_ + step * lanes), y = targets(step), u = exponent(step);
       const D edge = -1.0 / rate_, slack = (y != 0.0) & (u < edge) ? y * (edge - u) : D{};
-      const D term = divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, targets.is_plain()) + slack;
+      const D divergence = Power::divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, rate_, targets.is_plain());
+      const D term = divergence + slack;
       sum = sum + W(slack < infinity ? term : D{});
       beyond += slack < infinity ? D{} : slack;
     };
@@ -188,14 +148,10 @@ class Tsallis : public Regularized<W, X> {
     for (int64_t i = 0; i < live_count_; ++i) {
       const Value v = at_step(live_[i]);
       total = total + v.p;
-      slope += slope_of(v);
+      slope += Power::slope(v.base.hi, v.p.hi);
     }
     total = at_.sum(total);
     slope = at_.sum(slope);
-  }
-  static D slope_of(const Value& v) {
-    if constexpr (__is_same(Power, Square)) return v.base.hi;
-    return v.p.hi > 0.0 ? (__is_same(Power, Linear) ? all(1.0) : v.p.hi / v.base.hi) : D{};
   }
 
   // Newton's steps kept in a bracket, which is halved where a step would leave it; for a > 2, where p has vertical
@@ -210,12 +166,7 @@ class Tsallis : public Regularized<W, X> {
         const D below = rate_ * ((x_.kept(live_[i]) - this->largest_) + t), base = 1.0 + below;
         const D p = base > 0.0 ? Power::power(Real(base), Real(below), rate_).hi : D{};
         total += p;
-        if constexpr (__is_same(Power, Square))
-          slope += base > 0.0 ? base : D{};
-        else if constexpr (__is_same(Power, Linear))
-          slope += base > 0.0 ? all(1.0) : D{};
-        else
-          slope += p > 0.0 ? p / base : D{};
+        slope += Power::slope(base, p);
       }
       total = at_.sum(total);
       slope = at_.sum(slope);
@@ -289,23 +240,6 @@ class Tsallis : public Regularized<W, X> {
   D exponent(int64_t step) const {
     const W d = difference(step);
     return d.hi > -infinity ? (d + t_).value() : d.hi;
-  }
-
-  // D(y, p) of one class; u no lower than the edge of the support. Plain targets are 0 or 1.
-  D divergence(D p, D y, D gap, D u, bool is_plain) const {
-    if constexpr (__is_same(Power, Linear)) return gap * gap * 0.5;
-    if constexpr (__is_same(Power, Square)) {
-      // (sqrt y - sqrt p)^2 (sqrt y + sqrt p / 2) / (a (a - 1)), the difference of the roots from that of y and p.
-      const D root_y = is_plain ? y : square_root(y), root_p = square_root(p);
-      const D sum = root_y + root_p, difference = gap / (sum > 0.0 ? sum : all(1.0));
-      return difference * difference * (root_y + 0.5 * root_p) / 0.75;
-    }
-    // ln_a(y), from expm1 with its digits as a goes to 1.
-    D log_y = y;
-    for (int i = 0; i < lanes; ++i) log_y[i] = y[i] > 0.0 ? ::expm1(rate_[i] * ::log(y[i])) / rate_[i] : 0.0;
-    const D base = 1.0 + rate_ * u;
-    const D result = (y * (log_y - u) + (base > 0.0 ? base : D{}) * gap) / (1.0 + rate_);
-    return result > 0.0 ? result : D{};
   }
 
   int32_t* live_;
