@@ -12,7 +12,7 @@ import lastlayer as ll
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 DTYPES = (np.float32, np.float64)
 #: Tiles, rows alone, and long rows whose results wait for the next one's weights; ends within lines and at them.
-CLASSES = (57, 64, 100, 130, 288, 289, 300, 511, 512, 513, 1000, 1024, 8192, 8193, 9001, 20000)
+CLASSES = (57, 64, 100, 130, 288, 289, 300, 511, 512, 513, 528, 575, 577, 1000, 1024, 1090, 8192, 8193, 9001, 20000)
 GUARD = 64
 
 
@@ -98,6 +98,19 @@ def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, stream
         np.testing.assert_array_equal(bits(out[some]), bits(gradient))
     out[...] = 7
     assert (memory == 7).all()
+
+
+@pytest.mark.parametrize("classes", [100, 530, 1041])
+@pytest.mark.parametrize("displacements", [(0, 0), (0, 5), (7, 0), (3, 12), (15, 1)])
+def test_labels_stand_anywhere_and_scores_too(classes, displacements, streamed):
+    x, _ = guarded(np.empty((classes, classes), np.float32), displacements[0])
+    x[...] = np.random.default_rng(classes).normal(size=x.shape) * 4
+    labels, out = np.arange(classes), guarded(x, displacements[1])[0]
+    losses, _ = ll.loss_and_grad(x, labels, reduction="none", out=out)
+    kernels.set_stream_limit(2**62)
+    expected_losses, expected = ll.loss_and_grad(x.copy(), labels, reduction="none")
+    np.testing.assert_array_equal(losses, expected_losses)
+    np.testing.assert_array_equal(bits(out), bits(expected))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

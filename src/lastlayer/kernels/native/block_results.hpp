@@ -44,14 +44,14 @@ class BlockResults {
     if (!is_streamed_) return store_block(out, at, x);
     if constexpr (can_stream<E>) {
       store_block(reinterpret_cast<E*>(x), at, x);
-      lines_.add(reinterpret_cast<E*>(x), 0, at.classes, out, Same{});
+      lines_.add(reinterpret_cast<E*>(x), at.classes, out, Same{});
     }
   }
 
  private:
   template <class Make>
   void stream_from(const E* scores, const Layout& layout, E* out, Make make) {
-    if constexpr (can_stream<E>) lines_.add(scores, 0, layout.classes, out, make);
+    if constexpr (can_stream<E>) lines_.add(scores, layout.classes, out, make);
   }
   template <class At>
   static LASTLAYER_INLINE void store_each(const E* scores, const Layout& layout, E* out, At at) {

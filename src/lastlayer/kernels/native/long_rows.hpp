@@ -78,25 +78,23 @@ struct LongRow {
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).
   bool is_finite() const { return largest < T(infinity) && largest > -T(infinity); }
 
-  // The weights into `out`, where it is given, and their sum. Calls between(classes done) now and then.
-  template <class Between>
-  LASTLAYER_INLINE void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) {
-    if (classes <= long_row) return weigh_for_total(x, out, classes, fetch, between);
-    set_top();
-    set(weigh_parts(x, out, classes, fetch, between));
-  }
-  // The same for probabilities, which need no others; those of a long row would have lost digits.
-  template <class Between>
-  LASTLAYER_INLINE void weigh_for_total(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) {
-    set_top();
-    auto lanes_sum = WeightSum<T>().lanes_sum();
-    over_parts(classes, [&](int64_t from, int64_t count) {
-      WeightSum<T> sum;
+  // The weights into `out`, where it is given, and their sum. For probabilities the total is enough; the others, whose digits
+  // matter to a logarithm, would have lost some in a long row.
+  template <bool is_total_enough>
+  void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
+    add_parts<is_total_enough>(classes, [&](int64_t from, int64_t count, auto& sum) __attribute__((always_inline)) {
       weigh_row(x + from, out ? out + from : nullptr, count, exponents, fetch.from(from), sum);
-      lanes_sum = lanes_sum + sum.lanes_sum();
-      between(from + count);
     });
-    set(sum_of(lanes_sum));
+  }
+  // The same while more is done, for scores that are not far.
+  template <bool is_total_enough, class Make>
+  void weigh_beside(const T* x, T* out, int64_t classes, Beside<T, Make>& beside) {
+    const auto weigh_all = [&](auto keeps) __attribute__((always_inline)) {
+      add_parts<is_total_enough>(classes, [&](int64_t from, int64_t count, auto& sum) __attribute__((always_inline)) {
+        beside.template weigh<keeps.value>(x, out, from, from + count, exponents, sum);
+      });
+    };
+    out ? weigh_all(Constant<true>()) : weigh_all(Constant<false>());
   }
   // One over the total.
   Pair inverse() const {
@@ -154,14 +152,24 @@ struct LongRow {
     largest_following = fold(best[0], [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
     return sum_of(lanes_sum).hi;
   }
-  // Apart: a sum that parts add to cannot stay in registers.
-  template <class Between>
-  __attribute__((noinline)) Pair weigh_parts(const T* x, T* out, int64_t classes, Fetch<T> fetch, Between between) const {
-    std::conditional_t<sizeof(T) == 4, Sum<T>, WeightSum<T>> sum;
-    over_parts(classes, [&](int64_t from, int64_t count) {
-      weigh_row(x + from, out ? out + from : nullptr, count, exponents, fetch.from(from), sum);
-      between(from + count);
+  // Calls add(place, classes, sum) for each part of a row, and knows its sums then.
+  template <bool is_total_enough, class Add>
+  LASTLAYER_INLINE void add_parts(int64_t classes, Add add) {
+    set_top();
+    if (!is_total_enough && classes > long_row) return set(sum_of_parts(classes, add));
+    auto lanes_sum = WeightSum<T>().lanes_sum();
+    over_parts(classes, [&](int64_t from, int64_t count) __attribute__((always_inline)) {
+      WeightSum<T> sum;
+      add(from, count, sum);
+      lanes_sum = lanes_sum + sum.lanes_sum();
     });
+    set(sum_of(lanes_sum));
+  }
+  // Apart: a sum that parts add to cannot stay in registers.
+  template <class Add>
+  __attribute__((noinline)) static Pair sum_of_parts(int64_t classes, Add add) {
+    std::conditional_t<sizeof(T) == 4, Sum<T>, WeightSum<T>> sum;
+    over_parts(classes, [&](int64_t from, int64_t count) __attribute__((always_inline)) { add(from, count, sum); });
     return sum.total();
   }
   template <class Work>

@@ -1,39 +1,68 @@
 // Softmax of rows with many classes: what was asked of each row, by the passes of long_rows.hpp. What they are not made for
 // goes to the blocks that every mapping has. Included by rows.hpp.
 
-// The results make(numbers, place) of one row after the other into a stream; of long rows while the next one is in work, for memory
-// has time for them then.
+// The row behind the one in work, null where there is none, and its largest score when it has been seen.
+template <class T>
+struct RowBehind {
+  const T* x;
+  T largest{};
+  bool is_seen = false;
+
+  void see(int64_t classes) {
+    if (x && !is_seen) set(largest_lanes(x, classes));
+  }
+  void set(Vector<T> lanes) {
+    largest = fold(lanes, [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
+    is_seen = true;
+  }
+};
+
+// The results make(numbers, place) of one row after the other into a stream: those of a row while the next one is weighed.
 template <class T, class Make>
 class RowResults {
  public:
-  explicit RowResults(int64_t classes) : classes_(classes), done_(classes) {}
+  explicit RowResults(int64_t classes) : classes_(classes) {}
 
   // Those of a row that follows the last one, of which nothing is left.
   void set(const T* row, T* to, Make make) {
     row_ = row;
     to_ = to;
     make_ = make;
-    done_ = 0;
-    if (classes_ <= long_row) finish();
   }
-  void write_to(int64_t end) {
-    if constexpr (can_stream<T>)
-      if (done_ < end) write(end);
-  }
-  void finish() { write_to(classes_); }
   // For a row that comes another way.
   void close() {
     finish();
     lines_.close();
   }
 
- private:
-  __attribute__((noinline)) void write(int64_t end) {
-    lines_.add(row_, done_, end, to_, make_);
-    done_ = end;
+  // Weighs a row, writes the results of the one before it, and sees the one behind it.
+  void weigh(LongRow<T>& row, const T* x, T* kept, Fetch<T> fetch, RowBehind<T>& behind) {
+    constexpr bool is_total_enough = __is_same(Make, Factor<T>);
+    if constexpr (can_stream<T>) {
+      if (row_ && behind.x && row.exponents.offset == T(0)) {
+        const int64_t first = lines_.begin(row_, classes_, to_, make_);
+        Beside<T, Make> beside(row_, first, lines_.line(), make_, behind.x, classes_);
+        row.template weigh_beside<is_total_enough>(x, kept, classes_, beside);
+        behind.set(beside.largest_lanes());
+        beside.write_own();
+        lines_.finish(row_, beside.place(), classes_, beside.line(), make_);
+        row_ = nullptr;
+        return;
+      }
+    }
+    row.template weigh<is_total_enough>(x, kept, classes_, fetch);
+    finish();
+    behind.see(classes_);
   }
 
-  int64_t classes_, done_;
+ private:
+  __attribute__((noinline)) void finish() {
+    if constexpr (can_stream<T>)
+      if (row_) lines_.add(row_, classes_, to_, make_);
+    row_ = nullptr;
+  }
+
+  int64_t classes_;
   const T* row_ = nullptr;
   T* to_ = nullptr;
   Make make_{};
@@ -60,14 +89,13 @@ struct LongSoftmax {
 
   static void losses(const Loss& r, int64_t begin, int64_t end, double* memory) {
     RowResults<T, Gradients<T>> results(r.classes);
-    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
+    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
       LongRow<T> passes(largest);
       if (has_label(r, i) && passes.is_finite()) {
-        loss_of_row(r, i, end, x, passes, memory, results, begin_next);
+        loss_of_row(r, i, end, x, passes, memory, results, behind);
       } else {
         results.close();
         Blocks<T, Rows>::loss(r, i, i + 1, memory);
-        begin_next();
       }
     });
     results.close();
@@ -90,15 +118,12 @@ struct LongSoftmax {
   static void probabilities(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Factor<T>> results(r.classes);
-    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
+    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
       T* to = out + i * r.classes;
       T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes) : to;
       const Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
-      passes.weigh_for_total(x, kept, r.classes, is_streamed<T>(r) ? fetched : fetched.in_place(to),
-                             [&](int64_t done) { results.write_to(done); });
-      results.finish();
+      results.weigh(passes, x, kept, is_streamed<T>(r) ? fetched : fetched.in_place(to), behind);
       const Pair inverse = passes.inverse();
-      begin_next();
       if (is_streamed<T>(r))
         results.set(kept, to, Factor<T>::of(inverse.hi, inverse.lo));
       else
@@ -109,13 +134,11 @@ struct LongSoftmax {
   static void logarithms(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Logarithms<T>> results(r.classes);
-    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
+    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
       T* to = out + i * r.classes;
       Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
       if (!is_streamed<T>(r)) fetched.results = to;
-      passes.weigh(x, nullptr, r.classes, fetched, [&](int64_t done) { results.write_to(done); });
-      results.finish();
-      begin_next();
+      results.weigh(passes, x, nullptr, fetched, behind);
       passes.separate(x, nullptr, r.classes);
       const Logarithms<T> make = {passes.largest, T(passes.log_sum)};
       if (is_streamed<T>(r))
@@ -144,9 +167,8 @@ struct LongSoftmax {
   static void whole_log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Logarithms<T>> none(r.classes);
-    over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, auto begin_next) {
-      passes.weigh(x, nullptr, r.classes, fetch(i, end, r.classes, false), [](int64_t) {});
-      begin_next();
+    over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
+      none.weigh(passes, x, nullptr, fetch(i, end, r.classes, false), behind);
       passes.separate(x, nullptr, r.classes);
       out[i] = T(double(passes.largest) + passes.log_sum);
     });
@@ -155,32 +177,25 @@ struct LongSoftmax {
   // The rows that these passes can do; the others go to the blocks, when the last one's results have been written.
   template <class Results, class Work>
   static void over_finite_rows(const Evaluation& r, int64_t begin, int64_t end, double* memory, Results& results, Work work) {
-    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, auto begin_next) {
+    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
       LongRow<T> passes(largest);
-      if (passes.is_finite()) return work(i, x, passes, begin_next);
+      if (passes.is_finite()) return work(i, x, passes, behind);
       results.close();
       Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
-      begin_next();
     });
     results.close();
   }
 
-  // Calls work(row, its scores, the largest, begin_next) for each row. The work calls begin_next() where its own row still has
-  // much to wait for: then the next one's first pass has begun.
+  // Calls work(row, its scores, the largest, the row behind it) for each row.
   template <class Work>
   static void over_rows(const T* scores, int64_t begin, int64_t end, int64_t classes, Work work) {
-    const T* x = scores + begin * classes;
-    T largest = LongRow<T>::largest_of(x, classes);
+    RowBehind<T> row{scores + begin * classes};
+    row.see(classes);
     for (int64_t i = begin; i < end; ++i) {
-      const T* next_x = x;
-      T next_largest = largest;
-      work(i, x, largest, [&] {
-        if (i + 1 == end) return;
-        next_x = x + classes;
-        next_largest = LongRow<T>::largest_of(next_x, classes);
-      });
-      x = next_x;
-      largest = next_largest;
+      RowBehind<T> behind{i + 1 < end ? row.x + classes : nullptr};
+      work(i, row.x, row.largest, behind);
+      behind.see(classes);
+      row = behind;
     }
   }
 
@@ -222,18 +237,14 @@ struct LongSoftmax {
     // What the penalty adds to the gradient, in probabilities.
     double pull(double log_sum) const { return z_loss != 0.0 ? 2.0 * z_loss * (largest + log_sum) : 0.0; }
   };
-  template <class Next>
   static void loss_of_row(const Loss& r, int64_t i, int64_t end, const T* x, LongRow<T>& passes, double* memory,
-                          RowResults<T, Gradients<T>>& results, Next begin_next) {
+                          RowResults<T, Gradients<T>>& results, RowBehind<T>& behind) {
     const int64_t classes = r.classes, label = r.labels[i];
     const RowLoss loss(r, i, x, passes.largest);
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
     T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes) : to;
     const Fetch<T> fetched = fetch(i, end, classes, is_streamed<T>(r));
-    passes.weigh(x, kept, classes, to && !is_streamed<T>(r) ? fetched.in_place(to) : fetched,
-                 [&](int64_t done) { results.write_to(done); });
-    results.finish();
-    begin_next();
+    results.weigh(passes, x, kept, to && !is_streamed<T>(r) ? fetched.in_place(to) : fetched, behind);
     passes.separate(x, kept, classes);
     r.losses[i] = loss.value(passes.log_sum);
     if (!to) return;

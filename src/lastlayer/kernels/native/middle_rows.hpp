@@ -123,9 +123,9 @@ class MiddleRows : public TileRows<T, 1> {
                                            factor[row / lanes].low()[row % lanes], 0.0);
         if (labels) to[labels->of_rows[row]] = own[row];
       } else if (labels) {
-        lines.add(from, 0, classes_, to, Gradients<T>{products, labels->of_rows[row], own[row]});
+        lines.add(from, classes_, to, Gradients<T>{products, labels->of_rows[row], own[row]});
       } else {
-        lines.add(from, 0, classes_, to, products);
+        lines.add(from, classes_, to, products);
       }
     }
   }
@@ -134,7 +134,7 @@ class MiddleRows : public TileRows<T, 1> {
       if (skip && skip[row])
         lines.close();
       else
-        lines.add(x_ + row * classes_, 0, classes_, out + row * classes_, Logarithms<T>{this->largest[row], log_sum[row]});
+        lines.add(x_ + row * classes_, classes_, out + row * classes_, Logarithms<T>{this->largest[row], log_sum[row]});
     }
   }
 

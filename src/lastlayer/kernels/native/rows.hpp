@@ -54,9 +54,8 @@ namespace {
 #include "tile_softmax.hpp"
 #include "products.hpp"
 
-// Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time; of float32
-// probabilities, whose tiles have least to do once a row is done, beyond more.
-constexpr int64_t few_of_softmax = 56, middle_of_softmax = 288, middle_of_float32_probabilities = 512;
+// Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
+constexpr int64_t few_of_softmax = 56, middle_of_softmax = 512;
 
 template <class E, class Rows>
 struct HalfSoftmax;
@@ -69,9 +68,7 @@ struct SoftmaxRows {
       HalfSoftmax<E, Rows>::evaluate(r, begin, end, memory);
     } else {
       if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
-      const bool has_more = sizeof(E) == 4 && r.quantity == Quantity::probabilities;
-      if (r.classes <= (has_more ? middle_of_float32_probabilities : middle_of_softmax))
-        return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
       LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
     }
   }

@@ -47,7 +47,7 @@ struct SoftSoftmax {
     });
     const double total = sum_of(Real(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
     const Fetch<float> fetched = {next};
-    passes.weigh(x, to, classes, to ? fetched.in_place(to) : fetched, [](int64_t) {});
+    passes.template weigh<false>(x, to, classes, to ? fetched.in_place(to) : fetched);
     passes.separate(x, to, classes);
     double loss = total * passes.log_sum + sum_of(Real(distances)).hi, pull = 0.0;
     if (r.z_loss != 0.0) {

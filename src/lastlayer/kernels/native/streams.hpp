@@ -53,29 +53,38 @@ class LineStream {
   static constexpr int n = Lanes<T>::count;
 
  public:
-  // The results make(numbers, place of the first) of `row` from place `begin` to `end`, which belong behind those that came last,
-  // or at `to` where the stream begins. At least one whole vector of them where it does; n numbers before `begin` can be read
-  // where it does not.
+  // The results make(numbers, place of the first) of a whole row, which belong behind those that came last, or at `to` where the
+  // stream begins. At least one whole vector of them where it does; n numbers before the row can be read where it does not.
   template <class Make>
-  LASTLAYER_INLINE void add(const T* row, int64_t begin, int64_t end, T* to, Make make) {
+  LASTLAYER_INLINE void add(const T* row, int64_t count, T* to, Make make) {
+    const int64_t first = begin(row, count, to, make);
+    if (first <= count) finish(row, first, count, line_, make);
+  }
+
+  // The same in two steps, for who writes whole lines between them: begin() says from which place on they follow, to line() and
+  // behind it, and is beyond the row where there are none; finish() writes what is left from a place on, to its line.
+  template <class Make>
+  LASTLAYER_INLINE int64_t begin(const T* row, int64_t count, T* to, Make make) {
     if (!line_) open(to);
-    int64_t j = begin - held_count_;
-    if (held_count_ > 0) {
-      const V v = place_numbers<T>() < held_count_ ? held_ : make(not_ours_ ? load_behind(row + begin) : load(row + j), j);
-      if (j + n > end) {
-        held_ = v;
-        held_count_ += int(end - begin);
-        return;
-      }
-      if (not_ours_)
-        store_lanes(v, n);
-      else
-        stream<T>(line_, v);
-      not_ours_ = 0;
-      line_ += n;
-      j += n;
+    if (held_count_ == 0) return 0;
+    const int64_t first = -held_count_;
+    const V v = place_numbers<T>() < held_count_ ? held_ : make(not_ours_ ? load_behind(row) : load(row + first), first);
+    if (first + n > count) {
+      held_ = v;
+      held_count_ += int(count);
+      return count + 1;
     }
-    T* line = line_;
+    if (not_ours_)
+      store_lanes(v, n);
+    else
+      stream<T>(line_, v);
+    not_ours_ = 0;
+    line_ += n;
+    return first + n;
+  }
+  T* line() const { return line_; }
+  template <class Make>
+  LASTLAYER_INLINE void finish(const T* row, int64_t j, int64_t end, T* line, Make make) {
     const auto stream_to = [&](int64_t last, auto each) __attribute__((always_inline)) {
       for (; j + n <= last; j += n, line += n) stream<T>(line, each(load(row + j), j));
     };
