@@ -385,7 +385,7 @@ def test_a_confident_row_of_many_classes():
     assert ulp_error(ll.loss(x, [31_234]), truth, np.dtype(np.float32)) <= 1
 
 
-@pytest.mark.parametrize("classes", [2, 3, 8, 9, 10, 56, 57, 100, 288, 289, 1000, 8192, 8193, 20_000, 70_001])
+@pytest.mark.parametrize("classes", [2, 3, 8, 9, 10, 56, 57, 100, 512, 513, 1000, 8192, 8193, 20_000, 70_001])
 def test_the_others_keep_their_digits_whatever_their_share(classes):
     """Of float32 weights a sum loses the most where they are alike; the others' are within what one of them is."""
     rng = np.random.default_rng(classes)

@@ -18,7 +18,7 @@ struct LongRow {
 
   explicit LongRow(T largest) : largest(largest), exponents(largest) {}
   static T largest_of(const T* x, int64_t classes) {
-    return fold(largest_lanes(x, classes), [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
+    return largest_lane<T>(largest_lanes(x, classes));
   }
 
   // The largest score and `log_sum` of long rows, every part of one in units of its own largest score: calls done(row, what is
@@ -149,7 +149,7 @@ struct LongRow {
     }
     for (int i = 1; i < beside; ++i) best[0] = larger(best[i], best[0]);
     if (following_count >= size + n) best[0] = larger(largest_lanes(following + size, following_count - size), best[0]);
-    largest_following = fold(best[0], [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
+    largest_following = largest_lane<T>(best[0]);
     return sum_of(lanes_sum).hi;
   }
   // Calls add(place, classes, sum) for each part of a row, and knows its sums then.

@@ -1,74 +1,6 @@
 // Softmax of rows with many classes: what was asked of each row, by the passes of long_rows.hpp. What they are not made for
 // goes to the blocks that every mapping has. Included by rows.hpp.
 
-// The row behind the one in work, null where there is none, and its largest score when it has been seen.
-template <class T>
-struct RowBehind {
-  const T* x;
-  T largest{};
-  bool is_seen = false;
-
-  void see(int64_t classes) {
-    if (x && !is_seen) set(largest_lanes(x, classes));
-  }
-  void set(Vector<T> lanes) {
-    largest = fold(lanes, [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
-    is_seen = true;
-  }
-};
-
-// The results make(numbers, place) of one row after the other into a stream: those of a row while the next one is weighed.
-template <class T, class Make>
-class RowResults {
- public:
-  explicit RowResults(int64_t classes) : classes_(classes) {}
-
-  // Those of a row that follows the last one, of which nothing is left.
-  void set(const T* row, T* to, Make make) {
-    row_ = row;
-    to_ = to;
-    make_ = make;
-  }
-  // For a row that comes another way.
-  void close() {
-    finish();
-    lines_.close();
-  }
-
-  // Weighs a row, writes the results of the one before it, and sees the one behind it.
-  void weigh(LongRow<T>& row, const T* x, T* kept, Fetch<T> fetch, RowBehind<T>& behind) {
-    constexpr bool is_total_enough = __is_same(Make, Factor<T>);
-    if constexpr (can_stream<T>) {
-      if (row_ && behind.x && row.exponents.offset == T(0)) {
-        const int64_t first = lines_.begin(row_, classes_, to_, make_);
-        Beside<T, Make> beside(row_, first, lines_.line(), make_, behind.x, classes_);
-        row.template weigh_beside<is_total_enough>(x, kept, classes_, beside);
-        behind.set(beside.largest_lanes());
-        beside.write_own();
-        lines_.finish(row_, beside.place(), classes_, beside.line(), make_);
-        row_ = nullptr;
-        return;
-      }
-    }
-    row.template weigh<is_total_enough>(x, kept, classes_, fetch);
-    finish();
-    behind.see(classes_);
-  }
-
- private:
-  __attribute__((noinline)) void finish() {
-    if constexpr (can_stream<T>)
-      if (row_) lines_.add(row_, classes_, to_, make_);
-    row_ = nullptr;
-  }
-
-  int64_t classes_;
-  const T* row_ = nullptr;
-  T* to_ = nullptr;
-  Make make_{};
-  LineStream<T> lines_;
-};
-
 template <class T, class Rows>
 struct LongSoftmax {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
@@ -121,7 +53,7 @@ struct LongSoftmax {
     over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
       T* to = out + i * r.classes;
       T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes) : to;
-      const Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
+      const Fetch<T> fetched = fetch(i, end, r.classes);
       results.weigh(passes, x, kept, is_streamed<T>(r) ? fetched : fetched.in_place(to), behind);
       const Pair inverse = passes.inverse();
       if (is_streamed<T>(r))
@@ -136,7 +68,7 @@ struct LongSoftmax {
     RowResults<T, Logarithms<T>> results(r.classes);
     over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
       T* to = out + i * r.classes;
-      Fetch<T> fetched = fetch(i, end, r.classes, is_streamed<T>(r));
+      Fetch<T> fetched = fetch(i, end, r.classes);
       if (!is_streamed<T>(r)) fetched.results = to;
       results.weigh(passes, x, nullptr, fetched, behind);
       passes.separate(x, nullptr, r.classes);
@@ -168,7 +100,7 @@ struct LongSoftmax {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Logarithms<T>> none(r.classes);
     over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
-      none.weigh(passes, x, nullptr, fetch(i, end, r.classes, false), behind);
+      none.weigh(passes, x, nullptr, fetch(i, end, r.classes), behind);
       passes.separate(x, nullptr, r.classes);
       out[i] = T(double(passes.largest) + passes.log_sum);
     });
@@ -206,11 +138,11 @@ struct LongSoftmax {
     const int64_t size = (classes / n + 2) * n;
     return reinterpret_cast<T*>(memory) + (row % 2) * size + n;
   }
-  // Some rows ahead, so that none comes late, or one that is long.
-  static Fetch<T> fetch(int64_t i, int64_t end, int64_t classes, bool is_streamed) {
+  // Two rows ahead, so that none comes late, or one that is long.
+  static Fetch<T> fetch(int64_t i, int64_t end, int64_t classes) {
     const bool is_long = classes > long_row;
-    const int64_t rows = is_long ? 1 : is_streamed ? 3 : 2;
-    return {i + rows < end ? rows * classes : 0, nullptr, is_long || is_streamed};
+    const int64_t rows = is_long ? 1 : 2;
+    return {i + rows < end ? rows * classes : 0, nullptr, is_long};
   }
   // What a row's loss is made of, besides the logarithm of its sum. Made before weights may overwrite the scores.
   struct RowLoss {
@@ -243,7 +175,7 @@ struct LongSoftmax {
     const RowLoss loss(r, i, x, passes.largest);
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
     T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes) : to;
-    const Fetch<T> fetched = fetch(i, end, classes, is_streamed<T>(r));
+    const Fetch<T> fetched = fetch(i, end, classes);
     results.weigh(passes, x, kept, to && !is_streamed<T>(r) ? fetched.in_place(to) : fetched, behind);
     passes.separate(x, kept, classes);
     r.losses[i] = loss.value(passes.log_sum);
