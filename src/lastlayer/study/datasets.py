@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 
 from lastlayer.study.columns import check_features
 from lastlayer.study.error import StudyError
+from lastlayer.study.placeholders import placeholder_notes
 from lastlayer.study.tables import SUFFIXES, read_table
 from lastlayer.study.target import Classes, read_classes
 
@@ -68,7 +69,7 @@ def load_dataset(dataset: str | Path, target: str | None = None) -> Dataset:
     path = Path(dataset).expanduser()
     if path.suffix.lower() not in SUFFIXES:
         raise StudyError(_unknown(str(dataset), path))
-    table = read_table(path)
+    table = read_table(path, target)
     return _split(path.name, table.frame, _target_column(target, table.frame, path), table.notes)
 
 
@@ -106,12 +107,12 @@ def _target_column(target: str | None, frame: pd.DataFrame, path: Path) -> str:
 
 def _split(name: str, frame: pd.DataFrame, target: str, notes: tuple[str, ...]) -> Dataset:
     classes: Classes = read_classes(frame[target], name)
-    features = frame.drop(columns=target).loc[classes.is_known].reset_index(drop=True)
+    features = check_features(frame.drop(columns=target).loc[classes.is_known].reset_index(drop=True), name)
     return Dataset(
         name=name,
         target=target,
-        features=check_features(features, name),
+        features=features,
         labels=classes.labels,
         class_names=classes.names,
-        notes=notes + classes.notes,
+        notes=notes + classes.notes + placeholder_notes(features, name),
     )

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from lastlayer.study.error import StudyError
+from lastlayer.study.wording import listing, plural
 
 #: A numeric target with more distinct values than this may be a quantity instead of classes.
 _MANY = 20
+#: Words that other programs write into a cell without a value, in lower case.
+_MISSING_WORDS = frozenset(
+    {"na", "n/a", "<na>", "#n/a", "#na", "#n/a n/a", "nan", "-nan", "null", "none", "nil", "1.#ind", "-1.#ind"}
+    | {"1.#qnan", "-1.#qnan", "nat"}
+)
+#: A number as a table holds it, with a decimal point or comma.
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d{1,6})?", re.IGNORECASE)
+#: Groups of like classes that a note names.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -24,52 +40,126 @@ class Classes:
 
 
 def read_classes(column: pd.Series, name: str) -> Classes:
-    """The classes in a target column: strings, integers, booleans, or numbers with few distinct values.
+    """The classes in a target column: each text that is in it, letter for letter.
 
-    Numbers are ordered by value, everything else as text. Rows without a value are left out, and a note says so.
+    01 and 1, True and TRUE, None and an empty cell differ. Only an empty cell has no class: rows without one are left out, and
+    a note says so. Numbers are ordered by value, everything else as text. Numbers of a .parquet file have no text there: they
+    get all their digits, and those of a floating-point column a decimal point only where one of them has a fraction.
 
     Raises:
-        StudyError: no value, one class alone, or a quantity for regression.
+        StudyError: no value, one class alone, cells that are lists, or a quantity for regression.
     """
-    is_known = column.notna().to_numpy()
-    known = column[is_known]
-    if known.empty:
-        raise StudyError(f"Column {column.name!r} of {name} has no values; choose another --target or fill it in.")
-    values = _plain(known)
-    uniques = _ordered(values)
-    _check(uniques, values, column.name, name)
-    labels = np.asarray(pd.Categorical(values, categories=uniques).codes, dtype=np.int64)
-    missing = len(column) - len(known)
-    note = (
-        f"{missing} of {len(column)} rows have no value in {str(column.name)!r} (an empty cell, or a word such as NA or None) "
-        "and were left out."
-    )
-    return Classes(labels, tuple(str(value) for value in uniques), is_known, (note,) if missing else ())
-
-
-def _plain(known: pd.Series) -> pd.Series:
-    """Whole numbers as integers (missing values made them floats), other numbers as they are, the rest as text."""
-    if pd.api.types.is_bool_dtype(known) or not pd.api.types.is_numeric_dtype(known):
-        return known.astype(str)
-    numbers = known.astype(float)
-    is_whole = np.isfinite(numbers).all() and (numbers == numbers.round()).all() and (numbers.abs() < 2**53).all()
-    return known.astype("int64") if is_whole else numbers
-
-
-def _ordered(values: pd.Series) -> list[object]:
-    return sorted(values.unique().tolist())
-
-
-def _check(uniques: list[object], values: pd.Series, column: object, name: str) -> None:
-    if len(uniques) < 2:
+    cells = _combined(pa.array(column.array))
+    if pa.types.is_nested(cells.type):
         raise StudyError(
-            f"Column {column!r} of {name} holds one class alone ({uniques[0]}); a study needs at least two. "
+            f"Column {column.name!r} of {name} holds {cells.type} values; a class needs one text or number in each cell."
+        )
+    encoded = cells.dictionary_encode()
+    texts = _texts(encoded.dictionary)
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    names = _ordered({text for text in texts if text is not None})
+    if not names:
+        raise StudyError(f"Column {column.name!r} of {name} has no values; choose another --target or fill it in.")
+    place = {text: label for label, text in enumerate(names)}
+    # The last entry is for the code −1.
+    labels = np.array([*(-1 if text is None else place[text] for text in texts), -1], dtype=np.int64)[codes]
+    is_known = labels >= 0
+    counts = dict(zip(names, np.bincount(labels[is_known]).tolist(), strict=True))
+    _check(counts, column.name, name)
+    return Classes(labels[is_known], tuple(names), is_known, tuple(_notes(counts, len(labels), str(column.name))))
+
+
+def _combined(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One array of values: chunks joined, categories replaced by what they stand for, a column of nulls as text."""
+    whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    if pa.types.is_dictionary(whole.type):
+        return _combined(whole.dictionary_decode())
+    return whole.cast(pa.string()) if pa.types.is_null(whole.type) else whole
+
+
+def _texts(values: pa.Array) -> list[str | None]:
+    """The text of each value; None for NaN and for a text without a visible character."""
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return _texts_of_floats(values.to_numpy(zero_copy_only=False))
+    if pa.types.is_temporal(kind):
+        return [str(text) for text in values.to_pandas().astype(str)]
+    texts = map(_decoded if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else str, values.to_pylist())
+    return [text if text.strip() else None for text in texts]
+
+
+def _texts_of_floats(values: np.ndarray) -> list[str | None]:
+    """Whole numbers as integers (missing values may have made them floats), others in the digits of their precision."""
+    finite = values[np.isfinite(values)]
+    is_whole = len(finite) == np.sum(~np.isnan(values)) and bool(np.all((finite == np.round(finite)) & (abs(finite) < 2**53)))
+    return [None if np.isnan(value) else str(int(value)) if is_whole else str(value) for value in values]
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return str(value)
+
+
+def _number(text: str) -> Decimal | None:
+    """The exact number that the text is, if it is one."""
+    return Decimal(text.strip().replace(",", ".")) if _NUMBER.fullmatch(text.strip()) else None
+
+
+def _is_missing_word(text: str) -> bool:
+    return text.strip().lower() in _MISSING_WORDS
+
+
+def _ordered(texts: set[str]) -> list[str]:
+    numbers = {text: _number(text) for text in texts}
+    if any(number is None and not _is_missing_word(text) for text, number in numbers.items()):
+        return sorted(texts)
+    return sorted(texts, key=lambda text: (numbers[text] is None, numbers[text] or Decimal(0), text))
+
+
+def _check(counts: dict[str, int], column: object, name: str) -> None:
+    if len(counts) < 2:
+        raise StudyError(
+            f"Column {column!r} of {name} holds one class alone ({next(iter(counts))}); a study needs at least two. "
             "Choose another --target or add rows of another class."
         )
-    is_number = values.dtype.kind in "if"
-    has_fractions = values.dtype.kind == "f"
-    if is_number and len(uniques) > _MANY and (has_fractions or values.value_counts().median() < 5):
+    known = [text for text in counts if not _is_missing_word(text)]
+    numbers = [number for text in known if (number := _number(text)) is not None]
+    if len(numbers) < len(known) or len(numbers) <= _MANY:
+        return
+    has_fractions = any(number != number.to_integral_value() for number in numbers)
+    if has_fractions or np.median([counts[text] for text in known]) < 5:
         raise StudyError(
-            f"Column {column!r} of {name} holds {len(uniques)} distinct numbers, from {uniques[0]} to {uniques[-1]}: "
+            f"Column {column!r} of {name} holds {len(known)} distinct numbers, from {known[0]} to {known[-1]}: "
             "a quantity, not classes. Choose another --target, or cut it into a few ranges first."
         )
+
+
+def _notes(counts: dict[str, int], rows: int, column: str) -> Iterator[str]:
+    missing = rows - sum(counts.values())
+    if missing:
+        yield f"{missing} of {rows} rows have no value in {column!r} (an empty cell) and were left out."
+    words = [f"{text!r} ({plural(count, 'row')})" for text, count in counts.items() if _is_missing_word(text)]
+    if words:
+        yield (
+            f"{listing(words)} in {column!r} {'is a class' if len(words) == 1 else 'are classes'}, as every text is; only an "
+            "empty cell is a missing label. If the label of these rows is not known, empty these cells."
+        )
+    alike = list(_alike(counts))
+    if alike:
+        more = f" and {len(alike) - _NAMED} more groups" if len(alike) > _NAMED else ""
+        groups = "; ".join(listing([repr(text) for text in group]) for group in alike[:_NAMED])
+        yield (
+            f"Classes of {column!r} that differ only in capitals, blanks or the way a number is written are different classes: "
+            f"{groups}{more}. If they mean one class, write them the same way."
+        )
+
+
+def _alike(counts: dict[str, int]) -> Iterator[list[str]]:
+    """Classes that differ only in capitals, in blanks, in accents' encoding, or in how a number is written."""
+    groups: defaultdict[object, list[str]] = defaultdict(list)
+    for text in counts:
+        number = _number(text)
+        groups[" ".join(unicodedata.normalize("NFKC", text).casefold().split()) if number is None else number].append(text)
+    return (group for group in groups.values() if len(group) > 1)
