@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 import lastlayer as ll
 from lastlayer.sklearn.fitting import fit_from_starts
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
-from lastlayer.sklearn.problem import Floats, linear_problem, split_theta
+from lastlayer.sklearn.problem import Floats, join_theta, linear_problem, split_theta
 
 
 class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Linear scores x = Wz + b of the features z, made probabilities by a mapping and trained by its loss.
 
-    It minimises  Σᵢ sample_weightᵢ · loss(xᵢ, yᵢ) + ½‖W‖²/C  with the intercepts b free of penalty: for
-    ``mapping="softmax"`` scikit-learn's ``LogisticRegression``. The fit is well posed for every mapping, in the way that
-    its record's ``linear`` says:
+    It minimises  Σᵢ sᵢ · loss(xᵢ, yᵢ) + ½‖W‖²/C,  where sᵢ is the sample weight times the weight of the row's class. The
+    intercepts b have no penalty. For ``mapping="softmax"`` and three or more classes this is scikit-learn's
+    ``LogisticRegression`` with the same C.
+
+    With two classes C is half of scikit-learn's: here each class has a row of W, there a single row w is the difference of the
+    two. The loss depends on w = w₂ − w₁ alone, and of all W with this difference the penalty is least at w₂ = −w₁ = w/2:
+
+        ½‖W‖²/C = ½ · 2‖w/2‖²/C = ½‖w‖²/(2C).
+
+    So ``LastLayerClassifier(C=0.5)`` gives the probabilities of ``LogisticRegression(C=1.0)``.
+
+    The fit is well posed for every mapping, in the way that its record's ``linear`` says:
 
     - ``method="loss"``: L-BFGS on the mapping's own loss and gradient; for softmax truncated Newton steps. What the
       penalty leaves loose is pinned by a constraint on the intercepts: they sum to zero where a shift of the scores
@@ -38,7 +49,12 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         mapping: a name ("sparsemax"), a name with parameters ("entmax:alpha=1.3"), or a `ProbabilityMapping`.
-        C: inverse strength of the penalty, > 0.
+        C: inverse strength of the penalty, > 0. ``np.inf`` means no penalty, for mappings of ``method="loss"``. On classes that
+            a linear model separates there is then no minimum for a loss that never reaches 0, as softmax's: the fit stops
+            where the gradient is below `tol`, with weights that grow as `tol` shrinks. The methods ``interior_point`` and
+            ``margin`` refuse it: without a penalty nothing bounds the ratio's weights, and the gap of a hinge has no bound.
+        class_weight: {class: weight} with 1 for the classes that it leaves out, "balanced" for weights
+            (Σ sample_weight)/(K · Σ sample_weight of the class), or None for 1. As in scikit-learn it multiplies `sample_weight`.
         fit_intercept: whether there are intercepts; mappings whose scores may not all be zero need them.
         max_iter: most iterations a start.
         tol: where to stop. ``loss``: the largest entry of the gradient, the objective divided by the total sample weight
@@ -73,6 +89,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         mapping: str | ll.ProbabilityMapping = "softmax",
         *,
         C: float = 1.0,
+        class_weight: Mapping[Any, float] | str | None = None,
         fit_intercept: bool = True,
         max_iter: int = 500,
         tol: float = 1e-4,
@@ -82,6 +99,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.mapping = mapping
         self.C = C
+        self.class_weight = class_weight
         self.fit_intercept = fit_intercept
         self.max_iter = max_iter
         self.tol = tol
@@ -100,29 +118,33 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ConvergenceWarning: `max_iter` was reached before `tol`.
         """
         mapping = self._checked_mapping()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
+        # It adds all values up to see whether they are finite, which huge ones of either sign make NaN before it looks closer.
+        with np.errstate(invalid="ignore"):
+            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         if y.dtype.kind not in "biuUS":  # which are labels, whatever they say
             check_classification_targets(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         previous = self._previous_fit() if self.warm_start else None
         self.classes_, labels = np.unique(y, return_inverse=True)
+        sample_weight = self._with_class_weight(y, labels, sample_weight)
         self._check_classes(labels, sample_weight)
         problem = linear_problem(
             X, labels, sample_weight, len(self.classes_), C=self.C, fit_intercept=bool(self.fit_intercept)
         )
-        first = previous[1] if previous is not None and np.array_equal(previous[0], self.classes_) else None
+        is_same = previous is not None and np.array_equal(previous[0], self.classes_)
+        first = join_theta(problem, *previous[1:]) if previous is not None and is_same else None
         solution, spread = fit_from_starts(
             problem,
             mapping,
-            first=first if first is not None and first.shape[0] == problem.penalty.size else None,
+            first=first,
             n_restarts=self.n_restarts,
             random_state=self.random_state,
             tol=self.tol,
             max_iter=self.max_iter,
         )
-        total = float(sample_weight.sum())
         weights, self.intercept_ = split_theta(problem, solution.theta)
         self.coef_ = np.ascontiguousarray(weights.T)
+        total = float(sample_weight.sum())
         self.objective_, self.restart_spread_ = solution.objective * total, spread * total
         self.n_iter_, self.converged_ = max(1, solution.iterations), solution.converged
         if not solution.converged:
@@ -174,7 +196,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> Floats:
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        with np.errstate(invalid="ignore"):
+            X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_.T) + self.intercept_
 
     def _ranking(self, scores: Floats) -> Floats:
@@ -188,14 +211,20 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The mapping's record, once every argument has been found usable."""
         mapping = self._mapping()
         for name, kind, words in (
-            ("C", Real, "a finite number above 0"),
+            ("C", Real, "a number above 0, or np.inf for no penalty"),
             ("tol", Real, "a finite number above 0"),
             ("max_iter", Integral, "a whole number of at least 1"),
             ("n_restarts", Integral, "a whole number of at least 1"),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, kind) or not 0 < float(value) < float("inf"):
+            most = np.inf if name == "C" else np.finfo(float).max
+            if isinstance(value, bool) or not isinstance(value, kind) or not 0 < float(value) <= most:
                 raise ValueError(f"{name} is {value!r}; give {words}.")
+        if np.isinf(self.C) and mapping.linear.method != "loss":
+            raise ValueError(
+                f"C is inf, but {mapping.label} is trained by the method {mapping.linear.method!r}, which needs a penalty; "
+                "give a finite C, as in 1e6."
+            )
         constraint = mapping.linear.intercept_constraint
         if not self.fit_intercept and INTERCEPT_CONSTRAINTS[constraint].needs_intercept:
             raise ValueError(
@@ -204,21 +233,35 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return mapping
 
+    def _with_class_weight(self, y: Any, labels: Any, sample_weight: Floats) -> Floats:
+        """The sample weights times the weight of each row's class."""
+        if self.class_weight is None or len(self.classes_) < 2:
+            return sample_weight
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            # scikit-learn's own function counts rows with their sample weight only from version 1.7 on.
+            share = np.bincount(labels, weights=sample_weight / (sample_weight.max() or 1.0))
+            balance = np.divide(share.sum(), len(share) * share, out=np.ones(len(share)), where=share > 0)
+        else:
+            balance = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if not (np.isfinite(balance) & (balance >= 0)).all():
+            raise ValueError(f"class_weight is {self.class_weight!r}; give finite weights of 0 or more.")
+        return np.asarray(sample_weight * balance[labels])
+
     def _check_classes(self, labels: Any, sample_weight: Floats) -> None:
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class, {self.classes_[:1].tolist()[0]!r}; a classifier needs rows of at least two classes."
             )
-        weight = np.bincount(labels, weights=sample_weight)
+        with np.errstate(over="ignore"):
+            weight = np.bincount(labels, weights=sample_weight)
         if not weight.all():
             raise ValueError(
-                f"no row of class {self.classes_.tolist()[np.argmin(weight)]!r} has a sample_weight above 0; "
-                "give it some, or leave its rows out of X and y."
+                f"no row of class {self.classes_.tolist()[np.argmin(weight)]!r} has a sample_weight above 0"
+                f"{'' if self.class_weight is None else ' once multiplied by class_weight'}; give it some, or leave its rows out of X and y."
             )
+        if not np.isfinite(weight.sum()):
+            raise ValueError("sample_weight adds up to more than float64 holds; divide it by its largest value.")
 
-    def _previous_fit(self) -> tuple[Any, Floats] | None:
-        """Classes and θ of the fit before, where there is one."""
-        if not hasattr(self, "coef_"):
-            return None
-        theta = self.coef_.T
-        return self.classes_, np.vstack([theta, self.intercept_]) if self.fit_intercept else theta
+    def _previous_fit(self) -> tuple[Any, Floats, Floats] | None:
+        """Classes, weights and intercepts of the fit before, where there is one."""
+        return (self.classes_, self.coef_.T, self.intercept_) if hasattr(self, "coef_") else None

@@ -9,6 +9,9 @@ import lastlayer as ll
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
+#: The objective of weights whose loss is not finite.
+NOT_FINITE = 1e100
+
 
 def descend(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
@@ -58,8 +61,8 @@ def objective_and_gradient(
         on_domain="nan",
         out=scores,
     )
-    if not np.isfinite(loss):
+    if not np.isfinite(loss + problem.penalised(theta)):
         # A finite stand-in far above any loss makes the line search step back; inf would end it.
-        return 1e100, np.zeros_like(theta)
+        return NOT_FINITE, np.zeros_like(theta)
     gradient = problem.pull_back(grad_scores) + problem.penalty * theta
     return float(loss) + problem.penalised(theta), gradient

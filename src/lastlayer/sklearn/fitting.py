@@ -7,7 +7,7 @@ from itertools import chain, islice
 import numpy as np
 
 import lastlayer as ll
-from lastlayer.sklearn.descent import descend
+from lastlayer.sklearn.descent import NOT_FINITE, descend
 from lastlayer.sklearn.interior_point import follow_interior_path, objective
 from lastlayer.sklearn.margin import fit_margins
 from lastlayer.sklearn.newton import descend_by_newton, has_known_hessian
@@ -29,16 +29,42 @@ def fit_from_starts(
 
     One start where the loss is convex in the scores. `first`, θ of an earlier fit, takes the place of the plain start for
     the methods that gain from it: the interior path passes through the middle of its domain wherever it begins.
+
+    Raises:
+        ValueError: no start ended at a finite objective and finite weights.
     """
     if first is None or mapping.linear.method == "interior_point":
         first = plain_start(problem, mapping)
     starts = chain([first], random_starts(problem, mapping, random_state))
     count = 1 if "convex_loss" in mapping.laws else n_restarts
-    solutions = [_solve(problem, mapping, start, tol, max_iter) for start in islice(starts, count)]
+    solutions = [
+        solution
+        for start in islice(starts, count)
+        if (solution := _attempt(problem, mapping, start, tol, max_iter)) is not None
+    ]
+    if not solutions:
+        raise ValueError(
+            f"{mapping.label} cannot be fitted to these features: its loss is not finite wherever the search went. "
+            "Bring the features to a common scale (StandardScaler), or choose a C nearer to 1."
+        )
     objectives = [solution.objective for solution in solutions]
     # The first one of those that tol cannot tell apart, so that rounding errors do not choose between them.
     best = next(solution for solution in solutions if solution.objective <= min(objectives) + tol)
     return best, max(objectives) - min(objectives)
+
+
+def _attempt(
+    problem: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, tol: float, max_iter: int
+) -> Solution | None:
+    """The solution from one start, None where the arithmetic broke down on the way."""
+    try:
+        # A step that overflows is one that the line search rejects; what is left of it shows in the result.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            solution = _solve(problem, mapping, start, tol, max_iter)
+    except (np.linalg.LinAlgError, ArithmeticError):
+        return None
+    is_finite = solution.objective < NOT_FINITE and bool(np.isfinite(solution.theta).all())
+    return solution if is_finite else None
 
 
 def _solve(

@@ -61,7 +61,8 @@ class Preconditioners:
     def _gram(self) -> Floats:
         """Ḡ = Σ sᵢ zᵢzᵢᵀ; in float32, at a third of the price, where the penalty is larger than its rounding."""
         design, penalty = self.curvature.design, self.problem.penalty
-        if isinstance(design, np.ndarray) and np.min(penalty[penalty > 0]) > ROUNDING * penalty.size:
+        of_weights = penalty[: penalty.size - self.problem.has_intercept]
+        if isinstance(design, np.ndarray) and np.min(of_weights) > ROUNDING * penalty.size:
             return (design.T @ design).astype(np.float64)
         return self.problem.gram(self.problem.row_weight)
 

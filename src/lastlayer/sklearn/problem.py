@@ -10,6 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lastlayer.sklearn.column_scale import (
+    LARGEST_PENALTY,
+    Exponents,
+    column_exponents,
+    column_sizes,
+    rescale_weights,
+    scale_columns,
+    scale_penalty,
+    unscale_weights,
+    without_columns,
+)
+
 Floats = NDArray[np.float64]
 
 
@@ -27,10 +39,12 @@ class LinearProblem:
     labels: NDArray[np.intp]
     #: (N,), positive, summing to one.
     row_weight: Floats
-    #: (D, 1): 1/(C Σ sample_weight), and 0 for the intercept.
+    #: (D, 1): 1/(C Σ sample_weight) for a column that was not scaled, and 0 for the intercept.
     penalty: Floats
     classes: int
     has_intercept: bool
+    #: (d,): column j of the features was multiplied by 2 to the −exponents[j]; None where none was.
+    exponents: Exponents | None = None
 
     @cached_property
     def targets(self) -> Floats:
@@ -87,22 +101,70 @@ class Solution:
 def linear_problem(
     features: Any, labels: NDArray[np.intp], sample_weight: Floats, classes: int, *, C: float, fit_intercept: bool
 ) -> LinearProblem:
-    """Scale the weights, leave out rows without weight, and append the column of ones."""
+    """Scale weights and columns, leave out rows without weight, and append the column of ones.
+
+    Raises:
+        ValueError: the penalty 1/(C Σ sample_weight) exceeds every float64.
+    """
     # A row of weight 0 is a row that is not there: it must not hold up a wall of the domain either.
     counted = sample_weight > 0
     if not counted.all():
         features, labels, sample_weight = features[counted], labels[counted], sample_weight[counted]
-    total = float(sample_weight.sum())
-    penalty = np.full((features.shape[1] + fit_intercept, 1), 1.0 / (C * total))
+    # Relative to the largest, so that their sum is finite.
+    largest = float(sample_weight.max())
+    row_weight = sample_weight / largest
+    total = float(row_weight.sum())
+    strength = _penalty(C, total, largest)
+    sizes = column_sizes(features)
+    is_dropped = scale_penalty(strength, sizes) > LARGEST_PENALTY
+    if is_dropped.any():
+        features, sizes = without_columns(features, is_dropped), np.where(is_dropped, 0, sizes)
+    exponents = column_exponents(sizes, strength)
+    if exponents.any():
+        features = scale_columns(features, exponents)
+    weights_penalty = np.where(is_dropped, 1.0, scale_penalty(strength, exponents))
+    penalty = weights_penalty[:, None]
     if fit_intercept:
         ones = np.ones((features.shape[0], 1))
         features = (
             sparse.hstack([features, ones], format="csr") if sparse.issparse(features) else np.hstack([features, ones])
         )
-        penalty[-1] = 0.0
-    return LinearProblem(features, labels, sample_weight / total, penalty, classes, fit_intercept)
+        penalty = np.vstack([penalty, [[0.0]]])
+    return LinearProblem(features, labels, row_weight / total, penalty, classes, fit_intercept, exponents)
+
+
+def _penalty(C: float, total: float, largest: float) -> float:
+    strength = 1.0 / C / total / largest
+    if not np.isfinite(strength):
+        raise ValueError(
+            f"C is {C:g} and the sample weights add up to {total * largest:g}: 1/(C·sum) exceeds every float64; give a larger C."
+        )
+    return strength
 
 
 def split_theta(problem: LinearProblem, theta: Floats) -> tuple[Floats, Floats]:
-    """θ (D, K) as weights (d, K) and intercepts (K,), which are zero where the problem has none."""
-    return (theta[:-1], theta[-1].copy()) if problem.has_intercept else (theta, np.zeros(problem.classes))
+    """θ (D, K) as weights (d, K) of the features as they came, and intercepts (K,), which are zero where there are none.
+
+    Raises:
+        ValueError: a weight exceeds every float64.
+    """
+    weights, intercepts = (
+        (theta[:-1], theta[-1].copy()) if problem.has_intercept else (theta, np.zeros(problem.classes))
+    )
+    if problem.exponents is not None and problem.exponents.any():
+        weights = unscale_weights(weights, problem.exponents)
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                "a weight exceeds every float64, since its column holds numbers close to 0; bring the features to a common scale."
+            )
+    return weights, intercepts
+
+
+def join_theta(problem: LinearProblem, weights: Floats, intercepts: Floats) -> Floats | None:
+    """θ for weights (d, K) and intercepts (K,); None where float64 cannot hold it, or where the shapes are another model's."""
+    theta = np.vstack([weights, intercepts]) if problem.has_intercept else weights
+    if theta.shape != (problem.penalty.size, problem.classes):
+        return None
+    if problem.exponents is not None and problem.exponents.any():
+        theta = np.vstack([rescale_weights(weights, problem.exponents), *theta[len(weights) :]])
+    return theta if np.isfinite(theta).all() else None

@@ -37,7 +37,7 @@ def read_csv(path: Path, target: str | None) -> pd.DataFrame:
             continental = _parse(path, separator, decimal=",")
             frame = continental if _count_numeric(continental) > _count_numeric(frame) else frame
         frame = _with_large_integers(frame)
-        if target in frame.columns:
+        if target is not None and target in frame.columns:
             frame[target] = _parse_text(path, separator, target)
         return frame
     except UnicodeDecodeError as error:

@@ -91,7 +91,9 @@ def _texts(values: pa.Array) -> list[str | None]:
 def _texts_of_floats(values: np.ndarray) -> list[str | None]:
     """Whole numbers as integers (missing values may have made them floats), others in the digits of their precision."""
     finite = values[np.isfinite(values)]
-    is_whole = len(finite) == np.sum(~np.isnan(values)) and bool(np.all((finite == np.round(finite)) & (abs(finite) < 2**53)))
+    is_whole = len(finite) == np.sum(~np.isnan(values)) and bool(
+        np.all((finite == np.round(finite)) & (abs(finite) < 2**53))
+    )
     return [None if np.isnan(value) else str(int(value)) if is_whole else str(value) for value in values]
 
 
@@ -161,5 +163,7 @@ def _alike(counts: dict[str, int]) -> Iterator[list[str]]:
     groups: defaultdict[object, list[str]] = defaultdict(list)
     for text in counts:
         number = _number(text)
-        groups[" ".join(unicodedata.normalize("NFKC", text).casefold().split()) if number is None else number].append(text)
+        groups[" ".join(unicodedata.normalize("NFKC", text).casefold().split()) if number is None else number].append(
+            text
+        )
     return (group for group in groups.values() if len(group) > 1)
