@@ -11,6 +11,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lastlayer.study.error import StudyError
+from lastlayer.study.scales import PowerOfTwoScaler
+
+#: Standardised values are held within ± this: one test value far beyond the training rows must not overflow the scores.
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,12 @@ class EncodedFold:
 def encoder(features: pd.DataFrame, seed: int) -> Pipeline:
     """Numbers as they are, dates and text by skrub; then the mean for what is missing (with a column that says so) and scaling.
 
+    Numbers of any size: a column of 1e300 is as good as one of 1.
+
     Everything is learnt from the rows it is fitted on.
     """
     numeric = [column for column in features.columns if features[column].dtype == np.float64]
-    steps = [SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()]
+    steps = [PowerOfTwoScaler(), SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()]
     if len(numeric) < len(features.columns):
         # Only here, so that whoever studies numbers, and each of the workers, does not wait for it.
         from lastlayer.study.vectorizer import vectorizer
@@ -44,10 +50,12 @@ def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, see
     """
     pipeline = encoder(features, seed)
     try:
-        encoded = pipeline.fit_transform(features.iloc[train]), pipeline.transform(features.iloc[test])
+        # A test value may overflow where the training rows do not.
+        with np.errstate(over="ignore", invalid="ignore"):
+            encoded = pipeline.fit_transform(features.iloc[train]), pipeline.transform(features.iloc[test])
     except (TypeError, ValueError) as error:
         first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         raise StudyError(
             f"The columns could not be made into features ({first}); remove or mend the column that this speaks of."
         ) from error
-    return EncodedFold(*(np.ascontiguousarray(part, dtype=np.float64) for part in encoded))
+    return EncodedFold(*(np.ascontiguousarray(np.clip(part, -_LARGEST, _LARGEST), dtype=np.float64) for part in encoded))
