@@ -10,10 +10,10 @@ import numpy as np
 
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.bins import histogram, reliability
-from lastlayer.study.checkpoint import FinishedFit
 from lastlayer.study.comparisons import compare, summarize, tabulate_findings
 from lastlayer.study.datasets import Dataset
 from lastlayer.study.error import StudyError
+from lastlayer.study.finished import FinishedFit
 from lastlayer.study.notes import study_notes
 from lastlayer.study.results import StudyResults, StudySettings
 from lastlayer.study.schema import CALIBRATION, FITS, HISTOGRAM, REFERENCE, tabulate

@@ -58,4 +58,6 @@ def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, see
         raise StudyError(
             f"The columns could not be made into features ({first}); remove or mend the column that this speaks of."
         ) from error
-    return EncodedFold(*(np.ascontiguousarray(np.clip(part, -_LARGEST, _LARGEST), dtype=np.float64) for part in encoded))
+    return EncodedFold(
+        *(np.ascontiguousarray(np.clip(part, -_LARGEST, _LARGEST), dtype=np.float64) for part in encoded)
+    )

@@ -20,7 +20,17 @@ from lastlayer.study.results import StudySettings
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skrub", "pandas")
 #: The parts of lastlayer that a fit goes through.
 _ROOMS = ("mappings", "activation", "kernels", "losses", "dispatch", "functions", "sklearn")
-_OWN = ("features.py", "scales.py", "vectorizer.py", "plan.py", "strength.py", "model.py", "fit.py", "metrics.py", "bins.py")
+_OWN = (
+    "features.py",
+    "scales.py",
+    "vectorizer.py",
+    "plan.py",
+    "strength.py",
+    "model.py",
+    "fit.py",
+    "metrics.py",
+    "bins.py",
+)
 
 
 def study_fingerprint(data: Dataset, settings: StudySettings) -> str:

@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.checkpoint import FinishedFit, write_fit
+from lastlayer.study.checkpoint import write_fit
 from lastlayer.study.features import EncodedFold, encode_fold
+from lastlayer.study.finished import FinishedFit, FitKey
 from lastlayer.study.metrics import measure
 from lastlayer.study.model import facts, linear_model, scores_of
 from lastlayer.study.plan import Split
@@ -38,6 +39,7 @@ class FitTask:
     label: str
     mapping: str | ProbabilityMapping
     path: Path
+    key: FitKey
 
 
 def fit_split(
@@ -61,11 +63,19 @@ def _attempt(
         finished = _fit(fold, labels, split, task, settings)
     # A mapping may be anybody's code, and one that fails must not take the others' results with it.
     except Exception as error:
-        return FailedFit(f"{type(error).__name__}: {error}".strip(": "))
+        return FailedFit(_reason(error))
     # On another machine the folder may not be there; who asked for the fit writes it when it comes back.
     with suppress(OSError):
-        write_fit(task.path, finished)
+        write_fit(task.path, task.key, finished)
     return finished
+
+
+def _reason(error: Exception) -> str:
+    """What the error says; its type too, where that is not one that is raised for a user's data."""
+    text = " ".join(str(error).split()).rstrip(".")
+    if not text:
+        return f"{type(error).__name__}, without a message: a bug, or the mapping's own code"
+    return text if type(error) is ValueError else f"{type(error).__name__}: {text}"
 
 
 def _fit(fold: EncodedFold, labels: np.ndarray, split: Split, task: FitTask, settings: StudySettings) -> FinishedFit:

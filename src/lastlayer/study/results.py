@@ -144,7 +144,8 @@ class StudyResults:
                 "settings": StudySettings(**settings),
                 "fits": tabulate(table.to_pandas().to_dict("records"), FITS),
             }
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        # The file may hold anything, so reading it may fail in any way.
+        except Exception as error:
             raise StudyError(
                 f"{path} holds no results of a study. Give the results.parquet that a study wrote, or run the study again."
             ) from error

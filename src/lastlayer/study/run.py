@@ -10,12 +10,13 @@ from joblib import Parallel, delayed
 
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.checkpoint import Checkpoints, FinishedFit, read_fit, write_fit
+from lastlayer.study.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.collect import Failure, collect
 from lastlayer.study.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
 from lastlayer.study.fingerprint import study_fingerprint
+from lastlayer.study.finished import FinishedFit, FitKey
 from lastlayer.study.fit import FailedFit, FitTask, fit_split
 from lastlayer.study.plan import Split, make_splits
 from lastlayer.study.progress import Progress, Watch
@@ -78,9 +79,10 @@ def run_study(
     data = load_dataset(dataset, target)
     splits = make_splits(data, settings)
     out = Path(out).expanduser()
-    checkpoints = Checkpoints(out / "fits" / study_fingerprint(data, settings))
+    fingerprint = study_fingerprint(data, settings)
+    checkpoints = Checkpoints(out / "fits" / fingerprint)
     checkpoints.prepare()
-    tasks = _tasks(splits, chosen, checkpoints)
+    tasks = _tasks(splits, chosen, checkpoints, fingerprint, settings)
     fits, failures = _make_fits(data, tasks, settings, progress)
     results = collect(data, settings, chosen, fits, failures, notes=left_out() if mappings is None else ())
     results.write_parquet(out / "results.parquet")
@@ -95,12 +97,28 @@ class _SplitTask:
     fits: tuple[FitTask, ...]
 
 
-def _tasks(splits: list[Split], mappings: tuple[ProbabilityMapping, ...], checkpoints: Checkpoints) -> list[_SplitTask]:
+def _tasks(
+    splits: list[Split],
+    mappings: tuple[ProbabilityMapping, ...],
+    checkpoints: Checkpoints,
+    fingerprint: str,
+    settings: StudySettings,
+) -> list[_SplitTask]:
     stems = {mapping.label: checkpoints.stem(mapping) for mapping in mappings}
+    strengths = settings.grid if settings.C is None else (settings.C,)
 
     def task(split: Split, mapping: ProbabilityMapping) -> FitTask:
-        path = checkpoints.path(stems[mapping.label], split.repeat, split.fold)
-        return FitTask(mapping.label, _portable(mapping), path)
+        key = FitKey(
+            study=fingerprint,
+            stem=stems[mapping.label],
+            mapping=mapping.label,
+            repeat=split.repeat,
+            fold=split.fold,
+            n_train=len(split.train),
+            n_test=len(split.test),
+            strengths=strengths,
+        )
+        return FitTask(mapping.label, _portable(mapping), checkpoints.path(key), key)
 
     return [_SplitTask(split, tuple(task(split, mapping) for mapping in mappings)) for split in splits]
 
@@ -117,7 +135,7 @@ def _make_fits(
     data: Dataset, tasks: list[_SplitTask], settings: StudySettings, progress: Progress | None
 ) -> tuple[list[FinishedFit], list[Failure]]:
     """Every fit: what is on disk, and the rest made now."""
-    known = {fit.path: read_fit(fit.path) for task in tasks for fit in task.fits}
+    known = {fit.path: read_fit(fit.path, fit.key) for task in tasks for fit in task.fits}
     finished = {path: fit for path, fit in known.items() if fit is not None}
     failures: list[Failure] = []
     # With one job, joblib's own default decides, so that a surrounding parallel_config is heard.
@@ -132,17 +150,19 @@ def _make_fits(
                     failures.append(Failure(task.label, fit.reason))
                 else:
                     finished[task.path] = fit
-                    _keep(task.path, fit)
+                    _keep(task, fit)
     # In the order of the plan, whatever order the fits came in.
     return [finished[fit.path] for task in tasks for fit in task.fits if fit.path in finished], failures
 
 
-def _keep(path: Path, fit: FinishedFit) -> None:
-    if path.exists():
+def _keep(task: FitTask, fit: FinishedFit) -> None:
+    """Write a fit that the worker could not: on another machine, the folder may not be there."""
+    # A folder in the fit's place stays: nothing there is ours to remove.
+    if task.path.is_dir() or read_fit(task.path, task.key) is not None:
         return
     try:
-        write_fit(path, fit)
+        write_fit(task.path, task.key, fit)
     except OSError as error:
         raise StudyError(
-            f"The folder {path.parent} cannot be written ({error.strerror or error}); make room or give another one with --out."
+            f"The folder {task.path.parent} cannot be written ({error.strerror or error}); make room or give another one with --out."
         ) from error

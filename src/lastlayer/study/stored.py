@@ -26,14 +26,17 @@ def write_stored(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
     replace_file(path, lambda temporary: pq.write_table(table, temporary))
 
 
-def read_stored(path: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """What `write_stored` wrote.
+def read_stored(path: Path, most_rows: int | None = None) -> tuple[pa.Table, dict[str, Any]]:
+    """What `write_stored` wrote: the table and the facts.
 
     Raises:
         OSError: the file is not there or cannot be read.
         KeyError: it has no facts of ours.
-        ValueError: it is no Parquet file.
+        ValueError: it is no Parquet file, or has more than `most_rows`.
     """
-    table = pq.read_table(path)
+    with pq.ParquetFile(path) as file:
+        if most_rows is not None and file.metadata.num_rows > most_rows:
+            raise ValueError(f"{path} has {file.metadata.num_rows} rows, {most_rows} at most are expected")
+        table = file.read()
     facts: dict[str, Any] = json.loads((table.schema.metadata or {})[_METADATA])
     return table, facts
