@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lastlayer.printable import clean
 from lastlayer.report import wording
 
 NAN, INF = float("nan"), float("inf")
@@ -86,7 +87,7 @@ def test_names_shortened_apart_stay_apart(names: list[str], width: int) -> None:
 
 @given(st.text(alphabet=st.characters(), max_size=200))
 def test_clean_text_can_be_written_and_obeys_nothing(text: str) -> None:
-    cleaned = wording.clean(text)
+    cleaned = clean(text)
     cleaned.encode("utf-8")
     assert len(cleaned) == len(text)
     assert not any(
@@ -96,4 +97,4 @@ def test_clean_text_can_be_written_and_obeys_nothing(text: str) -> None:
 
 def test_clean_keeps_what_scripts_need() -> None:
     for text in ("naïve Ελληνικά 日本語", "שלום", "می‌خواهم", "👩‍🔬"):
-        assert wording.clean(text) == text
+        assert clean(text) == text

@@ -15,6 +15,7 @@ from lastlayer.cli.errors import CommandError, show_error
 from lastlayer.cli.explain import explain
 from lastlayer.cli.negative_numbers import CommandWithScores
 from lastlayer.cli.study import study
+from lastlayer.cli.terminal import clean_tracebacks_and_warnings, say
 from lastlayer.functions import show_config
 
 # Typer carries its own click from 0.26 on; the base of BadParameter is the usage error of either.
@@ -41,7 +42,7 @@ class OneSentenceErrors(TyperGroup):
 
     def _show_usage_error(self, error: Any) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
-            typer.echo(error.format_message())
+            say(error.format_message())
             return 0
         command = error.ctx.command_path if error.ctx is not None else "lastlayer"
         message = error.format_message().strip()
@@ -51,7 +52,7 @@ class OneSentenceErrors(TyperGroup):
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"lastlayer {show_config()['version']}")
+        say(f"lastlayer {show_config()['version']}")
         raise typer.Exit
 
 
@@ -88,4 +89,5 @@ def main() -> None:
         # A terminal that cannot show σ or − shows a question mark instead of a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    clean_tracebacks_and_warnings()
     app(prog_name="lastlayer")

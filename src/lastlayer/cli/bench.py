@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lastlayer.benchmark import Plan, Record, load_peers, run_benchmark
 from lastlayer.benchmark.terminal import TerminalBenchmark
 from lastlayer.cli.errors import CommandError, expected
+from lastlayer.cli.paths import expanded
 from lastlayer.cli.progress_bar import ProgressBar
+from lastlayer.cli.terminal import say, say_json, terminal
 
 
 def bench(
@@ -38,7 +39,7 @@ def bench(
         int | None, typer.Option(metavar="N", help="For us and every peer.", show_default="as in lastlayer config")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of tables.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also record it.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also record it.", callback=expanded)] = None,
 ) -> None:
     """Time every mapping beside torch, SciPy, ONNX Runtime, JAX and entmax, as far as they are installed.
 
@@ -64,16 +65,16 @@ def bench(
     if out is not None:
         with expected(OSError):
             record.save(out)
-        typer.echo(f"record: {out}", err=as_json)
+        say(f"record: {out}", err=as_json)
 
 
 def _show(record: Record, as_json: bool) -> None:
     if as_json:
         for line in record.left_out:
-            typer.echo(line, err=True)
-        typer.echo(record.to_json(), nl=False)
+            say(line, err=True)
+        say_json(record.to_json(), end="")
     else:
-        Console(highlight=False).print(TerminalBenchmark(record))
+        terminal().print(TerminalBenchmark(record))
 
 
 def _split(text: str | None) -> list[str] | None:

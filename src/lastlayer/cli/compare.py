@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lastlayer.cli.comparison_text import print_comparison
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.extras import load
 from lastlayer.cli.mapping_names import split_names
 from lastlayer.cli.negative_numbers import number
+from lastlayer.cli.paths import expanded
+from lastlayer.cli.terminal import say, say_json, terminal
 from lastlayer.comparison import Comparison, Question, judge
 from lastlayer.comparison import compare as compare_scores
 from lastlayer.comparison.json_form import to_json_dict
@@ -52,7 +53,7 @@ def compare(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it.", callback=expanded)] = None,
 ) -> None:
     """Show what every mapping makes of these scores, and what the usual answer claims of them.
 
@@ -71,7 +72,7 @@ def compare(
     if plot is not None:
         _save_figure(comparison, plot)
     if as_json:
-        typer.echo(
+        say_json(
             json.dumps(
                 to_json_dict(comparison, claims),
                 indent=2,
@@ -80,9 +81,9 @@ def compare(
             )
         )
     else:
-        print_comparison(comparison, claims, Console(highlight=False))
+        print_comparison(comparison, claims, terminal())
     if plot is not None:
-        typer.echo(f"figure: {plot}", err=as_json)
+        say(f"figure: {plot}", err=as_json)
 
 
 def _save_figure(comparison: Comparison, path: Path) -> None:

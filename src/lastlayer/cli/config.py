@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lastlayer.cli.terminal import terminal
 from lastlayer.functions import show_config
 
 
@@ -20,4 +20,4 @@ def config() -> None:
             rows.add_row(name.replace("_", " "), Text("none" if value is None else str(value)))
     for place, entry in enumerate(facts["implementations"]):
         rows.add_row("served by" if place == 0 else "then by", Text(f"{entry['name']}: {entry['serves']}"))
-    Console(highlight=False).print(rows)
+    terminal().print(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
+from lastlayer.cli.terminal import say
 
 
 class CommandError(Exception):
@@ -14,7 +14,7 @@ class CommandError(Exception):
 
 def show_error(message: str, *, code: int = 2) -> int:
     """Print the sentence on stderr and return the exit code."""
-    typer.echo(f"lastlayer: error: {' '.join(message.split())}", err=True)
+    say(f"lastlayer: error: {' '.join(message.split())}", err=True)
     return code
 
 
@@ -30,4 +30,6 @@ def expected(*kinds: type[Exception]) -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory ({str(error).rstrip('.') or 'an allocation failed'}); ask for less, or free some."
     return str(error) or type(error).__name__

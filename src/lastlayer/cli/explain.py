@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lastlayer.cli.errors import expected
+from lastlayer.cli.terminal import terminal
 from lastlayer.comparison import card
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import MAPPINGS
@@ -26,7 +26,7 @@ def explain(
     ] = None,
 ) -> None:
     """Show a mapping's card: equation, domain, laws, loss, error bound, references. Without a name, list them all."""
-    console = Console(highlight=False)
+    console = terminal()
     if mapping is None:
         console.print(_list())
         console.print(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lastlayer.cli.terminal import terminal
 
 
 class ProgressBar:
@@ -13,7 +14,7 @@ class ProgressBar:
 
     def __init__(self) -> None:
         """Prepare the bar; nothing is shown before `with`."""
-        console = Console(stderr=True)
+        console = terminal(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lastlayer.cli.errors import expected
 from lastlayer.cli.extras import load
 from lastlayer.cli.mapping_names import split_names
+from lastlayer.cli.paths import expanded
 from lastlayer.cli.progress_bar import ProgressBar
+from lastlayer.cli.terminal import say, say_json, terminal
 from lastlayer.functions import resolve_mapping
 
 
@@ -37,7 +38,7 @@ def study(
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of folds and restarts.")] = 0,
     jobs: Annotated[int, typer.Option(metavar="N", help="Fits at a time; -1 for one a core.")] = 1,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the fits, results.parquet and report.html go.")
+        Path, typer.Option(metavar="DIR", help="Where the fits, results.parquet and report.html go.", callback=expanded)
     ] = Path("lastlayer-study"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -52,7 +53,7 @@ def study(
         for name in names or ():
             resolve_mapping(name)
     try:
-        with expected(package.StudyError, report.ReportError, OSError), ProgressBar() as progress:
+        with expected(package.StudyError, report.ReportError, OSError, MemoryError), ProgressBar() as progress:
             results = package.run_study(
                 dataset,
                 target=target,
@@ -67,12 +68,12 @@ def study(
             )
             page = report.write_html(results, out / "report.html")
     except KeyboardInterrupt:
-        typer.echo(f"Stopped. What is finished is kept in {out}: the same command goes on from there.", err=True)
+        say(f"Stopped. What is finished is kept in {out}: the same command goes on from there.", err=True)
         raise typer.Exit(130) from None
     if as_json:
-        typer.echo(json.dumps(results.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        say_json(json.dumps(results.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        Console(highlight=False).print(report.render_table(results))
-        typer.echo()
+        terminal().print(report.render_table(results))
+        say()
     # With --json stdout is the JSON alone.
-    typer.echo(f"report: {page}", err=as_json)
+    say(f"report: {page}", err=as_json)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lastlayer.printable import clean
 from lastlayer.report.metrics import PRIMARY, Metric
 from lastlayer.report.reading import Comparison, Reading, Row
-from lastlayer.report.wording import clean, decimals_for, listing, number, plural, sentence, shorten
+from lastlayer.report.wording import decimals_for, listing, number, plural, sentence, shorten
 from lastlayer.study.schema import REFERENCE
 
 

@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.names import resolve
+from lastlayer.printable import clean
 from lastlayer.report.metrics import METRICS
 from lastlayer.report.reading import Reading, Row
-from lastlayer.report.wording import clean, compact, integer, listing, plural, sentence, shorten
+from lastlayer.report.wording import compact, integer, listing, plural, sentence, shorten
 
 LIBRARIES = ("lastlayer", "numpy", "scipy", "scikit-learn", "skrub", "pandas")
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lastlayer.printable import clean
 from lastlayer.report import answer, method, tables
 from lastlayer.report.error import ReportError
 from lastlayer.report.figures import build_figures
 from lastlayer.report.palette import HUES
 from lastlayer.report.reading import read
-from lastlayer.report.wording import clean, compact, number, shorten
+from lastlayer.report.wording import compact, number, shorten
+from lastlayer.study.files import expanded
 from lastlayer.study.results import StudyResults
 
 
@@ -25,7 +27,7 @@ def write_html(results: StudyResults, path: str | os.PathLike[str]) -> Path:
     Raises:
         ReportError: the path cannot be written; the message names it and what to do.
     """
-    target = Path(path)
+    target = expanded(os.fspath(path))
     page = render_html(results)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from lastlayer.printable import clean
 from lastlayer.report.metrics import METRICS, PRIMARY, Metric
 from lastlayer.report.palette import Mark, marks
-from lastlayer.report.wording import clean, shorten_apart
+from lastlayer.report.wording import shorten_apart
 from lastlayer.study.results import StudyResults
 from lastlayer.study.schema import REFERENCE
 

@@ -12,13 +12,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from lastlayer.printable import clean
 from lastlayer.report.metrics import PRIMARY, Metric
 from lastlayer.report.reading import Reading, Row, read
 from lastlayer.report.wording import (
     MINUS,
     MISSING,
     THIN,
-    clean,
     decimals_for,
     interval,
     number,

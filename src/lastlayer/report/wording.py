@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 INFINITY = "∞"
 MISSING = "–"
 MINUS = "−"
 THIN = "\N{NARROW NO-BREAK SPACE}"
-
-#: Format characters that a text may keep: joiners, direction marks (which reorder nothing by force), soft hyphens.
-_KEPT_FORMAT = {"\u200c", "\u200d", "\u200e", "\u200f", "\u00ad"}
-
-
-def clean(text: object) -> str:
-    """Text from data, safe to print: no control characters, no bidirectional overrides, no lone surrogates.
-
-    A terminal obeys control characters and an override reverses the text after it, so both become U+FFFD.
-    """
-    shown = []
-    for character in str(text):
-        category = unicodedata.category(character)
-        if character in "\n\t":
-            shown.append(" ")
-        elif category in ("Cc", "Cs") or (category == "Cf" and character not in _KEPT_FORMAT):
-            shown.append("\N{REPLACEMENT CHARACTER}")
-        else:
-            shown.append(character)
-    return "".join(shown)
 
 
 def shorten(text: str, width: int) -> str:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 
 from lastlayer.study.columns import check_features
 from lastlayer.study.error import StudyError
+from lastlayer.study.files import expanded
 from lastlayer.study.placeholders import placeholder_notes
 from lastlayer.study.tables import SUFFIXES, read_table
 from lastlayer.study.target import Classes, read_classes
@@ -66,7 +67,7 @@ def load_dataset(dataset: str | Path, target: str | None = None) -> Dataset:
     """
     if str(dataset) in BUNDLED:
         return _load_bundled(str(dataset), target)
-    path = Path(dataset).expanduser()
+    path = expanded(dataset)
     if path.suffix.lower() not in SUFFIXES:
         raise StudyError(_unknown(str(dataset), path))
     table = read_table(path, target)
@@ -85,7 +86,7 @@ def _load_bundled(name: str, target: str | None) -> Dataset:
 
 def _unknown(dataset: str, path: Path) -> str:
     if path.is_dir():
-        return f"{dataset} is a folder; give the .csv or .parquet file in it."
+        return f"{path} is a folder; give the .csv or .parquet file in it."
     if path.exists():
         return f"{dataset} is neither .csv nor .parquet; save the table as one of these and name the column of classes with --target."
     near = difflib.get_close_matches(dataset.lower(), BUNDLED, n=1)

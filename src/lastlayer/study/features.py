@@ -53,7 +53,7 @@ def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, see
         # A test value may overflow where the training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
             encoded = pipeline.fit_transform(features.iloc[train]), pipeline.transform(features.iloc[test])
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         raise StudyError(
             f"The columns could not be made into features ({first}); remove or mend the column that this speaks of."

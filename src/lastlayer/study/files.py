@@ -8,6 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with ~ replaced by the home folder; as in a shell, ~name of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` write a temporary file beside `path`, then move that over it.
 

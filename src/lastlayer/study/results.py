@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from lastlayer.study.error import StudyError
+from lastlayer.study.files import expanded
 from lastlayer.study.json_numbers import to_json
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY, tabulate, tabulate_json
 from lastlayer.study.stored import read_stored, write_stored
@@ -113,18 +114,19 @@ class StudyResults:
         Raises:
             StudyError: the file cannot be written.
         """
+        path = expanded(path)
         facts = {
             **{name: getattr(self, name) for name in _PLAIN},
             "settings": asdict(self.settings),
             **{name: getattr(self, name).to_dict("list") for name in _TABLES},
         }
         try:
-            write_stored(Path(path), pa.Table.from_pandas(self.fits, preserve_index=False), facts)
+            write_stored(path, pa.Table.from_pandas(self.fits, preserve_index=False), facts)
         except OSError as error:
             raise StudyError(
                 f"{path} cannot be written ({error.strerror or error}). Give a folder you may write to, with room on the disk."
             ) from error
-        return Path(path)
+        return path
 
     @classmethod
     def read_parquet(cls, path: str | Path) -> StudyResults:
@@ -134,7 +136,7 @@ class StudyResults:
             StudyError: the file is not there, or holds no study.
         """
         try:
-            table, facts = read_stored(Path(path))
+            table, facts = read_stored(expanded(path))
             settings = {**facts["settings"], **{name: tuple(facts["settings"][name]) for name in ("mappings", "grid")}}
             parts: dict[str, Any] = {
                 **{name: facts[name] for name in _PLAIN},

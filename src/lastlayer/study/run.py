@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.collect import Failure, collect
 from lastlayer.study.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
+from lastlayer.study.files import expanded
 from lastlayer.study.fingerprint import study_fingerprint
 from lastlayer.study.finished import FinishedFit, FitKey
 from lastlayer.study.fit import FailedFit, FitTask, fit_split
@@ -78,7 +81,7 @@ def run_study(
     )
     data = load_dataset(dataset, target)
     splits = make_splits(data, settings)
-    out = Path(out).expanduser()
+    out = expanded(out)
     fingerprint = study_fingerprint(data, settings)
     checkpoints = Checkpoints(out / "fits" / fingerprint)
     checkpoints.prepare()
@@ -143,7 +146,7 @@ def _make_fits(
     missing = [(task.split, [fit for fit in task.fits if fit.path not in finished]) for task in tasks]
     calls = (delayed(fit_split)(data.features, data.labels, split, fits, settings) for split, fits in missing if fits)
     # Here too, for backends whose workers are threads of this process.
-    with quiet(), Watch(known, progress):
+    with quiet(), Watch(known, progress), _whole_workers():
         for outcomes in run(calls):
             for task, fit in outcomes:
                 if isinstance(fit, FailedFit):
@@ -153,6 +156,17 @@ def _make_fits(
                     _keep(task, fit)
     # In the order of the plan, whatever order the fits came in.
     return [finished[fit.path] for task in tasks for fit in task.fits if fit.path in finished], failures
+
+
+@contextmanager
+def _whole_workers() -> Iterator[None]:
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise StudyError(
+            "A worker process was stopped from outside, most often because memory ran out. Use fewer --jobs or a sample of the "
+            "rows; the fits that are finished are kept, and the same study goes on from there."
+        ) from error
 
 
 def _keep(task: FitTask, fit: FinishedFit) -> None:

@@ -48,7 +48,9 @@ def zero_sum(case: Case) -> Verdict:
 def tanh_before(case: Case) -> Verdict:
     """tanh keeps every sign: it makes no score negative that was not."""
     cap = 1.0 if case.softcap is None else case.softcap
-    capped = cap * np.tanh(case.given / cap)
+    # A quotient that overflows has the tanh of infinity, ±1.
+    with np.errstate(over="ignore"):
+        capped = cap * np.tanh(case.given / cap)
     formula = f"tanh{tuple_of(case.given)}" if cap == 1 else f"{short(cap)}·tanh(x / {short(cap)})"
     done = f"{formula} = {tuple_of(capped)}"
     troubles = ["a negative score"] * bool((capped < 0).any()) + ["a zero sum"] * sums_to_zero(capped)

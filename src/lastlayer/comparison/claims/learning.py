@@ -26,17 +26,19 @@ def max_gradient(case: Case) -> Verdict:
     minimal = f"its loss, max(x) − x[label], is already {short(at_origin)} at x = 0"
     here = probabilities_of(case.scores, "hardmax")
     descending = np.sort(case.scores)[::-1]
-    gap = float(descending[0] - descending[1])
-    if gap == 0:
+    if descending[0] == descending[1]:
         top = int(np.argmax(case.scores))
         step = max(1e-6, 4 * EPS * case.size)
-        moved = probabilities_of(case.scores + step * (np.arange(case.classes) == top), "hardmax")
+        # Beside the largest float64 the moved score is infinite, and still the largest.
+        with np.errstate(over="ignore"):
+            moved = probabilities_of(case.scores + step * (np.arange(case.classes) == top), "hardmax")
         return (
             True,
             f"A tie: raising x{top} by {short(step)} moves hardmax from {tuple_of(here)} to {tuple_of(moved)}; "
             f"{minimal}.",
         )
-    step = gap / 4
+    # A quarter of the gap, at most that of the largest float64: neither the gap nor a moved score may overflow.
+    step = min(float(descending[0] / 4 - descending[1] / 4), (np.finfo(float).max - case.size) / 4)
     moves = step * np.vstack([np.eye(case.classes), -np.eye(case.classes)])
     change = largest_change(probabilities_of(case.scores + moves, "hardmax"), here)
     # The gradient of the maximum is hardmax itself.

@@ -1,0 +1,82 @@
+"""All that the commands print goes through here: no control character of a file or an argument reaches the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+import typer
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
+
+from lastlayer.printable import clean, is_control
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """A rich console that cleans whatever is printed on it; its own colours pass."""
+    console = Console(highlight=False, stderr=stderr)
+    console.push_render_hook(_Cleaning())
+    return console
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print plain text, on stderr where `err`."""
+    typer.echo(_clean_lines(text), err=err)
+
+
+def say_json(text: str, *, end: str = "\n") -> None:
+    """Print JSON, its control characters written as JSON escapes, which leaves its values what they are."""
+    shown = "".join(
+        json.dumps(character)[1:-1] if character != "\n" and is_control(character) else character for character in text
+    )
+    typer.echo(f"{shown}{end}", nl=False)
+
+
+def clean_tracebacks_and_warnings() -> None:
+    """Clean what Python itself prints: a bug's traceback and a library's warning may quote a file, too."""
+
+    def show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)
+
+    def show_warning(
+        message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
+        say(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"), err=True)
+
+    sys.excepthook = show_error
+    warnings.showwarning = show_warning
+
+
+def _clean_lines(text: str) -> str:
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
+class _Cleaning(RenderHook):
+    """Wraps what a console is about to print."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """The same, cleaned when it is rendered."""
+        return [_Cleaned(renderable) for renderable in renderables]
+
+
+class _Cleaned:
+    """A renderable whose text has no control characters."""
+
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The segments of what is inside, cleaned; rich's own control segments stay."""
+        segments: Iterable[Segment] = console.render(self._inner, options)
+        for text, style, control in segments:
+            yield Segment(text if control else _clean_lines(text), style, control)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """The width of what is inside."""
+        return Measurement.get(console, options, self._inner)
