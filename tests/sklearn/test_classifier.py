@@ -188,8 +188,9 @@ def test_a_fitted_classifier_travels() -> None:
     [
         ({"mapping": "sparsmax"}, ValueError, "sparsemax"),
         ({"mapping": 3}, TypeError, "mapping is 3"),
-        ({"C": 0}, ValueError, "C is 0; give a finite number above 0"),
-        ({"C": float("inf")}, ValueError, "C is inf"),
+        ({"C": 0}, ValueError, "C is 0; give a number above 0, or np.inf for no penalty"),
+        ({"C": float("-inf")}, ValueError, "C is -inf"),
+        ({"tol": float("inf")}, ValueError, "tol is inf; give a finite number above 0"),
         ({"C": float("nan")}, ValueError, "C is nan"),
         ({"C": "1"}, ValueError, "C is '1'"),
         ({"tol": -1e-3}, ValueError, "tol is -0.001"),

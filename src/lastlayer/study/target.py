@@ -90,10 +90,8 @@ def _texts(values: pa.Array) -> list[str | None]:
 
 def _texts_of_floats(values: np.ndarray) -> list[str | None]:
     """Whole numbers as integers (missing values may have made them floats), others in the digits of their precision."""
-    finite = values[np.isfinite(values)]
-    is_whole = len(finite) == np.sum(~np.isnan(values)) and bool(
-        np.all((finite == np.round(finite)) & (abs(finite) < 2**53))
-    )
+    known = values[~np.isnan(values)].astype(np.float64)
+    is_whole = bool(np.all((known == np.round(known)) & (np.abs(known) < 2**53)))
     return [None if np.isnan(value) else str(int(value)) if is_whole else str(value) for value in values]
 
 
