@@ -50,7 +50,7 @@ def test_softmax_is_scikit_learns(weight: Any, sample_weight: Any) -> None:
 
 
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
-def test_C_is_half_of_scikit_learns_for_two_classes(C: float) -> None:
+def test_half_of_the_strength_of_scikit_learns_for_two_classes(C: float) -> None:
     """½‖W‖² counts both rows of W, as the docstring says with its equation."""
     labels = LABELS == 0
     ours = LastLayerClassifier(C=C / 2, tol=1e-10).fit(X, labels)

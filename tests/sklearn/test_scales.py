@@ -101,7 +101,7 @@ def test_a_large_column_is_as_good_as_one_without_penalty(scale: float) -> None:
 
 @pytest.mark.parametrize("scale", [1e-290, 1e-60, 1e60, 1e290])
 @pytest.mark.parametrize("mapping", ["softmax", "sparsemax", "hardmax"])
-def test_features_and_C_scaled_together_are_the_same_fit(mapping: str, scale: float) -> None:
+def test_features_and_strength_scaled_together_are_the_same_fit(mapping: str, scale: float) -> None:
     """½‖W‖²/C with W = V/s and C = C₁/s² is ½‖V‖²/C₁; where float64 has that C."""
     C = 1.0 / scale / scale
     if not 0 < C < np.inf:
@@ -148,7 +148,7 @@ def test_sizes_and_exponents() -> None:
 @pytest.mark.parametrize("mapping", ll.MAPPINGS)
 @pytest.mark.parametrize("weight", [1e-308, 1.0, 1e300])
 @pytest.mark.parametrize("C", [5e-324, 1e-300, 1e-30, 1e30, 1e300, LARGEST])
-def test_every_C_and_sample_weight_gives_numbers_or_an_error(mapping: str, C: float, weight: float) -> None:
+def test_every_strength_and_sample_weight_gives_numbers_or_an_error(mapping: str, C: float, weight: float) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LastLayerClassifier(mapping, C=C, max_iter=30, n_restarts=1)

@@ -174,7 +174,7 @@ def test_plain_classes_need_no_note(tmp_path: Path) -> None:
 @pytest.mark.parametrize("gap", ["", "NA"])
 def test_a_quantity_is_one_beside_missing_words_too(gap: str, tmp_path: Path) -> None:
     cells: list[str | None] = [gap, *(f"{i / 7:.3f}" for i in range(60))]
-    with pytest.raises(StudyError, match="60 distinct numbers, from 0.000 to 8.429: a quantity, not classes"):
+    with pytest.raises(StudyError, match=r"60 distinct numbers, from 0.000 to 8.429: a quantity, not classes"):
         load_dataset(as_csv(tmp_path / "t", cells), "y")
 
 
@@ -188,17 +188,17 @@ def test_a_quantity_with_decimal_commas_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", [[[1], [2]], [{"a": 1}, {"a": 2}]])
 def test_classes_that_are_lists_are_refused(column: list[object], tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0, 2.0], "y": column}), tmp_path / "t.parquet")
-    with pytest.raises(StudyError, match="Column 'y' of t.parquet holds .* values; a class needs one text or number"):
+    with pytest.raises(StudyError, match=r"Column 'y' of t.parquet holds .* values; a class needs one text or number"):
         load_dataset(tmp_path / "t.parquet", "y")
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_target_without_values_is_told(file: str, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="Column 'y' of .* has no values; choose another --target"):
+    with pytest.raises(StudyError, match=r"Column 'y' of .* has no values; choose another --target"):
         load_dataset(FILES[file](tmp_path / "t", [None, None]), "y")
 
 
 def test_a_target_of_nulls_is_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0, 2.0], "y": pa.nulls(2)}), tmp_path / "t.parquet")
-    with pytest.raises(StudyError, match="Column 'y' of .* has no values; choose another --target"):
+    with pytest.raises(StudyError, match=r"Column 'y' of .* has no values; choose another --target"):
         load_dataset(tmp_path / "t.parquet", "y")

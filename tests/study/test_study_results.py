@@ -13,10 +13,12 @@ import pytest
 
 from lastlayer import MAPPINGS
 from lastlayer.study import StudyError, StudyResults
-from lastlayer.study.checkpoint import Checkpoints, FinishedFit, read_fit, write_fit
+from lastlayer.study.bins import calibration_error
+from lastlayer.study.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.collect import Failure, collect
 from lastlayer.study.datasets import Dataset
 from lastlayer.study.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
+from lastlayer.study.finished import FinishedFit, FitKey
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY
 from lastlayer.study.settings import check_settings
 
@@ -119,23 +121,24 @@ def test_earlier_results_survive_a_failure(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_fit_is_read_as_it_was_written(tmp_path: Path) -> None:
-    written = fit("sparsemax", 1, 0, log_loss=math.inf)
-    write_fit(tmp_path / "fit.parquet", written)
-    read = read_fit(tmp_path / "fit.parquet")
+    key = FitKey("study", "sparsemax-0", "sparsemax", 1, 0, 4, 4, (1.0,))
+    confidence, is_correct = np.array([0.5, 0.75, 1.0]), np.array([True, False, True])
+    plain = fit("sparsemax", 1, 0, log_loss=math.inf).row
+    # What a reader can compute from the test rows: three of four are inside the domain, two are right.
+    row = {**plain, "accuracy": 0.5, "invalid_share": 0.25, "invalid_rows": 1, "ece_rows": 3, "n_iter": 7}
+    row |= {
+        "sharpness": 0.75,
+        "accuracy_valid": 2 / 3,
+        "brier": (3 * 0.25 + 2.0) / 4,
+        "ece": calibration_error(confidence, is_correct),
+    }
+    written = FinishedFit(row, 3, confidence, is_correct)
+    write_fit(tmp_path / "fit.parquet", key, written)
+    read = read_fit(tmp_path / "fit.parquet", key)
     assert read is not None
     assert read.row == written.row
     np.testing.assert_array_equal(read.confidence, written.confidence)
     np.testing.assert_array_equal(read.is_correct, written.is_correct)
-
-
-def test_a_broken_or_missing_fit_is_made_again(tmp_path: Path) -> None:
-    path = tmp_path / "fit.parquet"
-    assert read_fit(path) is None
-    write_fit(path, fit("softmax", 0, 0))
-    path.write_bytes(path.read_bytes()[:-100])
-    assert read_fit(path) is None
-    results().write_parquet(path)
-    assert read_fit(path) is None
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

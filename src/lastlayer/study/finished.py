@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.study.bins import calibration_error
+from lastlayer.study.metrics import WORST_BRIER
 from lastlayer.study.schema import FITS
 
 #: What rounding may add to a number in [0, 1].
@@ -104,5 +105,8 @@ def _agrees_with_rows(fit: FinishedFit, key: FitKey) -> bool:
         "invalid_share": row["invalid_rows"] / key.n_test,
         "ece": calibration_error(confidence, is_correct),
         "sharpness": np.mean(confidence) if inside else math.nan,
+        "accuracy_valid": np.mean(is_correct) if inside else math.nan,
+        # A row outside the domain counts as the worst.
+        "brier": ((row["brier_valid"] * inside if inside else 0.0) + WORST_BRIER * row["invalid_rows"]) / key.n_test,
     }
     return all(np.isclose(row[name], value, rtol=0.0, atol=_ROUNDING, equal_nan=True) for name, value in known.items())

@@ -30,7 +30,12 @@ def from_json(value: Any, kind: str) -> Any:
 
     >>> from_json("-inf", "float64"), from_json(None, "float64"), from_json("inf", "str")
     (-inf, nan, 'inf')
+
+    Raises:
+        ValueError: to_json writes no such number.
     """
     if kind != "float64":
         return value
+    if isinstance(value, bool) or (isinstance(value, str) and value not in ("inf", "-inf")):
+        raise ValueError(f"{value!r} is no number that to_json wrote")
     return math.nan if value is None else float(value)
