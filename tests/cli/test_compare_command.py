@@ -177,3 +177,25 @@ def test_our_own_bugs_keep_their_traceback(lastlayer, monkeypatch):
     monkeypatch.setattr(command, "compare_scores", bug)
     with pytest.raises(ValueError, match="a bug"):
         lastlayer("compare", "1", "0.5")
+
+
+#: Scores at the ends of float64 and around its infinities.
+EXTREMES = [
+    "1e308",
+    "-1e308",
+    "1.7976931348623157e308",
+    "-1.7976931348623157e308",
+    "0",
+    "5e-324",
+    "inf",
+    "-inf",
+    "1e400",
+]
+
+
+@pytest.mark.parametrize("options", [(), ("--label", "1"), ("--softcap", "1e-300"), ("--temperature", "1e300")])
+@pytest.mark.parametrize("first", EXTREMES)
+def test_extreme_scores_are_compared_without_a_warning(first, options, lastlayer):
+    """Warnings are errors here."""
+    for second in EXTREMES:
+        assert lastlayer("compare", first, second, *options).code in (0, 2)

@@ -99,13 +99,11 @@ def test_a_large_column_is_as_good_as_one_without_penalty(scale: float) -> None:
     np.testing.assert_allclose(model.predict_proba(column), reference.predict_proba(unit[:, None]), atol=1e-3)
 
 
-@pytest.mark.parametrize("scale", [1e-290, 1e-60, 1e60, 1e290])
+@pytest.mark.parametrize("scale", [1e-150, 1e-60, 1e60, 1e150])
 @pytest.mark.parametrize("mapping", ["softmax", "sparsemax", "hardmax"])
 def test_features_and_strength_scaled_together_are_the_same_fit(mapping: str, scale: float) -> None:
-    """½‖W‖²/C with W = V/s and C = C₁/s² is ½‖V‖²/C₁; where float64 has that C."""
+    """½‖W‖²/C with W = V/s and C = C₁/s² is ½‖V‖²/C₁."""
     C = 1.0 / scale / scale
-    if not 0 < C < np.inf:
-        pytest.skip("float64 has no such C")
     usual, moved = fit(mapping, X, tol=1e-8), fit(mapping, X * scale, tol=1e-8, C=C)
     np.testing.assert_allclose(moved.coef_ * scale, usual.coef_, rtol=1e-4, atol=1e-5)
 
