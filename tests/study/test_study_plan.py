@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from lastlayer import MAPPINGS
 from lastlayer.study.choice import choose_mappings, left_out
-from lastlayer.study.datasets import Dataset
+from lastlayer.study.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
 from lastlayer.study.plan import inner_split, make_splits
 from lastlayer.study.results import StudySettings
@@ -133,3 +134,11 @@ def test_wrong_mappings(asked: list[Any], sentence: str) -> None:
 def test_two_mappings_of_one_name_are_refused() -> None:
     with pytest.raises(StudyError, match="Two different mappings are called 'softmax'"):
         choose_mappings([replace(MAPPINGS["taylor"], name="softmax")])
+
+
+@pytest.mark.parametrize(("word", "is_told"), [("NA", True), ("None", True), ("nan", True), ("rare", False)])
+def test_a_rare_class_that_may_be_a_missing_label_is_told(word: str, is_told: bool, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(12)) + f"12,{word}\n")
+    with pytest.raises(StudyError, match=f"Class '{word}' of t.csv has 1 row.*merge it with another class") as caught:
+        make_splits(load_dataset(tmp_path / "t.csv", "y"), settings(folds=5))
+    assert ("empty its cells if the word means that the label is not known" in str(caught.value)) == is_told

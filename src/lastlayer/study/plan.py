@@ -10,6 +10,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from lastlayer.study.datasets import Dataset
 from lastlayer.study.error import StudyError
 from lastlayer.study.results import StudySettings
+from lastlayer.study.target import is_missing_word
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ def check_class_sizes(data: Dataset, settings: StudySettings) -> None:
         others = int(np.sum(counts < settings.folds)) - 1
         also = f" ({others} more {'classes have' if others > 1 else 'class has'} too few as well)" if others else ""
         fewer = f"use --folds {count}, " if count > 1 else ""
+        unknown = ", or empty its cells if the word means that the label is not known" if is_missing_word(name) else ""
         raise StudyError(
             f"Class {name!r} of {data.name} has {count} row{'s' if count > 1 else ''}, but {settings.folds} folds need "
-            f"{settings.folds} of each class{also}: {fewer}add rows of it, or merge it with another class."
+            f"{settings.folds} of each class{also}: {fewer}add rows of it, or merge it with another class{unknown}."
         )
     if settings.C is None and counts.max() - -(-counts.max() // settings.folds) < 2:
         raise StudyError(

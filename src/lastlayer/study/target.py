@@ -107,13 +107,14 @@ def _number(text: str) -> Decimal | None:
     return Decimal(text.strip().replace(",", ".")) if _NUMBER.fullmatch(text.strip()) else None
 
 
-def _is_missing_word(text: str) -> bool:
+def is_missing_word(text: str) -> bool:
+    """Whether other programs write this word into a cell without a value, as NA, None or null."""
     return text.strip().lower() in _MISSING_WORDS
 
 
 def _ordered(texts: set[str]) -> list[str]:
     numbers = {text: _number(text) for text in texts}
-    if any(number is None and not _is_missing_word(text) for text, number in numbers.items()):
+    if any(number is None and not is_missing_word(text) for text, number in numbers.items()):
         return sorted(texts)
     return sorted(texts, key=lambda text: (numbers[text] is None, numbers[text] or Decimal(0), text))
 
@@ -124,7 +125,7 @@ def _check(counts: dict[str, int], column: object, name: str) -> None:
             f"Column {column!r} of {name} holds one class alone ({next(iter(counts))}); a study needs at least two. "
             "Choose another --target or add rows of another class."
         )
-    known = [text for text in counts if not _is_missing_word(text)]
+    known = [text for text in counts if not is_missing_word(text)]
     numbers = [number for text in known if (number := _number(text)) is not None]
     if len(numbers) < len(known) or len(numbers) <= _MANY:
         return
@@ -140,7 +141,7 @@ def _notes(counts: dict[str, int], rows: int, column: str) -> Iterator[str]:
     missing = rows - sum(counts.values())
     if missing:
         yield f"{missing} of {rows} rows have no value in {column!r} (an empty cell) and were left out."
-    words = [f"{text!r} ({plural(count, 'row')})" for text, count in counts.items() if _is_missing_word(text)]
+    words = [f"{text!r} ({plural(count, 'row')})" for text, count in counts.items() if is_missing_word(text)]
     if words:
         yield (
             f"{listing(words)} in {column!r} {'is a class' if len(words) == 1 else 'are classes'}, as every text is; only an "
