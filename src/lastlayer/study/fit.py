@@ -19,6 +19,7 @@ from lastlayer.study.features import EncodedFold, encode_fold
 from lastlayer.study.finished import FinishedFit, FitKey
 from lastlayer.study.metrics import measure
 from lastlayer.study.model import facts, linear_model, scores_of
+from lastlayer.study.parent import leave_with
 from lastlayer.study.plan import Split
 from lastlayer.study.quiet import quiet
 from lastlayer.study.results import StudySettings
@@ -43,13 +44,21 @@ class FitTask:
 
 
 def fit_split(
-    features: pd.DataFrame, labels: np.ndarray, split: Split, tasks: Sequence[FitTask], settings: StudySettings
+    features: pd.DataFrame,
+    labels: np.ndarray,
+    split: Split,
+    tasks: Sequence[FitTask],
+    settings: StudySettings,
+    study: int,
 ) -> list[tuple[FitTask, FinishedFit | FailedFit]]:
     """Do every task on one split; each finished fit is on disk before the next one starts.
+
+    `study` is the process that asks for them.
 
     Raises:
         StudyError: the features cannot be encoded.
     """
+    leave_with(study)
     # One thread: the same bits whatever the number of workers, which are the parallelism here.
     with threadpool_limits(1), quiet():
         fold = encode_fold(features, split.train, split.test, settings.seed)

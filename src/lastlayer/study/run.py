@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -144,7 +145,8 @@ def _make_fits(
     # With one job, joblib's own default decides, so that a surrounding parallel_config is heard.
     run = Parallel(n_jobs=None if settings.jobs == 1 else settings.jobs, return_as="generator_unordered")
     missing = [(task.split, [fit for fit in task.fits if fit.path not in finished]) for task in tasks]
-    calls = (delayed(fit_split)(data.features, data.labels, split, fits, settings) for split, fits in missing if fits)
+    call = delayed(fit_split)
+    calls = (call(data.features, data.labels, split, fits, settings, os.getpid()) for split, fits in missing if fits)
     # Here too, for backends whose workers are threads of this process.
     with quiet(), Watch(known, progress), _whole_workers():
         for outcomes in run(calls):
