@@ -41,7 +41,7 @@ def test_scores_must_be_real(scores):
         (lambda: ll.loss(X, [True, False, True]), TypeError, "labels are bool"),
         (lambda: ll.loss(X, [0, 1]), ValueError, r"shape \(2,\)"),
         (lambda: ll.loss(X, np.full((3, 4), 0.3)), ValueError, "sum to 1.2"),
-        (lambda: ll.loss(X, np.tile([1.5, -0.5, 0, 0], (3, 1))), ValueError, "soft target -0.5 at position"),
+        (lambda: ll.loss(X, np.tile([1.5, -0.5, 0, 0], (3, 1))), ValueError, "soft target -0.5 of class 1 of row 0"),
         (lambda: ll.loss(X, np.ones((3, 4), dtype=int)), TypeError, "must be floats"),
         (lambda: ll.loss(X, [0, 1, 2], weight=[1, 2]), ValueError, "one weight a class"),
         (lambda: ll.loss(X, [0, 1, 2], weight=[1, 2, -1, 1]), ValueError, "negative"),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from lastlayer.arguments import as_number, describe, is_array
+
 Array = Any
 Namespace = Any
 
@@ -14,6 +18,7 @@ class Activation:
     """a(x) = softcap · tanh(x / softcap) / temperature; without a softcap a(x) = x / temperature.
 
     Raises:
+        TypeError: temperature or softcap is not a number.
         ValueError: temperature or softcap is not a positive finite number.
     """
 
@@ -21,9 +26,21 @@ class Activation:
     softcap: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("temperature", self.temperature), ("softcap", self.softcap)):
-            if value is not None and not 0.0 < value < float("inf"):
-                raise ValueError(f"{name} is {value}; it must be a positive finite number.")
+        if self.softcap is not None:
+            self._read("softcap")
+        value = self.temperature
+        if type(value) is float and 0.0 < value < float("inf"):
+            return
+        if is_array(value) and not (isinstance(value, np.ndarray) and value.ndim == 0):
+            _check_floats("temperature", value)
+        else:
+            self._read("temperature")
+
+    def _read(self, name: str) -> None:
+        value = as_number(name, getattr(self, name), "a positive number")
+        if not 0.0 < value < float("inf"):
+            raise ValueError(f"{name} is {value}; it must be a positive finite number.")
+        object.__setattr__(self, name, value)
 
     @property
     def is_identity(self) -> bool:
@@ -43,3 +60,8 @@ class Activation:
             tail = xp.exp(-2.0 * xp.abs(scores / self.softcap))
             gradient = gradient * (4.0 * tail / ((1.0 + tail) * (1.0 + tail)))
         return gradient if self.temperature == 1.0 else gradient / self.temperature
+
+
+def _check_floats(name: str, array: Any) -> None:
+    if str(array.dtype).rpartition(".")[2] not in ("float16", "bfloat16", "float32", "float64"):
+        raise TypeError(f"{name} is {describe(array)}; give a positive number, or floats.")

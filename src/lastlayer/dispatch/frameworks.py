@@ -22,6 +22,12 @@ class Framework:
     #: What these two of the kernels are for NumPy arrays, with derivatives.
     evaluate_quickly: Callable[..., Any]
     loss_quickly: Callable[..., Any]
+    #: (array, what it is) → nothing, or a TypeError for arrays of a layout that is not served.
+    check: Callable[[Array, str], None] = lambda array, what: None
+    #: Whether a compiler follows this very call, so that no value may be looked at, not even NumPy's.
+    is_compiling: Callable[[], bool] = lambda: False
+    #: How its users make integers of labels.
+    to_integers: str = "targets.astype(int)"
 
 
 def framework_of(array: Array) -> Framework | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.arguments import as_integer
 from lastlayer.dispatch import implementations, instruction_set, num_threads
 from lastlayer.dispatch import set_num_threads as set_kernel_threads
 from lastlayer.version import __version__
@@ -39,10 +40,9 @@ def set_num_threads(n: int) -> None:
 
     Raises:
         TypeError: n is not an integer.
-        ValueError: n is below 1.
+        ValueError: n is below 1, or beyond what the kernels count.
     """
-    if not isinstance(n, int) or isinstance(n, bool):
-        raise TypeError(f"n is {n!r}; give a whole number of threads.")
-    if n < 1:
-        raise ValueError(f"n is {n}; give at least 1 thread.")
+    n = as_integer("n", n, "a whole number of threads")
+    if not 1 <= n < 2**31:
+        raise ValueError(f"n is {n}; give at least 1 thread and fewer than 2**31.")
     set_kernel_threads(n)

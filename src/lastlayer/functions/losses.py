@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from typing import Any
 
 from lastlayer.activation import Activation
 from lastlayer.dispatch import Request, framework_of, implementation_for, loss_quickly
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.functions.scores import check_domain, check_out, is_eager, prepare, write
-from lastlayer.functions.targets import prepare_row_weights, prepare_targets, prepare_weight
+from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
+from lastlayer.functions.targets import (
+    prepare_mapping,
+    prepare_row_weights,
+    prepare_targets,
+    prepare_weight,
+    rows_that_count,
+)
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
@@ -69,6 +77,14 @@ def loss(
     return _loss(scores, targets, mapping, axis, options, on_domain, False, None)[0]
 
 
+def loss_of_any_total(
+    scores: Array, targets: Array, *, mapping: str | ProbabilityMapping, axis: int, on_domain: str, **options: Any
+) -> Any:
+    """`loss`, whose soft targets may have any sum per row: −Σ y log p with the gradient (Σy)·p − y, as torch has it."""
+    given = _options(**{"sample_weight": None, **options})
+    return _loss(scores, targets, mapping, axis, given, on_domain, False, None, is_strict=False)[0]
+
+
 def loss_and_grad(
     scores: Array,
     targets: Array,
@@ -105,10 +121,21 @@ def loss_and_grad(
 def cross_entropy(scores: Array, targets: Array, **options: Any) -> Any:
     """Softmax's log loss: `loss` with mapping="softmax"; the same options.
 
+    Raises:
+        TypeError: an option that `loss` has not.
+
     >>> round(float(cross_entropy([1.0, 0.5], 0)), 4)
     0.4741
     """
+    unknown = next((name for name in options if name not in _OPTIONS), None)
+    if unknown is not None:
+        near = difflib.get_close_matches(unknown, _OPTIONS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(_OPTIONS)}."
+        raise TypeError(f"cross_entropy has no option {unknown!r}; {hint}")
     return loss(scores, targets, mapping="softmax", **options)
+
+
+_OPTIONS = tuple(name for name in inspect.signature(loss).parameters if name not in ("scores", "targets", "mapping"))
 
 
 def _options(
@@ -135,6 +162,7 @@ def _loss(
     on_domain: str,
     with_gradient: bool,
     out: Array | None,
+    is_strict: bool = True,
 ) -> tuple[Any, Any]:
     if axis in (-1, 1):
         quick = loss_quickly(mapping, scores, targets, options, on_domain, with_gradient, out)
@@ -142,16 +170,17 @@ def _loss(
             quick = framework.loss_quickly(mapping, scores, targets, options, on_domain, with_gradient)
         if quick is not None:
             return quick
-    record = resolve_mapping(mapping)
+    check_on_domain(on_domain)
     checked = prepare(scores, axis)
-    xp, values = checked.xp, checked.values
+    values = checked.values
+    record = prepare_mapping(resolve_mapping(mapping), checked)
     last = check_out(out, checked)
-    checked_targets, is_soft = prepare_targets(targets, checked, options.ignore_index)
-    options = prepare_weight(options, checked)
-    options = prepare_row_weights(options, checked)
-    if record.domain.is_valid is not None and is_eager(values) and is_eager(checked_targets):
-        counted = True if is_soft else checked_targets != options.ignore_index
-        check_domain(record, values, on_domain, xp, counted, options.activation)
+    options = prepare_row_weights(prepare_weight(options, checked), checked)
+    checked_targets, is_soft = prepare_targets(targets, checked, options, is_strict)
+    if record.domain.is_valid is not None:
+        counted = rows_that_count(None if is_soft else checked_targets, options, values)
+        if counted is not None:
+            check_domain(record, values, on_domain, counted, options.activation)
     chosen = implementation_for(values, Request(record, "loss", is_soft, options))
     loss, gradient = chosen.loss(record, values, checked_targets, is_soft, options, with_gradient, last)
     return loss, write(gradient, last, out, checked) if with_gradient else None

@@ -6,7 +6,9 @@ from typing import Any
 
 from lastlayer.dispatch import Request, evaluate_quickly, framework_of, implementation_for
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.functions.scores import check_domain, check_out, move_axis, prepare, write
+from lastlayer.functions.arrays import move_axis
+from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
+from lastlayer.functions.targets import prepare_mapping
 from lastlayer.mappings import ProbabilityMapping
 
 Array = Any
@@ -69,10 +71,11 @@ def _evaluate(
     quick = _evaluate_quickly(quantity, scores, mapping, axis, out, on_domain)
     if quick is not None:
         return quick
-    record = resolve_mapping(mapping)
+    check_on_domain(on_domain)
     checked = prepare(scores, axis)
+    record = prepare_mapping(resolve_mapping(mapping), checked)
     last = check_out(out, checked)
-    check_domain(record, checked.values, on_domain, checked.xp)
+    check_domain(record, checked.values, on_domain)
     chosen = implementation_for(checked.values, Request(record, quantity))
     return write(chosen.evaluate(record, checked.values, quantity, last), last, out, checked)
 
@@ -107,7 +110,6 @@ def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array
     if quick is not None:
         return quick
     checked = prepare(scores, axis)
-    xp = checked.xp
     request = Request(resolve_mapping("softmax"), "log_partition")
     result = implementation_for(checked.values, request).evaluate(request.mapping, checked.values, request.quantity)
-    return move_axis(result[..., None], -1, axis, xp) if keepdims else result
+    return move_axis(result[..., None], -1, checked.axis, checked.xp) if keepdims else result

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
 
 from lastlayer.activation import Activation
+from lastlayer.arguments import as_integer
 from lastlayer.dispatch import framework_of, working_dtype
+from lastlayer.functions.arrays import FLOATS, as_array, dtype_name, is_integer, look_at, move_axis
 from lastlayer.functions.errors import DomainError
 from lastlayer.mappings import ProbabilityMapping
 
@@ -32,18 +33,17 @@ def prepare(scores: Any, axis: int) -> Scores:
     """Check scores and bring the class axis last; lists and numbers become NumPy arrays, integers float64.
 
     Raises:
-        TypeError: bool, complex, object or other non-real scores.
+        TypeError: bool, complex, object or other non-real scores, masked ones, or an axis that is no integer.
         ValueError: no class axis, or no classes.
     """
-    scores, xp = as_array(scores)
-    if isinstance(scores, np.ndarray) and not scores.dtype.isnative:
-        scores = scores.astype(scores.dtype.newbyteorder("="))
+    scores, xp = as_array(scores, "scores")
     scores = _real(scores, xp)
     if scores.ndim == 0:
         raise ValueError("the scores are a single number; give at least one axis, the classes: [1.0, 0.5].")
-    if not isinstance(axis, int) or not -scores.ndim <= axis < scores.ndim:
+    axis = as_integer("axis", axis, "the number of the class axis")
+    if not -scores.ndim <= axis < scores.ndim:
         raise ValueError(
-            f"axis is {axis!r} for scores of shape {tuple(scores.shape)}; choose {-scores.ndim}..{scores.ndim - 1}."
+            f"axis is {axis} for scores of shape {tuple(scores.shape)}; choose {-scores.ndim}..{scores.ndim - 1}."
         )
     if scores.shape[axis] == 0:
         raise ValueError(
@@ -53,33 +53,11 @@ def prepare(scores: Any, axis: int) -> Scores:
 
 
 def _real(scores: Array, xp: Namespace) -> Array:
-    # Extension dtypes (object, strings, bfloat16 in NumPy) are no array-API dtypes: ask by name.
-    name = str(scores.dtype).rpartition(".")[2]
-    if name in ("float16", "bfloat16", "float32", "float64"):
+    if dtype_name(scores) in FLOATS:
         return scores
-    if name.startswith(("int", "uint")):
-        return xp.astype(scores, xp.float64)
-    raise TypeError(f"scores are {name}; give real numbers: float16, bfloat16, float32, float64, or integers.")
-
-
-def as_array(data: Any) -> tuple[Array, Namespace]:
-    """Data as an array with its namespace; what is no array of any library becomes a NumPy array."""
-    framework = framework_of(data)
-    if framework is not None:
-        return data, framework.namespace
-    if not is_array_api_obj(data) or isinstance(data, np.generic):
-        data = np.asarray(data)
-    return data, array_namespace(data)
-
-
-def move_axis(array: Array, source: int, destination: int, xp: Namespace) -> Array:
-    """An array with one axis moved. By permute_dims: torch.func.vmap knows no moveaxis."""
-    source, destination = source % array.ndim, destination % array.ndim
-    if source == destination:
-        return array
-    order = [i for i in range(array.ndim) if i != source]
-    order.insert(destination, source)
-    return xp.permute_dims(array, tuple(order))
+    if is_integer(scores):
+        return xp.astype(scores, working_dtype(scores, xp))
+    raise TypeError(f"scores are {dtype_name(scores)}; give real numbers: float16, bfloat16, float32, float64, or integers.")
 
 
 def is_eager(array: Array) -> bool:
@@ -87,30 +65,23 @@ def is_eager(array: Array) -> bool:
     if isinstance(array, np.ndarray):
         return True
     framework = framework_of(array)
-    if framework is not None:
-        return framework.is_eager(array)
-    return not type(array).__name__.endswith("Tracer")
+    return framework is None or framework.is_eager(array)
 
 
 def check_domain(
     mapping: ProbabilityMapping,
     scores: Array,
     on_domain: str,
-    xp: Namespace,
     counted: Any = True,
     activation: Activation | None = None,
 ) -> None:
-    """Raise DomainError for the first row outside the mapping's domain, unless NaN rows were asked for.
+    """Raise DomainError for the first row that counts and is outside the mapping's domain, unless NaN rows were asked for.
 
     The mapping sees scores behind their activation, where there is one.
-
-    Raises:
-        ValueError: `on_domain` is neither "raise" nor "nan".
     """
-    if on_domain not in ("raise", "nan"):
-        raise ValueError(f"on_domain is {on_domain!r}; choose 'raise' or 'nan'.")
-    if on_domain == "nan" or mapping.domain.is_valid is None or not is_eager(scores):
+    if on_domain == "nan" or mapping.domain.is_valid is None or (seen := look_at(scores, scores)) is None:
         return
+    scores, xp = seen
     if activation is not None and not activation.is_identity:
         # In the precision of the loss: a half type would overflow, or lose what is not zero.
         scores = activation(xp.astype(scores, working_dtype(scores, xp)), xp)
@@ -130,6 +101,12 @@ def check_domain(
     )
 
 
+def check_on_domain(on_domain: Any) -> None:
+    """Raise ValueError for an `on_domain` that is neither "raise" nor "nan", whether or not the mapping has a domain."""
+    if not isinstance(on_domain, str) or on_domain not in ("raise", "nan"):
+        raise ValueError(f"on_domain is {on_domain!r}; choose 'raise' or 'nan'.")
+
+
 def check_out(out: Any, scores: Scores) -> Array | None:
     """`out` with the class axis last, fit for a result like the scores; None where none is given.
 
@@ -140,6 +117,10 @@ def check_out(out: Any, scores: Scores) -> Array | None:
     if out is None:
         return None
     values = scores.values
+    if isinstance(out, np.ma.MaskedArray):
+        raise TypeError("out is a masked array; give the plain array to write to, out.data.")
+    # The array that a memmap or another subclass holds: what is written there is in `out`.
+    out = np.asarray(out) if isinstance(out, np.ndarray) else out
     if type(out) is not type(values) or out.dtype != values.dtype:
         raise TypeError(
             f"out is {type(out).__name__} of {getattr(out, 'dtype', '?')}; it must be like the result: {values.dtype}."

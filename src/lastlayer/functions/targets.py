@@ -7,95 +7,206 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.dispatch import framework_of
-from lastlayer.functions.scores import Scores, as_array, is_eager, move_axis
-from lastlayer.losses import LossOptions, check_labels, check_soft_targets
+from lastlayer.arguments import is_array
+from lastlayer.dispatch import framework_of, working_dtype
+from lastlayer.functions.arrays import FLOATS, as_array, dtype_name, is_integer, look_at, move_axis
+from lastlayer.functions.scores import Scores
+from lastlayer.losses import LossOptions, check_labels, check_soft_targets, plain_labels
+from lastlayer.losses.targets import fold_into
+from lastlayer.mappings import ProbabilityMapping
 
 Array = Any
 
 
-def prepare_targets(targets: Any, scores: Scores, ignore_index: int) -> tuple[Array, bool]:
+def prepare_targets(targets: Any, scores: Scores, options: LossOptions, is_strict: bool = True) -> tuple[Array, bool]:
     """Labels (...) or soft targets (..., K) as an array of the scores' library, and whether they are soft.
+
+    Labels keep their value whatever their integer dtype: they are int64 from here on (int32 where the library has no
+    wider integers, as JAX by default). Soft targets that are not strict may have any sum per row.
 
     Raises:
         TypeError: labels that are not integers, soft targets that are not floats, or another array library.
         IndexError: a label out of range.
         ValueError: a shape that fits neither, or soft targets that are no distributions.
     """
-    targets = _like_scores(targets, scores, "targets")
+    array = _of_library(targets, scores, "targets")
     xp, values = scores.xp, scores.values
-    name = str(targets.dtype).rpartition(".")[2]
     shape = tuple(values.shape)
-    if targets.ndim == values.ndim and tuple(move_axis(targets, scores.axis, -1, xp).shape) == shape:
-        if not name.startswith(("float", "bfloat")):
-            raise TypeError(f"targets of the scores' shape are soft targets and must be floats, not {name}.")
-        targets = move_axis(targets, scores.axis, -1, xp)
-        if is_eager(targets):
-            check_soft_targets(targets, xp)
-        return targets, True
-    if tuple(targets.shape) != shape[:-1]:
-        given, whole = tuple(targets.shape), tuple(scores.restore(values).shape)
-        raise ValueError(
-            f"targets have shape {given} for scores of shape {whole}; "
-            f"give labels of shape {shape[:-1]} or soft targets of shape {whole}."
-        )
-    if not name.startswith(("int", "uint")):
-        raise TypeError(f"labels are {name}; give integers 0..{shape[-1] - 1}, for example targets.astype(int).")
-    if is_eager(targets):
-        framework = framework_of(targets)
-        view = None if framework is None else framework.on_host(targets)
-        seen, of = (targets, xp) if view is None else as_array(view)
-        check_labels(seen, shape[-1], ignore_index, of)
-    return targets, False
+    if array.ndim == values.ndim and _moved(tuple(array.shape), scores.axis) == shape:
+        return _soft_targets(array, scores, options, is_strict), True
+    if tuple(array.shape) != shape[:-1]:
+        raise ValueError(_misfit(tuple(array.shape), scores))
+    if not is_integer(array):
+        array = _python_integers(targets, array, shape[-1], scores)
+    seen = look_at(array, values)
+    if seen is not None:
+        given, own = seen
+        check_labels(given, shape[-1], options.ignore_index, own)
+    return _labels(array, scores, options.ignore_index), False
+
+
+def _soft_targets(array: Array, scores: Scores, options: LossOptions, is_strict: bool) -> Array:
+    xp, values = scores.xp, scores.values
+    if dtype_name(array) not in FLOATS:
+        raise TypeError(f"targets of the scores' shape are soft targets and must be floats, not {dtype_name(array)}.")
+    seen, counted = look_at(array, values), None
+    if options.sample_weight is not None:
+        counted = look_at(options.sample_weight, values)
+        # Where it is unknown which rows count, none of them can be refused.
+        seen = None if counted is None else seen
+    if seen is not None:
+        given, own = seen
+        is_counted = None if counted is None else own.asarray(counted[0]) != 0
+        given = move_axis(given, scores.axis, -1, own)
+        check_soft_targets(given, own, is_counted, is_strict, f"axis={scores.axis}")
+    return move_axis(_in_library(array, scores), scores.axis, -1, xp)
+
+
+def _labels(array: Array, scores: Scores, ignore_index: int) -> Array:
+    xp = scores.xp
+    array = plain_labels(array, ignore_index, np if isinstance(array, np.ndarray) else xp)
+    if not isinstance(array, np.ndarray) or isinstance(scores.values, np.ndarray):
+        return array
+    widest = xp.__array_namespace_info__().dtypes(kind="signed integer")
+    if "int64" not in widest:
+        array = fold_into(np.int32, array, ignore_index, np)
+    return _in_library(array, scores)
+
+
+def _moved(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    axis %= len(shape)
+    return (*shape[:axis], *shape[axis + 1 :], shape[axis])
+
+
+def _misfit(given: tuple[int, ...], scores: Scores) -> str:
+    """What is wrong with targets of a shape that fits neither way, and the class axis that they would fit."""
+    whole = tuple(scores.restore(scores.values).shape)
+    fitting = [axis for axis in range(len(whole)) if (*whole[:axis], *whole[axis + 1 :]) == given]
+    remedy = (
+        f"they are labels for classes on axis {fitting[0]}: pass axis={fitting[0]}, or move that axis where the classes "
+        f"are looked for, axis {scores.axis % len(whole)}"
+        if fitting
+        else f"give labels of shape {tuple(scores.values.shape[:-1])} or soft targets of shape {whole}"
+    )
+    return f"targets have shape {given} for scores of shape {whole}; {remedy}."
+
+
+def _python_integers(data: Any, array: Array, classes: int, scores: Scores) -> Array:
+    """Labels that came as Python integers, or nothing at all; NumPy makes objects or floats of those beyond 64 bits.
+
+    Raises:
+        IndexError: an integer that no 64 bits hold.
+        TypeError: anything but integers.
+    """
+    if not is_array(data) and isinstance(array, np.ndarray):
+        if array.size == 0 and isinstance(data, (list, tuple)):
+            return array.astype(np.int64)
+        entries = np.asarray(data, dtype=object).reshape(-1).tolist()
+        if entries and all(isinstance(entry, (int, np.integer)) and not isinstance(entry, bool) for entry in entries):
+            place = next(i for i, entry in enumerate(entries) if not -(2**63) <= entry < 2**63)
+            raise IndexError(f"label {entries[place]} at position {place} is outside 0..{classes - 1}; correct it.")
+    framework = framework_of(array)
+    how = "targets.astype(int)" if framework is None else framework.to_integers
+    raise TypeError(f"labels are {dtype_name(array)}; give integers 0..{classes - 1}, for example {how}.")
 
 
 def prepare_weight(options: LossOptions, scores: Scores) -> LossOptions:
     """Class weights as an array (K,) of the scores' library.
 
     Raises:
-        ValueError: another shape, or a negative or NaN weight.
+        TypeError: weights that are not real numbers.
+        ValueError: another shape, or a weight that is negative, infinite or NaN.
     """
     if options.weight is None:
         return options
-    weight = _like_scores(options.weight, scores, "weight")
     classes = scores.values.shape[-1]
-    if tuple(weight.shape) != (classes,):
-        raise ValueError(f"weight has shape {tuple(weight.shape)}; give one weight a class, shape ({classes},).")
-    _check_non_negative(weight, scores, "weight")
-    return replace(options, weight=weight)
+    return replace(options, weight=_weights(options.weight, scores, "weight", (classes,), "one weight a class"))
 
 
 def prepare_row_weights(options: LossOptions, scores: Scores) -> LossOptions:
     """Sample weights as an array (...) of the scores' library.
 
     Raises:
-        ValueError: another shape, or a negative or NaN weight.
+        TypeError: weights that are not real numbers.
+        ValueError: another shape, or a weight that is negative, infinite or NaN.
     """
     if options.sample_weight is None:
         return options
-    weight = _like_scores(options.sample_weight, scores, "sample_weight")
     rows = tuple(scores.values.shape[:-1])
-    if tuple(weight.shape) != rows:
-        raise ValueError(f"sample_weight has shape {tuple(weight.shape)}; give one weight a row, shape {rows}.")
-    _check_non_negative(weight, scores, "sample_weight")
-    return replace(options, sample_weight=weight)
+    weights = _weights(options.sample_weight, scores, "sample_weight", rows, "one weight a row")
+    return replace(options, sample_weight=weights)
 
 
-def _check_non_negative(weight: Array, scores: Scores, what: str) -> None:
-    if is_eager(weight) and bool(scores.xp.any(~(weight >= 0))):
-        raise ValueError(f"{what} has a negative or NaN entry; weights must be ≥ 0.")
+def prepare_mapping(mapping: ProbabilityMapping, scores: Scores) -> ProbabilityMapping:
+    """The mapping, with a parameter that has one value per row as an array of the scores' library.
+
+    Raises:
+        TypeError: values that are not real numbers, or another array library.
+        ValueError: a shape that does not fit the rows.
+    """
+    for name, value in mapping.values.items():
+        if is_array(value):
+            rows = tuple(scores.values.shape[:-1])
+            array = _numbers(_of_library(value, scores, name), scores, name)
+            sizes = tuple(array.shape)
+            if len(sizes) > len(rows) or any(n not in (1, m) for n, m in zip(sizes[::-1], rows[::-1], strict=False)):
+                raise ValueError(f"{name} has shape {sizes}; give a number, or one per row: shape {rows}.")
+            return mapping.replace(**{name: _in_library(array, scores)})
+    return mapping
 
 
-def _like_scores(array: Any, scores: Scores, what: str) -> Array:
-    """`array` in the scores' library and on their device; only plain Python and NumPy data is converted."""
-    xp, values = scores.xp, scores.values
-    array, own = as_array(array)
-    if isinstance(array, np.ndarray) and not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if own is xp:
+def rows_that_count(labels: Array | None, options: LossOptions, scores: Array) -> Any:
+    """Which rows are neither ignored nor of weight zero, beside scores that are looked at; None where that is unknown."""
+    seen_scores = look_at(scores, scores)
+    if seen_scores is None:
+        return None
+    xp, counted = seen_scores[1], True
+    for array, nothing in ((labels, options.ignore_index), (options.sample_weight, 0)):
+        if array is not None:
+            seen = look_at(array, scores)
+            if seen is None:
+                return None
+            counted = xp.asarray(seen[0] != nothing) & counted
+    return counted
+
+
+def _weights(weights: Any, scores: Scores, what: str, shape: tuple[int, ...], needs: str) -> Array:
+    array = _of_library(weights, scores, what)
+    if tuple(array.shape) != shape:
+        raise ValueError(f"{what} has shape {tuple(array.shape)}; give {needs}, shape {shape}.")
+    array = _numbers(array, scores, what)
+    seen = look_at(array, scores.values)
+    if seen is not None:
+        given, own = seen
+        is_bad = ~((given >= 0) & (given < float("inf")))
+        if bool(own.any(is_bad)):
+            raise ValueError(f"{what} has a negative, infinite or NaN entry; weights must be finite numbers ≥ 0.")
+    return _in_library(array, scores)
+
+
+def _numbers(array: Array, scores: Scores, what: str) -> Array:
+    """Real numbers as floats: integers, and bool as 0 and 1, in the widest that there is."""
+    if dtype_name(array) in FLOATS:
         return array
-    if not isinstance(array, np.ndarray):
+    if not is_integer(array) and dtype_name(array) != "bool":
+        raise TypeError(f"{what} is an array of {dtype_name(array)}; give real numbers.")
+    if isinstance(array, np.ndarray):
+        return array.astype(np.float64)
+    return scores.xp.astype(array, working_dtype(array, scores.xp))
+
+
+def _of_library(data: Any, scores: Scores, what: str) -> Array:
+    """Data as an array of the scores' library, or as NumPy's, which is the only one that is converted to another."""
+    array, own = as_array(data, what)
+    if own is not scores.xp and not isinstance(array, np.ndarray):
         raise TypeError(
-            f"{what} is {type(array).__name__}, but the scores are {type(values).__name__}; use one library."
+            f"{what} is {type(array).__name__}, but the scores are {type(scores.values).__name__}; use one library."
         )
-    return xp.asarray(array, device=getattr(values, "device", None))
+    return array
+
+
+def _in_library(array: Array, scores: Scores) -> Array:
+    """The array in the scores' library and on their device."""
+    if not isinstance(array, np.ndarray) or isinstance(scores.values, np.ndarray):
+        return array
+    return scores.xp.asarray(array, device=getattr(scores.values, "device", None))

@@ -3,7 +3,7 @@
 from lastlayer.losses.options import REDUCTIONS, LossOptions
 from lastlayer.losses.reduction import reduce_losses, reduction_scale
 from lastlayer.losses.rows import RowLosses, row_losses
-from lastlayer.losses.targets import Targets, check_labels, check_soft_targets
+from lastlayer.losses.targets import Targets, check_labels, check_soft_targets, plain_labels
 
 __all__ = [
     "REDUCTIONS",
@@ -12,6 +12,7 @@ __all__ = [
     "Targets",
     "check_labels",
     "check_soft_targets",
+    "plain_labels",
     "reduce_losses",
     "reduction_scale",
     "row_losses",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lastlayer.losses.options import LossOptions
 
 Array = Any
@@ -56,44 +58,112 @@ def _device(x: Array) -> Any:
     return getattr(x, "device", None)
 
 
+def plain_labels(labels: Array, ignore_index: int, xp: Namespace) -> Array:
+    """Labels of any integer dtype as int64, or as the library's widest; nothing wraps round.
+
+    In a narrower dtype a comparison with `ignore_index` or the number of classes would wrap: the uint8 156 is not −100.
+    """
+    if labels.dtype == xp.int64:
+        return labels
+    if str(labels.dtype).endswith("uint64") or not _has_int64(xp):
+        return fold_into(xp.int64 if _has_int64(xp) else xp.int32, labels, ignore_index, xp)
+    return xp.astype(labels, xp.int64)
+
+
+def fold_into(dtype: Any, labels: Array, ignore_index: int, xp: Namespace) -> Array:
+    """Labels in a signed dtype; what it cannot hold becomes a label that is out of range and not ignored.
+
+    Raises:
+        ValueError: `ignore_index` does not fit into the dtype either.
+    """
+    bounds, given = xp.iinfo(dtype), xp.iinfo(labels.dtype)
+    if not bounds.min <= ignore_index <= bounds.max:
+        raise ValueError(f"ignore_index is {ignore_index}; labels have {bounds.bits} bits here: give a smaller one.")
+    folded = xp.astype(labels, dtype)
+    if given.bits > bounds.bits:
+        is_outside = (labels > bounds.max) | (labels < bounds.min)
+    elif given.bits == bounds.bits and given.min == 0:
+        # An unsigned number of the same size that does not fit comes out negative; torch does not compare uint64.
+        is_outside = folded < 0
+    else:
+        return folded
+    return xp.where(is_outside, xp.full_like(folded, -1 if ignore_index != -1 else -2), folded)
+
+
+def _has_int64(xp: Namespace) -> bool:
+    return "int64" in xp.__array_namespace_info__().dtypes(kind="signed integer")
+
+
 def check_labels(labels: Array, classes: int, ignore_index: int, xp: Namespace) -> None:
-    """Raise IndexError for the first label outside 0..classes − 1 that is not `ignore_index`."""
-    is_bad = (labels != ignore_index) & ((labels < 0) | (labels >= classes))
+    """Raise IndexError for the first label outside 0..classes − 1 that is not `ignore_index`; any integer dtype."""
+    plain = plain_labels(labels, ignore_index, xp)
+    is_bad = (plain != ignore_index) & ((plain < 0) | (plain >= classes))
     if bool(xp.any(is_bad)):
-        place, value = _first(is_bad, labels, xp)
+        place = _first(is_bad, xp)
         raise IndexError(
-            f"label {int(value)} at {place} is outside 0..{classes - 1} for {classes} classes; "
+            f"label {int(labels[place])} at position {_in_words(place)} is outside 0..{classes - 1} for {classes} classes; "
             f"correct it, or mark rows to leave out with ignore_index={ignore_index}."
         )
 
 
-def check_soft_targets(targets: Array, xp: Namespace) -> None:
-    """Raise ValueError for soft targets that are negative, NaN, or whose rows do not sum to one."""
+#: Rounding to bfloat16 moves the sum of a row by at most 2⁻⁸; twice that leaves room for one further operation in a half
+#: type, such as mix-up or smoothing. It is the same for every dtype, since a cast keeps the numbers.
+TOLERANCE = 2.0**-7
+#: What float16 loses of a class: half its smallest number.
+TOLERANCE_PER_CLASS = 2.0**-25
+#: At any number of classes: rows of zeros, of sum 2 and unnormalised scores are found.
+LARGEST_TOLERANCE = 0.25
+
+
+def check_soft_targets(
+    targets: Array, xp: Namespace, is_counted: Array | None = None, is_strict: bool = True, axis: str = "axis=-1"
+) -> None:
+    """Raise ValueError for soft targets (..., K) that are negative, NaN, or whose rows do not sum to one.
+
+    Args:
+        targets: floats of any dtype, judged by their values.
+        xp: their namespace.
+        is_counted: (...) which rows to look at; None stands for all.
+        is_strict: whether rows must sum to one.
+        axis: where the caller has the classes, for the message.
+    """
     if 0 in targets.shape:
         return
-    # A NaN is the smallest.
-    if not bool(xp.min(targets) >= 0):
-        place, value = _first(~(targets >= 0), targets, xp)
-        raise ValueError(f"soft target {float(value)} at {place} is not a probability; soft targets must be ≥ 0.")
-    tolerance = max(1e-6, targets.shape[-1] ** 0.5 * float(xp.finfo(targets.dtype).eps))
-    # Most targets pass in their own precision, in which libraries sum many times faster.
-    if targets.dtype == xp.float32 and not bool(xp.any(~(xp.abs(xp.sum(targets, axis=-1) - 1.0) <= tolerance / 2))):
-        return
-    sums = xp.sum(xp.astype(targets, xp.float64), axis=-1)
-    is_off = xp.abs(sums - 1.0) > tolerance
-    if bool(xp.any(is_off)):
-        place, value = _first(is_off, sums, xp)
-        raise ValueError(f"the soft targets of row {place} sum to {float(value):.9g}; normalise them to sum to 1.")
+    with np.errstate(all="ignore"):
+        # A NaN is the smallest.
+        if not bool(xp.min(targets) >= 0):
+            is_bad = ~(targets >= 0)
+            is_bad = is_bad if is_counted is None else is_bad & is_counted[..., None]
+            if bool(xp.any(is_bad)):
+                place = _first(is_bad, xp)
+                where = f"class {place[-1]}" + (f" of row {_in_words(place[:-1])}" if place[:-1] else "")
+                raise ValueError(f"soft target {float(targets[place]):g} of {where} is no probability; give numbers ≥ 0.")
+        if not is_strict:
+            return
+        tolerance = min(TOLERANCE + TOLERANCE_PER_CLASS * targets.shape[-1], LARGEST_TOLERANCE)
+        sums = xp.sum(targets, axis=-1, dtype=xp.float64 if targets.dtype == xp.float64 else xp.float32)
+        is_bad = ~(xp.abs(sums - 1.0) <= tolerance)
+    is_bad = is_bad if is_counted is None else is_bad & is_counted
+    if bool(xp.any(is_bad)):
+        place = _first(is_bad, xp)
+        which = f" of row {_in_words(place)}" if place else ""
+        raise ValueError(
+            f"the soft targets{which} sum to {float(sums[place]):.9g}; they must sum to 1: "
+            f"divide them by targets.sum({axis}, keepdims=True)."
+        )
 
 
-def _first(mask: Array, values: Array, xp: Namespace) -> tuple[str, Any]:
-    """Where the mask first holds, in words, and the value there."""
+def _first(mask: Array, xp: Namespace) -> tuple[int, ...]:
+    """Where the mask first holds."""
     if mask.ndim == 0:
-        return "position ()", values
+        return ()
     index = int(xp.argmax(xp.astype(xp.reshape(mask, (-1,)), xp.int32)))
     place = []
     for size in reversed(mask.shape):
         index, at = divmod(index, size)
         place.append(at)
-    place.reverse()
-    return f"position {place[0] if len(place) == 1 else tuple(place)}", values[tuple(place)]
+    return tuple(reversed(place))
+
+
+def _in_words(place: tuple[int, ...]) -> str:
+    return str(place[0]) if len(place) == 1 else str(place)

@@ -32,7 +32,10 @@ def resolve(mapping: str | ProbabilityMapping, known: Mapping[str, ProbabilityMa
             number = float(text)
         except ValueError:
             number = float("nan")
+        key = key.strip()
         if not equals or number != number:
             raise ValueError(f"{option!r} in {mapping!r} is not parameter=number, as in 'entmax:alpha=1.3'.")
-        values[key.strip()] = int(number) if number.is_integer() and "." not in text else number
+        if key in values:
+            raise ValueError(f"{mapping!r} gives {key} twice; give it once.")
+        values[key] = int(number) if number.is_integer() and "." not in text else number
     return record.replace(**values) if values else record

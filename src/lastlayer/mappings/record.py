@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+import numpy as np
+
+from lastlayer.arguments import as_number, is_array
+
 Array = Any
 Namespace = Any
 
@@ -65,25 +69,26 @@ class Parameter:
     per_row: bool = False
     meaning: str = ""
 
-    def check(self, value: Any) -> None:
-        """Raise if `value` is outside this parameter's range.
+    def read(self, value: Any) -> Any:
+        """The value as a Python number, or as it is where it is an array with one value per row.
 
         Raises:
             TypeError: the value is not a number where one is required.
             ValueError: the value is outside [minimum, maximum], or not an even integer where one is required.
         """
-        if not _is_number(value):
-            if not self.per_row or not hasattr(value, "shape"):
-                raise TypeError(f"{self.name} is {value!r}; give a number{' or one per row' * self.per_row}.")
-            # One value a row: out-of-range rows become NaN rows, since an array's values may not be looked at.
-            return
-        if self.even_integer and (value != int(value) or int(value) % 2):
-            raise ValueError(
-                f"{self.name} is {value}; it must be an even integer from {self.minimum} to {self.maximum}."
-            )
+        if self.per_row and is_array(value) and not (isinstance(value, np.ndarray) and value.ndim == 0):
+            # Rows whose value is out of range become NaN rows, since an array's values may not be looked at.
+            return value
+        value = as_number(self.name, value, f"a number{' or one per row' * self.per_row}")
         if not self.minimum <= value <= self.maximum or value == float("inf"):
-            most = "" if self.maximum == float("inf") else f" and at most {self.maximum}"
-            raise ValueError(f"{self.name} is {value}; it must be a finite number of at least {self.minimum}{most}.")
+            kind = "an even integer" if self.even_integer else "a finite number"
+            most = "" if self.maximum == float("inf") else f" and at most {self.maximum:g}"
+            raise ValueError(f"{self.name} is {value:g}; it must be {kind} of at least {self.minimum:g}{most}.")
+        if self.even_integer and value % 2:
+            raise ValueError(
+                f"{self.name} is {value:g}; it must be an even integer from {self.minimum:g} to {self.maximum:g}."
+            )
+        return value
 
 
 def _is_number(value: Any) -> bool:
@@ -192,11 +197,11 @@ class ProbabilityMapping:
         if unknown:
             raise ValueError(f"{self.name} declares unknown laws {sorted(unknown)}; known are {sorted(LAWS)}.")
         known = {parameter.name: parameter for parameter in self.parameters}
-        for name, value in self.values.items():
+        for name in self.values:
             if name not in known:
                 raise TypeError(f"{self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}.")
-            known[name].check(value)
-        object.__setattr__(self, "values", {p.name: self.values.get(p.name, p.default) for p in self.parameters})
+        values = {p.name: p.read(self.values[p.name]) if p.name in self.values else p.default for p in self.parameters}
+        object.__setattr__(self, "values", values)
         if self.budget_at is not None:
             object.__setattr__(self, "budget", self.budget_at(**self.values))
 

@@ -54,8 +54,16 @@ def _serves(scores: Any, request: Request) -> bool:
 
 
 def _on_host(array: torch.Tensor) -> Any:
-    # Inside a transform of torch.func every operation, this one too, would be wrapped.
-    return array.detach().numpy() if is_plain(array) else None
+    # Inside a transform of torch.func every operation, this one too, would be wrapped. Questions about floats are torch's, whose
+    # threads answer them for large arrays.
+    return array.detach().numpy() if is_plain(array) and not array.dtype.is_floating_point else None
+
+
+def _check(array: torch.Tensor, what: str) -> None:
+    if array.layout is not torch.strided:
+        raise TypeError(f"{what} is a tensor of layout {array.layout}; give a dense one, for example {what}.to_dense().")
+    if array.is_nested:
+        raise TypeError(f"{what} is a nested tensor; give a dense one: torch.nested.to_padded_tensor({what}, -inf).")
 
 
 FRAMEWORK = Framework(
@@ -64,6 +72,9 @@ FRAMEWORK = Framework(
     on_host=_on_host,
     evaluate_quickly=evaluate_quickly,
     loss_quickly=loss_quickly,
+    check=_check,
+    is_compiling=torch.compiler.is_compiling,
+    to_integers="targets.long()",
 )
 
 TORCH = Implementation(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lastlayer.activation import Activation
-from lastlayer.functions.losses import loss
+from lastlayer.functions.losses import loss, loss_of_any_total
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, probabilities
 from lastlayer.losses import LossOptions
@@ -83,6 +83,7 @@ class MappingLoss(torch.nn.Module):
     """
 
     weight: Tensor | None
+    _compute = staticmethod(loss)
     #: Options that a loss takes by name, besides the weight.
     _OPTIONS = ("ignore_index", "reduction", "label_smoothing", "z_loss", "temperature", "softcap")
 
@@ -110,7 +111,7 @@ class MappingLoss(torch.nn.Module):
         """The loss of scores (N, K, …) or (K,) with labels (N, …) or soft targets of the scores' shape."""
         options = {name: getattr(self, name) for name in self._OPTIONS}
         axis = 1 if input.ndim > 1 else 0
-        return loss(input, target, mapping=self.mapping, axis=axis, weight=self.weight, on_domain="nan", **options)
+        return self._compute(input, target, mapping=self.mapping, axis=axis, weight=self.weight, on_domain="nan", **options)
 
     def extra_repr(self) -> str:
         """The mapping, and the options that differ from what they are by default."""
@@ -127,9 +128,12 @@ class MappingLoss(torch.nn.Module):
 class CrossEntropyLoss(MappingLoss):
     """torch.nn.CrossEntropyLoss with a loss and gradient that do not vanish for confident rows, 2 ULP from the truth.
 
-    Arguments and layout as in torch, with z_loss, temperature, softcap and reduction="parts" besides. Where every row is
-    ignored the loss is 0 with zero gradients; torch's is NaN.
+    Arguments and layout as in torch, with z_loss, temperature, softcap and reduction="parts" besides. As in torch, soft
+    targets may have any sum per row (several positives); they must be ≥ 0. Where every row is ignored the loss is 0 with
+    zero gradients; torch's is NaN.
     """
+
+    _compute = staticmethod(loss_of_any_total)
 
     def __init__(self, weight: Tensor | None = None, **options: Any) -> None:
         super().__init__("softmax", weight, **options)

@@ -1,0 +1,67 @@
+"""Numbers and integers at the boundary: one reading of an option, whoever takes it.
+
+Python's and NumPy's numbers are taken alike, and become Python's: a formula that multiplies by a float32 option would round to
+float32. The symbolic numbers of a compiler pass through.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+#: The numbers of torch's compiler, which are neither int nor float and must not be looked at.
+_SYMBOLIC = ("SymInt", "SymFloat")
+
+
+def as_number(name: str, value: Any, needs: str = "a number") -> Any:
+    """A real number as a Python int or float.
+
+    Raises:
+        TypeError: anything else: bool, str, None, complex, or an array.
+    """
+    if type(value) in (float, int):
+        return value
+    value = _unwrapped(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    if type(value).__name__ in _SYMBOLIC:
+        return value
+    raise TypeError(f"{name} is {describe(value)}; give {needs}.")
+
+
+def as_integer(name: str, value: Any, needs: str = "an integer") -> Any:
+    """An integer as a Python int.
+
+    Raises:
+        TypeError: anything else: bool, float, str, None, or an array.
+    """
+    if type(value) is int:
+        return value
+    value = _unwrapped(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    if type(value).__name__ == "SymInt":
+        return value
+    raise TypeError(f"{name} is {describe(value)}; give {needs}.")
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array of numbers, of any library."""
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic)
+
+
+def describe(value: Any) -> str:
+    """A value as error messages show it: an array by type, dtype and shape, anything else in full."""
+    if is_array(value):
+        return f"{type(value).__name__} of {value.dtype} and shape {tuple(value.shape)}"
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def _unwrapped(value: Any) -> Any:
+    """The number inside a NumPy array without axes."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value

@@ -1,0 +1,144 @@
+"""What callers give → an array of one library: lists, columns of data frames, and NumPy's subclasses become plain NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import array_api_compat.numpy
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
+
+from lastlayer.dispatch import framework_of
+
+Array = Any
+Namespace = Any
+
+#: The dtypes of scores, soft targets and weights, by name: not every library's dtypes are the array-API standard's.
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def as_array(data: Any, what: str) -> tuple[Array, Namespace]:
+    """Data as an array with its namespace; what is no array of any library becomes a NumPy array.
+
+    Subclasses of NumPy's arrays (memmap, matrix) are taken as the plain arrays that they hold, without a copy.
+
+    Raises:
+        TypeError: a masked array with masked entries, or an array of a layout that is not served (sparse, nested).
+        ValueError: a ragged list, or a column with missing values.
+    """
+    if type(data) is np.ndarray:
+        return _native(data), array_api_compat.numpy
+    framework = framework_of(data)
+    if framework is not None:
+        framework.check(data, what)
+        return data, framework.namespace
+    if isinstance(data, np.ndarray):
+        _refuse_mask(data, what)
+        return _native(np.asarray(data)), array_api_compat.numpy
+    if is_array_api_obj(data) and not isinstance(data, np.generic):
+        return data, array_namespace(data)
+    return _native(_converted(data, what)), array_api_compat.numpy
+
+
+def dtype_name(array: Array) -> str:
+    """The name of its dtype without its library: "float32"."""
+    return str(array.dtype).rpartition(".")[2]
+
+
+def is_integer(array: Array) -> bool:
+    """Whether its dtype is an integer's, signed or not."""
+    return dtype_name(array).startswith(("int", "uint"))
+
+
+def look_at(array: Array, scores: Array) -> tuple[Array, Namespace] | None:
+    """An argument as an array whose values may be looked at now, and its namespace; None where they may not.
+
+    NumPy's view of the same memory where there is one: its small questions take a fraction of the time, and under a trace
+    of the scores nothing becomes a part of the trace.
+    """
+    framework = framework_of(array)
+    if framework is None:
+        compiler = framework_of(scores) if isinstance(array, np.ndarray) else None
+        return None if compiler is not None and compiler.is_compiling() else (array, array_namespace(array))
+    if not framework.is_eager(array):
+        return None
+    view = framework.on_host(array)
+    return (array, framework.namespace) if view is None else (view, array_api_compat.numpy)
+
+
+def move_axis(array: Array, source: int, destination: int, xp: Namespace) -> Array:
+    """An array with one axis moved. By permute_dims: torch.func.vmap knows no moveaxis."""
+    source, destination = source % array.ndim, destination % array.ndim
+    if source == destination:
+        return array
+    order = [i for i in range(array.ndim) if i != source]
+    order.insert(destination, source)
+    return xp.permute_dims(array, tuple(order))
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _refuse_mask(array: np.ndarray, what: str) -> None:
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise TypeError(
+            f"{what} is a masked array with masked entries, which are not left out here; say what they are: "
+            "scores.filled(-np.inf) for classes without a chance, labels.filled(ignore_index) or "
+            "sample_weight.filled(0) for rows that do not count."
+        )
+
+
+def _converted(data: Any, what: str) -> np.ndarray:
+    if isinstance(data, (list, tuple)):
+        for array in _arrays_in(data):
+            _refuse_mask(array, what)
+    for column in _columns(data):
+        _refuse_missing(column, what)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"{what} cannot be read as an array ({error}); give rows of equal length.") from error
+    if array.dtype == object:
+        # Older pandas turns its nullable columns into objects.
+        kinds = [getattr(getattr(column, "dtype", None), "numpy_dtype", None) for column in _columns(data)]
+        if kinds and None not in kinds:
+            array = array.astype(np.result_type(*kinds))
+    return array
+
+
+def _arrays_in(data: list[Any] | tuple[Any, ...]) -> Iterator[np.ndarray]:
+    """The NumPy arrays in nested lists."""
+    # Lists of numbers are told by their first entry.
+    if data and isinstance(data[0], (list, tuple, np.ndarray)):
+        for part in data:
+            if isinstance(part, np.ndarray):
+                yield part
+            elif isinstance(part, (list, tuple)):
+                yield from _arrays_in(part)
+
+
+def _columns(data: Any) -> list[Any]:
+    """The columns of a pandas, polars or Arrow table, a column itself, or nothing."""
+    if not hasattr(data, "to_numpy") and not hasattr(data, "to_pandas"):
+        return []
+    if hasattr(data, "iloc") and data.ndim == 2:
+        return [data.iloc[:, place] for place in range(data.shape[1])]
+    columns = getattr(data, "columns", None)
+    if columns is None:
+        return [data]
+    return [data[column] if isinstance(column, str) else column for column in columns]
+
+
+def _refuse_missing(column: Any, what: str) -> None:
+    """A null becomes NaN, and integers beside it floats, so it is refused before. NaN itself is a float like any other."""
+    ask = getattr(column, "is_null", None)
+    if ask is None and not isinstance(getattr(column, "dtype", None), np.dtype):
+        ask = getattr(column, "isna", None)
+    missing = np.zeros(0, dtype=bool) if ask is None else np.asarray(ask(), dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"{what} has a missing value (null, NA) at position {int(missing.argmax())}; "
+            "drop these rows, or fill them before."
+        )
