@@ -40,4 +40,9 @@ def framework_of(array: Array) -> Framework | None:
             import lastlayer.torch.implementation as adapter
 
             return adapter.FRAMEWORK
+        # Arrays come from jaxlib, tracers from a private module of JAX.
+        if base.__name__ in ("ArrayImpl", "Tracer") and base.__module__.partition(".")[0] in ("jax", "jaxlib"):
+            import lastlayer.jax.implementation as jax_adapter
+
+            return jax_adapter.FRAMEWORK
     return None

@@ -16,9 +16,9 @@ Namespace = Any
 
 
 def working_dtype(scores: Array, xp: Namespace) -> Any:
-    """float64 where the array's library and device have it, else the scores' own dtype (JAX without x64)."""
+    """float64 where the array's library and device have it, else float32 (JAX without x64); never a half type."""
     available = xp.__array_namespace_info__().dtypes(kind="real floating")
-    return available.get("float64", scores.dtype)
+    return available.get("float64", xp.float32)
 
 
 def loss_dtype(scores: Array, xp: Namespace) -> Any:

@@ -23,7 +23,7 @@ def carry(scores: Array, xp: Namespace) -> Carried:
     scale = xp.where(all_negative, 1.0 / down, up)
     k = xp.where(all_negative, -k_down, k_up)
     # Products of sizes near the overflow threshold need room: the quotient is exact in the shift.
-    room = 2.0**-100
+    room = 2.0**-30
     reciprocal = divide(Pair(zero + scale, zero), Pair(size.hi * room, size.lo * room))
     hi = xp.where(negative, reciprocal.hi * room, size.hi * scale)
     lo = xp.where(negative, reciprocal.lo * room, size.lo * scale)
