@@ -94,17 +94,19 @@ def _converted(data: Any, what: str) -> np.ndarray:
     if isinstance(data, (list, tuple)):
         for array in _arrays_in(data):
             _refuse_mask(array, what)
-    for column in _columns(data):
+    columns = _columns(data)
+    for column in columns:
         _refuse_missing(column, what)
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"{what} cannot be read as an array ({error}); give rows of equal length.") from error
-    if array.dtype == object:
+    if array.dtype == object and array.ndim == 2 and columns:
+        # A table of nullable or Arrow columns, each of which has numbers where the table has objects.
+        return np.column_stack([_converted(column, what) for column in columns])
+    if array.dtype == object and (kind := getattr(getattr(data, "dtype", None), "numpy_dtype", None)) is not None:
         # Older pandas turns its nullable columns into objects.
-        kinds = [getattr(getattr(column, "dtype", None), "numpy_dtype", None) for column in _columns(data)]
-        if kinds and None not in kinds:
-            array = array.astype(np.result_type(*kinds))
+        array = array.astype(kind)
     return array
 
 

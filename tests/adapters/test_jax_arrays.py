@@ -1,0 +1,183 @@
+"""JAX arrays: half types, jit, vmap and gradients, with JAX's 32 bits and with 64, against float64 truths."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lastlayer as ll
+from lastlayer.checks import oracles
+from lastlayer.functions.names import resolve_mapping
+from lastlayer.losses import LossOptions
+
+SPECS = (*ll.MAPPINGS, "entmax:alpha=1.3", "entmax:alpha=2.5", "entmax:alpha=1")
+#: An ordinary row, one with a masked class, and one at a kink of sparsemax, hardmax and spherical.
+ROWS = np.array([[0.4, -0.3, 1.1], [0.7, -np.inf, 0.5], [0.0, 1.0, -4.0]], dtype=np.float32)
+LABELS = np.array([1, 0, 0])
+COTANGENTS = np.array([[0.3, -0.2, 0.5]] * 3)
+
+
+def rows_for(name):
+    """The scores, in the mapping's domain; zero takes the place of −inf where that is outside, or takes all."""
+    has_no_infinity = name.startswith(("ratio", "spherical", "taylor"))
+    rows = np.where(np.isinf(ROWS), 0.0, ROWS) if has_no_infinity else ROWS
+    return np.abs(rows).astype(np.float32) if name == "ratio" else rows.astype(np.float32)
+
+
+def loss_slopes(record, rows):
+    """The gradient of every row's loss by central differences on the oracle, without the masked class."""
+    slopes = np.zeros(rows.shape)
+    for slope, row, label in zip(slopes, rows, LABELS, strict=True):
+        kept = np.flatnonzero(np.isfinite(row))
+        place = int(np.searchsorted(kept, label))
+        slope[kept] = [float(x) for x in oracles.loss_gradient(record, row[kept], place, LossOptions())]
+    return slopes
+
+
+def products(record, rows, quantity):
+    """The cotangents pulled back by the record in float64, which the contract compares with the oracle."""
+    with np.errstate(all="ignore"):
+        point = record.at(rows.astype(np.float64), np)
+        if quantity == "probabilities":
+            return point.vjp(COTANGENTS)
+        return point.log_vjp(np.where(np.isfinite(point.log_probabilities()), COTANGENTS, 0.0))
+
+
+def gradients(name, rows, dtype):
+    """Gradients by JAX of losses, probabilities and log-probabilities, from one evaluation."""
+    record = resolve_mapping(name)
+
+    def call(scores):
+        loss = ll.loss(scores, LABELS, mapping=record, reduction="none")
+        return loss, ll.probabilities(scores, mapping=record), ll.log_probabilities(scores, mapping=record)
+
+    values, pull = jax.vjp(call, jnp.asarray(rows, dtype=dtype))
+    zeros = [jnp.zeros_like(value) for value in values]
+    cotangents = jnp.asarray(COTANGENTS, dtype=dtype)
+    # What has no finite logarithm has no gradient either.
+    logarithms = jnp.where(jnp.isfinite(values[2]), cotangents, 0.0)
+    given = (jnp.ones_like(values[0]), cotangents, logarithms)
+    pulled = [pull(tuple(given[i] if i == k else zeros[i] for i in range(3)))[0] for k in range(3)]
+    return [np.asarray(x).astype(np.float64) for x in (*values, *pulled)]
+
+
+def check(name, x64):
+    record, rows = resolve_mapping(name), rows_for(name)
+    with jax.enable_x64(x64):
+        loss, p, log_p, *slopes = gradients(name, rows, np.float64 if x64 else np.float32)
+    wide = rows.astype(np.float64)
+    tolerance = 1e-12 if x64 else 3e-5
+    np.testing.assert_allclose(loss, ll.loss(wide, LABELS, mapping=record, reduction="none"), rtol=tolerance)
+    np.testing.assert_allclose(p, ll.probabilities(wide, mapping=record), rtol=tolerance, atol=tolerance / 10)
+    np.testing.assert_allclose(log_p, ll.log_probabilities(wide, mapping=record), rtol=tolerance, atol=tolerance / 10)
+    truths = (loss_slopes(record, rows), products(record, rows, "probabilities"), products(record, rows, "log"))
+    for what, got, truth in zip(("loss", "p", "log p"), slopes, truths, strict=True):
+        np.testing.assert_allclose(got, truth, rtol=20 * tolerance, atol=tolerance, err_msg=f"{name} {what}")
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_values_and_gradients_in_32_bits(name):
+    check(name, x64=False)
+
+
+@pytest.mark.parametrize("name", ["softmax", "stablemax", "sparsemax"])
+def test_values_and_gradients_in_64_bits(name):
+    check(name, x64=True)
+
+
+def test_the_kinks_of_the_reports():
+    def slope(row, label, mapping):
+        return jax.grad(lambda x: ll.loss(x, jnp.asarray([label]), mapping=mapping))(jnp.asarray([row]))
+
+    np.testing.assert_allclose(slope([0.0, 1.0], 0, "sparsemax"), [[-1.0, 1.0]])
+    np.testing.assert_allclose(slope([-jnp.inf, 0.3, 0.5], 1, "stablemax"), [[0.0, -0.41208792, 0.35714287]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_types_are_computed_in_float32_and_rounded_once(dtype):
+    rows = jnp.asarray(rows_for("softmax"), dtype=dtype)
+    wide = np.asarray(rows).astype(np.float64)
+    spacing = 2.0**-11 if dtype == jnp.float16 else 2.0**-8
+    for call in (ll.softmax, ll.log_softmax, ll.logsumexp, ll.sparsemax):
+        got = call(rows)
+        assert got.dtype == dtype
+        np.testing.assert_allclose(np.asarray(got).astype(np.float64), call(wide), rtol=1.01 * spacing)
+    loss, gradient = ll.loss_and_grad(rows, LABELS)
+    assert loss.dtype == jnp.float32
+    assert gradient.dtype == dtype
+    np.testing.assert_allclose(loss, ll.loss(wide, LABELS), rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(lambda x: ll.loss(x, LABELS))(rows), gradient)
+
+
+def test_what_is_closed_over_is_looked_at_and_what_is_traced_is_not():
+    rows = jnp.asarray(rows_for("softmax"))
+    soft, weight = jnp.full((3, 3), 1 / 3), jnp.asarray([1.0, 2.0, 3.0])
+    sample_weight, labels = jnp.asarray([1.0, 0.5, 2.0]), jnp.asarray(LABELS)
+    calls = {
+        "labels": (lambda x, y: ll.loss(x, y), labels),
+        "soft targets": (lambda x, y: ll.loss(x, y), soft),
+        "weight": (lambda x, w: ll.loss(x, LABELS, weight=w), weight),
+        "sample_weight": (lambda x, w: ll.loss(x, LABELS, sample_weight=w), sample_weight),
+    }
+    finite = jnp.where(jnp.isfinite(rows), rows, 0.0)
+    for name, (call, argument) in calls.items():
+        closed_over = jax.jit(lambda x: call(x, argument))(finite)
+        np.testing.assert_allclose(closed_over, jax.jit(call)(finite, argument), err_msg=name)
+        np.testing.assert_allclose(closed_over, call(np.asarray(finite), np.asarray(argument)), rtol=1e-6)
+    with pytest.raises(IndexError, match="label 3 at position 1"):
+        jax.jit(lambda x: ll.loss(x, jnp.asarray([0, 3, 1])))(rows)
+    with pytest.raises(ValueError, match="sum to"):
+        jax.jit(lambda x: ll.loss(x, 2 * soft))(rows)
+    with pytest.raises(ValueError, match="weights must be"):
+        jax.jit(lambda x: ll.loss(x, LABELS, weight=-weight))(rows)
+    losses = jax.jit(lambda x, y: ll.loss(x, y, reduction="none"))(finite, jnp.asarray([0, 3, 1]))
+    np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
+
+
+def test_vmap_is_a_batch():
+    rows = jnp.asarray(np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32))
+    labels = jnp.asarray([0, 2, 1, -100])
+    slope = jax.grad(lambda x, y: ll.loss(x, y, mapping="sparsemax"))
+    losses = jax.vmap(lambda x, y: ll.loss(x, y, mapping="sparsemax"))(rows, labels)
+    expected, gradients = ll.loss_and_grad(np.asarray(rows), np.asarray(labels), mapping="sparsemax", reduction="none")
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(jax.vmap(slope)(rows, labels), gradients, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("upstream", [jnp.inf, jnp.nan])
+def test_a_row_that_does_not_count_takes_nothing_from_upstream(upstream):
+    rows, weights = jnp.asarray(rows_for("ratio")), jnp.asarray([1.0, 0.0, 1.0])
+    call = lambda x: ll.loss(x, np.array([-100, 0, 1]), sample_weight=weights, reduction="none")  # noqa: E731
+    _, pull = jax.vjp(call, rows)
+    gradient = np.asarray(pull(jnp.asarray([upstream, upstream, 1.0]))[0])
+    np.testing.assert_array_equal(gradient[:2], 0.0)
+    assert np.abs(gradient[2]).min() > 0
+
+
+@pytest.mark.parametrize("name", ["softmax", "stablemax"])
+def test_second_derivatives(name):
+    row = np.array([0.4, -0.3, 1.1])
+    hessian = jax.jacrev(jax.grad(lambda x: ll.loss(x, 1, mapping=name)))(jnp.asarray(row, dtype=jnp.float32))
+    slope = lambda x: ll.loss_and_grad(x, 1, mapping=name)[1]  # noqa: E731
+    truth = np.stack([(slope(row + step) - slope(row - step)) / 2e-6 for step in 1e-6 * np.eye(3)])
+    np.testing.assert_allclose(hessian, truth, rtol=1e-4, atol=1e-6)
+
+
+def test_what_has_no_derivative_says_so():
+    rows = jnp.ones((2, 3))
+    labels = np.array([0, 1])
+    for name, call in {
+        "weight": lambda w: ll.loss(rows, labels, weight=w),
+        "soft targets": lambda w: ll.loss(rows, rows / 3 * w),
+        "alpha": lambda w: ll.entmax(rows, w[:2])[0, 0],
+    }.items():
+        with pytest.raises(TypeError, match=f"{name}: a constant here"):
+            jax.grad(call)(jnp.ones(3))
+    with pytest.raises(TypeError, match="sample_weight: a constant here"):
+        jax.grad(lambda w: ll.loss(rows, labels, sample_weight=w))(jnp.ones(2))
+    with pytest.raises(TypeError, match="label_smoothing"):
+        jax.grad(lambda s: ll.loss(rows, labels, label_smoothing=s))(0.1)
+    with pytest.raises(TypeError, match="custom_vjp"):
+        jax.jvp(ll.softmax, (rows,), (rows,))
