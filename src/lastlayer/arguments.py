@@ -14,6 +14,9 @@ import numpy as np
 #: The numbers of torch's compiler, which are neither int nor float and must not be looked at.
 _SYMBOLIC = ("SymInt", "SymFloat")
 
+#: What is an integer to Python or NumPy, and not a number to us.
+_NO_INTEGERS = (bool, np.timedelta64)
+
 
 def as_number(name: str, value: Any, needs: str = "a number") -> Any:
     """A real number as a Python int or float.
@@ -24,9 +27,9 @@ def as_number(name: str, value: Any, needs: str = "a number") -> Any:
     if type(value) in (float, int):
         return value
     value = _unwrapped(value)
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if isinstance(value, numbers.Integral) and not isinstance(value, _NO_INTEGERS):
         return int(value)
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+    if isinstance(value, numbers.Real) and not isinstance(value, _NO_INTEGERS):
         return float(value)
     if type(value).__name__ in _SYMBOLIC:
         return value
@@ -42,7 +45,7 @@ def as_integer(name: str, value: Any, needs: str = "an integer") -> Any:
     if type(value) is int:
         return value
     value = _unwrapped(value)
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if isinstance(value, numbers.Integral) and not isinstance(value, _NO_INTEGERS):
         return int(value)
     if type(value).__name__ == "SymInt":
         return value

@@ -70,6 +70,17 @@ def test_negative_numbers_before_and_after_options(lastlayer, arguments):
     assert result["mappings"][0]["gradient"] is not None
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["1e308 -1e308", "1.7e308 -1.7e308 1.7e308 --label 1", "inf -inf 1", "1e-320 0", "1e308 5 --softcap 1e-300 --label 1"],
+)
+def test_scores_at_the_edge_of_float64_print_no_warnings(lastlayer, arguments):
+    # Warnings are errors here.
+    run = lastlayer("compare", *arguments.split())
+    assert run.code == 0
+    assert not run.err
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("label", [[], ["--label", "0"]])
 @pytest.mark.parametrize("scores", ["1 0.5", "2 -1 0.5", "1 2 3 4 5 6 7 8 9 10", "1e-9 2e-9", "-300 2 1e5"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.activation import Activation
+from lastlayer.arguments import as_integer, describe
 from lastlayer.functions import resolve_mapping
+from lastlayer.functions.arrays import as_array
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 
 
@@ -37,23 +38,27 @@ class Question:
 
         Raises:
             ValueError: no scores, a NaN, an unknown mapping, a softcap or temperature that is not a positive number.
-            TypeError: a parameter that a mapping has not.
+            TypeError: scores that are not real numbers, or a parameter that a mapping has not.
             IndexError: `label` is not the index of a score.
         """
-        if not len(scores):
-            raise ValueError("There are no scores; give one number a class, as in 1 0.5.")
-        for place, score in enumerate(scores):
-            if math.isnan(score):
-                raise ValueError(f"Score {place} is NaN; give a number.")
-        if label is not None and not 0 <= label < len(scores):
-            choice = f"one from 0 to {len(scores) - 1}" if len(scores) > 1 else "0"
-            raise IndexError(f"label is {label}, but there {_count(len(scores))}; give {choice}.")
+        values = np.array(as_array(scores, "scores")[0])
+        if values.dtype.kind not in "iuf" or values.ndim != 1:
+            raise TypeError(f"The scores are {describe(values)}; give one real number per class, as in 1 0.5.")
+        if not len(values):
+            raise ValueError("There are no scores; give one number per class, as in 1 0.5.")
+        values = values.astype(np.float64)
+        if np.isnan(values).any():
+            raise ValueError(f"Score {int(np.isnan(values).argmax())} is NaN; give a number.")
+        label = None if label is None else as_integer("label", label, "the index of the true class")
+        if label is not None and not 0 <= label < len(values):
+            choice = f"one from 0 to {len(values) - 1}" if len(values) > 1 else "0"
+            raise IndexError(f"label is {label}, but there {_count(len(values))}; give {choice}.")
         records = MAPPINGS.values() if mappings is None else [resolve_mapping(mapping) for mapping in mappings]
         once = {record.label: record for record in records}
         if not once:
             raise ValueError(f"There are no mappings to compare; name some of {', '.join(MAPPINGS)}.")
         return cls(
-            np.array(scores, dtype=np.float64),
+            values,
             label,
             Activation(temperature, softcap),
             tuple(once.values()),

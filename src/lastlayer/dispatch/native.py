@@ -128,7 +128,11 @@ def loss_quickly(
         return None
     weight = options.sample_weight
     if weight is not None and not (
-        _is_plain(weight) and weight.dtype == np.float64 and weight.shape == labels.shape and weight.min() >= 0.0
+        _is_plain(weight)
+        and weight.dtype == np.float64
+        and weight.shape == labels.shape
+        and weight.min() >= 0.0
+        and weight.max() < float("inf")
     ):
         return None
     gradient = None

@@ -84,7 +84,7 @@ def _native(array: np.ndarray) -> np.ndarray:
 def _refuse_mask(array: np.ndarray, what: str) -> None:
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise TypeError(
-            f"{what} is a masked array with masked entries, which are not left out here; say what they are: "
+            f"{what}: the masked entries of a masked array are not left out here; say what they stand for: "
             "scores.filled(-np.inf) for classes without a chance, labels.filled(ignore_index) or "
             "sample_weight.filled(0) for rows that do not count."
         )

@@ -164,7 +164,7 @@ def _loss(
     out: Array | None,
     is_strict: bool = True,
 ) -> tuple[Any, Any]:
-    if axis in (-1, 1):
+    if type(axis) is int and axis in (-1, 1):
         quick = loss_quickly(mapping, scores, targets, options, on_domain, with_gradient, out)
         if quick is None and out is None and (framework := framework_of(scores)) is not None:
             quick = framework.loss_quickly(mapping, scores, targets, options, on_domain, with_gradient)

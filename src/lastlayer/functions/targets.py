@@ -29,6 +29,8 @@ def prepare_targets(targets: Any, scores: Scores, options: LossOptions, is_stric
         IndexError: a label out of range.
         ValueError: a shape that fits neither, or soft targets that are no distributions.
     """
+    if targets is None:
+        raise TypeError("targets are None; give integer labels or soft targets.")
     array = _of_library(targets, scores, "targets")
     xp, values = scores.xp, scores.values
     shape = tuple(values.shape)
@@ -171,10 +173,9 @@ def rows_that_count(labels: Array | None, options: LossOptions, scores: Array) -
 
 
 def _weights(weights: Any, scores: Scores, what: str, shape: tuple[int, ...], needs: str) -> Array:
-    array = _of_library(weights, scores, what)
+    array = _numbers(_of_library(weights, scores, what), scores, what)
     if tuple(array.shape) != shape:
         raise ValueError(f"{what} has shape {tuple(array.shape)}; give {needs}, shape {shape}.")
-    array = _numbers(array, scores, what)
     seen = look_at(array, scores.values)
     if seen is not None:
         given, own = seen
@@ -187,7 +188,8 @@ def _weights(weights: Any, scores: Scores, what: str, shape: tuple[int, ...], ne
 def _numbers(array: Array, scores: Scores, what: str) -> Array:
     """Real numbers as floats: integers, and bool as 0 and 1, in the widest that there is."""
     if dtype_name(array) in FLOATS:
-        return array
+        # Not every library has the half types of NumPy's weights.
+        return array.astype(np.float32) if isinstance(array, np.ndarray) and array.dtype.itemsize < 4 else array
     if not is_integer(array) and dtype_name(array) != "bool":
         raise TypeError(f"{what} is an array of {dtype_name(array)}; give real numbers.")
     if isinstance(array, np.ndarray):
@@ -202,6 +204,10 @@ def _of_library(data: Any, scores: Scores, what: str) -> Array:
         raise TypeError(
             f"{what} is {type(array).__name__}, but the scores are {type(scores.values).__name__}; use one library."
         )
+    here, there = getattr(scores.values, "device", None), getattr(array, "device", None)
+    # JAX moves its arrays itself.
+    if own is scores.xp and hasattr(here, "type") and here != there:
+        raise ValueError(f"{what} is on {there}, but the scores are on {here}; move it: {what}.to(scores.device).")
     return array
 
 

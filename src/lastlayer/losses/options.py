@@ -32,7 +32,8 @@ class LossOptions:
 
     def __post_init__(self) -> None:
         # A call without options has these values, and asks nothing more.
-        if not (self.ignore_index == -100 and type(self.label_smoothing) is float is type(self.z_loss)):
+        is_usual = type(self.ignore_index) is int and self.ignore_index == -100
+        if not (is_usual and type(self.label_smoothing) is float and type(self.z_loss) is float):
             self._read_numbers()
         if not 0.0 <= self.label_smoothing <= 1.0:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; it must be between 0 and 1.")

@@ -137,14 +137,7 @@ ENTMAX = regularized(
     linear=LinearModel(lambda f: f - f.mean(), intercept_constraint="sum_to_zero"),
     limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
     parameters=(
-        Parameter(
-            "alpha",
-            1.5,
-            minimum=1.0,
-            maximum=1e100,
-            per_row=True,
-            meaning="1 is softmax, 2 is sparsemax; larger is sparser",
-        ),
+        Parameter("alpha", 1.5, minimum=1.0, per_row=True, meaning="1 is softmax, 2 is sparsemax; larger is sparser"),
     ),
     references=("Peters, Niculae & Martins 2019, Sparse sequence-to-sequence models", "Tsallis 1988"),
 )

@@ -80,10 +80,11 @@ class Parameter:
             # Rows whose value is out of range become NaN rows, since an array's values may not be looked at.
             return value
         value = as_number(self.name, value, f"a number{' or one per row' * self.per_row}")
-        if not self.minimum <= value <= self.maximum or value == float("inf"):
-            kind = "an even integer" if self.even_integer else "a finite number"
-            most = "" if self.maximum == float("inf") else f" and at most {self.maximum:g}"
-            raise ValueError(f"{self.name} is {value:g}; it must be {kind} of at least {self.minimum:g}{most}.")
+        # Beyond 1e100 powers and their inverses overflow.
+        largest = min(self.maximum, 1e100)
+        if not self.minimum <= value <= largest:
+            kind = "an even integer" if self.even_integer else "a number"
+            raise ValueError(f"{self.name} is {value:g}; it must be {kind} from {self.minimum:g} to {largest:g}.")
         if self.even_integer and value % 2:
             raise ValueError(
                 f"{self.name} is {value:g}; it must be an even integer from {self.minimum:g} to {self.maximum:g}."

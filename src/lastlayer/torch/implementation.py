@@ -61,9 +61,9 @@ def _on_host(array: torch.Tensor) -> Any:
 
 def _check(array: torch.Tensor, what: str) -> None:
     if array.layout is not torch.strided:
-        raise TypeError(f"{what} is a tensor of layout {array.layout}; give a dense one, for example {what}.to_dense().")
+        raise TypeError(f"{what}: tensors of layout {array.layout} are not served; give a dense one ({what}.to_dense()).")
     if array.is_nested:
-        raise TypeError(f"{what} is a nested tensor; give a dense one: torch.nested.to_padded_tensor({what}, -inf).")
+        raise TypeError(f"{what}: nested tensors are not served; give a dense one (torch.nested.to_padded_tensor).")
 
 
 FRAMEWORK = Framework(

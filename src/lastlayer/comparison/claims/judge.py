@@ -46,4 +46,6 @@ def judge(comparison: Comparison) -> tuple[Claim, ...]:
         evidence = f"Not judged: the scores {tuple_of(comparison.reached)} are not all finite."
         return tuple(Claim(claim, None, evidence) for claim in CLAIMS)
     case = Case(question.scores, comparison.reached, question.activation.softcap, question.label)
-    return tuple(Claim(claim, *verdict(case)) for claim, verdict in CLAIMS.items())
+    # Moved and scaled scores may overflow, and infinite scores have their limits.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return tuple(Claim(claim, *verdict(case)) for claim, verdict in CLAIMS.items())
