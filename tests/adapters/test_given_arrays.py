@@ -138,7 +138,7 @@ def test_missing_values_of_columns_are_refused(name):
     else:
         given = [pd.Series(holed, dtype=kind), pyarrow.array(holed), pyarrow.chunked_array([holed])]
     for column in given:
-        with pytest.raises(ValueError, match="missing value .* at position 3"):
+        with pytest.raises(ValueError, match=r"missing value .* at position 3"):
             call(SCORES, column)
 
 

@@ -25,7 +25,9 @@ WIDE = {"float32": np.float32, "float64": np.float64}
 def halves(classes, seed):
     """Softmax in float16 and bfloat16 as torch and JAX make them, of sharp and of flat rows, by what made them."""
     rng = np.random.default_rng(seed)
-    scores = np.concatenate([rng.normal(size=(3, classes)) * 4, rng.normal(size=(2, classes)) * 0.1, np.zeros((1, classes))])
+    scores = np.concatenate(
+        [rng.normal(size=(3, classes)) * 4, rng.normal(size=(2, classes)) * 0.1, np.zeros((1, classes))]
+    )
     for dtype in (torch.float16, torch.bfloat16):
         p = torch.from_numpy(scores).to(dtype).softmax(-1)
         yield f"torch {dtype}", p
@@ -44,7 +46,9 @@ def look(scores, targets, **options):
 @pytest.mark.parametrize("classes", CLASSES)
 def test_what_half_precision_makes_is_taken_in_every_dtype(classes):
     walked, seeds = 0, 2 if classes < 1000 else 1
-    for seed, (made, p) in itertools.chain.from_iterable(((s, pair) for pair in halves(classes, s)) for s in range(seeds)):
+    for seed, (made, p) in itertools.chain.from_iterable(
+        ((s, pair) for pair in halves(classes, s)) for s in range(seeds)
+    ):
         for dtype in (p.dtype, torch.float32, torch.float64):
             given = p.to(dtype)
             assert look(torch.zeros(given.shape), given)[1], (made, seed)
@@ -55,12 +59,15 @@ def test_what_half_precision_makes_is_taken_in_every_dtype(classes):
                 if name in library.lacks:
                     continue
                 with library.context():
-                    assert look(library.make(np.zeros(given.shape, dtype)), library.make(given))[1], (made, library.name)
+                    assert look(library.make(np.zeros(given.shape, dtype)), library.make(given))[1], (
+                        made,
+                        library.name,
+                    )
                 walked += 1
     assert walked == seeds * 8 * (3 + 9)
 
 
-@pytest.mark.parametrize("classes", (*CLASSES, 2**20))
+@pytest.mark.parametrize("classes", [*CLASSES, 2**20])
 def test_wrong_sums_are_found_at_any_number_of_classes(classes):
     rng = np.random.default_rng(classes)
     one_hot = np.eye(1, classes, 1)
@@ -106,7 +113,9 @@ def test_rows_that_do_not_count_are_not_looked_at(library):
 
 def test_the_message_says_how_to_normalise():
     for axis, shape in ((-1, (2, 3, 4)), (1, (2, 4, 3))):
-        with pytest.raises(ValueError, match=rf"row \(0, 0\) sum to 8; .*divide them by targets.sum\(axis={axis}, keepdims=True\)"):
+        with pytest.raises(
+            ValueError, match=rf"row \(0, 0\) sum to 8; .*divide them by targets.sum\(axis={axis}, keepdims=True\)"
+        ):
             ll.loss(np.zeros(shape), np.full(shape, 2.0), axis=axis)
     with pytest.raises(ValueError, match=r"the soft targets sum to 2"):
         ll.loss([0.0, 1.0], [1.0, 1.0])

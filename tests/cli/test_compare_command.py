@@ -72,7 +72,13 @@ def test_negative_numbers_before_and_after_options(lastlayer, arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    ["1e308 -1e308", "1.7e308 -1.7e308 1.7e308 --label 1", "inf -inf 1", "1e-320 0", "1e308 5 --softcap 1e-300 --label 1"],
+    [
+        "1e308 -1e308",
+        "1.7e308 -1.7e308 1.7e308 --label 1",
+        "inf -inf 1",
+        "1e-320 0",
+        "1e308 5 --softcap 1e-300 --label 1",
+    ],
 )
 def test_scores_at_the_edge_of_float64_print_no_warnings(lastlayer, arguments):
     # Warnings are errors here.

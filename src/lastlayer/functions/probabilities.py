@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lastlayer.dispatch import Request, evaluate_quickly, framework_of, implementation_for
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.arrays import move_axis
+from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
 from lastlayer.functions.targets import prepare_mapping
 from lastlayer.mappings import ProbabilityMapping

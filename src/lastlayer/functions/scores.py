@@ -57,7 +57,9 @@ def _real(scores: Array, xp: Namespace) -> Array:
         return scores
     if is_integer(scores):
         return xp.astype(scores, working_dtype(scores, xp))
-    raise TypeError(f"scores are {dtype_name(scores)}; give real numbers: float16, bfloat16, float32, float64, or integers.")
+    raise TypeError(
+        f"scores are {dtype_name(scores)}; give real numbers: float16, bfloat16, float32, float64, or integers."
+    )
 
 
 def is_eager(array: Array) -> bool:

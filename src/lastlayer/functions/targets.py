@@ -32,7 +32,7 @@ def prepare_targets(targets: Any, scores: Scores, options: LossOptions, is_stric
     if targets is None:
         raise TypeError("targets are None; give integer labels or soft targets.")
     array = _of_library(targets, scores, "targets")
-    xp, values = scores.xp, scores.values
+    values = scores.values
     shape = tuple(values.shape)
     if array.ndim == values.ndim and _moved(tuple(array.shape), scores.axis) == shape:
         return _soft_targets(array, scores, options, is_strict), True

@@ -137,7 +137,9 @@ def check_soft_targets(
             if bool(xp.any(is_bad)):
                 place = _first(is_bad, xp)
                 where = f"class {place[-1]}" + (f" of row {_in_words(place[:-1])}" if place[:-1] else "")
-                raise ValueError(f"soft target {float(targets[place]):g} of {where} is no probability; give numbers ≥ 0.")
+                raise ValueError(
+                    f"soft target {float(targets[place]):g} of {where} is no probability; give numbers ≥ 0."
+                )
         if not is_strict:
             return
         tolerance = min(TOLERANCE + TOLERANCE_PER_CLASS * targets.shape[-1], LARGEST_TOLERANCE)

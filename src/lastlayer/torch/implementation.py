@@ -61,7 +61,9 @@ def _on_host(array: torch.Tensor) -> Any:
 
 def _check(array: torch.Tensor, what: str) -> None:
     if array.layout is not torch.strided:
-        raise TypeError(f"{what}: tensors of layout {array.layout} are not served; give a dense one ({what}.to_dense()).")
+        raise TypeError(
+            f"{what}: tensors of layout {array.layout} are not served; give a dense one ({what}.to_dense())."
+        )
     if array.is_nested:
         raise TypeError(f"{what}: nested tensors are not served; give a dense one (torch.nested.to_padded_tensor).")
 

@@ -83,7 +83,7 @@ class MappingLoss(torch.nn.Module):
     """
 
     weight: Tensor | None
-    _compute = staticmethod(loss)
+    _compute: Any = staticmethod(loss)
     #: Options that a loss takes by name, besides the weight.
     _OPTIONS = ("ignore_index", "reduction", "label_smoothing", "z_loss", "temperature", "softcap")
 
@@ -111,7 +111,9 @@ class MappingLoss(torch.nn.Module):
         """The loss of scores (N, K, …) or (K,) with labels (N, …) or soft targets of the scores' shape."""
         options = {name: getattr(self, name) for name in self._OPTIONS}
         axis = 1 if input.ndim > 1 else 0
-        return self._compute(input, target, mapping=self.mapping, axis=axis, weight=self.weight, on_domain="nan", **options)
+        return self._compute(
+            input, target, mapping=self.mapping, axis=axis, weight=self.weight, on_domain="nan", **options
+        )
 
     def extra_repr(self) -> str:
         """The mapping, and the options that differ from what they are by default."""

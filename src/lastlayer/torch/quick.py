@@ -109,4 +109,10 @@ def _is_on_host(scores: Tensor) -> bool:
     """Whether NumPy can see the scores' memory, and nobody asks for more."""
     # Sparse tensors are refused at the boundary.
     is_dense = scores.layout is torch.strided and not scores.is_nested
-    return is_plain(scores) and is_dense and scores.is_cpu and not scores.is_neg() and scores.dtype in (torch.float32, torch.float64)
+    return (
+        is_plain(scores)
+        and is_dense
+        and scores.is_cpu
+        and not scores.is_neg()
+        and scores.dtype in (torch.float32, torch.float64)
+    )
