@@ -54,7 +54,10 @@ def as_integer(name: str, value: Any, needs: str = "an integer") -> Any:
 
 def is_array(value: Any) -> bool:
     """Whether a value is an array of numbers, of any library."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic)
+    # Numbers first: torch.compile cannot ask a symbolic one for its attributes.
+    if isinstance(value, (int, float, np.generic)):
+        return False
+    return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
 def describe(value: Any) -> str:

@@ -141,6 +141,6 @@ def _refuse_missing(column: Any, what: str) -> None:
     missing = np.zeros(0, dtype=bool) if ask is None else np.asarray(ask(), dtype=bool)
     if missing.any():
         raise ValueError(
-            f"{what} has a missing value (null, NA) at position {int(missing.argmax())}; "
+            f"{what}: missing value (null, NA) at position {int(missing.argmax())}; "
             "drop these rows, or fill them before."
         )
