@@ -1,12 +1,14 @@
-"""Row losses in torch → mean, sum, none or parts; and each row's part of the mean's denominator, from the labels alone."""
+"""Row losses in torch → mean, sum, none or parts; which rows count, and how backward leaves out those that do not."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
 from lastlayer.losses import LossOptions
+from lastlayer.torch.plain import is_plain
 
 
 def row_denominators(targets: torch.Tensor, is_soft: bool, options: LossOptions) -> torch.Tensor:
@@ -24,6 +26,38 @@ def row_denominators(targets: torch.Tensor, is_soft: bool, options: LossOptions)
         counts = options.weight.double()[targets.long().clamp(0, options.weight.shape[0] - 1)]
         counts = torch.where(is_counted, counts, 0.0)
     return counts if options.sample_weight is None else counts * options.sample_weight
+
+
+def counts(targets: torch.Tensor, is_soft: bool, options: LossOptions) -> torch.Tensor:
+    """Which rows count: false where the label is ignored, or where the row's sample weight or its label's class weight is zero.
+
+    Under label smoothing or a z-loss a row has a gradient whatever its label's class weight. A label out of range counts.
+    """
+    if is_soft:
+        is_counted = torch.ones(targets.shape[:-1], dtype=torch.bool, device=targets.device)
+    else:
+        is_counted = targets != options.ignore_index
+        if options.weight is not None and not options.label_smoothing and not options.z_loss:
+            last = options.weight.shape[0] - 1
+            is_known = (targets >= 0) & (targets <= last)
+            is_counted = is_counted & ~(is_known & (options.weight[targets.clamp(0, last)] == 0))
+    return is_counted if options.sample_weight is None else is_counted & (options.sample_weight != 0)
+
+
+def times_upstream(gradient: torch.Tensor, upstream: torch.Tensor, is_counted: torch.Tensor) -> torch.Tensor:
+    """The kept gradient (..., K) times what arrives from upstream: one number, or one per row.
+
+    A row that does not count keeps gradient 0, also where inf or NaN arrives: 0 · inf would be NaN. Its kept gradient is 0, so
+    it is enough to take 0 for what arrives there, which costs no pass over the scores.
+    """
+    is_readable = not torch.is_grad_enabled() and is_plain(upstream) and is_plain(gradient)
+    if is_readable and upstream.is_cpu and upstream.ndim == 0 and math.isfinite(float(upstream)):
+        return gradient * upstream
+    factor = torch.where(is_counted, upstream, 0.0)[..., None]
+    if not is_readable or not is_plain(factor):
+        return (gradient * factor).to(gradient.dtype)
+    # A half type times float32 would be stored in float32 first.
+    return torch.mul(gradient, factor, out=torch.empty_like(gradient))
 
 
 def inverse(denominator: torch.Tensor) -> torch.Tensor:
