@@ -12,7 +12,7 @@ from lastlayer.mappings.regularized import positive_or_one, regularized
 from lastlayer.mappings.softmax import SOFTMAX
 from lastlayer.mappings.softmax import carry as softmax_carry
 from lastlayer.mappings.sparsemax import threshold as sparsemax_threshold
-from lastlayer.mappings.tsallis import TsallisPoint, bracketed_threshold
+from lastlayer.mappings.tsallis import TsallisPoint, alpha_slope, bracketed_threshold, regularizer_slope
 
 
 class ShannonPoint(NormalizedPoint):
@@ -47,7 +47,7 @@ def threshold_by_sorting(difference: Array, xp: Namespace) -> Array:
 def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
     """The Tsallis argmax for one α or one a row."""
     if not isinstance(alpha, (int, float)):
-        alpha = xp.astype(xp.asarray(alpha), scores.dtype)[..., None]
+        alpha = _by_classes(alpha, scores, xp)
         # Outside the range there is no mapping; at α = 1 the limit is taken from a hair above it.
         alpha = xp.where(alpha >= 1.0, xp.maximum(alpha, xp.ones_like(alpha) + SMALLEST_RATE), float("nan"))
         return TsallisPoint(scores, alpha, bracketed_threshold(alpha, TRIPS_CONCAVE, halving=True), xp)
@@ -117,9 +117,16 @@ def budget(alpha: Any) -> Budget:
 
 def tangent(p: Array, xp: Namespace, alpha: Any) -> Array:
     """s = p^(2−α) on the support."""
-    if not isinstance(alpha, (int, float)):
-        alpha = xp.astype(xp.asarray(alpha), p.dtype)[..., None]
-    return xp.where(p > 0, positive_or_one(p, xp) ** (2.0 - alpha), p * 0.0)
+    return xp.where(p > 0, positive_or_one(p, xp) ** (2.0 - _by_classes(alpha, p, xp)), p * 0.0)
+
+
+def _by_classes(alpha: Any, rows: Array, xp: Namespace) -> Any:
+    """One α per row as what multiplies rows of classes; a number as it is."""
+    if isinstance(alpha, (int, float)):
+        return alpha
+    # torch warns where an array that requires a gradient goes through asarray.
+    array = alpha if isinstance(alpha, type(rows)) else xp.asarray(alpha)
+    return xp.astype(array, rows.dtype)[..., None]
 
 
 ENTMAX = regularized(
@@ -131,6 +138,8 @@ ENTMAX = regularized(
     oracle=oracle,
     regularizer_oracle=regularizer,
     tangent=tangent,
+    parameter_slope=lambda p, xp, alpha: alpha_slope(p, _by_classes(alpha, p, xp), xp),
+    regularizer_slope=lambda y, xp, alpha: regularizer_slope(y, _by_classes(alpha, y, xp), xp),
     laws=frozenset({"sums_to_one", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}),
     budget=budget(1.5),
     budget_at=budget,

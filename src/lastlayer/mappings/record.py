@@ -188,6 +188,11 @@ class ProbabilityMapping:
     #: s(p), shape (..., K), where the Jacobian of p is diag(s) − s sᵀ / Σs and the gradient of Z is p:
     #: (p, xp, **parameters). The regularized family has it, and softmax, which is of both.
     tangent: Callable[..., Array] | None = None
+    #: ∂log p/∂parameter at a fixed threshold, shape (..., K), zero where p is: (p, xp, **parameters). With `tangent` it gives
+    #: every derivative in a parameter that rows may have one of each; without it none is computed.
+    parameter_slope: Callable[..., Array] | None = None
+    #: ∂Ω(y)/∂parameter, shape (...): (y, xp, **parameters).
+    regularizer_slope: Callable[..., Array] | None = None
     #: What a row of −inf alone gives: NaN, or the limit of equal scores that fall without bound.
     row_of_minus_inf: Literal["nan", "limit"] = "nan"
     #: Why a study leaves the mapping out unless it is asked for; empty when it is studied by default.

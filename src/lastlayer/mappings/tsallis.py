@@ -191,3 +191,48 @@ def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Arra
 
 def _is_number(alpha: Any, value: float) -> bool:
     return isinstance(alpha, (int, float)) and alpha == value
+
+
+def alpha_slope(p: Array, alpha: Any, xp: Namespace) -> Array:
+    """∂log p/∂α at a fixed threshold, on the support: (u/b − log p)/(α − 1) with b = p^(α−1) = 1 + (α − 1)u.
+
+    It is −(log p)² φ(z) with z = (α − 1) log p and φ(z) = (z − 1 + e^(−z))/z²: −(log p)²/2 at α = 1, where the quotient above
+    would be 0/0 (Correia, Niculae & Martins 2019, proposition 1).
+    """
+    log_p = xp.log(positive_or_one(p, xp))
+    z = (alpha - 1.0) * log_p
+    near, far = _cases(z, xp)
+    series = _power_series(-near, [1.0 / math.factorial(k + 2) for k in range(TERMS)])
+    phi = xp.where(xp.abs(z) < 1.0, series, (far - 1.0 + xp.exp(-far)) / (far * far))
+    return xp.where(p > 0, -log_p * log_p * phi, p * 0.0)
+
+
+def regularizer_slope(y: Array, alpha: Any, xp: Namespace) -> Array:
+    """∂Ω(y)/∂α of Ω(y) = Σ y log(y) E(z)/α, with z = (α − 1) log y and E(z) = (e^z − 1)/z, which is 1 at α = 1."""
+    log_y = xp.log(positive_or_one(y, xp))
+    z = (alpha - 1.0) * log_y
+    near, far = _cases(z, xp)
+    is_near = xp.abs(z) < 1.0
+    series = _power_series(near, [1.0 / math.factorial(k + 1) for k in range(TERMS)])
+    ratio = xp.where(is_near, series, xp.expm1(far) / far)
+    series = _power_series(near, [(k + 1.0) / math.factorial(k + 2) for k in range(TERMS)])
+    slope = xp.where(is_near, series, (xp.exp(far) * (far - 1.0) + 1.0) / (far * far))
+    terms = xp.where(y > 0, y * log_y * (log_y * slope - ratio / alpha) / alpha, y * 0.0)
+    return xp.sum(terms, axis=-1)
+
+
+#: Terms of a power series in |z| < 1 whose coefficients fall like 1/k!.
+TERMS = 20
+
+
+def _cases(z: Array, xp: Namespace) -> tuple[Array, Array]:
+    """z where it is small enough for a power series, and z elsewhere; a harmless number at the other places."""
+    is_near = xp.abs(z) < 1.0
+    return xp.where(is_near, z, xp.zeros_like(z)), xp.where(is_near, xp.zeros_like(z) - 2.0, z)
+
+
+def _power_series(z: Array, coefficients: list[float]) -> Array:
+    total = z * 0.0
+    for coefficient in reversed(coefficients):
+        total = total * z + coefficient
+    return total
