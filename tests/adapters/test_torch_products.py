@@ -9,7 +9,7 @@ import torch
 
 import lastlayer as ll
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.torch.products import keeps_result, pull_back, pull_back_rows
+from lastlayer.torch.products import keeps_result, pull_back, pull_back_kept, pull_back_rows
 from lastlayer.torch.rows import evaluate_rows, has_kernels
 
 SPECS = [*ll.MAPPINGS, "entmax:alpha=1.3", "entmax:alpha=2.5", "entmax:alpha=1", "taylor:order=4"]
@@ -37,7 +37,7 @@ def test_products(name, quantity, dtype):
     truth = pull_back(mapping, x.double(), v.double(), quantity)
     result = evaluate_rows(mapping, x, quantity) if keeps_result(mapping, x, quantity) else None
     ways = [pull_back_rows(mapping, x, v, quantity)]
-    ways += [] if result is None else [pull_back_rows(mapping, x, v, quantity, result)]
+    ways += [] if result is None else [pull_back_kept(mapping, result, v, quantity, True)]
     scale = truth.abs().amax(1)
     if quantity == "probabilities":
         # Differences of cotangents cancel; what they are weighted by does not.

@@ -2,8 +2,8 @@
 
 from lastlayer.losses.options import REDUCTIONS, LossOptions
 from lastlayer.losses.reduction import reduce_losses, reduction_scale
-from lastlayer.losses.rows import RowLosses, row_losses
-from lastlayer.losses.targets import Targets, check_labels, check_soft_targets, plain_labels
+from lastlayer.losses.rows import RowLosses, row_losses, weighted_targets
+from lastlayer.losses.targets import Targets, check_labels, check_soft_targets, dense_targets, plain_labels
 
 __all__ = [
     "REDUCTIONS",
@@ -12,8 +12,10 @@ __all__ = [
     "Targets",
     "check_labels",
     "check_soft_targets",
+    "dense_targets",
     "plain_labels",
     "reduce_losses",
     "reduction_scale",
     "row_losses",
+    "weighted_targets",
 ]

@@ -38,7 +38,7 @@ def row_losses(
     dense = dense_targets(targets, is_soft, scores, options, xp)
     activation = options.activation
     point = mapping.at(activation(scores, xp), xp)
-    y, factor = _weighted(mapping, dense, options, xp)
+    y, factor = weighted_targets(mapping, dense, options, xp)
     zero = xp.zeros_like(dense.row_weight)
     losses = factor * point.losses(y)
     if options.z_loss:
@@ -56,7 +56,9 @@ def row_losses(
     return RowLosses(losses, dense.denominator, gradient)
 
 
-def _weighted(mapping: ProbabilityMapping, dense: Targets, options: LossOptions, xp: Namespace) -> tuple[Array, Array]:
+def weighted_targets(
+    mapping: ProbabilityMapping, dense: Targets, options: LossOptions, xp: Namespace
+) -> tuple[Array, Array]:
     """The targets that the loss sees and the factor of the row."""
     if options.weight is None:
         return dense.smoothed, dense.row_weight

@@ -100,8 +100,11 @@ def check_labels(labels: Array, classes: int, ignore_index: int, xp: Namespace) 
     is_bad = (plain != ignore_index) & ((plain < 0) | (plain >= classes))
     if bool(xp.any(is_bad)):
         place = _first(is_bad, xp)
+        label = labels[place]
+        # torch's int() knows no number beyond int64.
+        shown = label.item() if hasattr(label, "item") else int(label)
         raise IndexError(
-            f"label {int(labels[place])} at position {_in_words(place)} is outside 0..{classes - 1} for {classes} classes; "
+            f"label {shown} at position {_in_words(place)} is outside 0..{classes - 1} for {classes} classes; "
             f"correct it, or mark rows to leave out with ignore_index={ignore_index}."
         )
 

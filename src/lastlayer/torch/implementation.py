@@ -11,17 +11,19 @@ from lastlayer.dispatch import Framework, Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.operators import flatten, quantity_of_rows, reduced_loss
-from lastlayer.torch.plain import is_plain, is_readable, is_tracked
+from lastlayer.torch.plain import asks_for_gradient, is_plain, is_readable, refuse_gradient
 from lastlayer.torch.quick import evaluate_quickly, loss_quickly
-from lastlayer.torch.records import key_of, row_parameter
+from lastlayer.torch.records import by_rows, key_of, row_parameter
 from lastlayer.torch.rows import evaluate_rows, loss_rows
 
 
 def _evaluate(
     mapping: ProbabilityMapping, scores: torch.Tensor, quantity: str, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    if is_plain(scores) and not is_tracked(scores):
+    parameter = row_parameter(mapping)
+    if _is_constant(scores) and (parameter is None or _is_constant(parameter)):
         return evaluate_rows(mapping, scores, quantity, out)
+    mapping = by_rows(mapping, scores.shape[:-1])
     result: torch.Tensor = quantity_of_rows(scores, row_parameter(mapping), key_of(mapping), quantity)
     return result
 
@@ -35,14 +37,22 @@ def _loss(
     with_gradient: bool,
     out: torch.Tensor | None = None,
 ) -> tuple[Any, torch.Tensor | None]:
-    tracked = is_tracked(scores)
-    if is_soft and is_tracked(targets):
-        raise TypeError("soft targets are constants here: their gradient is not computed; pass targets.detach().")
-    if is_plain(scores) and (with_gradient or not tracked):
+    refuse_gradient("targets", targets)
+    refuse_gradient("weight", options.weight)
+    refuse_gradient("sample_weight", options.sample_weight)
+    parameter, tracked = row_parameter(mapping), asks_for_gradient(scores)
+    is_alone = parameter is None or (is_plain(parameter) and (with_gradient or not asks_for_gradient(parameter)))
+    if is_plain(scores) and is_alone and (with_gradient or not tracked):
         return loss_rows(mapping, scores, targets, is_soft, options, with_gradient, out)
+    mapping = by_rows(mapping, scores.shape[:-1])
     value, denominator, gradient = reduced_loss(scores, *flatten(mapping, targets, options), with_gradient or tracked)
     result = (value, denominator.detach()) if options.reduction == "parts" else value
     return result, gradient.detach() if with_gradient else None
+
+
+def _is_constant(tensor: torch.Tensor) -> bool:
+    """Whether nothing but its values matters."""
+    return is_plain(tensor) and not asks_for_gradient(tensor)
 
 
 def _is_eager(array: torch.Tensor) -> bool:
@@ -76,6 +86,7 @@ FRAMEWORK = Framework(
     loss_quickly=loss_quickly,
     check=_check,
     is_compiling=torch.compiler.is_compiling,
+    constant=torch.Tensor.detach,
     to_integers="targets.long()",
 )
 

@@ -22,7 +22,10 @@ Tensor = torch.Tensor
 
 
 def keeps_result(mapping: ProbabilityMapping, scores: Tensor, quantity: str) -> bool:
-    """Whether `pull_back_rows` takes the quantity itself, which is faster; docs/accuracy.md has what it costs."""
+    """Whether backward needs the quantity alone, not the scores: softmax and log_softmax in float32 and float64.
+
+    It is faster, and one copy of the scores less is held; docs/accuracy.md has what it costs.
+    """
     # A probability at the edge of a support has few digits.
     is_known = mapping.tangent is not None and mapping.family == "normalized" and scores.dtype.itemsize >= 4
     is_served = quantity == "probabilities" or (
@@ -35,17 +38,19 @@ def _has_softmax_kernel(mapping: ProbabilityMapping, scores: Tensor) -> bool:
     return mapping.name == "softmax" and scores.device.type == "cpu"
 
 
-def pull_back_rows(
-    mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor, quantity: str, result: Tensor | None = None
+def pull_back_kept(
+    mapping: ProbabilityMapping, kept: Tensor, cotangent: Tensor, quantity: str, is_result: bool
 ) -> Tensor:
-    """The cotangent of a quantity of every row pulled back to its scores, without gradient tracking.
+    """The cotangent of a quantity pulled back to the scores, from what forward kept: the quantity itself or the scores."""
+    if not is_result:
+        return pull_back_rows(mapping, kept, cotangent, quantity)
+    if quantity == "log_probabilities":
+        return cpu.pull_back_logarithms(kept, cotangent)
+    return _of_tangent(mapping, kept, cotangent, quantity)
 
-    `result` is the quantity, where `keeps_result`.
-    """
-    if result is not None and quantity == "log_probabilities":
-        return cpu.pull_back_logarithms(result, cotangent)
-    if result is not None:
-        return _of_tangent(mapping, result, cotangent, quantity)
+
+def pull_back_rows(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
+    """The cotangent of a quantity of every row pulled back to its scores, without gradient tracking."""
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if not has_kernels(mapping, wide):
         return pull_back(mapping, scores, cotangent, quantity)
@@ -101,3 +106,11 @@ def pull_back(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tensor, qu
         product = cotangent[..., None] * point.partition_gradient()
     result: Tensor = product.to(scores.dtype)
     return result
+
+
+def pull_back_result(result: Tensor, cotangent: Tensor, quantity: str) -> Tensor:
+    """The same for softmax and log_softmax as a function of their result; torch can differentiate it."""
+    wide = result.to(working_dtype(result, xp))
+    v = cotangent.to(wide.dtype)
+    product = wide * (v - _sum(wide * v)) if quantity == "probabilities" else v - torch.exp(wide) * _sum(v)
+    return product.to(result.dtype)

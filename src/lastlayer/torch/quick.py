@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,29 +10,58 @@ from lastlayer import dispatch
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.operators import flatten, product_of_loss, product_of_quantity
+from lastlayer.torch.operators import needs_scores, product_of_quantity, pull_back_loss
 from lastlayer.torch.plain import is_plain, is_tracked
-from lastlayer.torch.products import keeps_result, pull_back_rows
+from lastlayer.torch.products import keeps_result, pull_back_kept
 from lastlayer.torch.records import key_of
 
 Tensor = torch.Tensor
 
 
-class _Quick(torch.autograd.Function):
-    """A result that is there already, and what pulls a cotangent of it back to the scores."""
+class _QuickQuantity(torch.autograd.Function):
+    """A quantity that is there already, and what pulls a cotangent of it back to the scores."""
 
     @staticmethod
-    def forward(
-        ctx: Any, scores: Tensor, result: tuple[Tensor], kept: tuple[Tensor | None, ...], pull_back: Callable[..., Any]
-    ) -> Tensor:
-        # Saved, so that whoever keeps the result does not keep what belongs to it beyond backward.
-        ctx.save_for_backward(scores, *kept)
-        ctx.pull_back = pull_back
-        return result[0]
+    def forward(ctx: Any, scores: Tensor, found: tuple[Tensor], mapping: ProbabilityMapping, quantity: str) -> Tensor:
+        ctx.mapping, ctx.quantity, ctx.is_result = mapping, quantity, keeps_result(mapping, scores, quantity)
+        ctx.save_for_backward(found[0] if ctx.is_result else scores)
+        return found[0]
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.pull_back(cotangent, *ctx.saved_tensors), None, None, None
+        (kept,), mapping, quantity = ctx.saved_tensors, ctx.mapping, ctx.quantity
+        if torch.is_grad_enabled() or not is_plain(cotangent):
+            product = product_of_quantity(cotangent, kept, None, key_of(mapping), quantity, ctx.is_result)
+        else:
+            product = pull_back_kept(mapping, kept, cotangent, quantity, ctx.is_result)
+        return product, None, None, None
+
+
+class _QuickLoss(torch.autograd.Function):
+    """A loss and its gradient that are there already. The gradient is an output, for second derivatives."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        scores: Tensor,
+        found: tuple[Tensor, Tensor],
+        mapping: ProbabilityMapping,
+        targets: Tensor,
+        options: LossOptions,
+    ) -> tuple[Tensor, Tensor]:
+        # Else autograd makes zeros as large as the gradient, for the derivative that nobody asks of it.
+        ctx.set_materialize_grads(False)
+        ctx.mapping, ctx.options = mapping, options
+        # Saved, so that whoever keeps the loss does not keep its gradient beyond backward.
+        kept = scores if needs_scores(scores, mapping, targets, options) else None
+        ctx.save_for_backward(found[1], kept, targets)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor | None, direction: Tensor | None) -> tuple[Tensor | None, ...]:
+        gradient, scores, targets = ctx.saved_tensors
+        problem = ctx.mapping, targets, ctx.options
+        return pull_back_loss(upstream, direction, gradient, scores, problem)[0], None, None, None, None
 
 
 def evaluate_quickly(mapping: str | ProbabilityMapping, scores: Tensor, quantity: str, on_domain: str) -> Tensor | None:
@@ -47,17 +74,7 @@ def evaluate_quickly(mapping: str | ProbabilityMapping, scores: Tensor, quantity
     result = torch.from_numpy(found)
     if not is_tracked(scores):
         return result
-    record = resolve_mapping(mapping)
-    kept = result if keeps_result(record, scores, quantity) else None
-    return _Quick.apply(scores, (result,), (kept,), partial(_pull_back, record, quantity))  # type: ignore[no-untyped-call]
-
-
-def _pull_back(
-    mapping: ProbabilityMapping, quantity: str, cotangent: Tensor, scores: Tensor, result: Tensor | None
-) -> Tensor:
-    if torch.is_grad_enabled() or not is_plain(cotangent):
-        return product_of_quantity(cotangent, scores, result, None, key_of(mapping), quantity)
-    return pull_back_rows(mapping, scores, cotangent, quantity, result)
+    return _QuickQuantity.apply(scores, (result,), resolve_mapping(mapping), quantity)  # type: ignore[no-untyped-call]
 
 
 def loss_quickly(
@@ -88,21 +105,9 @@ def loss_quickly(
     value = torch.from_numpy(found[0])
     gradient = None if found[1] is None else torch.from_numpy(found[1])
     if tracked:
-        value = _Quick.apply(scores, (value,), (targets, gradient), partial(_scale, mapping, options))  # type: ignore[no-untyped-call]
+        record = resolve_mapping(mapping)
+        value, _ = _QuickLoss.apply(scores, (value, gradient), record, targets, options)  # type: ignore[no-untyped-call]
     return value, gradient if with_gradient else None
-
-
-def _scale(
-    mapping: str | ProbabilityMapping,
-    options: LossOptions,
-    upstream: Tensor,
-    scores: Tensor,
-    targets: Tensor,
-    gradient: Tensor,
-) -> Tensor:
-    if torch.is_grad_enabled():
-        return product_of_loss(upstream, gradient, scores, *flatten(resolve_mapping(mapping), targets, options))
-    return gradient * (upstream[..., None] if options.reduction == "none" else upstream)
 
 
 def _is_on_host(scores: Tensor) -> bool:

@@ -7,6 +7,7 @@ from torch.fx.experimental.symbolic_shapes import guard_scalar
 
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.names import resolve
+from lastlayer.torch.plain import refuse_gradient
 
 #: Records that operators were called with, by key. A built-in one is found again by its name in another process too.
 _RECORDS: dict[str, ProbabilityMapping] = {}
@@ -41,6 +42,21 @@ def row_parameter(mapping: ProbabilityMapping) -> torch.Tensor | None:
         if isinstance(value, torch.Tensor):
             return value
     return None
+
+
+def by_rows(mapping: ProbabilityMapping, rows: torch.Size) -> ProbabilityMapping:
+    """The mapping with its tensor parameter, where it has one, as one value per row, as operators take it.
+
+    Raises:
+        TypeError: the parameter requires a gradient, for which the record has no formula.
+    """
+    parameter = row_parameter(mapping)
+    if parameter is None:
+        return mapping
+    name = next(name for name, value in mapping.values.items() if value is parameter)
+    if mapping.tangent is None or mapping.parameter_slope is None or mapping.regularizer_slope is None:
+        refuse_gradient(name, parameter)
+    return mapping if parameter.shape == rows else mapping.replace(**{name: parameter.expand(rows)})
 
 
 def record_of(key: str, parameter: torch.Tensor | None) -> ProbabilityMapping:

@@ -44,17 +44,26 @@ def counts(targets: torch.Tensor, is_soft: bool, options: LossOptions) -> torch.
     return is_counted if options.sample_weight is None else is_counted & (options.sample_weight != 0)
 
 
-def times_upstream(gradient: torch.Tensor, upstream: torch.Tensor, is_counted: torch.Tensor) -> torch.Tensor:
+def is_finite(upstream: torch.Tensor) -> bool:
+    """Whether what arrives from upstream is finite, as far as the host may look: then it does no harm to any row."""
+    if not upstream.is_cpu or torch.is_grad_enabled() or not is_plain(upstream):
+        return False
+    return math.isfinite(float(upstream if upstream.ndim == 0 else upstream.sum()))
+
+
+def times_upstream(
+    gradient: torch.Tensor, upstream: torch.Tensor, is_counted: torch.Tensor | None = None
+) -> torch.Tensor:
     """The kept gradient (..., K) times what arrives from upstream: one number, or one per row.
 
     A row that does not count keeps gradient 0, also where inf or NaN arrives: 0 · inf would be NaN. Its kept gradient is 0, so
-    it is enough to take 0 for what arrives there, which costs no pass over the scores.
+    it is enough to take 0 for what arrives there, which costs no pass over the scores. Without `is_counted` what arrives is finite.
     """
-    is_readable = not torch.is_grad_enabled() and is_plain(upstream) and is_plain(gradient)
-    if is_readable and upstream.is_cpu and upstream.ndim == 0 and math.isfinite(float(upstream)):
-        return gradient * upstream
-    factor = torch.where(is_counted, upstream, 0.0)[..., None]
-    if not is_readable or not is_plain(factor):
+    factor = upstream if is_counted is None else torch.where(is_counted, upstream, 0.0)
+    if factor.ndim == 0 and gradient.ndim > 1:
+        return gradient * factor
+    factor = factor[..., None]
+    if torch.is_grad_enabled() or not is_plain(factor) or not is_plain(gradient):
         return (gradient * factor).to(gradient.dtype)
     # A half type times float32 would be stored in float32 first.
     return torch.mul(gradient, factor, out=torch.empty_like(gradient))

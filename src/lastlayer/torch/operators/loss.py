@@ -1,4 +1,7 @@
-"""`lastlayer::loss`: a reduced loss with its gradient from the same pass, kept for backward, differentiable twice."""
+"""`lastlayer::loss`: a reduced loss with its gradient from the same pass, kept for backward, differentiable any number of times.
+
+The gradient is an output like the loss, so that second derivatives reach the scores through the forward pass.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from typing import Any
 import array_api_compat.torch as xp
 import torch
 
-from lastlayer.dispatch import loss_dtype, working_dtype
-from lastlayer.losses import reduction_scale, row_losses
+from lastlayer.dispatch import loss_dtype
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
+from lastlayer.torch.operators.curvature import Problem, curvature, needs_scores, slope_by_parameter
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
+from lastlayer.torch.reduction import counts, is_finite, times_upstream
 from lastlayer.torch.rows import loss_rows
 
 Tensor = torch.Tensor
@@ -25,27 +29,11 @@ def _loss(scores: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     return total, denominator, scores.new_empty(0) if gradient is None else gradient.contiguous()
 
 
-def _times_upstream(upstream: Tensor, gradient: Tensor, scores: Tensor, *arguments: Any) -> Tensor:
-    """The kept gradient times the upstream one; as a function of the scores it is the formulas' gradient."""
-    return (gradient * _a_row(upstream, arguments)).to(scores.dtype)
-
-
-def _a_row(upstream: Tensor, arguments: tuple[Any, ...]) -> Tensor:
-    """The upstream gradient as what multiplies scores: one a row where losses were not reduced."""
-    return upstream[..., None] if arguments[COUNT - 1] == "none" else upstream
-
-
 loss = torch.library.custom_op(
     "lastlayer::loss",
     _loss,
     mutates_args=(),
     schema=f"(Tensor scores, {LOSS_SCHEMA}, bool with_gradient) -> (Tensor, Tensor, Tensor)",
-)
-loss_backward = torch.library.custom_op(
-    "lastlayer::loss_backward",
-    _times_upstream,
-    mutates_args=(),
-    schema=f"(Tensor upstream, Tensor gradient, Tensor scores, {LOSS_SCHEMA}) -> Tensor",
 )
 
 
@@ -60,45 +48,53 @@ def _(scores: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-@loss_backward.register_fake
-def _(upstream: Tensor, gradient: Tensor, scores: Tensor, *arguments: Any) -> Tensor:
-    return scores.new_empty(scores.shape)
-
-
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     scores, targets, weight, sample_weight, parameter, *ctx.rest, _ = inputs
-    ctx.mark_non_differentiable(*output[1:])
+    ctx.mark_non_differentiable(output[1])
     # Else autograd makes zeros as large as the kept gradient, for the gradient that it does not have.
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(output[2], scores, targets, weight, sample_weight, parameter)
+    arguments = (targets, weight, sample_weight, parameter, *ctx.rest)
+    kept = scores if needs_scores(scores, *unflatten(arguments)) else None
+    ctx.save_for_backward(output[2], kept, *arguments[:4])
 
 
-def _backward(ctx: Any, upstream: Tensor | None, *nothing: Any) -> tuple[Any, ...]:
-    if upstream is None:
-        return (None,) * (COUNT + 2)
-    return product_of_loss(upstream, *ctx.saved_tensors, *ctx.rest), *[None] * (COUNT + 1)
+def _backward(ctx: Any, upstream: Tensor | None, _: None, direction: Tensor | None) -> tuple[Any, ...]:
+    gradient, scores, *tensors = ctx.saved_tensors
+    wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[4]
+    problem = unflatten((*tensors, *ctx.rest))
+    in_scores, in_parameter = pull_back_loss(upstream, direction, gradient, scores, problem, wanted)
+    return in_scores, None, None, None, in_parameter, *[None] * (COUNT - 3)
 
 
-def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.rest = *inputs[:7], inputs[7:]
-    ctx.save_for_backward(*tensors)
+def pull_back_loss(
+    upstream: Tensor | None,
+    direction: Tensor | None,
+    gradient: Tensor,
+    scores: Tensor | None,
+    problem: Problem,
+    wanted: tuple[bool, bool] = (True, False),
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients in the scores and in the parameter of each row: of the loss times `upstream`, and of the loss's gradient
+    times `direction`.
+    """
+    if direction is None and upstream is not None and not wanted[1] and is_finite(upstream):
+        return times_upstream(gradient, upstream), None
+    _, targets, options = problem
+    is_counted = counts(targets, is_soft(targets), options)
+    in_scores = in_parameter = None
+    if upstream is not None and wanted[0]:
+        in_scores = times_upstream(gradient, upstream, is_counted)
+    if upstream is not None and wanted[1]:
+        assert scores is not None
+        in_parameter = slope_by_parameter(upstream, scores, is_counted, problem)
+    if direction is not None:
+        second, mixed = curvature(direction, gradient, scores, is_counted, problem)
+        in_scores, in_parameter = _plus(in_scores, second), _plus(in_parameter, mixed)
+    return in_scores, in_parameter
 
 
-def _second(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-    upstream, _, scores, *tensors = ctx.saved_tensors
-    arguments = (*tensors, *ctx.rest)
-    mapping, targets, options = unflatten(arguments)
-
-    def product(upstream: Tensor, scores: Tensor) -> Tensor:
-        wide = scores.to(working_dtype(scores, xp))
-        rows = row_losses(mapping, wide, targets, is_soft(targets), options, xp, with_gradient=True)
-        scale = reduction_scale(rows.denominators, options.reduction, xp)
-        return (rows.gradient * scale * _a_row(upstream, arguments)).to(scores.dtype)
-
-    pull = torch.func.vjp(product, upstream, scores)[1]
-    in_upstream, in_scores = pull(cotangent)
-    return in_upstream, None, in_scores, *[None] * COUNT
+def _plus(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
 
 
 reduced_loss = differentiable(loss, _keep, _backward, one_by_one, _loss)
-product_of_loss = differentiable(loss_backward, _keep_product, _second, one_by_one, _times_upstream)
