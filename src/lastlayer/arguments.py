@@ -33,7 +33,8 @@ def as_number(name: str, value: Any, needs: str = "a number") -> Any:
         return float(value)
     if type(value).__name__ in _SYMBOLIC:
         return value
-    raise TypeError(f"{name} is {describe(value)}; give {needs}.")
+    how = f", such as {name}.item()" if is_array(value) and not value.shape else ""
+    raise TypeError(f"{name} is {describe(value)}; give {needs}{how}.")
 
 
 def as_integer(name: str, value: Any, needs: str = "an integer") -> Any:

@@ -22,7 +22,8 @@ class Activation:
         ValueError: temperature or softcap is not a positive finite number.
     """
 
-    temperature: float = 1.0
+    #: A number, or an array, which `lastlayer.functions` divides by before the loss.
+    temperature: Any = 1.0
     softcap: float | None = None
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Activation:
     def __call__(self, scores: Array, xp: Namespace) -> Array:
         """a(x), elementwise."""
         if self.softcap is not None:
-            scores = self.softcap * xp.tanh(scores / self.softcap)
+            scores = self.softcap * _tanh(scores / self.softcap, xp)
         return scores if self.temperature == 1.0 else scores / self.temperature
 
     def pull_back(self, scores: Array, gradient: Array, xp: Namespace) -> Array:
@@ -60,6 +61,14 @@ class Activation:
             tail = xp.exp(-2.0 * xp.abs(scores / self.softcap))
             gradient = gradient * (4.0 * tail / ((1.0 + tail) * (1.0 + tail)))
         return gradient if self.temperature == 1.0 else gradient / self.temperature
+
+
+def _tanh(u: Array, xp: Namespace) -> Array:
+    """tanh(u), written so that libraries which differentiate it keep the tail of sech²: their own is 1 − tanh²."""
+    size = xp.abs(u)
+    tail = xp.exp(-2.0 * size)
+    far = 1.0 - 2.0 * tail / (1.0 + tail)
+    return xp.where(size < 0.5, xp.tanh(u), xp.where(u < 0, -far, far))
 
 
 def _check_floats(name: str, array: Any) -> None:

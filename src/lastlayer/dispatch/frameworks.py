@@ -26,15 +26,19 @@ class Framework:
     check: Callable[[Array, str], None] = lambda array, what: None
     #: Whether a compiler follows this very call, so that no value may be looked at, not even NumPy's.
     is_compiling: Callable[[], bool] = lambda: False
+    #: array → the same values, which no derivative follows.
+    constant: Callable[[Array], Array] = lambda array: array
     #: How its users make integers of labels.
     to_integers: str = "targets.astype(int)"
 
 
 def framework_of(array: Array) -> Framework | None:
     """The adapter's answers for this array, or None where the array library speaks for itself."""
-    # A subclass of tensors may come from any module.
-    for base in type(array).__mro__:
-        if base.__module__ == "torch" and base.__name__ == "Tensor":
+    kind = type(array)
+    # torch.compile cannot walk the classes of a Parameter. A subclass of tensors may come from any module.
+    is_parameter = kind.__name__ == "Parameter" and kind.__module__ == "torch.nn.parameter"
+    for base in (kind,) if is_parameter else kind.__mro__:
+        if is_parameter or (base.__module__ == "torch" and base.__name__ == "Tensor"):
             # The one import upwards: a statement at every call, since torch.compile follows no other way to import, and what is kept
             # of a first call would be a guard that the first call breaks.
             import lastlayer.torch.implementation as adapter

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from lastlayer.activation import Activation
+from lastlayer.arguments import is_array
 from lastlayer.dispatch import Request, framework_of, implementation_for, loss_quickly
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
@@ -17,6 +19,7 @@ from lastlayer.functions.targets import (
     prepare_weight,
     rows_that_count,
 )
+from lastlayer.functions.temperature import Division
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
@@ -34,7 +37,7 @@ def loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
-    temperature: float = 1.0,
+    temperature: Any = 1.0,
     softcap: float | None = None,
     on_domain: str = "raise",
     reduction: str = "mean",
@@ -54,7 +57,8 @@ def loss(
         ignore_index: the label of rows that do not count.
         label_smoothing: the share of the target that is spread evenly over all classes, in [0, 1].
         z_loss: λ of the added λ·Z², Z = log Σ g or Ω*(x).
-        temperature: scores are divided by it, after the softcap.
+        temperature: scores are divided by it, after the softcap; a number, or an array: one number or one per row. A torch
+            tensor gets its gradient.
         softcap: scores become softcap·tanh(score / softcap) first.
         on_domain: "raise" a DomainError for counted rows outside the domain, or give them a "nan" loss.
         reduction: "mean" over the weight of the counted rows, "sum", "none", or "parts" → (total, denominator).
@@ -96,7 +100,7 @@ def loss_and_grad(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
-    temperature: float = 1.0,
+    temperature: Any = 1.0,
     softcap: float | None = None,
     on_domain: str = "raise",
     reduction: str = "mean",
@@ -139,7 +143,7 @@ _OPTIONS = tuple(name for name in inspect.signature(loss).parameters if name not
 
 
 def _options(
-    weight: Any, sample_weight: Any, ignore_index: int, label_smoothing: float, z_loss: float, temperature: float,
+    weight: Any, sample_weight: Any, ignore_index: int, label_smoothing: float, z_loss: float, temperature: Any,
     softcap: float | None, reduction: str,
 ) -> LossOptions:  # fmt: skip
     return LossOptions(
@@ -164,7 +168,9 @@ def _loss(
     out: Array | None,
     is_strict: bool = True,
 ) -> tuple[Any, Any]:
-    if type(axis) is int and axis in (-1, 1):
+    temperature = options.activation.temperature
+    is_divided = type(temperature) is not float and is_array(temperature)
+    if not is_divided and type(axis) is int and axis in (-1, 1):
         quick = loss_quickly(mapping, scores, targets, options, on_domain, with_gradient, out)
         if quick is None and out is None and (framework := framework_of(scores)) is not None:
             quick = framework.loss_quickly(mapping, scores, targets, options, on_domain, with_gradient)
@@ -177,10 +183,17 @@ def _loss(
     last = check_out(out, checked)
     options = prepare_row_weights(prepare_weight(options, checked), checked)
     checked_targets, is_soft = prepare_targets(targets, checked, options, is_strict)
+    division = None
+    if is_divided:
+        division = Division(checked, checked_targets, is_soft, options)
+        values, options = division.values, replace(options, activation=Activation())
     if record.domain.is_valid is not None:
         counted = rows_that_count(None if is_soft else checked_targets, options, values)
         if counted is not None:
             check_domain(record, values, on_domain, counted, options.activation)
     chosen = implementation_for(values, Request(record, "loss", is_soft, options))
-    loss, gradient = chosen.loss(record, values, checked_targets, is_soft, options, with_gradient, last)
+    place = last if division is None else None
+    loss, gradient = chosen.loss(record, values, checked_targets, is_soft, options, with_gradient, place)
+    if division is not None:
+        loss, gradient = division.loss(loss), division.gradient(gradient) if with_gradient else None
     return loss, write(gradient, last, out, checked) if with_gradient else None

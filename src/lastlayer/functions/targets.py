@@ -13,7 +13,7 @@ from lastlayer.functions.arrays import FLOATS, as_array, dtype_name, is_integer,
 from lastlayer.functions.scores import Scores
 from lastlayer.losses import LossOptions, check_labels, check_soft_targets, plain_labels
 from lastlayer.losses.targets import fold_into
-from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings import Parameter, ProbabilityMapping
 
 Array = Any
 
@@ -144,17 +144,41 @@ def prepare_mapping(mapping: ProbabilityMapping, scores: Scores) -> ProbabilityM
 
     Raises:
         TypeError: values that are not real numbers, or another array library.
-        ValueError: a shape that does not fit the rows.
+        ValueError: a shape that does not fit the rows, or a value outside the parameter's range.
     """
     for name, value in mapping.values.items():
         if is_array(value):
             rows = tuple(scores.values.shape[:-1])
-            array = _numbers(_of_library(value, scores, name), scores, name)
+            array = numbers_like(value, scores, name)
             sizes = tuple(array.shape)
             if len(sizes) > len(rows) or any(n not in (1, m) for n, m in zip(sizes[::-1], rows[::-1], strict=False)):
                 raise ValueError(f"{name} has shape {sizes}; give a number, or one per row: shape {rows}.")
-            return mapping.replace(**{name: _in_library(array, scores)})
+            _check_range(next(p for p in mapping.parameters if p.name == name), array, scores)
+            return mapping.replace(**{name: array})
     return mapping
+
+
+def numbers_like(values: Any, scores: Scores, what: str) -> Array:
+    """Numbers given one by one or per row, as floats in the scores' library and on their device.
+
+    Raises:
+        TypeError: values that are not real numbers, or another array library.
+    """
+    return _in_library(_numbers(_of_library(values, scores, what), scores, what), scores)
+
+
+def _check_range(parameter: Parameter, array: Array, scores: Scores) -> None:
+    """Refuse what a number out of range is refused for, where values may be looked at; elsewhere such rows are NaN."""
+    seen = look_at(array, scores.values)
+    if seen is None:
+        return
+    given, own = seen
+    is_bad = ~((given >= parameter.minimum) & (given <= parameter.maximum))
+    if bool(own.any(is_bad)):
+        first = float(own.reshape(given, (-1,))[int(own.argmax(own.astype(own.reshape(is_bad, (-1,)), own.int32)))])
+        raise ValueError(
+            f"{parameter.name} has the entry {first:g}; each must be a finite number of at least {parameter.minimum:g}."
+        )
 
 
 def rows_that_count(labels: Array | None, options: LossOptions, scores: Array) -> Any:
