@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.fx
 
 from lastlayer.activation import Activation
 from lastlayer.functions.losses import loss, loss_of_any_total
@@ -14,26 +16,90 @@ from lastlayer.functions.probabilities import log_probabilities, probabilities
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
+from lastlayer.torch.plain import refuse_gradient
+from lastlayer.torch.records import key_of, record_of
 
 Tensor = torch.Tensor
 
 
-class Probabilities(torch.nn.Module):
+_FUNCTIONS = {function.__name__: function for function in (probabilities, log_probabilities, loss, loss_of_any_total)}
+
+
+def call_by_key(
+    name: str, arguments: tuple[Tensor, ...], key: str, parameter: Tensor | None, options: dict[str, Any]
+) -> Any:
+    """A function of ours with its mapping named as operators name it: a node that a graph of torch.fx can hold."""
+    axis = 1 if arguments[0].ndim > 1 else 0
+    options = {"axis": axis, "mapping": record_of(key, parameter), "on_domain": "nan", **options}
+    return _FUNCTIONS[name](*arguments, **options)
+
+
+class MappingModule(torch.nn.Module):
+    """A module with a mapping. A tensor among the mapping's parameters becomes a parameter or buffer of the module.
+
+    `Entmax(alpha=torch.nn.Parameter(torch.tensor(1.5)))` learns its α.
+    """
+
+    _compute: Callable[..., Any]
+
+    def __init__(self, mapping: str | ProbabilityMapping) -> None:
+        super().__init__()
+        record = resolve_mapping(mapping)
+        tensors = {name: value for name, value in record.values.items() if isinstance(value, Tensor)}
+        defaults = {parameter.name: parameter.default for parameter in record.parameters}
+        # The module may be moved, copied, or called with other tensors in place of these: it alone holds them.
+        self._record = record.replace(**{name: defaults[name] for name in tensors}) if tensors else record
+        self._tensors = tuple(tensors)
+        for name, value in tensors.items():
+            self._hold(name, value)
+
+    def _hold(self, name: str, value: Any) -> None:
+        """An attribute that moves with the module where it is a tensor."""
+        if isinstance(value, Tensor) and not isinstance(value, torch.nn.Parameter):
+            self.register_buffer(name, value)
+        else:
+            setattr(self, name, value)
+
+    @property
+    def mapping(self) -> ProbabilityMapping:
+        """The record, with the tensors that the module holds."""
+        if not self._tensors:
+            return self._record
+        return self._record.replace(**{name: getattr(self, name) for name in self._tensors})
+
+    def _record_call(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The call as one node where torch.fx.symbolic_trace records it: its proxies have no shape yet."""
+        tracer = next(argument.tracer for argument in arguments if isinstance(argument, torch.fx.Proxy))
+        # A tensor of the module may be a proxy itself here, which no record takes.
+        tensor = next((getattr(self, name) for name in self._tensors), None)
+        key = key_of(self._record) if tensor is None else self._record.name
+        given = (self._compute.__name__, arguments, key, tensor, options)
+        return tracer.create_proxy("call_function", call_by_key, given, {})
+
+    def __prepare_scriptable__(self) -> Any:
+        raise TypeError(
+            f"{type(self).__name__} cannot be scripted: TorchScript does not know operators with records of mappings; "
+            "use torch.export, torch.compile or torch.jit.trace."
+        )
+
+
+class Probabilities(MappingModule):
     """Scores → probabilities along `dim` under any mapping. Its subclasses fix the mapping: `Softmax`, `Sparsemax`, …
 
     >>> Probabilities("entmax:alpha=1.3")
     Probabilities(mapping='entmax:alpha=1.3', dim=-1)
     """
 
-    mapping: ProbabilityMapping
     _compute = staticmethod(probabilities)
 
     def __init__(self, mapping: str | ProbabilityMapping = "softmax", dim: int = -1) -> None:
-        super().__init__()
-        self.mapping, self.dim = resolve_mapping(mapping), dim
+        super().__init__(mapping)
+        self.dim = dim
 
     def forward(self, scores: Tensor) -> Tensor:
         """Probabilities of the scores' shape and dtype."""
+        if isinstance(scores, torch.fx.Proxy):
+            return self._record_call((scores,), {"axis": self.dim})
         # Rows outside the domain are NaN rows within a network, whose scores nobody has looked at.
         result: Tensor = self._compute(scores, mapping=self.mapping, axis=self.dim, on_domain="nan")
         return result
@@ -71,10 +137,11 @@ def _module_of(mapping: ProbabilityMapping) -> type[Probabilities]:
 MODULES: dict[str, type[Probabilities]] = {cls.__name__: cls for cls in map(_module_of, MAPPINGS.values())}
 
 
-class MappingLoss(torch.nn.Module):
+class MappingLoss(MappingModule):
     """The loss of any mapping in torch.nn's layout: classes on axis 1 (axis 0 of a single row), targets without it.
 
-    Log loss for the normalized family, Fenchel–Young for the regularized one. Arguments as for `ll.loss`.
+    Log loss for the normalized family, Fenchel–Young for the regularized one. Arguments as for `ll.loss`. A temperature, or
+    an α of entmax, that is a torch.nn.Parameter is learned.
 
     >>> import torch
     >>> criterion = MappingLoss("sparsemax", label_smoothing=0.1)
@@ -83,7 +150,7 @@ class MappingLoss(torch.nn.Module):
     """
 
     weight: Tensor | None
-    _compute: Any = staticmethod(loss)
+    _compute: Callable[..., Any] = staticmethod(loss)
     #: Options that a loss takes by name, besides the weight.
     _OPTIONS = ("ignore_index", "reduction", "label_smoothing", "z_loss", "temperature", "softcap")
 
@@ -96,34 +163,36 @@ class MappingLoss(torch.nn.Module):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         z_loss: float = 0.0,
-        temperature: float = 1.0,
+        temperature: float | Tensor = 1.0,
         softcap: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(mapping)
         activation = Activation(temperature=temperature, softcap=softcap)
         LossOptions(label_smoothing=label_smoothing, z_loss=z_loss, reduction=reduction, activation=activation)
-        self.mapping = resolve_mapping(mapping)
+        refuse_gradient("weight", weight)
         self.register_buffer("weight", weight)
         self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
-        self.z_loss, self.temperature, self.softcap = z_loss, temperature, softcap
+        self.z_loss, self.softcap = z_loss, softcap
+        self._hold("temperature", temperature)
 
     def forward(self, input: Tensor, target: Tensor) -> Any:
         """The loss of scores (N, K, …) or (K,) with labels (N, …) or soft targets of the scores' shape."""
-        options = {name: getattr(self, name) for name in self._OPTIONS}
+        options = {name: getattr(self, name) for name in ("weight", *self._OPTIONS)}
+        if isinstance(input, torch.fx.Proxy) or isinstance(target, torch.fx.Proxy):
+            return self._record_call((input, target), options)
         axis = 1 if input.ndim > 1 else 0
-        return self._compute(
-            input, target, mapping=self.mapping, axis=axis, weight=self.weight, on_domain="nan", **options
-        )
+        return self._compute(input, target, mapping=self.mapping, axis=axis, on_domain="nan", **options)
 
     def extra_repr(self) -> str:
         """The mapping, and the options that differ from what they are by default."""
         changed = [f"mapping={self.mapping.label!r}"]
         defaults = {"ignore_index": -100, "reduction": "mean", "temperature": 1.0, "softcap": None}
-        changed += [
-            f"{name}={getattr(self, name)!r}"
-            for name in self._OPTIONS
-            if getattr(self, name) != defaults.get(name, 0.0)
-        ]
+        for name in self._OPTIONS:
+            value = getattr(self, name)
+            if isinstance(value, Tensor):
+                changed.append(f"{name}=tensor of shape {tuple(value.shape)}")
+            elif value != defaults.get(name, 0.0):
+                changed.append(f"{name}={value!r}")
         return ", ".join(changed)
 
 
