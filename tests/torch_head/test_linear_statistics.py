@@ -121,7 +121,7 @@ def test_bad_labels():
         linear_statistics(input, weight, torch.full_like(labels, CLASSES))
     with pytest.raises(TypeError, match="integers"):
         linear_statistics(input, weight, labels.double())
-    with pytest.raises(ValueError, match="one a row"):
+    with pytest.raises(ValueError, match="one per row"):
         linear_statistics(input, weight, labels[:3])
 
 

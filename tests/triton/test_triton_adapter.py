@@ -103,7 +103,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     """Gradients are rounded to the half type once or twice, however many blocks they are the sum of."""
     monkeypatch.setattr(weight_sums, "PLANES_SLAB", 300)
     monkeypatch.setattr(weight_sums, "WHOLE_SLAB", 300)
-    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.loss"], "block_rows", lambda *told: height)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_rows", lambda *told: height)
     generator = torch.Generator().manual_seed(2)
     tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
     # A weight whose columns are contiguous, of which no gradient may take the layout.

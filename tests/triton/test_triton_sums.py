@@ -1,4 +1,4 @@
-"""Sums of half-typed gradients in two planes: float32 sums bit by bit, scaled and rounded once."""
+"""Sums of bfloat16 gradients in two planes: float32 sums bit by bit, rounded once; and numbers scaled where they lie."""
 
 from __future__ import annotations
 
@@ -23,18 +23,14 @@ def parts_of(count: int) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("count", [1, 2, 5])
-@pytest.mark.parametrize("scale", [None, 1.0 / 3.0])
-def test_sums_are_those_of_float32(dtype, count, scale):
+def test_sums_are_those_of_float32(dtype, count):
     parts = parts_of(count)
     truth = torch.zeros_like(parts[0]) if count > 1 else parts[0]
     gradient = torch.full(SIZE, float("nan"), dtype=dtype, device=DEVICE)
     lower = torch.empty(SIZE, dtype=torch.int16, device=DEVICE) if count > 1 else None
-    by = None if scale is None else torch.tensor(scale, device=DEVICE)
     for i, part in enumerate(parts):
         truth = truth + part if count > 1 else truth
-        is_last = i == count - 1
-        add(part, gradient, lower, has_sum=i > 0, is_last=is_last, scale=by if is_last else None)
-    truth = truth if by is None else truth * by
+        add(part, gradient, lower, has_sum=i > 0, is_last=i == count - 1)
     assert torch.equal(gradient.nan_to_num(7.0), truth.to(dtype).nan_to_num(7.0))
 
 
@@ -47,6 +43,19 @@ def test_numbers_are_scaled_once(dtype):
     scale_in_place(same, torch.tensor(0.3, device=DEVICE))
     assert torch.equal(same, (numbers.float() * torch.tensor(0.3, device=DEVICE)).to(dtype))
     scale_in_place(torch.zeros(0, 3, device=DEVICE), torch.tensor(0.3, device=DEVICE))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("factor", [0.3, 65536.0, float("inf"), float("nan")])
+def test_rows_that_do_not_count_become_zero_whatever_the_factor(dtype, factor):
+    generator = torch.Generator().manual_seed(3)
+    numbers = torch.randn(SIZE, generator=generator).to(DEVICE, dtype)
+    counted = (torch.arange(SIZE[0]) % 3 > 0).to(DEVICE)
+    by = torch.tensor(factor, device=DEVICE)
+    truth = torch.where(counted[:, None], numbers.float() * by, 0.0).to(dtype)
+    scale_in_place(numbers, by, counted)
+    assert torch.equal(numbers.nan_to_num(7.0), truth.nan_to_num(7.0))
+    assert not numbers[~counted].any()
 
 
 @pytest.mark.parametrize("heights", [(1, 1), (9, 3), (16, 8)])

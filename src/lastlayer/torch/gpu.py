@@ -15,6 +15,9 @@ from lastlayer.torch.reduction import inverse, row_denominators
 
 Tensor = torch.Tensor
 
+#: Rows that are scaled at a time where no kernel does it.
+_ROWS = 4096
+
 
 @cache
 def _kernels() -> Any:
@@ -109,8 +112,8 @@ def loss(
 
 
 def sums_in_planes(tensor: Tensor) -> bool:
-    """Whether sums like this tensor are kept by `add_terms`: half types on the device."""
-    return is_device(tensor) and tensor.dtype.itemsize == 2 and _kernels() is not None
+    """Whether sums like this tensor are kept by `add_terms`: bfloat16 on the device."""
+    return is_device(tensor) and tensor.dtype == torch.bfloat16 and _kernels() is not None
 
 
 def add_terms(terms: Tensor, gradient: Tensor, lower: Tensor | None, **told: Any) -> None:
@@ -123,12 +126,20 @@ def stack(head: Tensor, tail: Tensor, out: Tensor) -> None:
     _kernels().stack(head, tail, out)
 
 
-def scale_in_place(numbers: Tensor, factor: Tensor) -> None:
-    """Multiply numbers on the device where they lie; by a factor of one at no cost."""
-    if _kernels() is None or numbers.dtype.itemsize > 4 or not numbers.is_contiguous():
-        numbers.mul_(factor.to(numbers.dtype))
-    else:
-        _kernels().scale_in_place(numbers, factor.float())
+def scale_in_place(numbers: Tensor, factor: Tensor, counted: Tensor | None = None) -> None:
+    """Multiply numbers where they lie, rounded once; by a factor of one at no cost.
+
+    Rows whose `counted` (N,) is false, where it is given, become 0 even if the factor is infinite or NaN; with a factor of one
+    they stay as they are.
+    """
+    if is_device(numbers) and _kernels() is not None and numbers.dtype.itemsize <= 4 and numbers.is_contiguous():
+        _kernels().scale_in_place(numbers, factor.float(), counted)
+        return
+    wide = torch.promote_types(numbers.dtype, torch.float32)
+    for start in range(0, len(numbers), _ROWS):
+        part = numbers[start : start + _ROWS]
+        by = factor if counted is None else torch.where(counted[start : start + _ROWS, None], factor, 0.0)
+        part.copy_(part * by.to(wide).reshape(-1, *[1] * (part.ndim - 1)))
 
 
 def _is_rows(tensor: Tensor) -> bool:

@@ -16,6 +16,8 @@ from lastlayer.functions.probabilities import log_probabilities, probabilities
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
+from lastlayer.torch.linear.arguments import refuse_sharded
+from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.plain import refuse_gradient
 from lastlayer.torch.records import key_of, record_of
 
@@ -217,8 +219,9 @@ class LinearLoss(torch.nn.Module):
         in_features, out_features: D and K.
         bias: whether there is one.
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
-        class_weight: one weight a class; moved with the module, but no part of its state, which is torch.nn.Linear's.
-        options: ignore_index, label_smoothing, z_loss, temperature, softcap, reduction and max_memory as for `linear_loss`.
+        class_weight: one weight per class; moved with the module, but no part of its state, which is torch.nn.Linear's.
+        temperature: a number; a torch.nn.Parameter is learned and part of the state.
+        options: ignore_index, label_smoothing, z_loss, softcap, reduction and max_memory as for `linear_loss`.
 
     Raises:
         TypeError: another option.
@@ -231,6 +234,7 @@ class LinearLoss(torch.nn.Module):
     """
 
     class_weight: Tensor | None
+    temperature: float | Tensor
 
     def __init__(
         self,
@@ -240,43 +244,57 @@ class LinearLoss(torch.nn.Module):
         *,
         mapping: str | ProbabilityMapping = "softmax",
         class_weight: Tensor | None = None,
+        temperature: float | Tensor = 1.0,
         device: Any = None,
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
         # A wrong option is refused here, not in the first step of training.
-        MappingLoss(mapping, **{name: value for name, value in options.items() if name != "max_memory"})
+        number = 1.0 if isinstance(temperature, Tensor) else temperature
+        given = {name: value for name, value in options.items() if name != "max_memory"}
+        MappingLoss(mapping, temperature=number, **given)
+        check_max_memory(options.get("max_memory"))
         self.in_features, self.out_features = in_features, out_features
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.mapping, self.options = resolve_mapping(mapping), options
+        self.temperature = temperature
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
         self.bias = torch.nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw weight and bias from U(−1/√D, 1/√D), as torch.nn.Linear does."""
-        bound = 1.0 / math.sqrt(self.in_features)
-        for parameter in self.parameters():
-            torch.nn.init.uniform_(parameter, -bound, bound)
+        bound = 1.0 / math.sqrt(self.in_features) if self.in_features else 0.0
+        for parameter in (self.weight, self.bias):
+            if parameter is not None:
+                torch.nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, input: Tensor, targets: Tensor) -> Any:
-        """The loss of inputs (..., D) with labels (...) or soft targets (..., K)."""
-        told = {"bias": self.bias, "mapping": self.mapping, "class_weight": self.class_weight, **self.options}
-        return linear_loss(input, self.weight, targets, **told)
+    def forward(self, input: Tensor, targets: Tensor | None = None) -> Any:
+        """The loss of inputs (..., D) with labels (...) or soft targets (..., K); without targets the scores, as torch.nn.Linear."""
+        if targets is None:
+            return self.scores(input)
+        given = {"bias": self.bias, "mapping": self.mapping, "class_weight": self.class_weight, **self.options}
+        return linear_loss(input, self.weight, targets, temperature=self.temperature, **given)
 
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
         """`linear_statistics` of this head."""
-        told = {k: v for k, v in self.options.items() if k in ("ignore_index", "temperature", "softcap", "max_memory")}
-        return linear_statistics(input, self.weight, labels, bias=self.bias, mapping=self.mapping, **told)
+        given = {"bias": self.bias, "mapping": self.mapping, "temperature": self.temperature}
+        given |= {k: v for k, v in self.options.items() if k in ("ignore_index", "softcap", "max_memory")}
+        return linear_statistics(input, self.weight, labels, **given)
 
     def scores(self, input: Tensor) -> Tensor:
         """The scores themselves (..., K), before softcap and temperature, for inference."""
+        if type(input) is Tensor:
+            refuse_sharded("weight", self.weight)
         return torch.nn.functional.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """The arguments, as `print(model)` shows them."""
-        told = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        options = self.options
+        if not isinstance(self.temperature, torch.nn.Parameter) and self.temperature != 1.0:
+            options = {"temperature": self.temperature, **options}
+        told = "".join(f", {name}={value!r}" for name, value in options.items())
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}, "
             f"mapping={self.mapping.label!r}{told}"

@@ -1,7 +1,7 @@
 """What the gradient of a half-typed weight takes beside products: float32 sums in little memory, and slopes laid side by side.
 
 Sums lie in the gradient's own memory and one more plane of its size. While a sum grows, its upper sixteen bits lie where the gradient will, its lower sixteen in the other plane. With the last terms
-it is scaled and rounded once, to the gradient's dtype, where it lies.
+it is rounded once, to the gradient's dtype, where it lies.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ def add_terms(
     upper,
     lower,
     gradient,
-    scale,
     size,
     HAS_SUM: tl.constexpr,
     IS_LAST: tl.constexpr,
-    HAS_SCALE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """The sum in two planes, plus float32 terms: as planes again, or as the gradient, which is the upper plane's memory."""
@@ -37,8 +35,6 @@ def add_terms(
         low = tl.load(lower + o, mask=m, other=0).to(tl.int32) & 0xFFFF
         total += (high | low).to(tl.float32, bitcast=True)
     if IS_LAST:
-        if HAS_SCALE:
-            total *= tl.load(scale)
         tl.store(gradient + o, total.to(gradient.dtype.element_ty), mask=m)
     else:
         bits = total.to(tl.int32, bitcast=True)
@@ -47,14 +43,19 @@ def add_terms(
 
 
 @triton.jit
-def scale_numbers(numbers, factor, size, BLOCK: tl.constexpr, TIMES: tl.constexpr):
-    """numbers · factor, rounded once; a factor of one costs no reading."""
+def scale_numbers(
+    numbers, factor, counted, size, columns, HAS_COUNTED: tl.constexpr, BLOCK: tl.constexpr, TIMES: tl.constexpr
+):
+    """numbers · factor, rounded once, and 0 in rows that do not count, whatever the factor; a factor of one costs no reading."""
     by = tl.load(factor)
     if by != 1.0:
         for i in range(TIMES):
             o = (tl.program_id(0).to(tl.int64) * TIMES + i) * BLOCK + tl.arange(0, BLOCK)
             m = o < size
             values = tl.load(numbers + o, mask=m, other=0.0).to(tl.float32) * by
+            if HAS_COUNTED:
+                # Not a product with zero: infinity and NaN times zero are NaN.
+                values = tl.where(tl.load(counted + o // columns, mask=m, other=0) != 0, values, 0.0)
             tl.store(numbers + o, values.to(numbers.dtype.element_ty), mask=m)
 
 
@@ -89,7 +90,6 @@ def add(
     *,
     has_sum: bool = False,
     is_last: bool = True,
-    scale: torch.Tensor | None = None,
 ) -> None:
     """Add float32 terms to a sum; with the last ones, finish the gradient. All are contiguous and of one shape.
 
@@ -97,7 +97,6 @@ def add(
         gradient: of a half type; its memory is the upper plane until the last terms.
         lower: the other plane, int16; None where the first terms are the last.
         has_sum: whether there were terms before these.
-        scale: one float32 number that the gradient is multiplied by before it is rounded.
     """
     size = terms.numel()
     if size == 0:
@@ -109,23 +108,34 @@ def add(
             upper,
             lower,
             gradient,
-            scale,
             size,
             HAS_SUM=has_sum,
             IS_LAST=is_last,
-            HAS_SCALE=scale is not None,
             BLOCK=BLOCK,
             num_warps=BLOCK // 256,
         )
 
 
-def scale_in_place(numbers: torch.Tensor, factor: torch.Tensor) -> None:
-    """Multiply contiguous float32 or half numbers by one float32 number on the device; by 1 without reading them."""
+def scale_in_place(numbers: torch.Tensor, factor: torch.Tensor, counted: torch.Tensor | None = None) -> None:
+    """Multiply contiguous float32 or half numbers by one float32 number on the device; by 1 without reading them.
+
+    `counted` (N,), bool, one per row of numbers (N, ...): rows where it is false become 0, unless the factor is 1.
+    """
     size = numbers.numel()
     if size:
         with torch.cuda.device_of(numbers):
             grid = (triton.cdiv(size, BLOCK * TIMES),)
-            scale_numbers[grid](numbers, factor, size, BLOCK=BLOCK, TIMES=TIMES, num_warps=BLOCK // 256)
+            scale_numbers[grid](
+                numbers,
+                factor,
+                None if counted is None else counted.view(torch.uint8),
+                size,
+                size // len(numbers),
+                HAS_COUNTED=counted is not None,
+                BLOCK=BLOCK,
+                TIMES=TIMES,
+                num_warps=BLOCK // 256,
+            )
 
 
 def stack(head: torch.Tensor, tail: torch.Tensor, out: torch.Tensor) -> None:

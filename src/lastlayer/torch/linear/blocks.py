@@ -12,11 +12,11 @@ import torch
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch import gpu
-from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes
-from lastlayer.torch.linear.products import input_gradient, scores_by_slabs
-from lastlayer.torch.linear.weight_sums import sum_dtype, weight_sum
+from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes, sum_dtype
+from lastlayer.torch.linear.products import add_in_float32, input_gradient, scores_by_slabs
+from lastlayer.torch.linear.weight_sums import weight_sum
 from lastlayer.torch.memory import new_tensor
-from lastlayer.torch.reduction import inverse, reduce_rows, row_denominators
+from lastlayer.torch.reduction import counts, inverse, reduce_rows, row_denominators
 from lastlayer.torch.rows import loss_rows
 
 Tensor = torch.Tensor
@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Gradients of the sum of losses; empty tensors where they are not wanted. Those of half types may be float32 sums."""
+    """Gradients of the sum of losses, as they are kept (`sum_dtype`); empty tensors where they are not wanted."""
 
     input: Tensor
     weight: Tensor
@@ -93,10 +93,7 @@ def begun(blocks: Iterator[Block]) -> Iterator[Block]:
 
 
 class Accumulator:
-    """Sums the gradients of input, weight and bias over blocks, from the gradients of their scores.
-
-    A `scale` is multiplied into them before they are rounded where they are summed in a wider type, else after.
-    """
+    """Sums the gradients of input, weight and bias over blocks, from the gradients of their scores."""
 
     def __init__(
         self,
@@ -106,10 +103,9 @@ class Accumulator:
         wanted: Wanted,
         height: int,
         rows: Tensor | None = None,
-        scale: Tensor | None = None,
     ) -> None:
-        self._weight, self._wanted, self._scale = weight, wanted, scale
-        self.input = new_tensor(input, input.shape if wanted.input else (0,))
+        self._weight, self._wanted = weight, wanted
+        self.input = new_tensor(input, input.shape if wanted.input else (0,), sum_dtype(input.dtype, input.device))
         if rows is not None and wanted.input:
             # Rows that no block visits have no gradient.
             self.input.zero_()
@@ -117,10 +113,7 @@ class Accumulator:
         self.bias = weight.new_zeros(
             weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)
         )
-        self._dtype = sum_dtype(weight, input.shape[0], height)
-        self._sum = None
-        if wanted.weight:
-            self._sum = weight_sum(weight, input, rows, height, scale)
+        self._sum = weight_sum(weight, input, rows, height) if wanted.weight else None
 
     @property
     def tail(self) -> Tensor | None:
@@ -130,7 +123,9 @@ class Accumulator:
     def add(self, block: Block, slopes: Tensor) -> None:
         """Add one block's part: slopes · weight, slopesᵀ · input, and the sum of slopes."""
         if self._wanted.input:
-            if goes_by_slabs(slopes.device, slopes.dtype, slopes.shape[1]):
+            if slopes.dtype == torch.float16:
+                self._add_float16(block.place, slopes)
+            elif goes_by_slabs(slopes.device, slopes.dtype, slopes.shape[1]):
                 self.input[block.place] = input_gradient(slopes, self._weight)
             elif isinstance(block.place, slice):
                 torch.mm(slopes, self._weight, out=self.input[block.place])
@@ -143,27 +138,25 @@ class Accumulator:
 
     def finish(self) -> Gradients:
         """The gradients; zero where no row counted."""
-        scaled = [self.input, self.bias]
         if self._sum is None:
-            weight = self._weight.new_empty(0, dtype=self._dtype)
-        else:
-            self._sum.finish()
-            weight = self._sum.gradient
-            if not self._sum.is_scaled:
-                scaled.append(weight)
-        if self._scale is not None:
-            for total in scaled:
-                gpu.scale_in_place(total, self._scale)
-        return Gradients(self.input, weight, self.bias)
+            return Gradients(self.input, self._weight.new_empty(0), self.bias)
+        self._sum.finish()
+        return Gradients(self.input, self._sum.gradient, self.bias)
+
+    def _add_float16(self, place: slice | Tensor, slopes: Tensor) -> None:
+        if isinstance(place, slice):
+            add_in_float32(self.input[place], slopes, self._weight, has_sum=False)
+            return
+        rows = self.input.new_empty(slopes.shape[0], self.input.shape[1])
+        add_in_float32(rows, slopes, self._weight, has_sum=False)
+        self.input[place] = rows
 
 
 def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions) -> Tensor | None:
     """Indices of the rows whose loss is computed, None for all. On the CPU alone: elsewhere it would wait for the device."""
     if targets.device.type != "cpu":
         return None
-    is_counted = torch.ones(targets.shape[0], dtype=torch.bool) if is_soft else targets != options.ignore_index
-    if options.sample_weight is not None:
-        is_counted = is_counted & (options.sample_weight != 0)
+    is_counted = counts(targets, is_soft, options)
     return None if bool(is_counted.all()) else is_counted.nonzero().squeeze(1)
 
 
@@ -184,14 +177,14 @@ def loss_of_blocks(
     """
     rows = rows_that_count(targets, is_soft, options)
     blocks = begun(scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail))
-    counts = row_denominators(targets, is_soft, options)
-    scale = inverse(counts.sum()) if options.reduction == "mean" else counts.new_ones(())
+    denominators = row_denominators(targets, is_soft, options)
+    scale = inverse(denominators.sum()) if options.reduction == "mean" else denominators.new_ones(())
     place = place_of_scale(input) if options.reduction == "mean" else None
     by_kernel = float(scale) if place == "kernel" else 1.0
     dtype = torch.promote_types(input.dtype, torch.float32)
     # Rows that no block visits have no loss.
     losses = (input.new_empty if rows is None else input.new_zeros)(input.shape[0], dtype=dtype)
-    sums = Accumulator(input, weight, bias, wanted, height, rows, scale if place == "sums" else None)
+    sums = Accumulator(input, weight, bias, wanted, height, rows)
     weights = options.sample_weight
     if place == "rows":
         weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale
@@ -211,18 +204,19 @@ def loss_of_blocks(
         if slopes is not None:
             sums.add(block, slopes)
     gradients = sums.finish()
-    value = reduce_rows(losses, counts, "sum" if place == "rows" else options.reduction)
+    value = reduce_rows(losses, denominators, "sum" if place == "rows" else options.reduction)
     return value, scale if place is None else torch.ones_like(scale), gradients
 
 
 def place_of_scale(input: Tensor) -> str | None:
     """Where a mean's scale goes into the gradients: into what the kernel writes; on CUDA, where the host does not know it, into the
-    rows' weights; of float16, in which it is too little for a number, into the sums, or else what backward multiplies by.
+    rows' weights. float16 slopes would vanish under it: backward multiplies their float32 sums by it.
     """
-    is_small = input.dtype == torch.float16
+    if input.dtype == torch.float16:
+        return None
     if gpu.is_device(input):
-        return "sums" if is_small else "rows"
-    return "kernel" if input.device.type == "cpu" and not is_small else None
+        return "rows"
+    return "kernel" if input.device.type == "cpu" else None
 
 
 def of_rows(mapping: ProbabilityMapping, place: slice | Tensor) -> ProbabilityMapping:

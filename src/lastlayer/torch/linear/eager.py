@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from lastlayer.torch import gpu
-from lastlayer.torch.linear.operator import REDUCTION, linear_loss_of, product_of_head, traced_head_loss
+from lastlayer.torch.linear.operator import REDUCTION, linear_loss_of, options_of, product_of_head, traced_head_loss
+from lastlayer.torch.linear.scaling import scale_sums
 from lastlayer.torch.plain import is_plain
 
 Tensor = torch.Tensor
@@ -37,28 +37,23 @@ class HeadLoss(torch.autograd.Function):
         if arguments[REDUCTION] == "none" or torch.is_grad_enabled() or not is_plain(upstream):
             gradients = product_of_head(upstream, *ctx.kept, *arguments)
         else:
-            gradients = _scaled_in_place(upstream, *ctx.kept, tensors=arguments[:3])
+            _, targets, options = options_of(arguments[3:])
+            scale, *sums = ctx.kept
+            scale_sums(upstream, scale, tuple(sums), targets, options)
+            gradients = [
+                total if x is None or not total.numel() else total.to(x.dtype)
+                for total, x in zip(sums, arguments[:3], strict=True)
+            ]
             ctx.kept = None
         each = (g if w else None for g, w in zip(gradients, wanted, strict=True))
         return *each, *[None] * (len(arguments) - 3)
 
 
-def _scaled_in_place(
-    upstream: Tensor, scale: Tensor, *sums: Tensor, tensors: tuple[Tensor | None, ...]
-) -> list[Tensor]:
-    factor = upstream.double() * scale
-    for total in sums:
-        if gpu.is_device(total):
-            gpu.scale_in_place(total, factor)
-        elif factor.device.type != "cpu" or float(factor) != 1.0:
-            total.mul_(factor.to(total.dtype))
-    return [t if x is None or not t.numel() else t.to(x.dtype) for t, x in zip(sums, tensors, strict=True)]
-
-
 def head_loss(*arguments: Any) -> tuple[Tensor, Tensor]:
     """Loss and denominator of the operator's arguments, by whichever of the two serves their tensors."""
     tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
-    if all(map(is_plain, tensors)):
+    # Meta tensors have nothing to compute on; the operator knows the shapes of its results.
+    if all(map(is_plain, tensors)) and not tensors[0].is_meta:
         return HeadLoss.apply(*arguments)  # type: ignore[no-untyped-call]
     value, denominator, *_ = traced_head_loss(*arguments)
     return value, denominator

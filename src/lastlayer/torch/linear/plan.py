@@ -15,7 +15,7 @@ SMALLEST_BUDGET, SMALLEST_ON_CUDA = 64 * 2**20, 512 * 2**20
 TILE, _TILE_ON_CUDA = 16, 128
 #: What matrix libraries take to lay out their operands and kernels to work in; of a small budget at most two fifths.
 _RESERVE = 14 * 2**20
-#: Bytes of what half-typed sums on CUDA lay out in pieces, so few that they stay in its cache: slopes side by side, and float32
+#: Bytes of what bfloat16 sums on CUDA lay out in pieces, so few that they stay in its cache: slopes side by side, and float32
 #: products that wait to be added.
 WHOLE_SLAB, PLANES_SLAB = 64 * 2**20, 32 * 2**20
 #: Classes whose scores are computed at a time where the CPU's kernels put them in their places.
@@ -32,8 +32,19 @@ def padded_classes(classes: int) -> int:
     return -(-classes // 64) * 64
 
 
+def sum_dtype(dtype: torch.dtype, device: torch.device, *, over_rows: bool = False) -> torch.dtype:
+    """The dtype in which a gradient is kept from forward to backward, whatever the number of rows.
+
+    float16 gradients stay float32 until backward brings the whole scale: unscaled sums of some thousand rows exceed 65504, and
+    sums divided by the number of rows fall below 6e−8. `over_rows`: a sum over blocks, which bfloat16 on the CPU keeps in
+    float32, too; on CUDA its planes are rounded in their place.
+    """
+    is_bfloat16_sum = over_rows and dtype == torch.bfloat16 and device.type != "cuda"
+    return torch.float32 if dtype == torch.float16 or is_bfloat16_sum else dtype
+
+
 def tail_start(rows: int, height: int, classes: int, features: int) -> int | None:
-    """Where in the gradient of a half-typed weight on CUDA the scores of the rows after the first block begin, at its end.
+    """Where in the gradient of a bfloat16 weight on CUDA the scores of the rows after the first block begin, at its end.
 
     None where there are none such or they do not fit: of the classes whose gradient reaches into them, the slopes must find
     room where those of the others were.
@@ -56,7 +67,8 @@ class LinearPlan:
     blocks: int
     #: The scores of one block: what exists above inputs and gradients, but for a few numbers a row.
     workspace_bytes: int
-    #: Gradients of input and weight; and what a sum in float32 of the weight's takes, of half types in more than one block.
+    #: Gradients of input and weight, and the float32 sums they are rounded from: float16's both, bfloat16's of the weight in more
+    #: than one block.
     gradient_bytes: int
     #: What storing the scores and their gradient would take.
     unfused_bytes: int
@@ -91,7 +103,7 @@ def plan(
         device: where it will run.
         max_memory: bytes above inputs and gradients, all but 14 MiB of them for scores (of less than 35 MiB three fifths);
             by default the larger of 64 MiB and a third of the weight's size, on CUDA of 512 MiB and eight fifths of it. One row is
-            the least; beside a sum over blocks of half types on CUDA, which has a plane of the weight's size, a quarter for scores.
+            the least; beside a sum over blocks of bfloat16 on CUDA, which has a plane of the weight's size, a quarter for scores.
 
     Raises:
         ValueError: a size or `max_memory` below 1.
@@ -106,12 +118,15 @@ def plan(
         raise ValueError(f"rows is {rows}; give 0 or more.")
     place = torch.device(device)
     height = block_rows(rows, features, classes, dtype, place, max_memory)
-    is_half_on_cuda = place.type == "cuda" and dtype.itemsize == 2
+    is_in_planes = place.type == "cuda" and dtype == torch.bfloat16
     blocks = -(-rows // height)
-    # A half type's sum over blocks has 4 bytes a number; on CUDA two of them are the gradient's own.
-    sum_bytes = 0 if blocks == 1 or dtype.itemsize > 2 else 2 if is_half_on_cuda else 4
-    if is_half_on_cuda and tail_start(rows, height, classes, features) is not None:
+    # A half type's sum has 4 bytes a number; in planes two of them are the gradient's own.
+    sum_bytes = 0 if dtype.itemsize > 2 else 2 if is_in_planes else 4
+    if dtype != torch.float16 and (
+        blocks <= 1 or (is_in_planes and tail_start(rows, height, classes, features) is not None)
+    ):
         sum_bytes = 0
+    input_bytes = dtype.itemsize + (4 if dtype == torch.float16 else 0)
     return LinearPlan(
         rows=rows,
         features=features,
@@ -120,7 +135,7 @@ def plan(
         block_rows=height,
         blocks=blocks,
         workspace_bytes=min(rows, height) * _row_bytes(classes, dtype, place),
-        gradient_bytes=rows * features * dtype.itemsize + classes * features * (dtype.itemsize + sum_bytes),
+        gradient_bytes=rows * features * input_bytes + classes * features * (dtype.itemsize + sum_bytes),
         unfused_bytes=2 * rows * classes * dtype.itemsize,
         operations=6 * rows * features * classes,
     )
@@ -143,8 +158,7 @@ def block_rows(
     Raises:
         ValueError: `max_memory` is below 1.
     """
-    if max_memory is not None and max_memory < 1:
-        raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
+    check_max_memory(max_memory)
     is_cuda, weight_bytes = device.type == "cuda", classes * features * dtype.itemsize
     budget = max_memory or (
         max(SMALLEST_ON_CUDA, weight_bytes * 8 // 5) if is_cuda else max(SMALLEST_BUDGET, weight_bytes // 3)
@@ -153,7 +167,10 @@ def block_rows(
     row_bytes = _row_bytes(classes, dtype, device) * buffers
     if not is_cuda:
         return _equal_blocks(rows, for_scores // row_bytes, TILE)
-    if dtype.itemsize > 2 or rows * row_bytes <= for_scores:
+    if dtype == torch.float16:
+        # Products wait in float32 to be added.
+        for_scores = max(for_scores - PLANES_SLAB, budget // 4)
+    if dtype != torch.bfloat16 or rows * row_bytes <= for_scores:
         return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
     # With the most rows that the gradient's memory takes there are no blocks to sum over.
     tail = min(classes // 2 * features // padded_classes(classes), rows // 2)
@@ -163,6 +180,12 @@ def block_rows(
         return least
     for_scores = max(for_scores - PLANES_SLAB - weight_bytes, budget // 4)
     return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
+
+
+def check_max_memory(max_memory: int | None) -> None:
+    """Raise ValueError for a budget below one byte."""
+    if max_memory is not None and max_memory < 1:
+        raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
 
 
 def _equal_blocks(rows: int, most: int, tile: int) -> int:

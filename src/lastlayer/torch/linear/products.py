@@ -1,17 +1,19 @@
-"""The matrix products of a block with large weights on the CPU, cut so that the matrix library does not lose on them."""
+"""Matrix products of a block: large weights on the CPU cut for the matrix library's sake, and half types in float32."""
 
 from __future__ import annotations
 
 import torch
 
 from lastlayer.torch import cpu
-from lastlayer.torch.linear.plan import SLAB, TILE
+from lastlayer.torch.linear.plan import PLANES_SLAB, SLAB, TILE
 from lastlayer.torch.memory import new_tensor
 
 Tensor = torch.Tensor
 
 #: Bytes of the parts of an input's gradient that are summed in the end.
 _PARTS = 4 * 2**20
+#: Bytes of the float32 copy of a part of each operand; both fit into what plans reserve for the matrix library.
+_WIDENED = 4 * 2**20
 
 
 def scores_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns: Tensor, scores: Tensor) -> None:
@@ -58,3 +60,39 @@ def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
     for product in rest:
         total += product
     return total
+
+
+def add_in_float32(total: Tensor, left: Tensor, right: Tensor, has_sum: bool) -> None:
+    """Add left (m, k) · right (k, n) of float16 to a float32 sum (m, n), or begin it; no partial sum is rounded to float16."""
+    if _is_widened_by_torch(left):
+        if not has_sum:
+            multiply_in_float32(left, right, total)
+            return
+        height = max(1, PLANES_SLAB // (4 * max(1, total.shape[1])))
+        for start in range(0, len(total), height):
+            place = slice(start, start + height)
+            total[place] += torch.mm(left[place], right, out_dtype=torch.float32)  # type: ignore[call-overload]
+        return
+    depth = max(1, _WIDENED // (4 * max(1, right.shape[1])))
+    height = max(1, _WIDENED // (4 * min(depth, max(1, right.shape[0]))))
+    for k in range(0, max(1, right.shape[0]), depth):
+        below = right[k : k + depth].float()
+        for start in range(0, len(total), height):
+            beside, place = left[start : start + height, k : k + depth].float(), total[start : start + height]
+            if has_sum or k:
+                torch.addmm(place, beside, below, out=place)
+            else:
+                torch.mm(beside, below, out=place)
+
+
+def multiply_in_float32(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """A product of half types, in float32 where torch gives it."""
+    if _is_widened_by_torch(left):
+        torch.mm(left, right, out_dtype=torch.float32, out=out)  # type: ignore[call-overload]
+    else:
+        out.copy_(left @ right)
+
+
+def _is_widened_by_torch(operand: Tensor) -> bool:
+    """Whether torch multiplies half types on this device with a float32 result."""
+    return operand.is_cuda and "dtype_out" in torch.ops.aten.mm.overloads()  # type: ignore[no-untyped-call]

@@ -8,19 +8,15 @@ import torch
 
 from lastlayer.activation import Activation
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.functions.scores import is_eager
-from lastlayer.losses import check_labels
+from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.implementation import FRAMEWORK
-from lastlayer.torch.linear.arguments import prepare_head
-from lastlayer.torch.linear.plan import block_rows
+from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head, prepare_mapping, refuse_gradients
+from lastlayer.torch.linear.labels import prepare_labels
+from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.linear.statistics_operator import head_statistics
 from lastlayer.torch.records import key_of, row_parameter
 
 Tensor = torch.Tensor
-
-#: Buffers of a block's size that exist at one time: scores, log-probabilities, and terms of the entropy.
-_BUFFERS = 3
 
 
 class LinearStatistics(NamedTuple):
@@ -40,7 +36,7 @@ def linear_statistics(
     bias: Tensor | None = None,
     mapping: str | ProbabilityMapping = "softmax",
     ignore_index: int = -100,
-    temperature: float = 1.0,
+    temperature: float | Tensor = 1.0,
     softcap: float | None = None,
     max_memory: int | None = None,
 ) -> LinearStatistics:
@@ -50,10 +46,10 @@ def linear_statistics(
     Σ g or Ω*), argmax the first class of the largest score.
 
     Args:
-        input: (..., D). weight: (K, D). labels: integers (...). bias: (K,) or None.
+        input: (..., D). weight: (K, D). labels: integers (...) of any dtype. bias: (K,) or None.
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         ignore_index: rows with this label have log_prob 0 and no gradient through it; their other statistics are computed.
-        temperature, softcap: as for `ll.loss`.
+        temperature, softcap: as for `linear_loss`.
         max_memory: bytes for a block's buffers; as for `linear_loss` by default. Backward computes the scores again.
 
     Returns:
@@ -62,25 +58,22 @@ def linear_statistics(
 
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing its log_prob is NaN).
-        TypeError, ValueError: dtypes or shapes that do not fit.
+        TypeError: dtypes that do not fit, or a gradient required of anything but input, weight, bias and temperature.
+        ValueError: shapes that do not fit.
 
     >>> import torch
     >>> found = linear_statistics(torch.eye(2), torch.zeros(4, 2), torch.tensor([0, 3]))
     >>> [round(float(x), 4) for x in found.log_prob], [round(float(x), 4) for x in found.entropy]
     ([-1.3863, -1.3863], [1.3863, 1.3863])
     """
-    record = resolve_mapping(mapping)
-    activation = Activation(temperature=temperature, softcap=softcap)
-    head = prepare_head(input, weight, bias)
-    if not isinstance(labels, torch.Tensor) or labels.dtype.is_floating_point or labels.dtype == torch.bool:
-        raise TypeError(f"labels are {getattr(labels, 'dtype', type(labels).__name__)}; give a tensor of integers.")
-    if labels.shape != head.shape:
-        raise ValueError(f"labels have shape {tuple(labels.shape)}; give one a row of input, {tuple(head.shape)}.")
-    flat = labels.reshape(-1)
-    classes, features = head.weight.shape
-    if is_eager(flat):
-        check_labels(flat, classes, ignore_index, FRAMEWORK.namespace)
-    height = block_rows(flat.shape[0], features, classes, head.input.dtype, head.input.device, max_memory, _BUFFERS)
+    refuse_gradients(softcap=softcap)
+    check_max_memory(max_memory)
+    head, temperature = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
+    options = LossOptions(
+        ignore_index=ignore_index, activation=Activation(temperature=temperature, softcap=softcap), reduction="none"
+    )
+    record = prepare_mapping(resolve_mapping(mapping), head)
+    flat = prepare_labels(labels, head.shape, head.weight.shape[0], options.ignore_index)
     found: tuple[Any, ...] = head_statistics(
         head.input,
         head.weight,
@@ -88,9 +81,9 @@ def linear_statistics(
         flat,
         row_parameter(record),
         key_of(record),
-        ignore_index,
-        float(activation.temperature),
-        None if activation.softcap is None else float(activation.softcap),
-        height,
+        options.ignore_index,
+        float(options.activation.temperature),
+        None if softcap is None else float(softcap),
+        max_memory,
     )
     return LinearStatistics(*(part.reshape(head.shape) for part in found))

@@ -11,6 +11,9 @@ from lastlayer.activation import Activation
 from lastlayer.dispatch import loss_dtype
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
+from lastlayer.torch.linear.flops import products, register_flops
+from lastlayer.torch.linear.labels import int64_labels
+from lastlayer.torch.linear.plan import block_rows
 from lastlayer.torch.operators.evaluate import quantity_of_rows
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.torch.products import pull_back_rows
@@ -21,8 +24,10 @@ Tensor = torch.Tensor
 
 _HEAD = (
     "Tensor input, Tensor weight, Tensor? bias, Tensor labels, Tensor? parameter, str mapping, int ignore_index, "
-    "float temperature, float? softcap, int block_rows"
+    "float temperature, float? softcap, int? max_memory"
 )
+#: Buffers of a block's size that exist at one time: scores, log-probabilities, and terms of the entropy.
+_BUFFERS = 3
 #: Rows whose formulas, in float64 and with a dozen temporaries, are held at one time in backward.
 _FORMULA_ROWS = 32
 
@@ -32,7 +37,8 @@ _FORMULA_ROWS = 32
 )
 def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
     """log p of the label, entropy, Z and argmax, each (N,)."""
-    labels, parameter, key, ignore_index, temperature, softcap, height = told
+    labels, parameter, key, ignore_index, temperature, softcap, max_memory = told
+    labels, height = int64_labels(labels, ignore_index), _height(input, weight, max_memory)
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     dtype = loss_dtype(input, xp)
     log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
@@ -49,6 +55,10 @@ def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | Non
     return log_prob, entropy, partition, argmax
 
 
+def _height(input: Tensor, weight: Tensor, max_memory: int | None) -> int:
+    return block_rows(*input.shape, weight.shape[0], input.dtype, input.device, max_memory, _BUFFERS)
+
+
 def _entropy(logs: Tensor) -> Tensor:
     """−Σ p log p from log p, so that a p that rounds to one keeps its part; 0 · −∞ = 0. Summed in float64."""
     terms = torch.where(logs == -float("inf"), 0.0, torch.exp(logs) * logs)
@@ -58,7 +68,7 @@ def _entropy(logs: Tensor) -> Tensor:
 def _at_labels(logs: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
     """log p of the labels: 0 where ignored, NaN where out of range, which is never used as an index."""
     classes = logs.shape[1]
-    found = logs.gather(1, labels.long().clamp(0, classes - 1)[:, None])[:, 0]
+    found = logs.gather(1, labels.clamp(0, classes - 1)[:, None])[:, 0]
     found = torch.where((labels < 0) | (labels >= classes), float("nan"), found)
     return torch.where(labels == ignore_index, 0.0, found)
 
@@ -73,7 +83,8 @@ def linear_statistics_backward(
     in_log_prob: Tensor, in_entropy: Tensor, in_partition: Tensor, input: Tensor, *told: Any
 ) -> tuple[Tensor, ...]:
     """Gradients of input, weight and bias, empty where not wanted."""
-    weight, bias, labels, parameter, key, ignore_index, temperature, softcap, height, *flags = told
+    weight, bias, labels, parameter, key, ignore_index, temperature, softcap, max_memory, *flags = told
+    labels, height = int64_labels(labels, ignore_index), _height(input, weight, max_memory)
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     cotangents = (in_log_prob, in_entropy, in_partition)
     sums = Accumulator(input, weight, bias, Wanted(*flags), height)
@@ -102,7 +113,7 @@ def _slopes(
     in_log_prob = torch.where(
         ((labels < 0) | (labels >= classes))[:, None] & (labels != ignore_index)[:, None], float("nan"), in_log_prob
     )
-    place = labels.long().clamp(0, classes - 1)[:, None]
+    place = labels.clamp(0, classes - 1)[:, None]
     if mapping.name == "softmax":
         slopes = _of_softmax(mapping, scores, place, in_log_prob, *upstream[1:])
     else:
@@ -192,7 +203,7 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     """Second derivatives through the formulas, with the scores stored."""
     *upstream, input, weight, bias, labels, parameter = ctx.saved_tensors
     key, ignore_index, temperature, softcap, _, *flags = ctx.rest
-    activation = Activation(temperature, softcap)
+    activation, labels = Activation(temperature, softcap), int64_labels(labels, ignore_index)
 
     def total(upstream: tuple[Tensor, ...], *head: Tensor) -> Tensor:
         scores = activation(torch.nn.functional.linear(*(x.double() for x in head)), xp)
@@ -219,3 +230,6 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
 
 head_statistics = differentiable(linear_statistics_operator, _keep, _backward, one_by_one)
 product_of_statistics = differentiable(linear_statistics_backward, _keep_product, _second, one_by_one)
+
+register_flops(torch.ops.lastlayer.linear_statistics, lambda *head: products(*head[:2]))
+register_flops(torch.ops.lastlayer.linear_statistics_backward, lambda *given: products(*given[3:5], given[-3:-1]))

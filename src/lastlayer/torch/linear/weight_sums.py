@@ -8,20 +8,20 @@ import torch
 
 from lastlayer.torch import gpu
 from lastlayer.torch.linear.plan import PLANES_SLAB, WHOLE_SLAB, padded_classes, tail_start
+from lastlayer.torch.linear.products import add_in_float32, multiply_in_float32
 from lastlayer.torch.memory import new_tensor
 
 Tensor = torch.Tensor
 
-#: Bytes of a half-typed product before it is added to its float32 sum.
+#: Bytes of a bfloat16 product before it is added to its float32 sum.
 _SLAB = 16 * 2**20
 
 
 class WeightSum(Protocol):
     """What adds the blocks' parts."""
 
-    #: The gradient after `finish`; and whether a scale is in it then.
+    #: The gradient after `finish`.
     gradient: Tensor
-    is_scaled: bool
 
     @property
     def tail(self) -> Tensor | None:
@@ -34,32 +34,25 @@ class WeightSum(Protocol):
         """No block comes after."""
 
 
-def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int, scale: Tensor | None) -> WeightSum:
-    """The sum for these weights and the inputs of all rows, of which only `rows` may count, in blocks of `height`.
-
-    `scale` multiplies a float32 sum of planes before it is rounded.
-    """
-    if not gpu.sums_in_planes(weight):
-        is_apart = sum_dtype(weight, input.shape[0], height) != weight.dtype
-        return FloatSum(weight) if is_apart else PlainSum(weight)
-    counted = input if rows is None else input[rows]
-    count = counted.shape[0]
-    start = tail_start(count, height, *weight.shape)
-    if count <= height:
+def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int) -> WeightSum:
+    """The sum for these weights and the inputs of all rows, of which only `rows` may count, in blocks of `height`."""
+    if weight.dtype == torch.float16:
+        return WideSum(weight)
+    count = input.shape[0] if rows is None else rows.shape[0]
+    if weight.dtype.itemsize > 2 or count <= height:
         return PlainSum(weight)
-    return PlanesSum(weight, -(-count // height), scale) if start is None else WholeSum(weight, counted, height, start)
-
-
-def sum_dtype(weight: Tensor, rows: int, height: int) -> torch.dtype:
-    """Of the gradient as it is summed: float32 where that of a half type is not yet rounded."""
-    is_rounded = weight.dtype.itemsize > 2 or rows <= height or gpu.sums_in_planes(weight)
-    return weight.dtype if is_rounded else torch.float32
+    if not gpu.sums_in_planes(weight):
+        return FloatSum(weight)
+    start = tail_start(count, height, *weight.shape)
+    if start is None:
+        return PlanesSum(weight, -(-count // height))
+    return WholeSum(weight, input if rows is None else input[rows], height, start)
 
 
 class PlainSum:
-    """In the weight's dtype: of float32 and wider, or of a single block."""
+    """In the weight's dtype: float32 and wider, or a single block of bfloat16."""
 
-    tail, is_scaled = None, False
+    tail = None
 
     def __init__(self, weight: Tensor) -> None:
         self.gradient, self._has_any = new_tensor(weight, weight.shape), False
@@ -76,16 +69,35 @@ class PlainSum:
             self.gradient.zero_()
 
 
-class FloatSum:
-    """Of half types on the CPU: products are rounded to half, their sum over blocks is float32, some classes at a time."""
+class WideSum:
+    """float16: in float32, and rounded by backward alone. The range of float16 holds neither a sum of many unscaled slopes nor
+    their mean.
+    """
 
-    tail, is_scaled = None, False
+    tail = None
 
     def __init__(self, weight: Tensor) -> None:
         self.gradient, self._has_any = new_tensor(weight, weight.shape, torch.float32), False
 
     def add(self, slopes: Tensor, part: Tensor) -> None:
-        height = max(1, _SLAB // (part.shape[1] * slopes.dtype.itemsize))
+        add_in_float32(self.gradient, slopes.T, part, self._has_any)
+        self._has_any = True
+
+    def finish(self) -> None:
+        if not self._has_any:
+            self.gradient.zero_()
+
+
+class FloatSum:
+    """bfloat16 on the CPU: products are rounded to it, their sum over blocks is float32, some classes at a time."""
+
+    tail = None
+
+    def __init__(self, weight: Tensor) -> None:
+        self.gradient, self._has_any = new_tensor(weight, weight.shape, torch.float32), False
+
+    def add(self, slopes: Tensor, part: Tensor) -> None:
+        height = max(1, _SLAB // max(1, part.shape[1] * slopes.dtype.itemsize))
         for start in range(0, slopes.shape[1], height):
             product = slopes[:, start : start + height].T @ part
             if self._has_any:
@@ -100,19 +112,18 @@ class FloatSum:
 
 
 class PlanesSum:
-    """Of half types on CUDA, over any number of blocks: a float32 sum in half the memory of one, rounded with the last block.
+    """bfloat16 on CUDA, over any number of blocks: a float32 sum in half the memory of one, rounded with the last block.
 
     Until then the upper half of every float32 lies in the gradient's memory and the lower half in one more plane like it.
     """
 
-    tail, is_scaled = None, True
+    tail = None
 
-    def __init__(self, weight: Tensor, parts: int, scale: Tensor | None) -> None:
+    def __init__(self, weight: Tensor, parts: int) -> None:
         classes, features = weight.shape
         self.gradient, self._parts, self._added = weight.new_empty(weight.shape), parts, 0
-        self._scale = None if scale is None else scale.float()
         self._lower = weight.new_empty(weight.shape, dtype=torch.int16)
-        self._height = min(classes, max(1, PLANES_SLAB // (4 * features)))
+        self._height = min(classes, max(1, PLANES_SLAB // (4 * max(1, features))))
         self._slab = weight.new_empty(self._height, features, dtype=torch.float32)
 
     def add(self, slopes: Tensor, part: Tensor) -> None:
@@ -121,28 +132,19 @@ class PlanesSum:
         for start in range(0, slopes.shape[1], self._height):
             some = slopes[:, start : start + self._height].T
             place, terms = slice(start, start + len(some)), self._slab[: len(some)]
-            _multiply(some, part, terms)
-            gpu.add_terms(
-                terms,
-                self.gradient[place],
-                self._lower[place],
-                has_sum=self._added > 1,
-                is_last=is_last,
-                scale=self._scale if is_last else None,
-            )
+            multiply_in_float32(some, part, terms)
+            gpu.add_terms(terms, self.gradient[place], self._lower[place], has_sum=self._added > 1, is_last=is_last)
 
     def finish(self) -> None:
         assert self._added == self._parts
 
 
 class WholeSum:
-    """Of half types on CUDA, of two blocks in one product: the scores of the second lie where the gradient will.
+    """bfloat16 on CUDA, two blocks in one product: the scores of the second lie where the gradient will.
 
     They lie at its end. The classes whose gradient does not reach them are computed first, some at a time, from slopes that are
     laid side by side. Then the slopes of the other classes move to where the workspace has those of the first.
     """
-
-    is_scaled = False
 
     def __init__(self, weight: Tensor, input: Tensor, height: int, start: int) -> None:
         classes, features = weight.shape
@@ -173,11 +175,3 @@ class WholeSum:
             some = side_by_side[:, : stop - start]
             gpu.stack(head[:, start - first : stop - first], tail[:, start - first : stop - first], some)
             torch.mm(some.T, self._input, out=self.gradient[start:stop])
-
-
-def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """A product of half types, in float32 where torch gives it."""
-    if left.is_cuda and "dtype_out" in torch.ops.aten.mm.overloads():  # type: ignore[no-untyped-call]
-        torch.mm(left, right, out_dtype=torch.float32, out=out)  # type: ignore[call-overload]
-    else:
-        out.copy_(left @ right)

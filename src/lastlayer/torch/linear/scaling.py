@@ -1,0 +1,43 @@
+"""What backward does with kept sums: times upstream and the mean's scale, exactly 0 where nothing counts, rounded once."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from lastlayer.losses import LossOptions
+from lastlayer.torch import gpu
+from lastlayer.torch.reduction import counts
+
+Tensor = torch.Tensor
+
+
+def scale_sums(
+    upstream: Tensor, scale: Tensor, sums: tuple[Tensor, ...], targets: Tensor, options: LossOptions
+) -> None:
+    """Multiply the sums for input (N, D), weight and bias by upstream · scale where they lie.
+
+    An infinite or NaN factor reaches the rows that count and what they add to; everything else stays 0. On the CPU a finite
+    factor asks nothing else; on CUDA nothing waits for the device.
+    """
+    factor = upstream.double() * scale
+    is_on_host = factor.device.type == "cpu" and not gpu.is_device(factor)
+    if is_on_host and math.isfinite(number := float(factor)):
+        if number != 1.0:
+            for total in sums:
+                # A Python number: half types are multiplied in float32, where a tensor would be rounded to them first.
+                total.mul_(number)
+        return
+    counted = counts(targets, targets.is_floating_point(), options)
+    # Without a row that counts the other two are zeros, and stay it.
+    common = torch.where(counted.any(), factor, 0.0)
+    for total, by, rows in zip(sums, (factor, common, common), (counted, None, None), strict=True):
+        if total.numel():
+            gpu.scale_in_place(total, by, rows)
+
+
+def weighted_rows(upstream: Tensor, options: LossOptions) -> Tensor:
+    """Row weights for losses that are not reduced: upstream · sample weight, 0 where the sample weight is 0."""
+    weight = options.sample_weight
+    return upstream if weight is None else torch.where(weight != 0, upstream * weight, 0.0)
