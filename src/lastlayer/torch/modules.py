@@ -258,9 +258,12 @@ class LinearLoss(torch.nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.mapping, self.options = resolve_mapping(mapping), options
-        self.temperature = temperature
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
         self.bias = torch.nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        if isinstance(temperature, Tensor) and not isinstance(temperature, torch.nn.Parameter):
+            self.register_buffer("temperature", temperature, persistent=False)
+        else:
+            self.temperature = temperature
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -184,7 +184,7 @@ def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[H
         )
     divisor = per_row("temperature", temperature, head)
     input, weight, bias = head.input, head.weight, head.bias
-    if bias is not None and temperature.numel() > 1:
+    if bias is not None and temperature.numel() != 1:
         # Each row divides the bias by its own number: the bias becomes the weight of one more feature.
         input = torch.cat([input, input.new_ones(input.shape[0], 1)], 1)
         weight, bias = torch.cat([weight, bias[:, None]], 1), None

@@ -73,16 +73,27 @@ def add_in_float32(total: Tensor, left: Tensor, right: Tensor, has_sum: bool) ->
             place = slice(start, start + height)
             total[place] += torch.mm(left[place], right, out_dtype=torch.float32)  # type: ignore[call-overload]
         return
-    depth = max(1, _WIDENED // (4 * max(1, right.shape[1])))
-    height = max(1, _WIDENED // (4 * min(depth, max(1, right.shape[0]))))
-    for k in range(0, max(1, right.shape[0]), depth):
-        below = right[k : k + depth].float()
+    inner = max(1, right.shape[0])
+    depth = min(inner, max(1, _WIDENED // (4 * max(1, right.shape[1]))))
+    height = max(1, _WIDENED // (4 * depth))
+    # The same memory for every part: new memory in each turn would add up to several times as much.
+    of_left, of_right = total.new_empty(min(height, len(total)) * depth), total.new_empty(depth * right.shape[1])
+    for k in range(0, inner, depth):
+        below = _widened(right[k : k + depth], of_right)
         for start in range(0, len(total), height):
-            beside, place = left[start : start + height, k : k + depth].float(), total[start : start + height]
+            beside, place = _widened(left[start : start + height, k : k + depth], of_left), total[start : start + height]
             if has_sum or k:
                 torch.addmm(place, beside, below, out=place)
             else:
                 torch.mm(beside, below, out=place)
+
+
+def _widened(part: Tensor, buffer: Tensor) -> Tensor:
+    """A float32 copy of some of an operand in a buffer, in the operand's order of rows and columns."""
+    rows, columns = part.shape
+    flat = buffer[: part.numel()]
+    copy = flat.view(columns, rows).T if part.stride(0) == 1 else flat.view(rows, columns)
+    return copy.copy_(part)
 
 
 def multiply_in_float32(left: Tensor, right: Tensor, out: Tensor) -> None:
