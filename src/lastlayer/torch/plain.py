@@ -12,10 +12,6 @@ from torch.autograd import forward_ad
 _TRACING = (torch._C._TorchDispatchModeKey.PROXY, torch._C._TorchDispatchModeKey.FAKE)
 
 
-#: Dispatch modes that trace: make_fx and export's, and the one of fake tensors.
-_TRACING = (torch._C._TorchDispatchModeKey.PROXY, torch._C._TorchDispatchModeKey.FAKE)
-
-
 def is_readable(tensor: Any) -> bool:
     """A tensor whose values may be looked at: neither traced nor mapped nor wrapped by torch.func nor of a subclass."""
     return _is_memory(tensor) and (

@@ -100,7 +100,7 @@ def prepare_targets(targets: Tensor, head: Head, options: LossOptions) -> Tensor
         soft = targets.reshape(-1, classes)
         weight = options.sample_weight
         if is_eager(soft) and (weight is None or is_eager(weight)):
-            check_soft_targets(soft if weight is None else soft[weight != 0], FRAMEWORK.namespace)
+            check_soft_targets(soft, FRAMEWORK.namespace, None if weight is None else weight != 0)
         return soft
     if targets.shape != head.shape:
         raise ValueError(

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from lastlayer.functions.scores import is_eager
-from lastlayer.losses import check_labels
+from lastlayer.losses import check_labels, plain_labels
 from lastlayer.torch.implementation import FRAMEWORK
 
 Tensor = torch.Tensor
 
 
-def prepare_labels(labels: Any, shape: torch.Size, classes: int, ignore_index: int, what: str = "labels") -> Tensor:
+def prepare_labels(labels: Any, shape: torch.Size, classes: int, ignore_index: int) -> Tensor:
     """Labels (N,) as int64 from labels of the rows' shape.
 
     Raises:
@@ -21,29 +21,13 @@ def prepare_labels(labels: Any, shape: torch.Size, classes: int, ignore_index: i
         ValueError: another shape.
         IndexError: a label out of range.
     """
-    dtype = getattr(labels, "dtype", None)
     if not isinstance(labels, torch.Tensor):
-        raise TypeError(f"{what} are {type(labels).__name__}; give a torch tensor of integers 0..{classes - 1}.")
+        raise TypeError(f"labels are {type(labels).__name__}; give a torch tensor of integers 0..{classes - 1}.")
     if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
-        raise TypeError(f"{what} are {dtype}; give integers 0..{classes - 1}, for example {what}.long().")
+        raise TypeError(f"labels are {labels.dtype}; give integers 0..{classes - 1}, for example labels.long().")
     if labels.shape != shape:
-        raise ValueError(f"{what} have shape {tuple(labels.shape)}; give one per row of input, {tuple(shape)}.")
-    flat = int64_labels(labels.reshape(-1), ignore_index)
+        raise ValueError(f"labels have shape {tuple(labels.shape)}; give one per row of input, {tuple(shape)}.")
+    flat = plain_labels(labels.reshape(-1), ignore_index, FRAMEWORK.namespace)
     if is_eager(flat):
-        check_labels(flat, classes, ignore_index, FRAMEWORK.namespace)
+        check_labels(labels.reshape(-1), classes, ignore_index, FRAMEWORK.namespace)
     return flat
-
-
-def int64_labels(labels: Tensor, ignore_index: int) -> Tensor:
-    """Labels with their values as int64, in which alone `ignore_index` and the number of classes are compared with them.
-
-    Comparisons in the labels' dtype would wrap these numbers around: −100 is 156 in uint8.
-    """
-    if labels.dtype == torch.int64:
-        return labels
-    whole = labels.long()
-    if labels.dtype != torch.uint64:
-        return whole
-    # Values from 2⁶³ on come out negative and may meet `ignore_index`: they are out of range, as the largest int64 is.
-    beyond = torch.iinfo(torch.int64).max
-    return torch.where(whole < 0, beyond if ignore_index != beyond else beyond - 1, whole)

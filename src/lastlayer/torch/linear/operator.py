@@ -9,11 +9,10 @@ import array_api_compat.torch as xp
 import torch
 
 from lastlayer.dispatch import loss_dtype
-from lastlayer.losses import LossOptions, row_losses
+from lastlayer.losses import LossOptions, plain_labels, row_losses
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
-from lastlayer.torch.linear.labels import int64_labels
 from lastlayer.torch.linear.plan import block_rows, sum_dtype
 from lastlayer.torch.linear.scaling import scale_sums, weighted_rows
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
@@ -32,7 +31,7 @@ _ARGUMENTS, REDUCTION = COUNT + 4, COUNT + 2
 def options_of(arguments: tuple[Any, ...]) -> tuple[ProbabilityMapping, Tensor, LossOptions]:
     """Mapping, targets and options from the head's arguments behind its three tensors; labels as int64."""
     mapping, targets, options = unflatten(tuple(arguments[:COUNT]))
-    return mapping, targets if is_soft(targets) else int64_labels(targets, options.ignore_index), options
+    return mapping, targets if is_soft(targets) else plain_labels(targets, options.ignore_index, xp), options
 
 
 def linear_loss_of(input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any) -> tuple[Tensor, ...]:

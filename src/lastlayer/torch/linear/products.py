@@ -81,7 +81,10 @@ def add_in_float32(total: Tensor, left: Tensor, right: Tensor, has_sum: bool) ->
     for k in range(0, inner, depth):
         below = _widened(right[k : k + depth], of_right)
         for start in range(0, len(total), height):
-            beside, place = _widened(left[start : start + height, k : k + depth], of_left), total[start : start + height]
+            beside, place = (
+                _widened(left[start : start + height, k : k + depth], of_left),
+                total[start : start + height],
+            )
             if has_sum or k:
                 torch.addmm(place, beside, below, out=place)
             else:

@@ -9,10 +9,10 @@ import torch
 
 from lastlayer.activation import Activation
 from lastlayer.dispatch import loss_dtype
+from lastlayer.losses import plain_labels
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
-from lastlayer.torch.linear.labels import int64_labels
 from lastlayer.torch.linear.plan import block_rows
 from lastlayer.torch.operators.evaluate import quantity_of_rows
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
@@ -38,7 +38,7 @@ _FORMULA_ROWS = 32
 def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
     """log p of the label, entropy, Z and argmax, each (N,)."""
     labels, parameter, key, ignore_index, temperature, softcap, max_memory = told
-    labels, height = int64_labels(labels, ignore_index), _height(input, weight, max_memory)
+    labels, height = plain_labels(labels, ignore_index, xp), _height(input, weight, max_memory)
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     dtype = loss_dtype(input, xp)
     log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
@@ -84,7 +84,7 @@ def linear_statistics_backward(
 ) -> tuple[Tensor, ...]:
     """Gradients of input, weight and bias, empty where not wanted."""
     weight, bias, labels, parameter, key, ignore_index, temperature, softcap, max_memory, *flags = told
-    labels, height = int64_labels(labels, ignore_index), _height(input, weight, max_memory)
+    labels, height = plain_labels(labels, ignore_index, xp), _height(input, weight, max_memory)
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     cotangents = (in_log_prob, in_entropy, in_partition)
     sums = Accumulator(input, weight, bias, Wanted(*flags), height)
@@ -203,7 +203,7 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     """Second derivatives through the formulas, with the scores stored."""
     *upstream, input, weight, bias, labels, parameter = ctx.saved_tensors
     key, ignore_index, temperature, softcap, _, *flags = ctx.rest
-    activation, labels = Activation(temperature, softcap), int64_labels(labels, ignore_index)
+    activation, labels = Activation(temperature, softcap), plain_labels(labels, ignore_index, xp)
 
     def total(upstream: tuple[Tensor, ...], *head: Tensor) -> Tensor:
         scores = activation(torch.nn.functional.linear(*(x.double() for x in head)), xp)
