@@ -106,7 +106,7 @@ def test_messages(function):
         with pytest.raises(TypeError, match=match):
             function(input, weight, given)
     for index in (None, 1.5, "0", True):
-        with pytest.raises(TypeError, match="ignore_index is .*integer"):
+        with pytest.raises(TypeError, match=r"ignore_index is .*integer"):
             function(input, weight, labels, ignore_index=index)
     with pytest.raises(ValueError, match=r"have shape \(2,\)"):
         function(input, weight, labels[:2])

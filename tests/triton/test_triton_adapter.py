@@ -122,6 +122,29 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
         assert off.max() < 4.0 * torch.finfo(dtype).eps, off.max()
 
 
+@pytest.mark.parametrize("height", [600, 128])
+def test_float16_gradients_are_finite_where_their_values_are(height, monkeypatch):
+    """Sums beyond 65504 whose mean is a small number; and rows that do not count, with an infinite factor."""
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_rows", lambda *given: height)
+    input = torch.full((600, 4), 300.0, dtype=torch.float16, device=DEVICE)
+    weight = torch.zeros(2, 4, dtype=torch.float16, device=DEVICE)
+    labels = torch.zeros(600, dtype=torch.long, device=DEVICE)
+    labels[::2] = -100
+    for reduction, by in (("mean", 1.0), ("sum", 1.0 / 300), ("none", 1.0 / 300), ("mean", 300.0)):
+        leaves = [x.clone().requires_grad_() for x in (input, weight)]
+        loss = linear_loss(*leaves, labels, reduction=reduction)
+        in_input, in_weight = torch.autograd.grad(loss.sum() * by, leaves)
+        torch.testing.assert_close(
+            in_weight.cpu(), (150.0 * (by if by > 1 else 1.0) * torch.tensor([[-1.0], [1.0]])).half().expand(2, 4)
+        )
+        loss = linear_loss(*leaves, labels, reduction=reduction)
+        in_input, in_weight = torch.autograd.grad(loss.sum() / 0.0, leaves)
+        assert not in_input[::2].any()
+        assert not in_weight.isfinite().any()
+        none = linear_loss(*leaves, torch.full_like(labels, -100), reduction=reduction)
+        assert not any(g.any() for g in torch.autograd.grad(none.sum() / 0.0, leaves))
+
+
 def test_a_bad_label_makes_its_row_nan_and_reads_nothing():
     x = rows("softmax", 5, 40)
     losses, gradient = gpu.loss(

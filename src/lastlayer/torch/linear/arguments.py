@@ -79,8 +79,7 @@ def refuse_gradients(**arguments: Any) -> None:
     for name, value in arguments.items():
         if asks_for_gradient(value):
             raise TypeError(
-                f"{name} requires a gradient, which a linear head does not compute; pass {name}.detach(), or compute the loss of "
-                "F.linear(input, weight, bias) in torch."
+                f"{name} requires a gradient, which a linear head does not compute; pass {name}.detach()."
             )
 
 

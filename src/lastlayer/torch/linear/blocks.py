@@ -188,6 +188,8 @@ def loss_of_blocks(
     weights = options.sample_weight
     if place == "rows":
         weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale
+    if input.dtype == torch.float16 and weights is not None:
+        weights, unit = in_units(weights)
     for block in blocks:
         part = replace(options, reduction="none", sample_weight=None if weights is None else weights[block.place])
         values, slopes = loss_rows(
@@ -204,8 +206,17 @@ def loss_of_blocks(
         if slopes is not None:
             sums.add(block, slopes)
     gradients = sums.finish()
+    if input.dtype == torch.float16 and weights is not None:
+        losses, scale = losses * unit.to(dtype), scale * unit
     value = reduce_rows(losses, denominators, "sum" if place == "rows" else options.reduction)
     return value, scale if place is None else torch.ones_like(scale), gradients
+
+
+def in_units(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Row weights of at most 1, and the largest one, their unit: weighted slopes would leave the range of float16."""
+    largest = torch.cat([weights.abs().reshape(-1), weights.new_zeros(1)]).amax()
+    unit = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
+    return weights / unit, unit
 
 
 def place_of_scale(input: Tensor) -> str | None:

@@ -11,6 +11,7 @@ import torch
 from lastlayer.dispatch import loss_dtype
 from lastlayer.losses import LossOptions, plain_labels, row_losses
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch import gpu
 from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
 from lastlayer.torch.linear.plan import block_rows, sum_dtype
@@ -110,7 +111,11 @@ def _weighted_sums(upstream: Tensor, head: tuple[Any, ...], wanted: Wanted) -> t
     mapping, targets, options = options_of(tuple(others))
     options = replace(options, sample_weight=weighted_rows(upstream, options))
     height = block_rows(*input.shape, weight.shape[0], input.dtype, input.device, max_memory)
-    return loss_of_blocks(mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted)[-1]
+    _, scale, sums = loss_of_blocks(mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted)
+    if input.dtype == torch.float16:
+        for total in sums:
+            gpu.scale_in_place(total, scale)
+    return sums
 
 
 @linear_loss_backward.register_fake
