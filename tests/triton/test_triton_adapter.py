@@ -103,7 +103,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     """Gradients are rounded to the half type once or twice, however many blocks they are the sum of."""
     monkeypatch.setattr(weight_sums, "PLANES_SLAB", 300)
     monkeypatch.setattr(weight_sums, "WHOLE_SLAB", 300)
-    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_rows", lambda *told: height)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *told: height)
     generator = torch.Generator().manual_seed(2)
     tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
     # A weight whose columns are contiguous, of which no gradient may take the layout.
@@ -125,7 +125,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
 @pytest.mark.parametrize("height", [600, 128])
 def test_float16_gradients_are_finite_where_their_values_are(height, monkeypatch):
     """Sums beyond 65504 whose mean is a small number; and rows that do not count, with an infinite factor."""
-    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_rows", lambda *given: height)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given: height)
     input = torch.full((600, 4), 300.0, dtype=torch.float16, device=DEVICE)
     weight = torch.zeros(2, 4, dtype=torch.float16, device=DEVICE)
     labels = torch.zeros(600, dtype=torch.long, device=DEVICE)

@@ -282,7 +282,7 @@ class LinearLoss(torch.nn.Module):
 
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
         """`linear_statistics` of this head."""
-        given = {"bias": self.bias, "mapping": self.mapping, "temperature": self.temperature}
+        given: dict[str, Any] = {"bias": self.bias, "mapping": self.mapping, "temperature": self.temperature}
         given |= {k: v for k, v in self.options.items() if k in ("ignore_index", "softcap", "max_memory")}
         return linear_statistics(input, self.weight, labels, **given)
 

@@ -78,9 +78,7 @@ def refuse_gradients(**arguments: Any) -> None:
     """Raise TypeError for an argument that requires a gradient which the head does not compute."""
     for name, value in arguments.items():
         if asks_for_gradient(value):
-            raise TypeError(
-                f"{name} requires a gradient, which a linear head does not compute; pass {name}.detach()."
-            )
+            raise TypeError(f"{name} requires a gradient, which a linear head does not compute; pass {name}.detach().")
 
 
 def prepare_targets(targets: Tensor, head: Head, options: LossOptions) -> Tensor:

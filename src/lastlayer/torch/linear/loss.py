@@ -79,14 +79,14 @@ def linear_loss(
     """
     refuse_gradients(softcap=softcap, label_smoothing=label_smoothing, z_loss=z_loss)
     check_max_memory(max_memory)
-    head, temperature = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
+    head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
     options = LossOptions(
         weight=class_weight,
         sample_weight=sample_weight,
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
         z_loss=z_loss,
-        activation=Activation(temperature=temperature, softcap=softcap),
+        activation=Activation(temperature=number, softcap=softcap),
         reduction=reduction,
     )
     record = prepare_mapping(resolve_mapping(mapping), head)

@@ -14,7 +14,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch import gpu
 from lastlayer.torch.linear.blocks import Wanted, loss_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
-from lastlayer.torch.linear.plan import block_rows, sum_dtype
+from lastlayer.torch.linear.plan import block_height, sum_dtype
 from lastlayer.torch.linear.scaling import scale_sums, weighted_rows
 from lastlayer.torch.operators.arguments import COUNT, LOSS_SCHEMA, is_soft, unflatten
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
@@ -42,7 +42,7 @@ def linear_loss_of(input: Tensor, weight: Tensor, bias: Tensor | None, *argument
     # Losses by row are weighted by their upstream gradients, which only backward knows: it computes the gradients.
     is_later = options.reduction == "none"
     wanted = Wanted(*(w and not is_later for w in (wants_input, wants_weight, wants_bias)))
-    height = block_rows(*input.shape, weight.shape[0], input.dtype, input.device, max_memory)
+    height = block_height(input, weight, max_memory)
     value, scale, gradients = loss_of_blocks(
         mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted
     )
@@ -110,7 +110,7 @@ def _weighted_sums(upstream: Tensor, head: tuple[Any, ...], wanted: Wanted) -> t
     input, weight, bias, *others, max_memory = head
     mapping, targets, options = options_of(tuple(others))
     options = replace(options, sample_weight=weighted_rows(upstream, options))
-    height = block_rows(*input.shape, weight.shape[0], input.dtype, input.device, max_memory)
+    height = block_height(input, weight, max_memory)
     _, scale, sums = loss_of_blocks(mapping, input, weight, bias, targets, is_soft(targets), options, height, wanted)
     if input.dtype == torch.float16:
         for total in sums:
@@ -182,7 +182,7 @@ def _loss_flops(input: Any, weight: Any, bias: Any, *arguments: Any) -> int:
 
 def _backward_flops(upstream: Any, scale: Any, *arguments: Any) -> int:
     head = arguments[3:]
-    return products(*head[:2], head[-3:-1]) if head[REDUCTION] == "none" else 0
+    return products(head[0], head[1], head[-3:-1]) if head[REDUCTION] == "none" else 0
 
 
 register_flops(torch.ops.lastlayer.linear_loss, _loss_flops)

@@ -182,6 +182,12 @@ def block_rows(
     return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
 
 
+def block_height(input: torch.Tensor, weight: torch.Tensor, max_memory: int | None, buffers: int = 1) -> int:
+    """`block_rows` of a head's tensors."""
+    rows, features = input.shape
+    return block_rows(rows, features, weight.shape[0], input.dtype, input.device, max_memory, buffers)
+
+
 def check_max_memory(max_memory: int | None) -> None:
     """Raise ValueError for a budget below one byte."""
     if max_memory is not None and max_memory < 1:

@@ -81,14 +81,12 @@ def add_in_float32(total: Tensor, left: Tensor, right: Tensor, has_sum: bool) ->
     for k in range(0, inner, depth):
         below = _widened(right[k : k + depth], of_right)
         for start in range(0, len(total), height):
-            beside, place = (
-                _widened(left[start : start + height, k : k + depth], of_left),
-                total[start : start + height],
-            )
+            beside = _widened(left[start : start + height, k : k + depth], of_left)
+            part = total[start : start + height]
             if has_sum or k:
-                torch.addmm(place, beside, below, out=place)
+                torch.addmm(part, beside, below, out=part)
             else:
-                torch.mm(beside, below, out=place)
+                torch.mm(beside, below, out=part)
 
 
 def _widened(part: Tensor, buffer: Tensor) -> Tensor:

@@ -68,9 +68,9 @@ def linear_statistics(
     """
     refuse_gradients(softcap=softcap)
     check_max_memory(max_memory)
-    head, temperature = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
+    head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
     options = LossOptions(
-        ignore_index=ignore_index, activation=Activation(temperature=temperature, softcap=softcap), reduction="none"
+        ignore_index=ignore_index, activation=Activation(temperature=number, softcap=softcap), reduction="none"
     )
     record = prepare_mapping(resolve_mapping(mapping), head)
     flat = prepare_labels(labels, head.shape, head.weight.shape[0], options.ignore_index)

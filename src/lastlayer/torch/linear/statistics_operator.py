@@ -13,7 +13,7 @@ from lastlayer.losses import plain_labels
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
-from lastlayer.torch.linear.plan import block_rows
+from lastlayer.torch.linear.plan import block_height
 from lastlayer.torch.operators.evaluate import quantity_of_rows
 from lastlayer.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.torch.products import pull_back_rows
@@ -38,7 +38,7 @@ _FORMULA_ROWS = 32
 def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
     """log p of the label, entropy, Z and argmax, each (N,)."""
     labels, parameter, key, ignore_index, temperature, softcap, max_memory = told
-    labels, height = plain_labels(labels, ignore_index, xp), _height(input, weight, max_memory)
+    labels, height = plain_labels(labels, ignore_index, xp), block_height(input, weight, max_memory, _BUFFERS)
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     dtype = loss_dtype(input, xp)
     log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
@@ -53,10 +53,6 @@ def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | Non
         log_prob[place] = _at_labels(logs, labels[place], ignore_index)
         entropy[place] = _entropy(logs)
     return log_prob, entropy, partition, argmax
-
-
-def _height(input: Tensor, weight: Tensor, max_memory: int | None) -> int:
-    return block_rows(*input.shape, weight.shape[0], input.dtype, input.device, max_memory, _BUFFERS)
 
 
 def _entropy(logs: Tensor) -> Tensor:
@@ -84,7 +80,7 @@ def linear_statistics_backward(
 ) -> tuple[Tensor, ...]:
     """Gradients of input, weight and bias, empty where not wanted."""
     weight, bias, labels, parameter, key, ignore_index, temperature, softcap, max_memory, *flags = told
-    labels, height = plain_labels(labels, ignore_index, xp), _height(input, weight, max_memory)
+    labels, height = plain_labels(labels, ignore_index, xp), block_height(input, weight, max_memory, _BUFFERS)
     mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
     cotangents = (in_log_prob, in_entropy, in_partition)
     sums = Accumulator(input, weight, bias, Wanted(*flags), height)
@@ -231,5 +227,7 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
 head_statistics = differentiable(linear_statistics_operator, _keep, _backward, one_by_one)
 product_of_statistics = differentiable(linear_statistics_backward, _keep_product, _second, one_by_one)
 
-register_flops(torch.ops.lastlayer.linear_statistics, lambda *head: products(*head[:2]))
-register_flops(torch.ops.lastlayer.linear_statistics_backward, lambda *given: products(*given[3:5], given[-3:-1]))
+register_flops(torch.ops.lastlayer.linear_statistics, lambda *head: products(head[0], head[1]))
+register_flops(
+    torch.ops.lastlayer.linear_statistics_backward, lambda *given: products(given[3], given[4], given[-3:-1])
+)
