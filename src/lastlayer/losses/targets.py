@@ -170,10 +170,5 @@ def _first(mask: Array, xp: Namespace) -> tuple[int, ...]:
     return tuple(reversed(place))
 
 
-def _as_int(number: Array) -> int:
-    # torch's int() refuses a uint64 from 2⁶³ on.
-    return int(number.item() if hasattr(number, "item") else number)
-
-
 def _in_words(place: tuple[int, ...]) -> str:
     return str(place[0]) if len(place) == 1 else str(place)
