@@ -129,10 +129,8 @@ def check_loss(
     for i, (value, exact) in enumerate(zip(got, wanted, strict=True)):
         around = np.where(np.isfinite(exact), loss_slacks if i == 0 else 0.0, 0.0)
         assert_between(value, exact - around, exact + around, ulps, loss_dtype, f"loss of {what}")
-    # At an infinite score a loss has no derivative, and the two sides may stand for different limits.
-    is_smooth = ~np.isinf(wide).any(axis=-1)
     # 1 / x of a subnormal x may overflow, of which ratio and spherical would subtract one from another.
-    is_smooth &= ~((seen != 0) & (np.abs(seen) < float(np.finfo(np.float64).smallest_normal))).any(axis=-1)
+    is_smooth = ~((seen != 0) & (np.abs(seen) < float(np.finfo(np.float64).smallest_normal))).any(axis=-1)
     if record.name == "hardmax" and options.activation.softcap is not None and seen.shape[-1] > 1:
         # Which saturated scores tie is a matter of the last bit of tanh.
         highest = np.partition(seen, -2, axis=-1)[..., -2:]
@@ -168,11 +166,13 @@ def loss_slack(t: Truth, y: np.ndarray, is_soft: bool, o: LossOptions) -> tuple[
     reach = np.maximum(1.0, np.abs(t.distance))
     # Z is off by noise of its size and by its floor; a p that rounds to zero is off by what it was.
     off_z = noise * t.size_of_z + t.floor_of_z
+    # Z² has the row's weight in the mean.
+    of_z = row if is_soft else row * (plain * weight).sum(axis=-1)
     pull, tiny = (
-        2 * o.z_loss * row * np.maximum(t.size_of_z, t.floor_of_z / noise),
+        2 * o.z_loss * of_z * np.maximum(t.size_of_z, t.floor_of_z / noise),
         float(np.finfo(t.dtype).smallest_subnormal),
     )
-    each = 2 * o.z_loss * row * off_z * np.maximum(t.size_of_z, np.abs(t.z))
+    each = 2 * o.z_loss * of_z * off_z * np.maximum(t.size_of_z, np.abs(t.z))
     if t.record.family == "normalized":
         targets = smooth * weight
         slope = np.abs(point.partition_gradient())

@@ -1,8 +1,10 @@
-// The pool's threads under ThreadSanitizer (.ci/sanitize): calls from several threads at once, calls inside calls, a forked child.
+// The pool's threads under ThreadSanitizer (.ci/sanitize): calls from several threads at once, calls inside calls, a call that is
+// interrupted, a forked child.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <thread>
 #include <vector>
@@ -33,6 +35,33 @@ void call_often() {
   for (int i = 0; i < 300; ++i) call(1 + i % 40, i % 3 == 0);
 }
 
+// No row is worked on twice, and not all of them are; nor does any thread go on when the call is over.
+void interrupted_call() {
+  lastlayer::set_interrupt_check([] { return true; });
+  std::vector<std::atomic<int>> seen(4000);
+  bool is_interrupted = false;
+  try {
+    lastlayer::parallel_rows(4000, 100000, 4, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        ++seen[size_t(i)];
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    });
+  } catch (const lastlayer::Interrupted&) {
+    is_interrupted = true;
+  }
+  lastlayer::set_interrupt_check(nullptr);
+  int done = 0;
+  for (const auto& once : seen) {
+    wrong += once > 1;
+    done += once;
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  int later = 0;
+  for (const auto& once : seen) later += once;
+  wrong += !is_interrupted + (done == 4000) + (later != done);
+}
+
 }  // namespace
 
 int main() {
@@ -40,6 +69,8 @@ int main() {
   std::vector<std::thread> callers;
   for (int i = 0; i < 4; ++i) callers.emplace_back(call_often);
   for (std::thread& caller : callers) caller.join();
+  interrupted_call();
+  call_often();
   const pid_t child = fork();
   if (child == 0) {
     // It has threads of its own, which on one processor may come late.

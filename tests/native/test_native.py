@@ -356,12 +356,15 @@ def test_loss_kernels_refuse_buffers_that_do_not_fit(change):
 
 def test_labels_out_of_range_never_read_out_of_bounds():
     losses, gradient = np.zeros(3), np.zeros((3, 3), F)
-    labels = np.array([0, 10**12, -(10**12)])
     kernels.loss(
-        np.ones((3, 3), F), labels, None, None, losses, gradient, np.ones(3), None, -100, 0.1, 0.0, 1.0, 0.0, False, 0
-    )
-    assert np.isfinite(losses[0])
+        scores=np.ones((3, 3), F), labels=np.array([0, 10**12, -(10**12)]), soft=None, soft32=None, losses=losses,
+        gradient=gradient, class_weight=np.ones(3), row_weight=None, ignore_index=-100, label_smoothing=0.1, z_loss=0.0,
+        temperature=1.0, softcap=0.0, gradient_scale=1.0, mapping=0,
+    )  # fmt: skip
+    np.testing.assert_allclose(losses[0], np.log(3.0), rtol=1e-15)
     assert np.isnan(losses[1:]).all()
+    # p - y of three equal scores and a smoothed label.
+    np.testing.assert_allclose(gradient[0], [1 / 3 - (0.9 + 0.1 / 3), 1 / 3 - 0.1 / 3, 1 / 3 - 0.1 / 3], rtol=1e-6)
     assert np.isnan(gradient[1:]).all()
 
 

@@ -1,6 +1,6 @@
 """Which implementation serves this array: native kernels, a framework's adapter, or the portable formulas."""
 
-from lastlayer.dispatch.extension import EXTENSION
+from lastlayer.dispatch.extension import EXTENSION, why_missing
 from lastlayer.dispatch.frameworks import Framework, framework_of
 from lastlayer.dispatch.memory import LARGE, new_array
 from lastlayer.dispatch.native import (
@@ -39,5 +39,6 @@ __all__ = [
     "portable_loss",
     "register",
     "set_num_threads",
+    "why_missing",
     "working_dtype",
 ]

@@ -13,10 +13,16 @@ from lastlayer.dispatch.extension import EXTENSION
 LARGE = 2 * 2**20
 
 
-def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array like np.empty's. At most an eighth of the machine's memory is kept, or LASTLAYER_KEPT_MEMORY bytes.
+if EXTENSION is not None:
+    # A LASTLAYER_KEPT_MEMORY that is no number of bytes is an error here, not when the first array is freed.
+    EXTENSION.kept_limit()
 
-    What is kept the operating system may take back whenever it needs memory.
+
+def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array like np.empty's. At most LASTLAYER_KEPT_MEMORY bytes are kept, by default an eighth of the machine's memory.
+
+    Where the address space is limited (`ulimit -v`), by default at most an eighth of that. What is kept the operating system may
+    take back whenever it needs memory, and it is given up where there is not enough for a new array.
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.dispatch.extension import EXTENSION
-from lastlayer.dispatch.memory import new_array
+from lastlayer.dispatch.memory import LARGE, new_array
 from lastlayer.dispatch.table import Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
@@ -40,9 +40,9 @@ def num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads of the kernels, where there are any."""
+    """Set the number of threads of the kernels, where there are any; they take at most what `num_threads` then says."""
     if _kernels:
-        _kernels.set_num_threads(n)
+        _kernels.set_num_threads(min(n, 2**31 - 1))
 
 
 def serves(scores: Array, request: Request) -> bool:
@@ -61,14 +61,17 @@ def _is_plain(array: Any) -> bool:
     return type(array) is np.ndarray and array.dtype in _DTYPES[:2] and array.flags.carray and array.size > 0
 
 
-def _is_writable_for(out: Array, scores: Array) -> bool:
-    """Whether the kernels may write straight into `out`: like the scores, and nowhere on them unless it is them."""
-    return out is scores or (
-        _is_plain(out)
-        and out.dtype == scores.dtype
-        and out.shape == scores.shape
-        and not np.may_share_memory(out, scores)
+def _is_writable_for(out: Array, scores: Array, *others: Array | None) -> bool:
+    """Whether the kernels may write straight into `out`: like the scores, and nowhere on what they read unless it is the scores."""
+    is_like_scores = out is scores or (
+        _is_plain(out) and out.dtype == scores.dtype and out.shape == scores.shape and _is_apart(out, scores)
     )
+    return is_like_scores and _is_apart(out, *others)
+
+
+def _is_apart(out: Array, *others: Array | None) -> bool:
+    """Whether `out` shares no memory with any of the others."""
+    return not any(other is not None and np.may_share_memory(out, other) for other in others)
 
 
 def _known(mapping: Any, on_domain: str, seen: Array | None) -> tuple[int, float] | None:
@@ -137,7 +140,7 @@ def loss_quickly(
         return None
     gradient = None
     if with_gradient:
-        if out is not None and not _is_writable_for(out, scores):
+        if out is not None and not _is_writable_for(out, scores, labels, weight):
             return None
         gradient = new_array(scores.shape, scores.dtype) if out is None else out
     value = _loss(scores, labels, None, gradient, options, known, scores.shape[:1], refuses_bad_labels=True)
@@ -150,18 +153,32 @@ def _is_by_columns(array: Array) -> bool:
     return array.ndim == 2 and array.itemsize > 2 and flags.f_contiguous and not flags.c_contiguous and flags.aligned
 
 
-def _rows(array: Array) -> Array:
-    """(N, K) with contiguous classes; copied only where the layout asks for it."""
-    return np.require(array.reshape(-1, array.shape[-1]), requirements=["C", "A"])
+def _contiguous(array: Array, dtype: Any) -> Array:
+    """The array in one piece, aligned and of this dtype; copied only where it is not."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    copy = new_array(array.shape, dtype)
+    copy[...] = array
+    return copy
 
 
-def _target(out: Array | None, scores: Array, rows: Array, shape: tuple[int, ...]) -> Array:
-    """`out` where the kernels may write there: contiguous, and nowhere on the scores unless it is them. Else a new array."""
+def _rows(array: Array, dtype: Any = None) -> Array:
+    """(N, K) with contiguous classes; copied only where dtype or layout ask for it."""
+    return _contiguous(array, array.dtype if dtype is None else dtype).reshape(-1, array.shape[-1])
+
+
+def _target(
+    out: Array | None, scores: Array, rows: Array, shape: tuple[int, ...], others: tuple[Array | None, ...]
+) -> Array:
+    """`out` where the kernels may write there, else a new array.
+
+    They may where it is contiguous and shares memory with nothing that they read, unless it is the scores themselves.
+    """
     is_by_columns = _is_by_columns(rows) and len(shape) == 2
     if out is not None and out.flags.aligned and out.dtype.isnative:
         has_layout = _is_by_columns(out) if is_by_columns else out.flags.c_contiguous
         is_same = out.ctypes.data == rows.ctypes.data and out.nbytes == rows.nbytes
-        if has_layout and (is_same or not np.may_share_memory(out, rows)):
+        if has_layout and (is_same or _is_apart(out, rows)) and _is_apart(out, *others):
             return out
     return new_array(shape[::-1], scores.dtype).T if is_by_columns else new_array(shape, scores.dtype)
 
@@ -183,10 +200,11 @@ def native_evaluate(mapping: ProbabilityMapping, scores: Array, quantity: str, o
     """A quantity of every row, straight into `out` where its layout allows."""
     rows = scores if _is_by_columns(scores) else _rows(scores)
     shape = scores.shape[:-1] if quantity == "log_partition" else scores.shape
-    result = _target(out, scores, rows, shape)
+    known = _mapping(mapping, scores)
+    result = _target(out, scores, rows, shape, (known[2],))
     flat = result.reshape(rows.shape[: result.ndim - scores.ndim + 2])
     is_bfloat16 = rows.dtype == np.uint16
-    _kernels.evaluate(_buffer(rows), _buffer(flat), _QUANTITIES[quantity], *_mapping(mapping, scores), is_bfloat16)
+    _kernels.evaluate(_buffer(rows), _buffer(flat), _QUANTITIES[quantity], *known, is_bfloat16)
     return result
 
 
@@ -202,12 +220,13 @@ def native_loss(
 ) -> tuple[Any, Array | None]:
     """The loss, reduced, and its gradient, in one pass; that of another loss than a mean may be scaled."""
     rows = scores if _is_by_columns(scores) else _rows(scores)
-    gradient = _target(out, scores, rows, scores.shape) if with_gradient else None
     is_single = is_soft and targets.dtype == np.float32
-    soft = _rows(np.asarray(targets, dtype=np.float32 if is_single else np.float64)) if is_soft else None
+    soft = _rows(targets, np.float32 if is_single else np.float64) if is_soft else None
     labels = None if is_soft else _flat(targets, np.int64)
-    place = None if gradient is None else gradient.reshape(rows.shape)
     known, shape = _mapping(mapping, scores), scores.shape[:-1]
+    others = (soft, labels, options.weight, options.sample_weight, known[2])
+    gradient = _target(out, scores, rows, scores.shape, others) if with_gradient else None
+    place = None if gradient is None else gradient.reshape(rows.shape)
     return _loss(rows, labels, soft, place, options, known, shape, gradient_scale), gradient
 
 
@@ -223,7 +242,7 @@ def _loss(
     refuses_bad_labels: bool = False,
 ) -> Any:
     """The loss of contiguous rows, reduced; its gradient is written. None, and nothing written, where it refuses a label."""
-    losses = np.empty(len(rows))
+    losses = np.empty(len(rows)) if len(rows) < LARGE // 8 else new_array((len(rows),), np.float64)
     is_single = soft is not None and soft.dtype == np.float32
     sums = _kernels.loss(
         _buffer(rows),
@@ -240,9 +259,11 @@ def _loss(
         options.activation.temperature,
         options.activation.softcap or 0.0,
         None if options.reduction == "mean" else gradient_scale,
-        *mapping,
-        is_bfloat16=rows.dtype == np.uint16,
-        refuses_bad_labels=refuses_bad_labels,
+        mapping[0],
+        mapping[1],
+        mapping[2] if len(mapping) > 2 else None,
+        rows.dtype == np.uint16,
+        refuses_bad_labels,
     )
     if sums is None:
         return None
@@ -252,7 +273,7 @@ def _loss(
 
 
 def _flat(array: Array | None, dtype: Any) -> Array | None:
-    return None if array is None else np.require(array, dtype=dtype, requirements=["C", "A"]).reshape(-1)
+    return None if array is None else _contiguous(array, dtype).reshape(-1)
 
 
 def _reduced(losses: Array, total: float, denominator: float, reduction: str, dtype: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lastlayer.arguments import as_integer
-from lastlayer.dispatch import implementations, instruction_set, num_threads
+from lastlayer.dispatch import implementations, instruction_set, num_threads, why_missing
 from lastlayer.dispatch import set_num_threads as set_kernel_threads
 from lastlayer.version import __version__
 
@@ -29,7 +29,7 @@ def show_config() -> dict[str, Any]:
         "numpy": np.__version__,
         "machine": platform.machine(),
         "native_kernels": instruction_set()
-        or "none: built without a C++ compiler, the portable formulas serve everything",
+        or f"none: {why_missing()}; the portable formulas serve everything meanwhile",
         "threads": num_threads(),
         "implementations": [{"name": entry.name, "serves": entry.description} for entry in implementations()],
     }
@@ -37,6 +37,9 @@ def show_config() -> dict[str, Any]:
 
 def set_num_threads(n: int) -> None:
     """Set the number of threads of the native kernels. The portable formulas run on the caller's own thread.
+
+    More than four for each processor (64 on a machine with few) are taken as that many, here and from OMP_NUM_THREADS;
+    `show_config` says how many there are. Where the system starts fewer, those compute.
 
     Raises:
         TypeError: n is not an integer.

@@ -56,7 +56,9 @@ def loss(
         sample_weight: one weight a row.
         ignore_index: the label of rows that do not count.
         label_smoothing: the share of the target that is spread evenly over all classes, in [0, 1].
-        z_loss: λ of the added λ·Z², Z = log Σ g or Ω*(x).
+        z_loss: λ of the added λ·Z², Z = log Σ g or Ω*(x). A row's Z² has the weight that the row has in the mean: its sample
+            weight times its label's class weight. So the mean of Z² does not depend on the scale of the class weights, and
+            `parts` of micro-batches add up. (Liger and cut-cross-entropy divide it by the rows, whatever their weights.)
         temperature: scores are divided by it, after the softcap; a number, or an array: one number or one per row. A torch
             tensor gets its gradient.
         softcap: scores become softcap·tanh(score / softcap) first.

@@ -26,6 +26,7 @@ class LossOptions:
     sample_weight: Any = None
     ignore_index: int = -100
     label_smoothing: float = 0.0
+    #: λ of λ·Z², which has each row's weight in the mean: sample weight times its label's class weight.
     z_loss: float = 0.0
     activation: Activation = field(default_factory=Activation)
     reduction: str = "mean"

@@ -52,12 +52,19 @@ class NormalizedPoint:
     """
 
     def __init__(
-        self, scores: Array, carry: Callable[..., Carried], limits: tuple[float, float], spare: bool, xp: Namespace
+        self,
+        scores: Array,
+        carry: Callable[..., Carried],
+        limits: tuple[float, float],
+        spare: bool,
+        xp: Namespace,
+        limits_of_slope: tuple[float, float] = (0.0, 0.0),
     ):
         self.xp = xp
         self.scores = scores
         infinite = xp.isinf(scores)
         carried = carry(xp.where(infinite, xp.zeros_like(scores), scores), xp)
+        carried = _with_limits_of_slope(carried, scores, infinite, limits_of_slope, xp)
         self.carried, self._dominated = _at_infinity(carried, scores, infinite, limits, xp)
         self._set_weights(spare)
 
@@ -165,10 +172,15 @@ class NormalizedPoint:
     def _partition_gradient(self) -> Array:
         if self.carried.derivative is None:
             return self.probabilities()
-        derivative = self.carried.derivative()
-        product = two_product(derivative.hi, self.power)
-        lo = product.lo + derivative.lo * self.power + product.hi * self.shift_error
-        return divide(Pair(product.hi, lo), self.row_total).value()
+        xp, derivative = self.xp, self.carried.derivative()
+        # Of small scores g′ on the scale of g is near the overflow threshold, beyond which exact products reach.
+        bits = math.log2(xp.finfo(self.scores.dtype).max)
+        is_large = xp.abs(derivative.hi) > 2.0 ** (bits // 2)
+        room = xp.where(is_large, xp.full_like(derivative.hi, 2.0 ** -(bits // 5)), xp.ones_like(derivative.hi))
+        hi, lo = derivative.hi * room, derivative.lo * room
+        product = two_product(hi, self.power)
+        lo = product.lo + lo * self.power + product.hi * self.shift_error
+        return divide(Pair(product.hi, lo), self.row_total).value() / room
 
     def partition_gradient(self) -> Array:
         return self._partition_gradient
@@ -190,9 +202,13 @@ class NormalizedPoint:
         elsewhere = plain_sum(cotangents, xp)[..., None] - cotangents
         own = cotangents * self._complement()
         if self.carried.slope is not None:
-            own = own * self.carried.slope()
-        # Only where the cotangent is not zero: g′/g may be infinite elsewhere.
-        return xp.where(cotangents != 0, own, xp.zeros_like(own)) - elsewhere * self.partition_gradient()
+            own = self._zero_times(own, self.carried.slope())
+        return own - self._zero_times(elsewhere, self.partition_gradient())
+
+    def _zero_times(self, factor: Array, slope: Array) -> Array:
+        """factor · slope, zero where the factor is though the slope overflows: 1/x of a zero or subnormal x does."""
+        xp, product = self.xp, factor * slope
+        return xp.where((factor == 0) & ~xp.isfinite(slope), self.scores_nan_or_zero(), product)
 
     def losses(self, targets: Array) -> Array:
         """Log loss −Σ y log p; 0·log 0 = 0."""
@@ -207,6 +223,18 @@ class NormalizedPoint:
     def loss_gradient(self, targets: Array) -> Array:
         """g′ₖ (Σy) / S − yₖ g′ₖ/gₖ, its target entry as −(g′/g) · (1 − p) of the others."""
         return -self.log_vjp(targets)
+
+
+def _with_limits_of_slope(
+    carried: Carried, scores: Array, infinite: Array, limits: tuple[float, float], xp: Namespace
+) -> Carried:
+    """Put the limits of g′/g at ±inf in place of what was carried for those scores."""
+    slope = carried.slope
+    if slope is None:
+        return carried
+    low, high = limits
+    zero = xp.zeros_like(scores)
+    return carried._replace(slope=lambda: xp.where(infinite, xp.where(scores > 0, zero + high, zero + low), slope()))
 
 
 def _at_infinity(
@@ -254,6 +282,7 @@ def normalized(
     carry: Callable[..., Carried],
     g_oracle: Callable[..., Any],
     limits_of_g: tuple[float, float],
+    limits_of_slope: tuple[float, float] = (0.0, 0.0),
     spare: bool = False,
     **facts: Any,
 ) -> ProbabilityMapping:
@@ -263,12 +292,15 @@ def normalized(
         carry: (scores, xp, **parameters) → `Carried`, for finite scores of shape (..., K).
         g_oracle: (score, mpmath, **parameters) → g in arbitrary precision.
         limits_of_g: g at −inf and at +inf: 0, a finite number, inf, or NaN where it is outside the domain.
+        limits_of_slope: g′/g at −inf and at +inf, where `carry` gives a slope: 1 where g is exponential there, else 0.
         spare: whether an outcome with g = 1 that is never observed shares the denominator.
         facts: the other fields of `ProbabilityMapping`.
     """
 
     def evaluate(scores: Array, xp: Namespace, **parameters: Any) -> NormalizedPoint:
-        return NormalizedPoint(scores, lambda x, xp: carry(x, xp, **parameters), limits_of_g, spare, xp)
+        return NormalizedPoint(
+            scores, lambda x, xp: carry(x, xp, **parameters), limits_of_g, spare, xp, limits_of_slope
+        )
 
     def oracle(scores: list[Any], mp: Any, **parameters: Any) -> list[Any]:
         values = [g_oracle(score, mp, **parameters) for score in scores]

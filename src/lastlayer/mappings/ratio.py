@@ -54,6 +54,6 @@ RATIO = normalized(
     laws=frozenset({"sums_to_one", "scale_invariant", "order_preserving", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(lambda f: f, intercept_constraint="sum_to_one", method="interior_point"),
-    limits="one +inf: one-hot; several: they share equally; a zero score: probability 0",
+    limits="one +inf: one-hot; several: they share equally; a zero score: probability 0; an infinite score has slope 0 in loss and Z",
     references=("Laha et al. 2018, On controllable sparse alternatives to softmax (sum-normalization)",),
 )

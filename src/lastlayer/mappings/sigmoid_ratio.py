@@ -42,6 +42,7 @@ SIGMOID_RATIO = normalized(
     carry=carry,
     g_oracle=g,
     limits_of_g=(0.0, 1.0),
+    limits_of_slope=(1.0, 0.0),
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(
@@ -50,6 +51,6 @@ SIGMOID_RATIO = normalized(
             "towards softmax, and then cannot differ from it."
         )
     ),
-    limits="+inf counts as g = 1; −inf: probability 0; all −inf: NaN",
+    limits="+inf counts as g = 1, with slope 0; −inf: probability 0, slope −1 as a label; all −inf: NaN",
     references=("Laha et al. 2018, On controllable sparse alternatives to softmax",),
 )

@@ -33,11 +33,16 @@ def carry(scores: Array, xp: Namespace) -> Carried:
         part = sigmoid_part()
         return Pair(part.hi * scale, part.lo * scale)
 
+    def slope() -> Array:
+        # Sizes near the overflow threshold need room: the quotient is exact in the shift.
+        room = 2.0**-100
+        return divide(sigmoid_part(), Pair(hi * room, lo * room)).value() * room
+
     return Carried(
         mantissa=mantissa,
         exponent=xp.where(negative, scores, zero),
         derivative=derivative,
-        slope=lambda: divide(sigmoid_part(), Pair(hi, lo)).value(),
+        slope=slope,
         log2_scale=k,
         log_g=lambda: xp.where(negative, scores, zero) + xp.log(hi),
     )
@@ -56,6 +61,7 @@ SOFTPLUS_RATIO = normalized(
     carry=carry,
     g_oracle=g,
     limits_of_g=(0.0, float("inf")),
+    limits_of_slope=(1.0, 0.0),
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(
@@ -64,7 +70,7 @@ SOFTPLUS_RATIO = normalized(
             "towards softmax, and then cannot differ from it."
         )
     ),
-    limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
+    limits="one +inf: one-hot; several: they share equally, and have slope 0; −inf: probability 0, slope −1 as a label; all −inf: NaN",
     references=(
         "Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing (softplus)",
     ),

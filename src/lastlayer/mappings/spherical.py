@@ -55,7 +55,7 @@ SPHERICAL = normalized(
     laws=frozenset({"sums_to_one", "scale_invariant", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(lambda f: np.sqrt(f), intercept_constraint="unit_norm"),
-    limits="one score of ±inf: one-hot; several: they share equally; a zero score: probability 0",
+    limits="one score of ±inf: one-hot; several: they share equally; a zero score: probability 0; an infinite score has slope 0 in loss and Z",
     row_of_minus_inf="limit",
     references=(
         "de Brébisson & Vincent 2016, An exploration of softmax alternatives belonging to the spherical loss family",

@@ -62,6 +62,6 @@ STABLEMAX = normalized(
     laws=frozenset({"sums_to_one", "full_support", "order_preserving", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(),
-    limits="one +inf: one-hot; several: they share equally; −inf: probability 0; all −inf: NaN",
+    limits="one +inf: one-hot; several: they share equally; −inf: probability 0; an infinite score has slope 0 in loss and Z; all −inf: NaN",
     references=("Prieto et al. 2025, Grokking at the edge of numerical stability",),
 )

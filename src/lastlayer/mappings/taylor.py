@@ -96,7 +96,7 @@ TAYLOR = normalized(
     laws=frozenset({"sums_to_one", "full_support", "permutation_equivariant"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(),
-    limits="one score of ±inf: one-hot; several: they share equally",
+    limits="one score of ±inf: one-hot; several: they share equally; an infinite score has slope 0 in loss and Z",
     row_of_minus_inf="limit",
     parameters=(
         Parameter(

@@ -55,7 +55,7 @@ def serves(mapping: ProbabilityMapping, scores: Tensor, quantity: str) -> bool:
 def evaluate(mapping: ProbabilityMapping, scores: Tensor, quantity: str, out: Tensor | None = None) -> Tensor:
     """A quantity of every row, in `out` where its memory allows."""
     rows = _rows(scores)
-    place = None if out is None or not _is_rows(out) or quantity == "log_partition" else _rows(out)
+    place = None if quantity == "log_partition" else _place(out, rows)
     result = _kernels().evaluate(rows, quantity, mapping.name, _parameter(mapping), place)
     if place is not None and out is not None:
         return out
@@ -85,7 +85,7 @@ def loss(
     if options.reduction == "mean":
         scale = inverse(denominator)
         weights = scale.expand(rows.shape[0]) if weights is None else weights * scale
-    place = None if out is None or not _is_rows(out) else _rows(out)
+    place = _place(out, rows, flat, options.weight, weights)
     losses, gradient = _kernels().loss(
         rows,
         flat.contiguous(),
@@ -140,6 +140,20 @@ def scale_in_place(numbers: Tensor, factor: Tensor, counted: Tensor | None = Non
         part = numbers[start : start + _ROWS]
         by = factor if counted is None else torch.where(counted[start : start + _ROWS, None], factor, 0.0)
         part.copy_(part * by.to(wide).reshape(-1, *[1] * (part.ndim - 1)))
+
+
+def _place(out: Tensor | None, scores: Tensor, *others: Tensor | None) -> Tensor | None:
+    """The rows of `out` where a kernel may write there: like the scores, and nowhere on what it reads unless it is the scores."""
+    if out is None or not _is_rows(out):
+        return None
+    rows = _rows(out)
+    is_same = rows.data_ptr() == scores.data_ptr() and rows.stride() == scores.stride()
+    read = [other for other in (None if is_same else scores, *others) if other is not None]
+    return None if any(_storage(rows) == _storage(other) for other in read) else rows
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _is_rows(tensor: Tensor) -> bool:

@@ -44,7 +44,7 @@ LASTLAYER_INLINE D exponential_tail(D r) {
   return q;
 }
 
-// e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, e^u is that of the reach.
+// e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, Real's e^u is that of the reach, and Twofold's 0.
 template <int lift>
 LASTLAYER_INLINE Real exponential(Real u) {
   const D x = larger(u.hi, all(-700.0)), shifted = fma(x, all(log2_e), all(round_shift + lift));
@@ -67,7 +67,8 @@ LASTLAYER_INLINE Twofold exponential(Twofold u) {
   // 1 + r + r^2 q: what 1 + r loses goes into the smaller terms.
   const D near = r + 1.0, small = fma(r * r, exponential_tail<Twofold>(r), r - (near - 1.0));
   const Twofold e = Twofold::join(near, small);
-  const D scale = power_of_two(shifted, lift);
+  // Beyond the reach it is nothing, which a factor near the largest number would show.
+  const D scale = is_far ? D{} : power_of_two(shifted, lift);
   return {e.hi * scale, fma(e.hi, r_low, e.lo) * scale};
 }
 

@@ -71,9 +71,8 @@ struct Loss {
   int64_t ignore_index;
   double label_smoothing;
   double z_loss;
-  double total_class_weight;  // the sum of class_weight, K without one
-  double gradient_scale;      // of the gradient alone: one over the denominator of a mean
-  bool is_streamed;           // the gradient goes past the caches, as `out` above
+  double gradient_scale;  // of the gradient alone: one over the denominator of a mean
+  bool is_streamed;       // the gradient goes past the caches, as `out` above
 
   // The same of the rows from `first` on, whose scores lie elsewhere, and their gradient with them.
   Loss of_strip(int64_t first, void* strip) const {
@@ -90,9 +89,19 @@ struct Loss {
     return part;
   }
 
-  // A counted row: its label is not the ignored one, and its row weight is not zero.
+  // The normalized family sums over the classes, and there class weights multiply the targets; elsewhere they weigh the row.
+  bool has_weights_in_sum() const { return at.mapping < Mapping::hardmax; }
+
+  // A counted row: its label is not the ignored one, and neither its own weight nor the weight of all its targets is zero.
   bool is_counted(int64_t row) const {
-    return !(labels && labels[row] == ignore_index) && !(row_weight && row_weight[row] == 0.0);
+    return !(labels && labels[row] == ignore_index) && !(row_weight && row_weight[row] == 0.0) && !is_weightless(row);
+  }
+
+ private:
+  // Smoothed targets of a sum lie on the other classes too.
+  bool is_weightless(int64_t row) const {
+    if (!labels || !class_weight || (label_smoothing != 0.0 && has_weights_in_sum())) return false;
+    return labels[row] >= 0 && labels[row] < classes && class_weight[labels[row]] == 0.0;
   }
 };
 
@@ -123,8 +132,9 @@ inline int64_t half_strip_rows(int64_t classes) {
 }
 inline int64_t half_strip_size(int64_t classes) { return (half_strip_rows(classes) * (classes + 1) + 15) / 16 * 8; }
 
-// Doubles that the kernels need to work on rows of so many classes, for each caller at a time.
-int64_t workspace_size(int64_t classes);
+// Arrays of a block that an evaluation and a loss need; and the doubles that kernels with so many need, for each thread.
+constexpr int evaluation_arrays = 3, loss_arrays = 5;
+int64_t workspace_size(int64_t classes, int arrays);
 
 // Rows [begin, end) of a request; and what is asked of all rows at once.
 struct InstructionSet {

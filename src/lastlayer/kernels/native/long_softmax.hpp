@@ -23,7 +23,8 @@ struct LongSoftmax {
     RowResults<T, Gradients<T>> results(r.classes);
     over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
       LongRow<T> passes(largest);
-      if (has_label(r, i) && passes.is_finite()) {
+      const bool is_usual = r.z_loss == 0.0 || fabs(double(largest)) < largest_of_z;
+      if (has_label(r, i) && passes.is_finite() && is_usual) {
         loss_of_row(r, i, end, x, passes, memory, results, behind);
       } else {
         results.close();
@@ -151,13 +152,15 @@ struct LongSoftmax {
       const int64_t label = r.labels[i];
       const double smoothing = r.label_smoothing;
       even = smoothing / double(r.classes);
-      own_target = (r.class_weight ? r.class_weight[label] : 1.0) * (1.0 - smoothing) + even;
+      const double label_weight = r.class_weight ? r.class_weight[label] : 1.0;
+      own_target = label_weight * (1.0 - smoothing) + even;
       total = own_target - even + (even != 0.0 ? smoothing : 0.0);
       weight = r.row_weight ? r.row_weight[i] : 1.0;
       largest = double(largest_score);
       own_score = double(x[label]);
       distance = even != 0.0 ? even * distance_to(x, r.classes, largest) : 0.0;
-      z_loss = r.z_loss;
+      // By the label's class weight: see Targets::add_z_loss.
+      z_loss = r.z_loss * label_weight;
     }
     double value(double log_sum) const {
       double loss = total * log_sum + distance;

@@ -1,13 +1,16 @@
 #include "memory.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
 #include <mutex>
-#include <new>
+#include <stdexcept>
+#include <string>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #endif
 
@@ -22,8 +25,10 @@ constexpr size_t unit = size_t(2) << 20;
 Region map_region(size_t size) {
   // More than asked for, so that the part kept can begin at a huge page.
   const size_t wide = size + unit;
-  char* start = static_cast<char*>(mmap(nullptr, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  if (start == MAP_FAILED) throw std::bad_alloc();
+  char* start = static_cast<char*>(allocated([wide] {
+    void* data = mmap(nullptr, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return data == MAP_FAILED ? nullptr : data;
+  }));
   const size_t before = (unit - reinterpret_cast<uintptr_t>(start) % unit) % unit, after = unit - before;
   if (before) munmap(start, before);
   if (after) munmap(start + before + size, after);
@@ -43,27 +48,34 @@ size_t physical_memory() {
   return pages > 0 && bytes > 0 ? size_t(pages) * size_t(bytes) : 0;
 }
 
+// What the process may map: what is kept counts there, though the operating system may take its pages.
+size_t address_space() {
+  rlimit limit;
+  return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? size_t(limit.rlim_cur) : SIZE_MAX;
+}
+
 #else
 
 Region map_region(size_t size) {
-  void* data = std::malloc(size);
-  if (!data) throw std::bad_alloc();
-  return {data, size};
+  return {allocated([size] { return std::malloc(size); }), size};
 }
 
 void unmap_region(Region region) { std::free(region.data); }
 bool offer_pages(Region) { return false; }
 size_t physical_memory() { return 0; }
+size_t address_space() { return 0; }
 
 #endif
 
-size_t limit_given() {
-  if (const char* given = std::getenv("LASTLAYER_KEPT_MEMORY")) {
-    char* end = nullptr;
-    const unsigned long long bytes = std::strtoull(given, &end, 10);
-    if (end != given && *end == '\0') return size_t(bytes);
-  }
-  return physical_memory() / 8;
+// The number that LASTLAYER_KEPT_MEMORY gives, `otherwise` where it is not set.
+size_t limit_given(size_t otherwise) {
+  const char* given = std::getenv("LASTLAYER_KEPT_MEMORY");
+  if (!given || !*given) return otherwise;
+  const std::string text = given;
+  if (text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos)
+    throw std::runtime_error("LASTLAYER_KEPT_MEMORY is '" + text +
+                             "'; give a whole number of bytes, 0 to keep nothing, or unset it.");
+  return size_t(std::stoull(text));
 }
 
 // Callers hold Python's lock, so that no fork finds this one locked by a thread that the child has not.
@@ -75,8 +87,17 @@ size_t total = 0;
 }  // namespace
 
 size_t kept_limit() {
-  static const size_t limit = limit_given();
-  return limit;
+  static const size_t given = limit_given(SIZE_MAX);
+  return given != SIZE_MAX ? given : std::min(physical_memory(), address_space()) / 8;
+}
+
+bool give_up_kept() noexcept {
+  std::lock_guard<std::mutex> lock(guard);
+  const bool has_any = !kept.empty();
+  for (const Region& region : kept) unmap_region(region);
+  kept.clear();
+  total = 0;
+  return has_any;
 }
 
 size_t kept_bytes() {

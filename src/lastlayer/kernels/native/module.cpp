@@ -121,16 +121,18 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)), element_of<T>(is_bfloat16), wanted,
                            scores.data(), out.data(), classes, is_beyond_caches(scores.data(), out.data(), out.size())};
   const InstructionSet& kernels = instruction_set();
+  const int64_t doubles = workspace_size(classes, evaluation_arrays);
   if (is_by_columns) {
+    const Strips<T> strips(rows, classes, doubles);
+    const nb::gil_scoped_release released;
     T* results = wanted == Quantity::log_partition ? nullptr : out.data();
-    return over_strips(scores.data(), results, rows, classes, [&](int64_t first, int64_t count, T* strip, double* workspace) {
+    return strips.run(scores.data(), results, [&](int64_t first, int64_t count, T* strip, double* workspace) {
       kernels.evaluate(request.of_strip(first, strip), 0, count, workspace);
     });
   }
-  nb::gil_scoped_release released;
-  over_parts(rows, classes, classes, num_threads(), [&](int64_t begin, int64_t end, double* workspace) {
-    kernels.evaluate(request, begin, end, workspace);
-  });
+  const Parts parts(rows, classes, doubles);
+  const nb::gil_scoped_release released;
+  parts.run([&](int64_t begin, int64_t end, double* workspace) { kernels.evaluate(request, begin, end, workspace); });
 }
 
 // The losses' total and what their mean divides by. None, and nothing written, where bad labels are refused and there is one.
@@ -173,32 +175,36 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
                ignore_index,
                label_smoothing,
                z_loss,
-               double(classes),
                gradient_scale.value_or(1.0),
                gradient && is_beyond_caches(scores.data(), gradient->data(), scores.size())};
   const InstructionSet& kernels = instruction_set();
-  if (request.class_weight) request.total_class_weight = kernels.sum(request.class_weight, int64_t(classes));
+  const int64_t count = int64_t(rows), each = int64_t(classes), doubles = workspace_size(each, loss_arrays);
   double weight, total;
-  {
+  // The denominator, whose inverse scales the gradients of a mean, then the rows and their sum. Whether it is done.
+  const auto compute = [&](const auto& run) {
     const nb::gil_scoped_release released;
-    weight = denominator(request, int64_t(rows));
-  }
-  if (refuses_bad_labels && labels && !(weight == weight)) return nb::none();
-  // Of the mean.
-  if (!gradient_scale && weight > 0.0) request.gradient_scale = 1.0 / weight;
+    weight = denominator(request, count);
+    if (refuses_bad_labels && labels && !(weight == weight)) return false;
+    if (!gradient_scale && weight > 0.0) request.gradient_scale = 1.0 / weight;
+    run();
+    total = sum_of_rows(request.losses, count);
+    return true;
+  };
+  bool is_done;
   if (is_by_columns) {
-    over_strips(scores.data(), gradient ? gradient->data() : nullptr, int64_t(rows), int64_t(classes),
-                [&](int64_t first, int64_t count, T* strip, double* workspace) {
-                  kernels.loss(request.of_strip(first, strip), 0, count, workspace);
-                });
-    total = sum_of_rows(request.losses, int64_t(rows));
-  } else {
-    const nb::gil_scoped_release released;
-    over_parts(int64_t(rows), int64_t(classes), int64_t(classes), num_threads(), [&](int64_t begin, int64_t end, double* workspace) {
-      kernels.loss(request, begin, end, workspace);
+    const Strips<T> strips(count, each, doubles);
+    is_done = compute([&] {
+      strips.run(scores.data(), gradient ? gradient->data() : nullptr, [&](int64_t first, int64_t some, T* strip, double* workspace) {
+        kernels.loss(request.of_strip(first, strip), 0, some, workspace);
+      });
     });
-    total = sum_of_rows(request.losses, int64_t(rows));
+  } else {
+    const Parts parts(count, each, doubles);
+    is_done = compute([&] {
+      parts.run([&](int64_t begin, int64_t end, double* workspace) { kernels.loss(request, begin, end, workspace); });
+    });
   }
+  if (!is_done) return nb::none();
   return nb::make_tuple(total, weight);
 }
 
@@ -219,6 +225,12 @@ void define(nb::module_& m) {
   }
 }
 
+// Whether a signal's handler has raised, as that of Ctrl-C does; the exception is Python's to raise then.
+bool has_python_raised() {
+  const nb::gil_scoped_acquire held;
+  return PyErr_CheckSignals() != 0;
+}
+
 // Bytes of a large result; when the last array on them is gone their memory is kept for the next one.
 nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> large_buffer(size_t size) {
   auto region = std::make_unique<Region>(take_region(size));
@@ -234,6 +246,14 @@ nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> large_buffer(size_t size) {
 
 NB_MODULE(native, m) {
   m.doc() = "Row kernels on raw buffers: scores of shape (N, K), classes contiguous; float16 and bfloat16 as uint16 bits.";
+  set_interrupt_check(has_python_raised);
+  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const Interrupted&) {
+      // Python's own exception is set.
+    }
+  });
   define<float>(m);
   define<double>(m);
   define<uint16_t>(m);
@@ -248,4 +268,5 @@ NB_MODULE(native, m) {
   m.def("num_threads", &num_threads);
   m.def("borrow_threads", &borrow_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);
+  m.def("granted_processors", &granted_processors, "root"_a, "membership"_a);
 }

@@ -18,12 +18,8 @@ class Normalized : public NormalizedWeights<W, M, X> {
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const D total = targets.total(), factor = targets.factor();
     D loss = factor * (targets.is_plain() ? label_loss(targets) : soft_loss(targets));
-    D pull{};
-    if (targets.request.z_loss != 0.0) {
-      const D z = log_partition();
-      loss += targets.row_weight * (targets.request.z_loss * z * z);
-      pull = targets.row_weight * (2.0 * targets.request.z_loss * z);
-    }
+    loss = targets.has_targets ? loss : D{};
+    const D pull = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
     if (with_gradient) differentiate(targets, total, factor * scale, pull * scale);
     return loss + poison_;
   }
@@ -66,7 +62,9 @@ class Normalized : public NormalizedWeights<W, M, X> {
       return W(all(1.0));
     } else {
       const W steep = M::template steepness<W>(x, context_);
-      return has_infinite_ ? choose(has_weight(x), steep, W(D{})) : steep;
+      // Its limits, of which that at +inf is zero for every g that has a mantissa.
+      const D limit = x < 0.0 ? all(M::steepness_below) : D{};
+      return has_infinite_ ? choose(absolute(x) < infinity, steep, W(limit)) : steep;
     }
   }
 
@@ -80,52 +78,70 @@ class Normalized : public NormalizedWeights<W, M, X> {
     const D y = t.total();
     const W log_p = log_probability(label_score(t), label_weight(t));
     // An infinite loss has no low part.
-    const D loss = absolute(log_p.hi) < infinity ? (-log_p * W(y)).value() : -log_p.hi * y;
+    const D plain = -log_p.hi * y, loss = absolute(plain) < infinity ? (-log_p * W(y)).value() : plain;
     return y != 0.0 ? loss : D{};
   }
   D soft_loss(const Targets& t) const {
-    W sum(D{});
-    D beyond{};
+    LossSum<W> sum;
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D y = t(step);
       W log_p = log_probability(x_(step), weight(step));
-      const Mask is_term = y != 0.0, is_finite = absolute(log_p.hi) < infinity;
+      const D plain = -log_p.hi * y;
+      const Mask is_term = y != 0.0, is_finite = absolute(plain) < infinity;
       // The Fenchel-Young loss of softmax is cross-entropy - H(y). An infinite logarithm has no low part to subtract from.
       if constexpr (M::is_fenchel_young)
         log_p = choose(is_finite, log_p - logarithm(W(y > 0.0 ? y : all(1.0))), log_p);
-      sum = sum + choose(is_term & is_finite, -log_p * W(y), W(D{}));
-      beyond += is_term & ~is_finite ? -log_p.hi : D{};
+      sum.add(choose(is_term & is_finite, -log_p * W(y), W(D{})), is_term & ~is_finite ? plain : D{});
     }
-    return at_.sum(sum).value() + at_.sum(beyond);
+    return sum.total(at_);
   }
 
+  // A row of -inf alone has no probabilities, though the logarithm of its sum is known.
+  D poison_of_gradient() const {
+    return has_infinite_ ? (total_.hi == 0.0 ? all(not_a_number) : poison_) : poison_;
+  }
   D elsewhere(D x, W w, W row) const { return (slope_of_sum(x, w) * row).value() + poison_; }
   D entry(D x, W w, D y, D total, D scale, D pull) const {
-    const W elsewhere = W((total - y) * scale + pull) * (slope_of_sum(x, w) * inverse_);
-    const W steep = steepness(x);
-    W own = W(y * scale) * (complement(w) * inverse_ * steep);
+    const D share = (total - y) * scale + pull;
+    const W others = complement(w), steep = steepness(x);
+    W elsewhere = W(share) * (slope_of_sum(x, w) * inverse_);
+    W own = W(y * scale) * (others * inverse_ * steep);
     // A class of probability 0 may be infinitely steep, which has no low part.
     if constexpr (M::has_mantissa) own = choose(absolute(steep.hi) < infinity, own, W(y * scale * steep.hi));
-    const D rest = (elsewhere - choose(y != 0.0, own, W(D{}))).value();
-    return (absolute(own.hi) < infinity ? rest : y != 0.0 ? -own.hi : elsewhere.value()) + poison_;
+    // A factor of zero makes a part zero: what it multiplies may be infinite, as 1 / x of a subnormal x.
+    elsewhere = choose(share == 0.0, W(D{}), elsewhere);
+    own = choose((y == 0.0) | (others.hi == 0.0), W(D{}), own);
+    const D rest = (elsewhere - own).value();
+    return (absolute(own.hi) < infinity ? rest : -own.hi) + poison_of_gradient();
   }
   // g'_k (sum y + pull) / S - y_k g'_k / g_k, with the target's own entry made of the other classes alone.
   void differentiate(const Targets& t, D total, D scale, D pull) {
-    const bool is_plain = t.is_plain(), is_endless = has_any(absolute(pull) == infinity);
-    const W row = inverse_ * W(total * scale + pull);
-    const D own = is_plain ? entry(label_score(t), label_weight(t), total, total, scale, pull) : D{};
+    // The z-loss of an infinite score pulls without bound, and has no low part.
+    const Mask is_endless = absolute(pull) == infinity;
+    const bool has_endless = has_any(is_endless), is_plain = t.is_plain();
+    const D bounded = is_endless ? D{} : pull;
+    const auto endless = [&](D x, W w) {
+      const D slope = (slope_of_sum(x, w) * inverse_).value();
+      return is_endless & (slope != 0.0) ? slope * pull : D{};
+    };
+    const W row = inverse_ * W(total * scale + bounded);
+    D own{};
+    if (is_plain) {
+      const D x = label_score(t);
+      const W w = label_weight(t);
+      own = entry(x, w, total, total, scale, bounded);
+      if (has_endless) own += endless(x, w);
+    }
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D x = x_(step);
       const W w = weight(step);
-      D g = is_plain ? elsewhere(x, w, row) : entry(x, w, t(step), total, scale, pull);
-      // The z-loss of an infinite score pulls without bound, which has no low part.
-      if (is_endless) g = absolute(pull) < infinity ? g : (slope_of_sum(x, w) * inverse_).value() * pull;
+      D g = is_plain ? elsewhere(x, w, row) : entry(x, w, t(step), total, scale, bounded);
+      if (has_endless) g += endless(x, w);
       store(high_ + step * lanes, g);
     }
-    if (is_plain) place(t.label, own, is_endless ? absolute(pull) == infinity : Mask{});
+    if (is_plain) place(t.label, own);
   }
-  void place(Mask label, D own, Mask is_placed) {
-    for (int i = 0; i < (at_.is_across ? lanes : 1); ++i)
-      if (!is_placed[i]) high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
+  void place(Mask label, D own) {
+    for (int i = 0; i < (at_.is_across ? lanes : 1); ++i) high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
   }
 };

@@ -95,14 +95,14 @@ class NormalizedWeights {
     if (has_any(zero[0] != 0.0)) {
       has_infinite_ = true;
       if constexpr (X::is_copy) {
-        write_edges();
+        find_edges();
         tops[0] = Tops();
-        for (int64_t step = 0; step < at_.steps; ++step) tops[0].take_in_some(x_(step));
+        for (int64_t step = 0; step < at_.steps; ++step) tops[0].take_in_some(seen(x_(step)));
       }
     }
     set_tops(tops[0]);
   }
-  void write_edges() {
+  void find_edges() {
     Mask is_nan{}, is_up{};
     for (int64_t step = 0; step < at_.steps; ++step) {
       const D x = x_(step);
@@ -111,13 +111,6 @@ class NormalizedWeights {
     }
     is_dominated_ = at_.any(is_up);
     poison_ = at_.any(is_nan) ? all(not_a_number) : poison_;
-    for (int64_t step = 0; step < at_.steps; ++step) {
-      D x = x_(step);
-      // A bounded g has reached its limit long before.
-      const D bounded = x == infinity ? all(800.0) : x;
-      x = is_dominated_ ? (dominates(x) ? all(1.0) : all(-infinity)) : bounded;
-      x_.set(step, x);
-    }
   }
   static Mask dominates(D x) {
     Mask mask{};
@@ -125,7 +118,14 @@ class NormalizedWeights {
     if (M::low == infinity) mask |= x == -infinity;
     return mask;
   }
-  static Mask has_weight(D x) { return x != -infinity; }
+  Mask has_weight(D x) const {
+    const Mask is_above = x != -infinity;
+    // Scores in place are finite: see is_odd().
+    if constexpr (!X::is_copy) return is_above;
+    return has_infinite_ ? (is_dominated_ & dominates(x)) | (~is_dominated_ & is_above) : is_above;
+  }
+  // Scores whose weights are computed: where infinite ones share a row any number is as good as another.
+  D seen(D x) const { return has_infinite_ ? (is_dominated_ ? all(1.0) : x) : x; }
 
   // What the weights are relative to.
   struct Tops {
@@ -137,7 +137,7 @@ class NormalizedWeights {
     // Of a row with scores that have no weight, whose size says nothing.
     void take_in_some(D x) {
       if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
-      if constexpr (M::has_scale) size = larger(has_weight(x) ? M::size(x) : all(-infinity), size);
+      if constexpr (M::has_scale) size = larger(x != -infinity ? M::size(x) : all(-infinity), size);
     }
     void join(const Tops& other) {
       exponent = larger(other.exponent, exponent);
@@ -159,7 +159,7 @@ class NormalizedWeights {
     for (int which = 0; which < beside; ++which) best_of[which] = others_of[which] = W(D{});
     over_steps<beside>(at_, [&](int64_t step, int which) __attribute__((always_inline)) {
       const D x = x_(step);
-      W w = weight_at(x);
+      W w = weight_at(seen(x));
       if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
       w = at_.only_classes(step, w);
       if constexpr (is_kept) write(step, w);
@@ -230,9 +230,9 @@ class NormalizedWeights {
     const W of_top = -log1p(others_ / best_);
     W rest;
     if constexpr (!M::has_mantissa) {
-      rest = W::sum(x, -top_) + of_top;
-      // Infinite parts leave no rounding to carry.
-      rest = choose(absolute(x) < infinity, rest, W(x));
+      const W difference = W::sum(x, -top_);
+      // Infinite differences, which those of large finite scores may be, leave no rounding to carry.
+      rest = choose(absolute(difference.hi) < infinity, difference + of_top, W(difference.hi));
     } else {
       const W m = M::has_exponent ? M::template mantissa<W>(x, context_) : w;
       const W quotient = m * scaled(inverse_, all(lift ? 0x1p512 : 1.0));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "kernels.hpp"
@@ -24,15 +23,16 @@ void over_blocks(int64_t rows, const Work& work) {
       work(block, block * summed_rows, std::min(rows, (block + 1) * summed_rows));
   });
 }
-// With the rounding of every addition kept within each block, and between the blocks.
-inline double sum_of_rows(const double* values, int64_t rows) {
-  const InstructionSet& kernels = instruction_set();
-  if (rows <= summed_rows) return kernels.sum(values, rows);
+// The sum of sum_of(begin, end) of every block, with the rounding of every addition kept.
+template <class SumOf>
+double sum_of_blocks(int64_t rows, const SumOf& sum_of) {
+  if (rows <= summed_rows) return sum_of(0, rows);
   std::vector<double> sums(size_t(blocks_of(rows)));
-  over_blocks(rows, [&](int64_t block, int64_t begin, int64_t end) {
-    sums[size_t(block)] = kernels.sum(values + begin, end - begin);
-  });
-  return kernels.sum(sums.data(), int64_t(sums.size()));
+  over_blocks(rows, [&](int64_t block, int64_t begin, int64_t end) { sums[size_t(block)] = sum_of(begin, end); });
+  return instruction_set().sum(sums.data(), int64_t(sums.size()));
+}
+inline double sum_of_rows(const double* values, int64_t rows) {
+  return sum_of_blocks(rows, [&](int64_t begin, int64_t end) { return instruction_set().sum(values + begin, end - begin); });
 }
 
 // Labels that are not the ignored one, -1 where one of them is no class.
@@ -56,12 +56,15 @@ inline double denominator(const Loss& r, int64_t rows) {
   } else if (!r.row_weight) {
     return double(rows);
   }
-  const std::unique_ptr<double[]> weights(new double[size_t(rows)]);
-  for (int64_t i = 0; i < rows; ++i) {
-    const double own = r.is_counted(i) && labels && r.class_weight ? r.class_weight[labels[i]] : 1.0;
-    weights[size_t(i)] = !r.is_counted(i) ? 0.0 : r.row_weight ? r.row_weight[i] * own : own;
-  }
-  return sum_of_rows(weights.get(), rows);
+  const auto weight = [&](int64_t i) {
+    if (!r.is_counted(i)) return 0.0;
+    return (r.row_weight ? r.row_weight[i] : 1.0) * (labels && r.class_weight ? r.class_weight[labels[i]] : 1.0);
+  };
+  return sum_of_blocks(rows, [&](int64_t begin, int64_t end) {
+    double weights[summed_rows];
+    for (int64_t i = begin; i < end; ++i) weights[i - begin] = weight(i);
+    return instruction_set().sum(weights, end - begin);
+  });
 }
 
 }  // namespace lastlayer

@@ -58,10 +58,10 @@ class Regularized {
     largest_ = is_dominated_ ? D{} : largest_;
   }
 
-  // x - max, where -inf stays what it is.
+  // x - max, which has no low part where it is infinite: at -inf, or between large finite scores.
   W difference_of(D x) const {
     const W d = W::sum(x, -largest_);
-    return choose(x > -infinity, d, W(x));
+    return choose(d.hi > -infinity, d, W(d.hi));
   }
   W difference(int64_t step) const { return difference_of(x_(step)); }
 
@@ -92,6 +92,9 @@ class Regularized {
   }
   // 1 - p, for the largest class as the sum of the others: it must not vanish while any other has mass.
   D complement(D p) const { return p == best_ ? rest_ : 1.0 - p; }
+
+  // What the z-loss adds to the gradient; where Z is infinite too it adds nothing to classes without mass.
+  static D pulled(D p, D pull) { return p == 0.0 ? p : pull * p; }
 
   // p - y with y's own entry made of the others.
   D gap(D p, D y, D total) const { return p * (total - y) - y * complement(p); }

@@ -69,6 +69,8 @@ struct SoftmaxRows {
     if constexpr (is_half<E>) {
       HalfSoftmax<E, Rows>::evaluate(r, begin, end, memory);
     } else {
+      // In wide arithmetic one class has all, whatever rounding its weight took.
+      if (r.classes == 1) return Blocks<E, Rows>::evaluate(r, begin, end, memory);
       if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
       if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
       LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
@@ -78,7 +80,7 @@ struct SoftmaxRows {
     // Of scores that reach the mapping as they are; float64 has no passes for soft targets.
     const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
                                      : sizeof(E) < 8 && !r.class_weight && r.classes > few;
-    if (!r.activation.is_identity() || !has_passes) return Blocks<E, Rows>::loss(r, begin, end, memory);
+    if (!r.activation.is_identity() || !has_passes || r.classes == 1) return Blocks<E, Rows>::loss(r, begin, end, memory);
     if constexpr (is_half<E>) {
       HalfSoftmax<E, Rows>::loss(r, begin, end, memory);
     } else {

@@ -16,14 +16,14 @@ struct SoftSoftmax {
       const float* x = static_cast<const float*>(r.scores) + i * r.classes;
       LongRow<float> passes(LongRow<float>::largest_of(x, r.classes));
       if (r.is_counted(i) && passes.is_finite())
-        loss_of_row(r, i, x, passes, i + 1 < end ? r.classes : 0);
+        loss_of_row(r, i, x, passes, i + 1 < end ? r.classes : 0, memory);
       else
         Blocks<float, Rows>::loss(r, i, i + 1, memory);
     }
   }
 
  private:
-  static void loss_of_row(const Loss& r, int64_t i, const float* x, LongRow<float>& passes, int64_t next) {
+  static void loss_of_row(const Loss& r, int64_t i, const float* x, LongRow<float>& passes, int64_t next, double* memory) {
     const int64_t classes = r.classes;
     const Y* given = static_cast<const Y*>(r.soft_targets) + i * classes;
     const double kept_share = 1.0 - r.label_smoothing, even = r.label_smoothing / double(classes);
@@ -36,6 +36,7 @@ struct SoftSoftmax {
     };
     // Before the weights may overwrite the scores.
     D sums{}, distances{};
+    Mask has_targets{};
     over_vectors(x, classes, passes.largest, [&](Vector<float> v, int64_t j, int count) __attribute__((always_inline)) {
       D y[2];
       targets(j, count, y);
@@ -43,8 +44,11 @@ struct SoftSoftmax {
       for (int half = 0; half < 2; ++half) {
         sums += y[half];
         distances += y[half] != 0.0 ? y[half] * distance[half] : D{};
+        has_targets |= y[half] != 0.0;
       }
     });
+    // A row that does not count.
+    if (!has_any(has_targets) && r.z_loss == 0.0) return Blocks<float, Rows>::loss(r, i, i + 1, memory);
     const double total = sum_of(Real(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
     const Fetch<float> fetched = {next};
     passes.template weigh<false>(x, to, classes, to ? fetched.in_place(to) : fetched);

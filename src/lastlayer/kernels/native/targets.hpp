@@ -1,12 +1,31 @@
 // The targets of a block's rows, their options applied: smoothing and class weights, which rows count, and what each weighs.
 // Included by rows.hpp.
 
+// Larger scores, whose z-loss may pull without bound, go to the blocks.
+constexpr double largest_of_z = 1e280;
+
+// The sum of a loss's terms, of which some are infinite, and large finite ones may become so together: then no rounding is left.
+template <class W>
+struct LossSum {
+  W sum = W(D{});
+  D plain{};
+  void add(W term, D infinite) {
+    sum = sum + term;
+    plain += term.hi + infinite;
+  }
+  D total(const Layout& at) const {
+    const D rounded = at.sum(plain);
+    return absolute(rounded) < infinity ? at.sum(sum).value() : rounded;
+  }
+};
+
 struct Targets {
   const Loss& request;
   const Layout& at;
   const double* soft = nullptr;  // the block's soft targets
   bool in_sum;                   // class weights multiply the targets; else they weigh the row
   Mask is_counted, label{};
+  Mask has_targets{};  // rows of which any target weighs more than zero: the others have nothing but their z-loss
   D row_weight, poison{};  // NaN for a row whose label is out of range
 
   template <class SoftLoader>
@@ -24,6 +43,7 @@ struct Targets {
       load_soft(buffer);
       soft = buffer;
     }
+    weigh();
   }
 
   // Whether all of a row's target is on its label.
@@ -54,15 +74,44 @@ struct Targets {
     }
     return in_sum ? y * class_weight(step) : y;
   }
-  D total() const {
-    if (is_plain()) return in_sum ? label_weight() : all(1.0);
-    // Thousands of soft targets would collect the rounding of every addition.
-    Twofold sum(D{});
-    for (int64_t step = 0; step < at.steps; ++step) sum = sum + Twofold((*this)(step));
-    return at.sum(sum).value();
-  }
+  // The sum of y.
+  D total() const { return total_; }
   // What multiplies the row's loss: its own weight, and its class weights where they do not stand in the sum.
-  D factor() const {
+  D factor() const { return factor_; }
+
+  // Adds the z-loss of rows to their losses, and says what it adds to their gradients for each unit of the gradient of Z. The
+  // weight is the row's part of a mean's denominator, so that the scale of the class weights leaves the mean of Z^2 alone.
+  D add_z_loss(D z, D& loss) const {
+    const D weight = soft || !request.class_weight ? row_weight : row_weight * label_weight();
+    const Mask counts = weight != 0.0;
+    loss += counts ? weight * (request.z_loss * z * z) : D{};
+    return counts ? weight * (2.0 * request.z_loss * z) : D{};
+  }
+
+ private:
+  void weigh() {
+    Mask has_any_target;
+    if (is_plain()) {
+      total_ = in_sum ? label_weight() : all(1.0);
+      has_any_target = total_ != 0.0;
+    } else {
+      // Thousands of soft targets would collect the rounding of every addition.
+      Twofold sum(D{});
+      Mask some{};
+      for (int64_t step = 0; step < at.steps; ++step) {
+        const D y = (*this)(step);
+        sum = sum + Twofold(y);
+        some |= y != 0.0;
+      }
+      total_ = at.sum(sum).value();
+      has_any_target = at.any(some);
+    }
+    factor_ = row_factor();
+    // A row of weight zero does not count, whatever its scores are; but one without its label is NaN.
+    has_targets = (has_any_target & (factor_ != 0.0)) | (poison != 0.0);
+    if (request.z_loss == 0.0) is_counted &= has_targets;
+  }
+  D row_factor() const {
     if (in_sum || !request.class_weight) return row_weight;
     if (!soft) return row_weight * label_weight();
     Twofold sum(D{});
@@ -72,4 +121,6 @@ struct Targets {
     }
     return row_weight * at.sum(sum).value();
   }
+
+  D total_, factor_;
 };

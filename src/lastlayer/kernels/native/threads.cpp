@@ -6,7 +6,11 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
+#include <new>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -29,6 +33,12 @@ constexpr int64_t parts_a_thread = 4;
 // How long a thread that waits for something looks for it before it sleeps.
 constexpr std::chrono::microseconds patience{300};
 
+// Scores that are worked on before the clock is first looked at, how long the steps after it take, and how often the caller asks
+// whether it is interrupted.
+constexpr int64_t first_step = int64_t(1) << 18;
+constexpr std::chrono::milliseconds step_time{50}, check_time{50};
+using Clock = std::chrono::steady_clock;
+
 inline void rest() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -43,25 +53,93 @@ int processors() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// The whole processors that a control group's quota grants, or 0 where there is none.
-int quota() {
+// The processors that one group's own files grant, 0 where they say nothing.
+double quota_of(const std::string& folder, bool is_first_version) {
   double limit = 0.0, period = 0.0;
-  if (FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
-    const int read = std::fscanf(file, "%lf %lf", &limit, &period);
-    std::fclose(file);
-    if (read == 2 && period > 0.0) return std::max(1, int(limit / period + 0.5));
+  if (is_first_version) {
+    std::ifstream(folder + "/cpu.cfs_quota_us") >> limit;
+    std::ifstream(folder + "/cpu.cfs_period_us") >> period;
+  } else {
+    // "max 100000" where there is no limit, of which nothing is read.
+    std::ifstream(folder + "/cpu.max") >> limit >> period;
   }
-  return 0;
+  return limit > 0.0 && period > 0.0 ? limit / period : 0.0;
+}
+
+// The smallest quota of a group and of those that it lies in. A container may not see the path that the host gave its group; its
+// own one is the root then.
+double smallest_quota(const std::string& root, std::string path, bool is_first_version) {
+  double smallest = 0.0;
+  for (;;) {
+    const double own = quota_of(root + path, is_first_version);
+    if (own > 0.0 && (smallest == 0.0 || own < smallest)) smallest = own;
+    if (path.empty()) return smallest;
+    path.erase(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+  }
 }
 
 // Until something holds, or patience is at its end.
 template <class Holds>
 void look_for(const Holds& holds) {
-  const auto stop = std::chrono::steady_clock::now() + patience;
-  while (!holds() && std::chrono::steady_clock::now() < stop) rest();
+  const auto stop = Clock::now() + patience;
+  while (!holds() && Clock::now() < stop) rest();
 }
 
 thread_local int worker = 0;
+
+std::atomic<bool (*)()> interrupt_check{nullptr};
+
+// One call of `parallel_rows`: parts that its threads take one after the other, in steps after each of which they may stop.
+class Job {
+ public:
+  Job(int64_t rows, int64_t cost, int64_t parts, const std::function<void(int64_t, int64_t)>& work)
+      : work_(work), rows_(rows), parts_(parts), step_(std::max<int64_t>(1, first_step / std::max<int64_t>(1, cost))) {}
+
+  // Until no part is left, or the call is interrupted.
+  void work(bool is_caller) {
+    for (int64_t i = next_++; i < parts_ && !is_stopped_; i = next_++) {
+      do_part(rows_ * i / parts_, rows_ * (i + 1) / parts_, is_caller);
+      if (is_caller) check();
+    }
+  }
+
+  // Asks, if it has not just been done, whether the call is interrupted. By the caller alone.
+  void check() {
+    const auto now = Clock::now();
+    if (is_stopped_ || now - checked_ < check_time) return;
+    checked_ = now;
+    const auto is_interrupted = interrupt_check.load();
+    if (is_interrupted && is_interrupted()) is_stopped_ = true;
+  }
+  void throw_if_stopped() const {
+    if (is_stopped_) throw Interrupted();
+  }
+
+ private:
+  void do_part(int64_t begin, int64_t end, bool is_caller) {
+    while (begin < end && !is_stopped_) {
+      const int64_t step = step_.load(std::memory_order_relaxed);
+      if (end - begin <= step) return work_(begin, end);
+      const auto start = Clock::now();
+      work_(begin, begin + step);
+      begin += step;
+      adapt(step, Clock::now() - start);
+      if (is_caller) check();
+    }
+  }
+  // Steps of whole tiles of rows, where they have so many.
+  void adapt(int64_t step, Clock::duration taken) {
+    const double factor = double(step_time.count()) * 1e-3 / std::max(1e-9, std::chrono::duration<double>(taken).count());
+    const int64_t next = std::max<int64_t>(1, int64_t(double(step) * std::min(factor, 1024.0)));
+    step_.store(next >= 64 ? next / 64 * 64 : next, std::memory_order_relaxed);
+  }
+
+  const std::function<void(int64_t, int64_t)>& work_;
+  const int64_t rows_, parts_;
+  std::atomic<int64_t> next_{0}, step_;
+  std::atomic<bool> is_stopped_{false};
+  Clock::time_point checked_ = Clock::now();
+};
 
 // Where a thread of the pool may run. A system may wake it on the processor of who wakes it, and leave both there for many calls
 // while another processor has nothing to do: of the processors that the thread was given, that one is forbidden.
@@ -111,37 +189,45 @@ class Pool {
   // One owner at a time; who comes second works alone.
   std::mutex owner;
 
-  void run(int threads, int64_t parts, const std::function<void(int64_t)>& part) {
+  void run(int threads, Job& job) {
     {
       std::lock_guard<std::mutex> lock(state_);
-      places_.reserve(size_t(threads - 1));
-      for (; started_ < threads - 1; ++started_) {
-        std::thread thread([this, id = started_] { serve(id); });
-        places_.emplace_back(thread.native_handle());
-        thread.detach();
-      }
-      for (int id = 0; id < threads - 1; ++id) places_[size_t(id)].leave_to(own_processor(), threads);
-      part_ = &part;
-      parts_ = parts;
-      next_ = 0;
-      wanted_ = threads - 1;
+      start(threads - 1);
+      wanted_ = std::min(threads - 1, started_);
+      for (int id = 0; id < wanted_; ++id) places_[size_t(id)].leave_to(own_processor(), wanted_ + 1);
+      job_ = &job;
       is_open_ = true;
       ++generation_;
     }
     wake_.notify_all();
-    work();
+    job.work(true);
     // The last parts end at nearly the same time: looking for a moment is faster than to be woken.
     look_for([this] { return busy_.load() == 0; });
     std::unique_lock<std::mutex> lock(state_);
     // Who wakes up only now comes too late, and is not waited for.
     is_open_ = false;
-    done_.wait(lock, [this] { return busy_.load() == 0; });
-    part_ = nullptr;
+    while (!done_.wait_for(lock, check_time, [this] { return busy_.load() == 0; })) {
+      // The others end what they are at, which this thread may stop.
+      lock.unlock();
+      job.check();
+      lock.lock();
+    }
+    job_ = nullptr;
   }
 
  private:
-  void work() {
-    for (int64_t i = next_++; i < parts_; i = next_++) (*part_)(i);
+  // So many threads, or as many as the system starts: a limit of processes or memory is no reason not to compute.
+  void start(int threads) {
+    try {
+      places_.reserve(size_t(threads));
+      for (; started_ < threads; ++started_) {
+        std::thread thread([this, id = started_] { serve(id); });
+        places_.emplace_back(thread.native_handle());
+        thread.detach();
+      }
+    } catch (const std::system_error&) {
+    } catch (const std::bad_alloc&) {
+    }
   }
 
   void serve(int id) {
@@ -158,7 +244,7 @@ class Pool {
       if (id >= wanted_ || !is_open_) continue;
       ++busy_;
       lock.unlock();
-      work();
+      job_->work(false);
       lock.lock();
       if (--busy_ == 0) done_.notify_one();
     }
@@ -167,9 +253,7 @@ class Pool {
   std::mutex state_;
   std::condition_variable wake_, done_;
   std::vector<Place> places_;
-  const std::function<void(int64_t)>* part_ = nullptr;
-  std::atomic<int64_t> next_{0};
-  int64_t parts_ = 0;
+  Job* job_ = nullptr;
   int started_ = 0, wanted_ = 0;
   bool is_open_ = false;
   std::atomic<int> busy_{0};
@@ -194,22 +278,38 @@ Pool& pool() {
 using OpenMP = void (*)(void (*function)(void*), void* data, unsigned threads, unsigned flags);
 std::atomic<OpenMP> borrowed{nullptr};
 
-void run_borrowed(OpenMP openmp, int threads, int64_t parts, const std::function<void(int64_t)>& part) {
-  struct Job {
-    const std::function<void(int64_t)>& part;
-    int64_t parts;
-    std::atomic<int64_t> next{0};
-    std::atomic<int> arrived{0};
-  } job{part, parts};
+void run_borrowed(OpenMP openmp, int threads, Job& job) {
+  struct Team {
+    Job& job;
+    std::thread::id caller;
+    std::atomic<int> arrived{0}, busy{0};  // busy: of all but the caller
+    std::mutex state;
+    std::condition_variable done;
+  } team{job, std::this_thread::get_id(), {0}, {0}, {}, {}};
   openmp(
       [](void* data) {
-        Job& job = *static_cast<Job*>(data);
+        Team& team = *static_cast<Team*>(data);
         const int before = worker;
-        worker = job.arrived++;
-        for (int64_t i = job.next++; i < job.parts; i = job.next++) job.part(i);
+        worker = team.arrived++;
+        const bool is_caller = std::this_thread::get_id() == team.caller;
+        if (!is_caller) ++team.busy;
+        team.job.work(is_caller);
         worker = before;
+        if (!is_caller) {
+          std::lock_guard<std::mutex> lock(team.state);
+          if (--team.busy == 0) team.done.notify_one();
+          return;
+        }
+        // Not in the library, which would not ask whether the call is interrupted. A thread that comes later finds nothing to do.
+        look_for([&team] { return team.busy.load() == 0; });
+        std::unique_lock<std::mutex> lock(team.state);
+        while (!team.done.wait_for(lock, check_time, [&team] { return team.busy.load() == 0; })) {
+          lock.unlock();
+          team.job.check();
+          lock.lock();
+        }
       },
-      &job, unsigned(threads), 0);
+      &team, unsigned(threads), 0);
 }
 
 #if !defined(_WIN32)
@@ -222,13 +322,33 @@ const int at_fork = pthread_atfork(nullptr, nullptr, [] {
 
 }  // namespace
 
+int most_threads() { return std::max(64, 4 * processors()); }
+
+int granted_processors(const char* root, const char* membership) {
+  double smallest = 0.0;
+  const auto take_in = [&](double quota) {
+    if (quota > 0.0 && (smallest == 0.0 || quota < smallest)) smallest = quota;
+  };
+  std::ifstream groups(membership);
+  for (std::string line; std::getline(groups, line);) {
+    // "0::/path" of version 2; "4:cpu,cpuacct:/path" of version 1.
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",", path = line.substr(second + 1);
+    const std::string inside = path == "/" ? "" : path;
+    if (controllers == ",,") take_in(smallest_quota(root, inside, false));
+    if (controllers.find(",cpu,") != std::string::npos) take_in(smallest_quota(std::string(root) + "/cpu", inside, true));
+  }
+  return smallest > 0.0 ? std::max(1, int(smallest + 0.5)) : 0;
+}
+
 int default_threads() {
   if (const char* given = std::getenv("OMP_NUM_THREADS")) {
-    const int threads = std::atoi(given);
-    if (threads >= 1) return threads;
+    const long threads = std::strtol(given, nullptr, 10);
+    if (threads >= 1) return int(std::min<long>(threads, most_threads()));
   }
-  const int granted = quota();
-  return granted ? std::min(granted, processors()) : processors();
+  const int granted = granted_processors("/sys/fs/cgroup", "/proc/self/cgroup");
+  return std::min(granted ? std::min(granted, processors()) : processors(), most_threads());
 }
 
 int current_worker() { return worker; }
@@ -250,24 +370,38 @@ bool borrow_threads() {
   return borrowed.load() != nullptr;
 }
 
-void set_num_threads(int threads) { chosen_threads.store(std::max(1, threads)); }
+void set_num_threads(int threads) { chosen_threads.store(std::max(1, std::min(threads, most_threads()))); }
 
-void parallel_rows(int64_t rows, int64_t cost, int most_threads, const std::function<void(int64_t, int64_t)>& work) {
-  if (rows <= 0) return;
+void set_interrupt_check(bool (*is_interrupted)()) { interrupt_check.store(is_interrupted); }
+
+int useful_threads(int64_t rows, int64_t cost, int threads) {
   const int64_t size = rows * std::max<int64_t>(1, cost);
-  const int threads = int(std::min<int64_t>({most_threads, rows, std::max<int64_t>(1, size / worthwhile)}));
+  return int(std::max<int64_t>(1, std::min<int64_t>({threads, rows, size / worthwhile})));
+}
+
+void parallel_rows(int64_t rows, int64_t cost, int threads, const std::function<void(int64_t, int64_t)>& work) {
+  if (rows <= 0) return;
+  threads = useful_threads(rows, cost, threads);
   if (threads > 1) {
     Pool& shared = pool();
     std::unique_lock<std::mutex> lock(shared.owner, std::try_to_lock);
     if (lock.owns_lock()) {
-      const int64_t parts = std::min(rows, threads * parts_a_thread);
-      const auto part = [&](int64_t i) { work(rows * i / parts, rows * (i + 1) / parts); };
+      Job job(rows, cost, std::min(rows, threads * parts_a_thread), work);
       const OpenMP openmp = borrowed.load();
-      openmp ? run_borrowed(openmp, threads, parts, part) : shared.run(threads, parts, part);
-      return;
+      openmp ? run_borrowed(openmp, threads, job) : shared.run(threads, job);
+      return job.throw_if_stopped();
     }
   }
-  work(0, rows);
+  // On this thread, which may be one of another call's.
+  struct Alone {
+    const int before = worker;
+    Alone() { worker = 0; }
+    ~Alone() { worker = before; }
+  } alone;
+  if (rows * std::max<int64_t>(1, cost) <= first_step) return work(0, rows);
+  Job job(rows, cost, 1, work);
+  job.work(true);
+  job.throw_if_stopped();
 }
 
 }  // namespace lastlayer

@@ -103,11 +103,13 @@ struct TileSoftmax {
       __builtin_memcpy(&own, own_labels + part * lanes, sizeof own);
       weight[part] = row_weights ? load(row_weights + part * lanes) : all(1.0);
       elsewhere[part] = ~tile.is_finite(part) | (own < 0) | (own >= classes) | (own == r.ignore_index) | (weight[part] == 0.0);
+      if (r.z_loss != 0.0) elsewhere[part] |= absolute(Tile::wide(tile.largest, part).hi) > largest_of_z;
       label[part] = elsewhere[part] ? Mask{} : own;
       target[part] = all(1.0 - r.label_smoothing + even);
     }
     const typename Tile::Labels labels(label);
     for (int row = 0; r.class_weight && row < n; ++row) target[row / lanes][row % lanes] = r.class_weight[labels.of_rows[row]];
+    for (int part = 0; r.class_weight && part < parts; ++part) elsewhere[part] |= target[part] == 0.0;
     bool left_out[n];
     const bool* skip = named(elsewhere, left_out);
     for (int row = 0; skip && row < rows; ++row)
@@ -124,12 +126,15 @@ struct TileSoftmax {
     for (int part = 0; part < parts; ++part) {
       const D y = target[part], w = weight[part], log_total = log_sum[part].value();
       const D largest = Tile::wide(tile.largest, part).hi, total = y - even + r.label_smoothing;
-      D loss = (log_sum[part] * W(total)).value() + (y - even) * (largest - Tile::wide(own_score, part).hi), pull{};
+      const D above = y - even, own_distance = largest - Tile::wide(own_score, part).hi;
+      // A label whose target is all smoothed away may have the score -inf.
+      D loss = (log_sum[part] * W(total)).value() + (above != 0.0 ? above * own_distance : D{}), pull{};
       if (even != 0.0) loss += even * distance[part];
       if (r.z_loss != 0.0) {
-        const D z = largest + log_total;
-        loss += r.z_loss * z * z;
-        pull = 2.0 * r.z_loss * z;
+        // By the label's class weight: see Targets::add_z_loss.
+        const D z = largest + log_total, z_loss = r.class_weight ? r.z_loss * y : all(r.z_loss);
+        loss += z_loss * z * z;
+        pull = 2.0 * z_loss * z;
       }
       losses[part] = w * loss;
       if (!gradient) continue;

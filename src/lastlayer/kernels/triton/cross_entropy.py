@@ -49,14 +49,16 @@ def spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull):
     """Of targets on many classes: row weight·(p (T − y) − y (1 − p)) + pull·p, `rest` being 1 − p of the largest."""
     b_rest = tl.where(b_x == largest[:, None], rest[:, None], 1.0 - b_p)
     b_elsewhere = tl.fma(row_weight[:, None], total[:, None] - b_y, pull[:, None])
-    return tl.fma(b_p, b_elsewhere, -(row_weight[:, None] * b_y) * b_rest)
+    # The pull may be infinite, as Z is; a class without mass has no part in it.
+    b_others = tl.where(b_p == 0.0, 0.0, b_p * b_elsewhere)
+    return tl.fma(-(row_weight[:, None] * b_y), b_rest, b_others)
 
 
 @triton.jit
 def gradient_of_label(x_label, p_label, largest, rest, total, row_weight, pull):
     """The entry of a label that has all of T: pull·p − row weight·T·(1 − p)."""
     rest = tl.where(x_label == largest, rest, 1.0 - p_label)
-    return tl.fma(p_label, pull, -(row_weight * total) * rest)
+    return tl.fma(-(row_weight * total), rest, tl.where(p_label == 0.0, 0.0, p_label * pull))
 
 
 @triton.jit
@@ -124,12 +126,24 @@ def cross_entropy(
         m_own = i_rows * SLICES == ticket
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = begin + tl.arange(0, BLOCK)
-    label, row_weight, m_counted, m_read = rows_that_count(
-        targets, sample_weight, i_rows, m_rows, K, ignore_index, IS_SOFT, HAS_SAMPLE_WEIGHT
+    label, row_weight, partition_weight, m_counted, m_read = rows_that_count(
+        targets,
+        weight,
+        sample_weight,
+        i_rows,
+        m_rows,
+        K,
+        ignore_index,
+        IS_SOFT,
+        HAS_WEIGHT,
+        HAS_SAMPLE_WEIGHT,
+        IS_SPREAD,
     )
-    total = total_of_targets(
+    total, m_targets = total_of_targets(
         targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT, ROWS, BLOCK
     )
+    if IS_SPREAD and not HAS_Z_LOSS:
+        m_counted = m_counted & (m_targets | ~m_read)
     m_label = m_read & (label >= begin) & (label < end)
     if not IS_SPREAD:
         raw_label = tl.load(scores + o_scores + label, mask=m_label, other=float("-inf")).to(tl.float32)
@@ -184,7 +198,7 @@ def cross_entropy(
         pull = tl.zeros_like(loss)
         if HAS_Z_LOSS:
             z = log_partition(largest, top + others, log_total, log_total_low)
-            pull = 2.0 * z_loss * z * row_weight
+            pull = tl.where(partition_weight == 0.0, 0.0, 2.0 * z_loss * z * partition_weight)
         if not IS_SPREAD:
             x_label = activate(raw_label, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
             loss = loss_of_label(x_label, largest, total, log_total, log_total_low)
@@ -245,6 +259,8 @@ def cross_entropy(
                         b_gradient = spread_gradient(b_x, b_p, b_y, largest, rest, total, row_weight, pull)
                     else:
                         b_gradient = times_pair(b_weights, factor, factor_low, IS_COARSE)
+                        if HAS_Z_LOSS:
+                            b_gradient = tl.where(b_weights == 0.0, 0.0, b_gradient)
                     b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
                     if IS_SPREAD or HAS_SOFTCAP or HAS_TEMPERATURE:
                         b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
@@ -256,6 +272,8 @@ def cross_entropy(
         if IS_SPREAD:
             spread, lost = sum_of_row(b_sum, b_lost)
             loss = loss + (spread + lost)
+        loss = row_weight * loss
         if HAS_Z_LOSS:
-            loss = tl.fma(z_loss * z, z, loss)
-        tl.store(losses + i_rows, tl.where(m_counted, row_weight * loss, 0.0), mask=m_own)
+            loss = tl.where(m_targets | ~m_read, loss, 0.0)
+            loss = loss + tl.where(partition_weight == 0.0, 0.0, partition_weight * z_loss * z * z)
+        tl.store(losses + i_rows, tl.where(m_counted, loss, 0.0), mask=m_own)

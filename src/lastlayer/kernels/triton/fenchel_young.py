@@ -78,17 +78,21 @@ def fenchel_young(
     i_rows, m_rows = rows_of_program(N, ROWS)
     o_scores, o_targets, o_gradient = i_rows * stride_scores, i_rows * stride_targets, i_rows * stride_gradient
     o_block = tl.arange(0, BLOCK)
-    label, row_weight, m_counted, m_read = rows_that_count(
-        targets, sample_weight, i_rows, m_rows, K, ignore_index, IS_SOFT, HAS_SAMPLE_WEIGHT
+    label, row_weight, partition_weight, m_counted, m_read = rows_that_count(
+        targets, weight, sample_weight, i_rows, m_rows, K, ignore_index, IS_SOFT, HAS_WEIGHT, HAS_SAMPLE_WEIGHT, False
     )
-    total = total_of_targets(
+    total, m_targets = total_of_targets(
         targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, False, ROWS, BLOCK
     )
     factor = row_weight
     if HAS_WEIGHT:
-        factor = row_weight * total_of_targets(
+        weight_of_targets, m_weighed = total_of_targets(
             targets, weight, o_targets, m_read, K, label, keep, even, IS_SOFT, False, True, ROWS, BLOCK
         )
+        factor = row_weight * weight_of_targets
+        m_targets = m_targets & m_weighed
+    if not HAS_Z_LOSS:
+        m_counted = m_counted & (m_targets | ~m_read)
     b_raw, b_x = load_scores(scores, o_scores, m_read, o_block, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
     if IS_SINGLE:
         largest = tl.max(b_x, axis=1)
@@ -124,7 +128,7 @@ def fenchel_young(
         largest_term = partition_term(-tau, -tau_low, IS_SQUARE)
         others = complement_of_largest(b_partition, b_partition_lost, b_ties, largest_term)
         z = partition_of(largest, tau, tau_low, others, IS_SQUARE)
-        pull = 2.0 * z_loss * z * row_weight
+        pull = tl.where(partition_weight == 0.0, 0.0, 2.0 * z_loss * z * partition_weight)
 
     b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
@@ -145,12 +149,14 @@ def fenchel_young(
         if HAS_GRADIENT:
             b_gradient = factor[:, None] * b_gap
             if HAS_Z_LOSS:
-                b_gradient = tl.fma(pull[:, None], b_p, b_gradient)
+                # The pull may be infinite, as Z is; a class without mass has no part in it.
+                b_gradient = b_gradient + tl.where(b_p == 0.0, 0.0, pull[:, None] * b_p)
             b_gradient = pull_back(b_gradient, b_raw, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE)
             b_gradient = tl.where(m_counted[:, None], b_gradient, 0.0)
             store_tile(gradient, o_gradient, m_rows, o_classes, K, b_gradient)
     loss, lost = sum_of_row(b_sum, b_lost)
     loss = factor * (loss + lost)
     if HAS_Z_LOSS:
-        loss = tl.fma(row_weight * z_loss * z, z, loss)
+        loss = tl.where(m_targets | ~m_read, loss, 0.0)
+        loss = loss + tl.where(partition_weight == 0.0, 0.0, partition_weight * z_loss * z * z)
     tl.store(losses + i_rows, tl.where(m_counted, loss, 0.0), mask=m_rows)

@@ -12,15 +12,22 @@ from lastlayer.kernels.triton.tiles import load_tile
 @triton.jit
 def rows_that_count(
     targets,
+    weight,
     sample_weight,
     i_rows,
     m_rows,
     K,
     ignore_index,
     IS_SOFT: tl.constexpr,
+    HAS_WEIGHT: tl.constexpr,
     HAS_SAMPLE_WEIGHT: tl.constexpr,
+    IS_SPREAD: tl.constexpr,
 ):
-    """(label, row weight, which rows count, which of those are read): a bad label's row is not, and becomes NaN."""
+    """(label, row weight, that of Z², which rows count, which of those are read): a bad label's row is not, and becomes NaN.
+
+    Z² is weighed by the row's part of the mean's denominator. A label of class weight 0 does not count, unless its target is
+    spread over other classes, whose weights count.
+    """
     row_weight = tl.full(i_rows.shape, 1.0, tl.float32)
     m_counted = m_rows
     if HAS_SAMPLE_WEIGHT:
@@ -35,7 +42,14 @@ def rows_that_count(
         m_read = m_counted & (number >= 0) & (number < K)
         # Of rows that are not read, no index.
         label = tl.where(m_read, number, 0).to(tl.int32)
-    return label, row_weight, m_counted, m_read
+    partition_weight = row_weight
+    if HAS_WEIGHT and not IS_SOFT:
+        label_weight = tl.load(weight + label, mask=m_read, other=1.0).to(tl.float32)
+        partition_weight = row_weight * label_weight
+        if not IS_SPREAD:
+            m_counted = m_counted & (label_weight != 0.0)
+            m_read = m_read & (label_weight != 0.0)
+    return label, row_weight, partition_weight, m_counted, m_read
 
 
 @triton.jit
@@ -81,8 +95,9 @@ def total_of_targets(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Σ y of each row. Of a label alone it is the label's weight."""
+    """Σ y of each row, and whether any y is not zero. Of a label alone the sum is the label's weight."""
     if IS_SOFT or (HAS_SMOOTHING and HAS_WEIGHT):
+        b_any = tl.zeros([ROWS, BLOCK], tl.int32)
         b_sum = tl.zeros([ROWS, BLOCK], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK], tl.float32)
         for start in range(0, K, BLOCK):
@@ -91,9 +106,12 @@ def total_of_targets(
                 targets, weight, o_targets, m_rows, o_classes, K, label, keep, even, IS_SOFT, HAS_SMOOTHING, HAS_WEIGHT
             )
             b_sum, b_lost = accumulate(b_sum, b_lost, b_y)
+            b_any = b_any | (b_y != 0.0).to(tl.int32)
         total, lost = sum_of_row(b_sum, b_lost)
-        return total + lost
+        return total + lost, tl.max(b_any, axis=1) != 0
     elif HAS_WEIGHT:
-        return tl.load(weight + label, mask=m_rows, other=0.0).to(tl.float32)
+        total = tl.load(weight + label, mask=m_rows, other=0.0).to(tl.float32)
+        return total, total != 0.0
     else:
-        return tl.full([ROWS], 1.0, tl.float32)
+        total = tl.full([ROWS], 1.0, tl.float32)
+        return total, total != 0.0

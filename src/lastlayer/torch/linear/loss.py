@@ -58,7 +58,9 @@ def linear_loss(
         max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size, on CUDA of
             512 MiB and eight fifths of it.
         temperature: a number; or a tensor of one number or one per row (...), without a softcap: it may be learned.
-        sample_weight, ignore_index, label_smoothing, z_loss, softcap: as for `ll.loss`.
+        sample_weight, ignore_index, label_smoothing, softcap: as for `ll.loss`.
+        z_loss: λ of the added λ·Z², weighed as the row is in the mean, class weight included. Liger and cut-cross-entropy
+            divide Z² by the rows instead, so that there the scale of the class weights sets its strength.
 
     Returns:
         The loss, float32 (float64 for float64 inputs). Gradients flow to input, weight, bias and temperature; what needs none is

@@ -66,7 +66,7 @@ def slope_by_parameter(upstream: Tensor, scores: Tensor, is_counted: Tensor, pro
     slope = factor * (mapping.regularizer_slope(y, xp, **values) - of_p)
     if options.z_loss:
         partition = quantity_of_rows(x, alpha, key, "log_partition")
-        slope = slope - dense.row_weight * (2.0 * options.z_loss * partition) * of_p
+        slope = slope - dense.denominator * (2.0 * options.z_loss * partition) * of_p
     slope = slope * reduction_scale(dense.denominator, options.reduction, xp)
     product = torch.where(is_counted, upstream, 0.0) * torch.where(is_counted, slope, 0.0)
     return product.to(parameter.dtype)
@@ -93,7 +93,7 @@ def _gradient_by_parameter(
     gradient = factor[..., None] * (p * y.sum(-1, keepdim=True) - y)
     if options.z_loss:
         partition = quantity_of_rows(x, alpha, key, "log_partition")
-        gradient = gradient + (dense.row_weight * (2.0 * options.z_loss * partition))[..., None] * p
+        gradient = gradient + (dense.denominator * (2.0 * options.z_loss * partition))[..., None] * p
     gradient = options.activation.pull_back(wide, gradient, xp)
     return (gradient * reduction_scale(dense.denominator, options.reduction, xp)).to(scores.dtype)
 

@@ -32,27 +32,21 @@ class Hardmax : public Regularized<W, X> {
   // sum y (max - x): the perceptron loss. The gradient goes where p stands.
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const Layout& at = this->at_;
-    W sum(D{});
-    D beyond{};
+    LossSum<W> sum;
     const D total = targets.total(), factor = targets.factor();
     for (int64_t step = targets.begin(); step < targets.end(); ++step) {
       const D y = targets(step);
       const W d = this->difference(step);
       const Mask is_finite = d.hi > -infinity;
-      sum = sum + choose((y != 0.0) & is_finite, -d * W(y), W(D{}));
-      beyond += (y != 0.0) & ~is_finite ? all(infinity) : D{};
+      sum.add(choose((y != 0.0) & is_finite, -d * W(y), W(D{})), (y != 0.0) & ~is_finite ? all(infinity) : D{});
     }
-    D loss = factor * (at.sum(sum).value() + at.sum(beyond));
-    D pull{};
-    if (targets.request.z_loss != 0.0) {
-      const D z = log_partition();
-      loss += targets.row_weight * (targets.request.z_loss * z * z);
-      pull = targets.row_weight * (2.0 * targets.request.z_loss * z);
-    }
+    D loss = factor * sum.total(at);
+    loss = targets.has_targets ? loss : D{};
+    const D pull = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
     if (with_gradient)
       for (int64_t step = 0; step < at.steps; ++step) {
         const D p = load(this->p_ + step * lanes), y = targets(step);
-        store(this->p_ + step * lanes, (factor * this->gap(p, y, total) + pull * p) * scale + this->poison_);
+        store(this->p_ + step * lanes, (factor * this->gap(p, y, total) + this->pulled(p, pull)) * scale + this->poison_);
       }
     return loss + this->poison_;
   }

@@ -5,6 +5,7 @@ struct Ratio {
   static constexpr bool is_positive = true, needs_weight = true, is_fenchel_young = false;
   static constexpr bool is_quick = true;
   static constexpr double low = 0.0, high = infinity;
+  static constexpr double steepness_below = 0.0;  // the limit at -inf
 
   static D size(D x) { return x; }
   static D reference(D largest) { return largest; }

@@ -5,6 +5,7 @@ struct SoftplusRatio {
   static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
   static constexpr bool is_quick = false;
   static constexpr double low = 0.0, high = infinity;
+  static constexpr double steepness_below = 1.0;  // the limit at -inf
 
   static D exponent(D x) { return smaller(x, D{}); }
   static D size(D x) { return larger(x, all(1.0)); }

@@ -5,6 +5,7 @@ struct Spherical {
   static constexpr bool is_positive = false, needs_weight = true, is_fenchel_young = false;
   static constexpr bool is_quick = true;
   static constexpr double low = infinity, high = infinity;
+  static constexpr double steepness_below = 0.0;  // the limit at -inf
 
   static D size(D x) { return absolute(x); }
   static D reference(D largest) { return largest; }

@@ -5,6 +5,7 @@ struct Stablemax {
   static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
   static constexpr bool is_quick = false;
   static constexpr double low = 0.0, high = infinity;
+  static constexpr double steepness_below = 0.0;  // the limit at -inf
 
   static D size(D x) { return x; }
   static D reference(D largest) { return largest >= 0.0 ? largest + 1.0 : 1.0 / (1.0 - largest); }

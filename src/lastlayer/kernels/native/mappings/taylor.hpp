@@ -5,6 +5,7 @@ struct Taylor {
   static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
   static constexpr bool is_quick = false;
   static constexpr double low = infinity, high = infinity;
+  static constexpr double steepness_below = 0.0;  // the limit at -inf
 
   static D size(D x) { return larger(absolute(x), all(1.0)); }
   static D reference(D largest) { return largest; }
@@ -50,8 +51,9 @@ struct Taylor {
     return c.order == 2 ? scaled(raised, all(0.5)) : raised / W(all(factorial(c.order)));
   }
   static D own_scale(D x) {
-    const Bits biased = ((Bits)size(x) >> 52) & 0x7ff;
-    return (D)((2046 - biased) << 52);
+    const Mask biased = (Mask)(((Bits)size(x) >> 52) & 0x7ff);
+    // The largest power has no inverse that is an ordinary number.
+    return (D)((Bits)(2046 - (biased > 2045 ? all_of(2045) : biased)) << 52);
   }
   // sum over j <= degree of (order! / j!) (y / s)^j s^degree by Horner's rule, homogeneous in y and the scale s. The
   // coefficients are integers, exact up to order 18. Around x = -1 the terms nearly cancel, which wide arithmetic bears.

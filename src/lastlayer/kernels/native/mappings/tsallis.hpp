@@ -52,15 +52,13 @@ class Tsallis : public Regularized<W, X> {
   // The gradient goes where p stands.
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const D total = targets.total(), factor = targets.factor();
-    W sum(D{});
-    D beyond{};
+    LossSum<W> sum;
     const auto add = [&](int64_t step) {
       const D p = load(p_ + step * lanes), y = targets(step), u = exponent(step);
       const D edge = -1.0 / rate_, slack = (y != 0.0) & (u < edge) ? y * (edge - u) : D{};
       const D divergence = Power::divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, rate_, targets.is_plain());
       const D term = divergence + slack;
-      sum = sum + W(slack < infinity ? term : D{});
-      beyond += slack < infinity ? D{} : slack;
+      sum.add(W(term < infinity ? term : D{}), term < infinity ? D{} : term);
     };
     const bool is_sparse = targets.is_plain() && !at_.is_across;
     const int64_t own = is_sparse ? targets.begin() : 0;
@@ -78,16 +76,13 @@ class Tsallis : public Regularized<W, X> {
     } else {
       for (int64_t step = 0; step < at_.steps; ++step) add(step);
     }
-    D loss = factor * (at_.sum(sum).value() + at_.sum(beyond)), pull{};
-    if (targets.request.z_loss != 0.0) {
-      const D z = log_partition();
-      loss += targets.row_weight * (targets.request.z_loss * z * z);
-      pull = targets.row_weight * (2.0 * targets.request.z_loss * z);
-    }
+    D loss = factor * sum.total(at_);
+    loss = targets.has_targets ? loss : D{};
+    const D pull = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
     if (with_gradient) {
       const auto differentiate = [&](int64_t step) {
         const D p = load(p_ + step * lanes);
-        store(p_ + step * lanes, (factor * this->gap(p, targets(step), total) + pull * p) * scale + this->poison_);
+        store(p_ + step * lanes, (factor * this->gap(p, targets(step), total) + this->pulled(p, pull)) * scale + this->poison_);
       };
       if (is_sparse && !has_any(this->poison_ != 0.0)) {
         for (int64_t i = 0; i < live_count_; ++i) differentiate(live_[i]);
