@@ -34,6 +34,10 @@ def probabilities_by(change):
     return lambda original: lambda self: change(original.probabilities(self))
 
 
+def logarithm_by(change):
+    return lambda original: lambda self: change(original.probabilities(self), original.log_probabilities(self))
+
+
 def gradient_by(change):
     return lambda original: lambda self, y: change(self, original.loss_gradient(self, y), y)
 
@@ -60,7 +64,23 @@ MUTANTS = {
     "vjp without its mean": {"vjp": lambda original: lambda self, v: self.partition_gradient() * v},
     "log vjp is the vjp": {"log_vjp": lambda original: lambda self, v: original.vjp(self, v)},
     "log p from p": {"log_probabilities": lambda original: lambda self: np.log(original.probabilities(self) + 1e-12)},
+    "log p is 0 off the support": {"log_probabilities": logarithm_by(lambda p, logs: np.where(p == 0, 0.0, logs))},
+    "log p is -1000 off the support": {"log_probabilities": logarithm_by(lambda p, logs: np.where(p == 0, -1e3, logs))},
+    "log p of a small p is cut off": {"log_probabilities": logarithm_by(lambda p, logs: np.maximum(logs, -9.0))},
+    "log p is -inf for a small p": {
+        "log_probabilities": logarithm_by(lambda p, logs: np.where(p < 1e-4, -np.inf, logs))
+    },
+    "log p is off by one for a small p": {"log_probabilities": logarithm_by(lambda p, logs: logs - (p < 1e-3))},
+    "log p swallows NaN": {
+        "log_probabilities": logarithm_by(lambda p, logs: np.nan_to_num(logs, nan=0.0, neginf=-np.inf))
+    },
     "Z one too large": {"log_partition": lambda original: lambda self: original.log_partition(self) + 1},
+    "partition gradient one percent off": {
+        "partition_gradient": lambda original: lambda self: original.partition_gradient(self) * 1.01
+    },
+    "soft gradient forgets targets 0": {
+        "loss_gradient": gradient_by(lambda self, g, y: np.where((y == 0) & (y.max(-1, keepdims=True) < 1), 0.0, g))
+    },
     "loss one percent off": {"losses": lambda original: lambda self, y: original.losses(self, y) * 1.01},
     "loss without its tail": {"losses": lambda original: lambda self, y: np.minimum(original.losses(self, y), 5.0)},
 }
@@ -138,6 +158,11 @@ def test_too_tight_budget_is_rejected():
     record = ll.MAPPINGS["softmax"]
     with pytest.raises(AssertionError, match="ULP"):
         load_check("probabilities")(replace(record, budget=replace(record.budget, float64=0.4)))
+
+
+@pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax"])
+def test_wrong_tangent_is_rejected(name):
+    assert is_rejected(replace(ll.MAPPINGS[name], tangent=lambda p, xp, **parameters: p * p))
 
 
 def test_wrong_domain_is_rejected():

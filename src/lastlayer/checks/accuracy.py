@@ -8,7 +8,7 @@ import numpy as np
 
 from lastlayer.checks import oracles
 from lastlayer.checks.backend import NUMPY, Backend
-from lastlayer.checks.measure import absolute_error, ulp_error
+from lastlayer.checks.measure import absolute_error, ulp, ulp_error
 from lastlayer.checks.rows import rows_near_one, score_rows
 from lastlayer.dispatch import Request, implementation_for
 from lastlayer.functions import log_probabilities, probabilities
@@ -48,7 +48,7 @@ def check_row(mapping: ProbabilityMapping, row: np.ndarray, p: np.ndarray, dtype
             # Rounding the result once is not part of the scores' error.
             error, unit = ulp_error(value, truth, dtype), "ULP"
             if error > 1.0:
-                nearest = nearest_attainable(mapping, row, k, value, limit * float(np.finfo(dtype).eps))
+                nearest = nearest_attainable(mapping, row, k, float(value), limit * float(np.finfo(dtype).eps))
                 error = limit if ulp_error(value, nearest, dtype) <= 1.0 else error + limit
         assert error <= limit, (
             f"{mapping.label} [{where}]: class {k} of {row!r} got {value!r}, the truth is {float(truth)!r}: "
@@ -68,34 +68,79 @@ def nearest_attainable(mapping: ProbabilityMapping, row: np.ndarray, k: int, val
     for sign in (-1, 1):
         moved = [s + sign * (m if j == k else -m) for j, (s, m) in enumerate(zip(scores, moves, strict=True))]
         ends.append(mapping.oracle(moved, mp, **mapping.values)[k])
-    return min(max(mp.mpf(float(value)), ends[0]), ends[1])
+    return min(max(mp.mpf(value), ends[0]), ends[1])
 
 
 def check_log_probabilities(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Logarithms keep the budget where the bound is in ULP, and follow from that of p otherwise; −inf exactly where p = 0."""
-    mp = oracles.context(mapping)
+    """Logarithms keep the budget and agree with p: −inf exactly where p is 0, and ln p where p is a normal number."""
     for dtype in DTYPES:
-        eps = float(np.finfo(dtype).eps)
+        limit = bound(mapping, dtype)
         for kind, rows in score_rows(mapping, dtype).items():
-            got = backend.to_numpy(log_probabilities(backend.to_array(rows), mapping=mapping))
-            for row, logs in zip(rows, got, strict=True):
-                exact = oracles.probabilities(mapping, row)
-                for k, (value, p) in enumerate(zip(logs, exact, strict=True)):
-                    place = f"{mapping.label} [{kind}, {backend.name}]: log p of class {k} of {row!r} got {value!r}"
-                    if not p:
-                        assert float(value) == -float("inf") or mapping.budget.kind != "ulp", (
-                            f"{place}, the truth is -inf"
-                        )
-                        continue
-                    truth = mp.log(p)
-                    if mapping.budget.kind == "ulp":
-                        error = ulp_error(value, truth, dtype)
-                        assert error <= bound(mapping, dtype), (
-                            f"{place}, the truth is {float(truth)!r}: {error:.3g} ULP"
-                        )
-                    elif p > 1e-3:
-                        slack = 2 * bound(mapping, dtype) * eps * (float(max(exact) / p) + abs(float(truth)))
-                        assert absolute_error(value, truth) <= slack, f"{place}, the truth is {float(truth)!r}"
+            scores, where = backend.to_array(rows), f"{mapping.label} [{kind}, {backend.name}]"
+            p = backend.to_numpy(probabilities(scores, mapping=mapping))
+            got = backend.to_numpy(log_probabilities(scores, mapping=mapping))
+            assert got.dtype == dtype and got.shape == rows.shape, f"{where}: {got.dtype} {got.shape} for {rows.shape}"
+            compare_with_logarithms(p, got, limit if mapping.budget.kind == "ulp" else 1.0, where)
+            for row, shares, logs in zip(rows, p, got, strict=True):
+                _check_log_row(mapping, row, shares, logs, dtype, where)
+
+
+def compare_with_logarithms(p: np.ndarray, logs: np.ndarray, limit: float, where: str) -> None:
+    """log p beside the p of the same scores: NaN where p is NaN, −inf exactly where p is 0, else ln p.
+
+    A probability that is too small for its dtype, and so 0, has a finite logarithm below that of the smallest normal number.
+
+    Args:
+        limit: how many ULP p may be off, and log p.
+    """
+    info = np.finfo(p.dtype)
+    wide, exact = p.astype(np.float64), logs.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        truth = np.log(wide)
+    is_small = wide < float(info.smallest_normal)
+    slack = 2.0 * (limit + 1.0) * float(info.eps) * (1.0 + np.abs(truth))
+    with np.errstate(invalid="ignore"):
+        is_right = np.where(
+            is_small,
+            # Subnormal numbers have few digits, and none where the hardware takes them for 0.
+            np.where(
+                exact == -np.inf, wide == 0, exact <= np.log(float(info.smallest_normal)) * (1.0 - float(info.eps))
+            ),
+            np.abs(exact - truth) <= slack,
+        )
+    is_right |= np.isnan(wide) & np.isnan(exact)
+    if not is_right.all():
+        at = tuple(int(i) for i in np.argwhere(~is_right)[0])
+        raise AssertionError(f"{where}: log p of class {at} is {logs[at]!r}, but p is {p[at]!r}")
+
+
+def _check_log_row(
+    mapping: ProbabilityMapping, row: np.ndarray, p: np.ndarray, logs: np.ndarray, dtype: np.dtype, where: str
+) -> None:
+    """One row of logarithms against the oracle."""
+    mp, limit, eps = oracles.context(mapping), bound(mapping, dtype), float(np.finfo(dtype).eps)
+    exact = oracles.probabilities(mapping, row)
+    for k, (share, value, truth) in enumerate(zip(p, logs, exact, strict=True)):
+        log_truth = float(mp.log(truth)) if truth else -float("inf")
+        text = f"{where}: log p of class {k} of {row!r} got {value!r}, the truth is {log_truth!r}"
+        if not truth and not share:
+            assert float(value) == -float("inf"), text
+        elif mapping.budget.kind == "ulp":
+            # Without a true p there is nothing that p may be off by.
+            error = ulp_error(value, mp.log(truth), dtype) if truth else float("inf")
+            assert error <= limit, f"{text}: {error:.3g} ULP"
+        elif mapping.budget.kind == "absolute":
+            # exp(log p) is as near to p as p itself may be, and one rounding of the logarithm.
+            implied = mp.exp(mp.mpf(float(value)))
+            allowed = limit * eps * max(exact) + (implied * ulp(value, dtype) if implied else 0)
+            assert abs(implied - truth) <= allowed, text
+        elif float(value) > -float("inf"):
+            implied = mp.exp(mp.mpf(float(value)))
+            nearest = nearest_attainable(mapping, row, k, implied, limit * eps)
+            # Two roundings, of p and of its logarithm.
+            assert abs(implied - nearest) <= nearest * (ulp(value, dtype) + eps), text
+        else:
+            assert not nearest_attainable(mapping, row, k, 0, limit * eps), text
 
 
 def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
@@ -123,10 +168,14 @@ def check_half_types(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> N
     """float16 scores give the float64 result rounded once, where the library has float16."""
     if not backend.has_half:
         return
-    half = np.dtype(np.float16)
+    half, mp = np.dtype(np.float16), oracles.context(mapping)
     rows = score_rows(mapping, half)["random"]
     got = backend.to_numpy(probabilities(backend.to_array(rows), mapping=mapping))
-    assert got.dtype == half, f"{mapping.label}: {got.dtype} for float16 scores"
-    for row, p in zip(rows, got, strict=True):
-        for value, truth in zip(p, oracles.probabilities(mapping, row), strict=True):
+    logs = backend.to_numpy(log_probabilities(backend.to_array(rows), mapping=mapping))
+    assert got.dtype == logs.dtype == half, f"{mapping.label}: {got.dtype} and {logs.dtype} for float16 scores"
+    compare_with_logarithms(got, logs, 1.0, f"{mapping.label} [float16, {backend.name}]")
+    for row, p, log_p in zip(rows, got, logs, strict=True):
+        for value, log_value, truth in zip(p, log_p, oracles.probabilities(mapping, row), strict=True):
             assert ulp_error(value, truth, half) <= 0.51, f"{mapping.label}: {value!r} for {float(truth)!r} in float16"
+            is_right = ulp_error(log_value, mp.log(truth), half) <= 0.51 if truth else log_value == -np.inf
+            assert is_right, f"{mapping.label}: log p is {log_value!r} for p = {float(truth)!r} in float16"

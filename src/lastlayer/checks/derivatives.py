@@ -53,9 +53,12 @@ def _compare(
     mp = oracles.context(mapping)
     cotangents = np.random.default_rng(3).normal(size=rows.shape)
     scores = backend.to_array(rows)
+    xp = array_namespace(scores)
     with np.errstate(all="ignore"):
-        point = mapping.at(scores, array_namespace(scores))
+        point = mapping.at(scores, xp)
         got = backend.to_numpy(getattr(point, product)(backend.to_array(cotangents)))
+        if mapping.tangent is not None and product == "vjp":
+            _check_tangent(mapping, backend, point.probabilities(), cotangents, got, xp)
     for row, v, products in zip(rows, cotangents, got, strict=True):
         function = partial(_pulled_at, mapping, pulled, oracles.exact_row(v, mp))
         exact = oracles.central_difference(function, row, mp)
@@ -64,6 +67,21 @@ def _compare(
             assert absolute_error(a, b) <= tolerance * size, (
                 f"{mapping.label} [{backend.name}]: {product} {k} of {row!r}, v = {v!r}: got {a!r}, the truth is {float(b)!r}"
             )
+
+
+def _check_tangent(
+    mapping: ProbabilityMapping, backend: Backend, p: Any, cotangents: np.ndarray, products: np.ndarray, xp: Any
+) -> None:
+    """The record's `tangent` s gives the same product, s·(v − Σ s v / Σ s), from p alone."""
+    assert mapping.tangent is not None
+    s = backend.to_numpy(mapping.tangent(p, xp, **mapping.values))
+    total = s.sum(axis=-1, keepdims=True)
+    mean = (s * cotangents).sum(axis=-1, keepdims=True) / np.where(total > 0, total, 1.0)
+    off = np.abs(s * (cotangents - mean) - products)
+    # p has few digits at the edge of a support, and s no more.
+    assert (off <= 1e-9 * np.abs(cotangents).max()).all(), (
+        f"{mapping.label} [{backend.name}]: the record's tangent gives vjp {s * (cotangents - mean)!r}, the point {products!r}"
+    )
 
 
 def _pulled_at(

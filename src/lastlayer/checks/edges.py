@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lastlayer.checks import oracles
-from lastlayer.checks.accuracy import bound
+from lastlayer.checks.accuracy import bound, compare_with_logarithms
 from lastlayer.checks.backend import NUMPY, Backend
 from lastlayer.checks.measure import ulp_error
 from lastlayer.checks.rows import into_domain, random_rows
@@ -56,7 +56,7 @@ def expected(mapping: ProbabilityMapping, row: tuple[float, ...]) -> list[float]
 
 
 def check_special_values(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """±inf, NaN, ±0, subnormals, 1e38 and ties give the documented limits; a label's loss and gradient follow."""
+    """±inf, NaN, ±0, subnormals, 1e38 and ties give the documented limits; log p and a label's loss follow."""
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         for row in SPECIAL_ROWS:
             with np.errstate(under="ignore"):
@@ -65,10 +65,12 @@ def check_special_values(mapping: ProbabilityMapping, backend: Backend = NUMPY) 
             with np.errstate(under="ignore"):
                 truth = expected(mapping, tuple(float(x) for x in np.array(row, dtype=dtype)))
             text = f"{mapping.label} [{backend.name}, {dtype}]: probabilities of {row} are {got!r}, expected {truth}"
+            limit = max(2.0, bound(mapping, dtype))
+            logs = backend.to_numpy(log_probabilities(scores, mapping=mapping, on_domain="nan"))[0]
+            compare_with_logarithms(got, logs, limit, f"{mapping.label} [{backend.name}, {dtype}] at {row}")
             if truth is None:
                 assert np.isnan(got).all(), text
                 continue
-            limit = max(2.0, bound(mapping, dtype))
             for value, exact in zip(got, truth, strict=True):
                 if mapping.budget.kind == "ulp":
                     assert ulp_error(value, exact, dtype) <= limit, text

@@ -85,6 +85,11 @@ def check_soft_targets(mapping: ProbabilityMapping, backend: Backend = NUMPY) ->
     dtype = np.dtype(np.float64)
     rows = score_rows(mapping, dtype)["random"][:4]
     soft = np.random.default_rng(7).dirichlet(np.ones(rows.shape[1]), size=len(rows))
+    # Targets of 0 and 1 among them, on the support and off it.
+    soft[1, ::2] = 0.0
+    soft[2] = np.eye(rows.shape[1])[np.argmin(rows[2])]
+    soft[3, np.argmax(rows[3])] = 0.0
+    soft /= soft.sum(axis=1, keepdims=True)
     value, gradient = loss_and_grad(backend.to_array(rows), backend.to_array(soft), mapping=mapping, reduction="none")
     for row, y, got, slopes in zip(rows, soft, backend.to_numpy(value), backend.to_numpy(gradient), strict=True):
         truth = oracles.loss(mapping, row, y, LossOptions())

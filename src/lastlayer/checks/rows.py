@@ -6,6 +6,9 @@ import numpy as np
 
 from lastlayer.mappings import ProbabilityMapping
 
+#: How far a class is inside a support, or outside, as a part of the distance that leads out of it.
+INSIDE = (1e-2, 1e-6, 1e-11, 0.0, -1e-6)
+
 
 def random_rows(seed: int, rows: int, classes: int, scale: float) -> np.ndarray:
     """Normal scores of a given spread."""
@@ -26,6 +29,8 @@ def score_rows(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.nda
         "wide": rng.uniform(-1e4, 1e4, size=(6, 4)),
         "nearly tied": 1.0 + 8.0 * float(info.eps) * rng.integers(-4, 5, size=(6, 4)),
         "peaked": np.concatenate([random_rows(5, 6, 3, 1.0), 30.0 + random_rows(6, 6, 1, 8.0)], axis=1),
+        # The second of two classes leaves the support of α-entmax 1/(α − 1) below the first: α = 1.3, 1.5 and 2.
+        "edge of a support": np.array([[0.0, edge * (u - 1.0)] for edge in (1 / 0.3, 2.0, 1.0) for u in INSIDE]),
         "subnormal": rng.uniform(0.01, 1.0, size=(4, 3)) * tiny,
         "huge": rng.uniform(-1.0, 1.0, size=(4, 3)) * float(info.max) * 0.9,
         "mixed sizes": 10.0 ** rng.uniform(-30, 30, size=(6, 4)) * rng.choice([-1.0, 1.0], size=(6, 4)),
