@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from running import run_python
 
 import lastlayer as ll
+from lastlayer.functions import named
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,23 +55,89 @@ def test_torch_is_loaded_when_a_tensor_comes_in():
     assert run_python(code).stdout.split() == ["False", "True"]
 
 
+#: Where code outside mappings/ names a mapping on purpose; "softmax", the default of every argument, may stand anywhere.
+NAMED = {
+    "benchmark/peers/entmax.py": {"entmax", "sparsemax"},  # What the package entmax has.
+    "benchmark/peers/table.py": {"entmax"},  # The package again.
+    "comparison/claims/case.py": {"ratio"},  # Claims that compare softmax with the ratio.
+    "comparison/claims/invariance.py": {"ratio"},
+    "comparison/claims/learning.py": {"hardmax"},  # The claim that max is not differentiable.
+    "comparison/figure.py": {"ratio"},  # The two lines that are drawn thick.
+    "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.
+    "kernels/triton/loss.py": {"entmax"},
+    "kernels/triton/serves.py": {"entmax", "sparsemax"},
+}
+#: Functions that are written out for editors and type checkers, which a mapping may have and need not.
+WRITTEN_OUT = {"__init__.py", "functions/__init__.py", "functions/named.py"}
+
+
 def test_one_file_and_one_line_a_mapping():
-    """Every mapping stands in a file of its own name, and nothing outside mappings/ and the written-out functions names it."""
+    """Every mapping is in a file of its name, and nothing outside mappings/ names it but what is listed above."""
     source = ROOT / "src" / "lastlayer"
-    for name in ll.MAPPINGS:
-        assert (source / "mappings" / f"{name}.py").is_file()
-    allowed = {"mappings", "functions"}
+    found: dict[str, set[str]] = {}
     for path in source.rglob("*.py"):
-        if path.relative_to(source).parts[0] in allowed or path.name == "__init__.py":
+        place = path.relative_to(source).as_posix()
+        if place.startswith("mappings/") or place in WRITTEN_OUT:
             continue
-        text = path.read_text(encoding="utf-8")
-        for name in ("taylor", "stablemax", "sigmoid_ratio", "softplus_ratio"):
-            assert f'"{name}"' not in text, f"{path.relative_to(ROOT)} names {name}"
+        strings = {
+            node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)
+        }
+        if named := strings & (set(ll.MAPPINGS) - {"softmax"}):
+            found[place] = named
+    assert found == NAMED
+    assert all((source / "mappings" / f"{name}.py").is_file() for name in ll.MAPPINGS)
+
+
+#: What holds a new mapping once it has its file and its line: contract, entrances by name, modules, commands, documents.
+WALK = """
+import runpy, sys
+import numpy as np
+import lastlayer as ll
+from lastlayer.checks.check_mapping import load_check
+from lastlayer.cli import main
+
+assert "warm_softmax" in ll.MAPPINGS and not hasattr(ll, "warm_softmax")
+for check in ("half_types", "domain", "laws"):
+    load_check(check)(ll.MAPPINGS["warm_softmax"])
+np.testing.assert_allclose(ll.probabilities([1.0, 0.5], mapping="warm_softmax"), ll.softmax([0.5, 0.25]), rtol=1e-15)
+import torch, lastlayer.torch as lt
+x = torch.tensor([[1.0, 0.5]], requires_grad=True)
+torch.testing.assert_close(lt.WarmSoftmax()(x), torch.softmax(x / 2, -1))
+lt.linear_loss(x, torch.eye(2), torch.tensor([0]), mapping="warm_softmax").backward()
+render = runpy.run_path(sys.argv[1])["rendered"]
+written = render(__import__("pathlib").Path(sys.argv[1]).parent.parent)
+assert sum("Softmax at temperature 2." in text for text in written.values()) == 2
+for arguments in (["explain", "warm_softmax"], ["compare", "1", "0.5"]):
+    sys.argv = ["lastlayer", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code
+"""
+
+
+def test_a_new_file_and_a_new_line_are_a_mapping(tmp_path):
+    """CONTRIBUTING's promise, kept in a copy of the package."""
+    package = tmp_path / "lastlayer"
+    shutil.copytree(ROOT / "src" / "lastlayer", package, ignore=shutil.ignore_patterns("__pycache__", "*.?pp"))
+    shutil.copy(ROOT / "tests" / "warm_softmax.py", package / "mappings" / "warm_softmax.py")
+    table = package / "mappings" / "__init__.py"
+    text = table.read_text(encoding="utf-8")
+    line = "from lastlayer.mappings.warm_softmax import WARM_SOFTMAX\n\nMAPPINGS:"
+    text = text.replace("MAPPINGS:", line, 1).replace(
+        "        ENTMAX,\n", "        ENTMAX,\n        WARM_SOFTMAX,\n", 1
+    )
+    table.write_text(text, encoding="utf-8")
+    code = f"import sys; sys.argv[1:] = [{str(ROOT / 'docs' / 'render.py')!r}]\n{WALK}"
+    shown = run_python(code, PYTHONPATH=str(tmp_path), NO_COLOR="1").stdout
+    assert shown.count("warm_softmax") >= 2, shown
 
 
 def test_public_names():
     assert all(hasattr(ll, name) for name in ll.__all__)
-    assert set(ll.MAPPINGS) <= set(ll.__all__)
+    written_out = {name for name, value in vars(named).items() if getattr(value, "__module__", "") == named.__name__}
+    assert "softmax" in written_out
+    assert written_out <= set(ll.__all__)
     assert (Path(ll.__file__).parent / "py.typed").is_file()
 
 

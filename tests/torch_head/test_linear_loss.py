@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from domains import inside
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -27,8 +28,7 @@ DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 def head(name, dtype=torch.float64, rows=ROWS, classes=CLASSES, seed=0):
     generator = torch.Generator().manual_seed(seed)
     drawn = [torch.randn(*shape, generator=generator) for shape in ((rows, FEATURES), (classes, FEATURES), (classes,))]
-    if name == "ratio":
-        drawn = [x.abs() + 0.1 for x in drawn]
+    drawn = [inside(name, x) for x in drawn]
     labels = torch.randint(0, classes, (rows,), generator=generator)
     labels[3::11] = -100
     return [x.to(dtype).requires_grad_() for x in drawn], labels

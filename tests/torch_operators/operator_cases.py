@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from domains import inside
 
 import lastlayer as ll
 
@@ -16,11 +17,6 @@ LABELS = torch.tensor([0, 4, -100, 2])
 def drawn(*shape: int, seed: int = 7, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     """Normal numbers, the same in every run."""
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(dtype)
-
-
-def inside(name: str, values: torch.Tensor) -> torch.Tensor:
-    """Values as scores inside the domain of a mapping."""
-    return values.abs() + 0.1 if name == "ratio" else values
 
 
 def scores_for(name: str, rows: int = ROWS, classes: int = CLASSES, dtype: torch.dtype = torch.float64) -> torch.Tensor:
