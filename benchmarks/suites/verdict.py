@@ -1,0 +1,92 @@
+"""What a peer's sample says about lastlayer: equal, a documented difference, not applicable, or a wrong value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "deviations.md"
+KINDS = ("equal", "difference", "n.a.", "WRONG VALUE")
+
+
+def documented_rows() -> tuple[str, ...]:
+    """The first cell of every row of docs/deviations.md."""
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return tuple(line.split("|")[1].strip() for line in lines[1:])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Says of a failure whose words hold `pattern` that it is a documented difference, or not applicable."""
+
+    pattern: str
+    kind: str
+    #: The row of docs/deviations.md, by how its first cell begins; or the reason why a sample is not applicable.
+    reason: str
+
+
+class NotApplicableError(Exception):
+    """An adapter has no counterpart for what a sample asks."""
+
+
+#: lastlayer's refusals, by their words.
+REFUSALS = (
+    Rule("single number", "difference", "0-d scores, an empty class axis, several axes"),
+    Rule("is empty; give at least one class", "difference", "0-d scores, an empty class axis, several axes"),
+    Rule("no class; give at least one row", "difference", "0-d scores, an empty class axis, several axes"),
+    Rule("soft target", "difference", "soft targets"),
+    Rule("give a distribution of constants", "difference", "gradient in soft targets"),
+    Rule("targets require a gradient", "difference", "gradient in soft targets"),
+    Rule("has a negative or NaN entry", "difference", "negative class weights"),
+)
+
+
+@dataclass
+class Suite:
+    """The verdicts of one peer's suite."""
+
+    name: str
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    rows: tuple[str, ...] = field(default_factory=documented_rows)
+
+    def add(self, kind: str, reason: str = "", sample: str = "") -> None:
+        """Count one sample. A difference that no row of the page names is a wrong value."""
+        if kind == "difference" and not any(row.startswith(reason) for row in self.rows):
+            kind, sample = "WRONG VALUE", f"{sample}: {reason!r} is no row of docs/deviations.md"
+        if kind == "WRONG VALUE":
+            self.wrong.append(f"{self.name}: {sample} {reason}")
+            reason = ""
+        self.counts[kind, reason] += 1
+
+    def judge(self, error: BaseException | str, rules: tuple[Rule, ...], sample: str) -> None:
+        """Count a failure by the first rule whose pattern is in its words."""
+        words = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        if isinstance(error, NotApplicableError):
+            self.add("n.a.", str(error))
+            return
+        for rule in rules:
+            if rule.pattern in words:
+                self.add(rule.kind, rule.reason, sample)
+                return
+        self.add("WRONG VALUE", words.strip().splitlines()[0][:200] if words.strip() else "", sample)
+
+    def trial(self, sample: str, work: Callable[[], None], rules: tuple[Rule, ...] = ()) -> None:
+        """Run one sample; what it raises is judged."""
+        try:
+            work()
+        except Exception as error:
+            self.judge(error, (*rules, *REFUSALS), sample)
+        else:
+            self.add("equal")
+
+    def table(self) -> str:
+        """Counts per verdict, and per named difference and reason."""
+        totals = Counter(dict.fromkeys(KINDS, 0))
+        for (kind, _), count in self.counts.items():
+            totals[kind] += count
+        lines = [f"{self.name:<28}" + "".join(f"{kind} {totals[kind]:<7}" for kind in KINDS)]
+        lines += [f"    {count:6d}  {kind}: {why}" for (kind, why), count in sorted(self.counts.items()) if why]
+        return "\n".join(lines)
