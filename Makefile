@@ -3,6 +3,7 @@
 # make check   everything that CI checks
 # make sanitize  the native tests on kernels that abort at any read out of bounds or undefined behaviour
 # make bench   time every mapping beside its peers, into benchmarks/results/ and docs/benchmarks.md
+# make suites  run the peers' own tests and samples on lastlayer
 # make docs    refresh what README and docs/ render from the records
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/*.?pp) $(wildcard src/lastlayer/kernels/native/*/*.?pp)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: study test check sanitize bench docs clean
+.PHONY: study test check sanitize bench suites docs clean
 
 study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
@@ -45,6 +46,10 @@ build/sanitize/.built: pyproject.toml $(NATIVE) $(shell find src/lastlayer -name
 bench: $(VENV)/.bench
 	$(BIN)/lastlayer bench --out benchmarks/results/cpu.json
 	$(BIN)/python docs/render.py
+
+suites: $(VENV)/.bench
+	$(PIP) install --quiet optax expecttest
+	$(BIN)/python benchmarks/suites/run.py
 
 docs: $(VENV)/.study
 	$(BIN)/python docs/render.py

@@ -35,8 +35,9 @@ def _log_softmax(x: Tensor, dim: Any, dtype: Any = None, **_: Any) -> Tensor:
 
 
 def _softmin(x: Tensor, dim: Any, dtype: Any = None, **_: Any) -> Tensor:
-    if not x.dtype.is_signed and dtype is None:
-        raise NotApplicableError("softmin negates unsigned scores")
+    if not x.dtype.is_signed:
+        # torch negates them before it casts, so that they wrap round.
+        raise NotApplicableError("softmin of unsigned scores")
     return ll.softmax(-(x if dtype is None else x.to(dtype)), axis=dim)
 
 
