@@ -38,10 +38,12 @@ def run(module: Any) -> Iterator[Suite]:
     suite = Suite(module.NAME)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_suite", "-p", "no:cacheprovider", "-c", os.devnull,
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "pytest_suite", "-p", "no:cacheprovider", "-c", os.devnull,
                    "--rootdir", folder, *files]  # fmt: skip
         path = os.pathsep.join([str(HERE), *[entry for entry in sys.path if entry]])
         told = {
+            # The array libraries that SciPy's tests then run on.
+            "SCIPY_ARRAY_API": '["numpy", "torch", "array_api_strict"]',
             **os.environ,
             "PYTHONPATH": path,
             "LASTLAYER_SUITE": module.__name__,

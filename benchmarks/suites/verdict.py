@@ -36,9 +36,9 @@ REFUSALS = (
     Rule("single number", "difference", "0-d scores, an empty class axis, several axes"),
     Rule("is empty; give at least one class", "difference", "0-d scores, an empty class axis, several axes"),
     Rule("no class; give at least one row", "difference", "0-d scores, an empty class axis, several axes"),
+    Rule("soft targets are constants here", "difference", "gradient in soft targets"),
+    Rule("requires a gradient", "difference", "gradient in soft targets"),
     Rule("soft target", "difference", "soft targets"),
-    Rule("give a distribution of constants", "difference", "gradient in soft targets"),
-    Rule("targets require a gradient", "difference", "gradient in soft targets"),
     Rule("has a negative or NaN entry", "difference", "negative class weights"),
 )
 
@@ -73,14 +73,14 @@ class Suite:
                 return
         self.add("WRONG VALUE", words.strip().splitlines()[0][:200] if words.strip() else "", sample)
 
-    def trial(self, sample: str, work: Callable[[], None], rules: tuple[Rule, ...] = ()) -> None:
-        """Run one sample; what it raises is judged."""
+    def trial(self, sample: str, work: Callable[[], str | None], rules: tuple[Rule, ...] = ()) -> None:
+        """Run one sample, which returns the row of the difference that it found, or None; what it raises is judged."""
         try:
-            work()
+            reason = work()
         except Exception as error:
             self.judge(error, (*rules, *REFUSALS), sample)
         else:
-            self.add("equal")
+            self.add("difference" if reason else "equal", reason or "", sample)
 
     def table(self) -> str:
         """Counts per verdict, and per named difference and reason."""

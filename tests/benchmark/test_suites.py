@@ -32,6 +32,7 @@ def test_every_rule_names_a_row_of_the_page():
     ("work", "kind"),
     [
         (lambda: None, "equal"),
+        (lambda: "soft targets", "difference"),
         (lambda: refuse(NotApplicableError("several class axes")), "n.a."),
         (lambda: ll.loss([[1.0, 2.0]], [[0.5, 0.7]]), "difference"),
         (lambda: ll.loss([[1.0, 2.0]], [0], weight=[-1.0, 1.0]), "difference"),
@@ -64,5 +65,5 @@ def test_samples_of_torch(adapter, is_right, monkeypatch):
     sample = SimpleNamespace(input=x, args=(1,), kwargs={})
     info = SimpleNamespace(name="softmax", op=torch.softmax)
     suite = Suite("one")
-    suite.trial("sample", lambda: torch_samples._compare(suite, info, sample, torch.float64, True))
+    suite.trial("sample", lambda: torch_samples._compare(info, sample, torch.float64, True))
     assert (not suite.wrong) == is_right
