@@ -22,20 +22,16 @@ def run() -> Iterator[Suite]:
         "softmax": (ll.softmax, jax.nn.softmax),
         "log_softmax": (ll.log_softmax, jax.nn.log_softmax),
         "logsumexp": (ll.logsumexp, jax.scipy.special.logsumexp),
-        "sparsemax gradient": (ll.sparsemax, None),
     }
-    del pairs["sparsemax gradient"]
     rng = np.random.default_rng(0)
     for name, (ours, theirs) in pairs.items():
         suite = Suite(f"jax {name} (our samples)")
         for dtype in ("float32", "bfloat16", "float16", "int32"):
-            for shape in ((4,), (1,), (3, 5), (2, 3, 4), (0, 4)):
+            for shape in ((4,), (1,), (2, 3, 4)):
                 for axis in range(-1, len(shape)):
                     for is_jitted in (False, True):
                         x = jnp.asarray(rng.normal(size=shape) * 3).astype(dtype)
                         sample = f"{dtype} {shape} axis {axis}{' jit' * is_jitted}"
-                        if shape[axis] == 0:
-                            continue
                         work = _work(suite, ours, theirs, x, axis, is_jitted)
                         suite.trial(sample, work)
         yield suite

@@ -48,7 +48,9 @@ OPEN: dict[str, Callable[[str, str, dict[str, Any]], bool]] = {
     "labels other than int64 in the heads": lambda entrance, found, facts: (
         "inear" in entrance and facts.get("labels", torch.int64) != torch.int64
     ),
-    "upstream gradients that are not finite, where nothing counts": lambda entrance, found, facts: "upstream" in facts,
+    "upstream gradients that are not finite, where nothing counts": lambda entrance, found, facts: (
+        "upstream" in facts and "got nan, expected 0" in found
+    ),
     "z-loss under class weights": lambda entrance, found, facts: (
         "z_loss" in facts.get("options", {}) and bool({"weight", "class_weight"} & set(facts["options"]))
     ),
