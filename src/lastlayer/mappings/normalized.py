@@ -246,9 +246,9 @@ def _at_infinity(
     """
     low, high = limits
     zero = xp.zeros_like(scores)
-    dominant = infinite & (((scores > 0) & (high == float("inf"))) | ((scores < 0) & (low == float("inf"))))
+    dominant = infinite & _has_limit(scores, limits, float("inf"))
     dominated = xp.any(dominant, axis=-1, keepdims=True)
-    vanishing = infinite & (((scores > 0) & (high == 0.0)) | ((scores < 0) & (low == 0.0)))
+    vanishing = infinite & _has_limit(scores, limits, 0.0)
     nan = xp.any(xp.isnan(scores), axis=-1, keepdims=True)
     dominated = dominated & ~nan
     mantissa, exponent, derivative = carried.mantissa, carried.exponent, carried.derivative
@@ -266,6 +266,15 @@ def _at_infinity(
         carried_derivative = derivative
         derivative = lambda: Pair(*(xp.where(infinite | dominated, zero, part) for part in carried_derivative()))  # noqa: E731
     return carried._replace(mantissa=mantissa, exponent=exponent, derivative=derivative), dominated
+
+
+def _has_limit(scores: Array, limits: tuple[float, float], wanted: float) -> Array:
+    """Where g has the wanted limit at the infinity of the score's sign."""
+    low, high = limits
+    # No product of an array with a Python bool: TorchScript, and with it an ONNX exporter, does not know it.
+    if high == low == wanted:
+        return scores != 0
+    return scores > 0 if high == wanted else scores < 0 if low == wanted else scores != scores
 
 
 def _finite(limit: float) -> float:

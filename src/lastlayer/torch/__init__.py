@@ -1,6 +1,7 @@
 """PyTorch: every mapping and loss with gradients, and a linear head whose scores are never stored."""
 
 from lastlayer.dispatch import EXTENSION, register
+from lastlayer.torch.export import decompositions
 from lastlayer.torch.implementation import TORCH
 from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.modules import (
@@ -29,6 +30,7 @@ __all__ = [
     "LogSoftmax",
     "MappingLoss",
     "Probabilities",
+    "decompositions",
     "linear_loss",
     "linear_statistics",
     *MODULES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import array_api_compat.torch
@@ -10,11 +11,13 @@ import torch
 from lastlayer.dispatch import Framework, Implementation, Request
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.export import plain_evaluate, plain_loss
 from lastlayer.torch.operators import flatten, quantity_of_rows, reduced_loss
 from lastlayer.torch.plain import asks_for_gradient, is_plain, is_readable, refuse_gradient
 from lastlayer.torch.quick import evaluate_quickly, loss_quickly
 from lastlayer.torch.records import by_rows, key_of, row_parameter
 from lastlayer.torch.rows import evaluate_rows, loss_rows
+from lastlayer.torch.sharding import check_alike, is_sharded, mean_of_parts, register_rules
 
 
 def _evaluate(
@@ -23,6 +26,11 @@ def _evaluate(
     parameter = row_parameter(mapping)
     if _is_constant(scores) and (parameter is None or _is_constant(parameter)):
         return evaluate_rows(mapping, scores, quantity, out)
+    if torch.onnx.is_in_onnx_export():
+        return plain_evaluate(mapping, scores, quantity)
+    if is_sharded(scores):
+        register_rules()
+        check_alike(**mapping.values)
     mapping = by_rows(mapping, scores.shape[:-1])
     result: torch.Tensor = quantity_of_rows(scores, row_parameter(mapping), key_of(mapping), quantity)
     return result
@@ -44,6 +52,14 @@ def _loss(
     is_alone = parameter is None or (is_plain(parameter) and (with_gradient or not asks_for_gradient(parameter)))
     if is_plain(scores) and is_alone and (with_gradient or not tracked):
         return loss_rows(mapping, scores, targets, is_soft, options, with_gradient, out)
+    if torch.onnx.is_in_onnx_export():
+        return plain_loss(mapping, scores, targets, is_soft, options, with_gradient)
+    if is_sharded(scores):
+        register_rules()
+        check_alike(targets=targets, weight=options.weight, sample_weight=options.sample_weight, **mapping.values)
+        if options.reduction == "mean":
+            parts = _loss(mapping, scores, targets, is_soft, replace(options, reduction="parts"), with_gradient)
+            return mean_of_parts(*parts)
     mapping = by_rows(mapping, scores.shape[:-1])
     value, denominator, gradient = reduced_loss(scores, *flatten(mapping, targets, options), with_gradient or tracked)
     result = (value, denominator.detach()) if options.reduction == "parts" else value
