@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import pickle
 
 import pytest
@@ -245,7 +246,8 @@ def test_without_labels_nothing_changes(model):
     assert torch.equal(model(tokens).logits, before)
     assert torch.equal(model.generate(tokens, max_new_tokens=5, do_sample=False), generated)
     # In between a loss is computed.
-    model(tokens, labels=tokens)
+    assert model.train()(tokens, labels=tokens).logits is None
+    model.eval()
     assert torch.equal(model(tokens).logits, before)
 
 
@@ -395,6 +397,147 @@ def train(model, steps=12):
     return torch.stack(losses)
 
 
+def test_an_evaluation_has_its_logits(model):
+    """With labels too, since metrics are computed of them."""
+    tokens, labels = batch()
+    model.eval()
+    want = model(tokens, labels=labels)
+    use_linear_loss(model)
+    got = model(tokens, labels=labels)
+    assert torch.equal(got.logits, want.logits)
+    assert torch.equal(got.loss, want.loss)
+    assert model.train()(tokens, labels=labels).logits is None
+
+
+def test_an_evaluation_without_logits():
+    tokens, labels = batch()
+    model = build().eval()
+    want = model(tokens, labels=labels).loss
+    use_linear_loss(model, when="always")
+    got = model(tokens, labels=labels)
+    assert got.logits is None
+    torch.testing.assert_close(got.loss, want, rtol=1e-6, atol=0)
+    use_linear_loss(model)
+    assert model(tokens, labels=labels).logits is not None
+    with pytest.raises(ValueError, match="when is 'never'; choose 'training' or 'always'"):
+        use_linear_loss(model, when="never")
+
+
+@pytest.mark.parametrize("items", [0, torch.tensor(0)], ids=["int", "tensor"])
+@pytest.mark.parametrize("options", [{}, {"z_loss": 0.1}, {"mapping": "sparsemax"}], ids=str)
+def test_a_step_without_labels(options, items):
+    """As a Trainer counts where every label is masked: transformers' loss is NaN there."""
+    tokens, labels = batch()
+    model = build()
+    use_linear_loss(model, **options)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    loss, gradients = loss_and_gradients(model, tokens, labels=torch.full_like(labels, -100), num_items_in_batch=items)
+    optimiser.step()
+    assert loss == 0
+    assert gradients
+    assert all(not gradient.any() for gradient in gradients.values())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_number_of_items_that_is_wrong_is_not_hidden():
+    tokens, labels = batch()
+    model = build()
+    use_linear_loss(model)
+    assert model(tokens, labels=labels, num_items_in_batch=0).loss == math.inf
+
+
+def test_class_weights_with_and_without_a_number_of_items():
+    """Σ w·l / Σ w of one batch; Σ w·l / n where a Trainer says n, so that micro-batches add up."""
+    tokens, labels = batch()
+    model = build()
+    weight = torch.linspace(0.5, 2.0, VOCABULARY)
+    scores, shifted = scores_and_shifted(model, tokens, labels)
+    total, denominator = ll.loss(scores, shifted, weight=weight, reduction="parts")
+    use_linear_loss(model, class_weight=weight)
+    loss = model(tokens, labels=labels).loss.double()
+    torch.testing.assert_close(loss, total / denominator, rtol=1e-5, atol=0)
+    loss = model(tokens, labels=labels, num_items_in_batch=17).loss.double()
+    torch.testing.assert_close(loss, total / 17, rtol=1e-5, atol=0)
+
+
+class Wrapper(torch.nn.Module):
+    """What a PeftModel has: the transformers model inside of a tuner, and forward's arguments passed on."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.base_model = torch.nn.ModuleDict({"model": model})
+        self.config = model.config
+
+    def get_base_model(self):
+        return self.base_model["model"]
+
+    def get_output_embeddings(self):
+        return self.get_base_model().get_output_embeddings()
+
+    def loss_function(self, *args, **kwargs):
+        return self.get_base_model().loss_function(*args, **kwargs)
+
+    def forward(self, input_ids=None, labels=None, **kwargs):
+        return self.get_base_model()(input_ids=input_ids, labels=labels, **kwargs)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "wrap",
+    [Wrapper, torch.nn.DataParallel, lambda m: torch.nn.DataParallel(Wrapper(m))],
+    ids=["adapters", "DataParallel", "both"],
+)
+def test_inside_of_wrappers(wrap):
+    tokens, labels = batch()
+    model = build()
+    want = loss_and_gradients(model, tokens, labels=labels, use_cache=False)
+    outer = wrap(model)
+    handle = use_linear_loss(outer)
+    assert outer(tokens, labels=labels, use_cache=False).logits is None
+    assert_same(loss_and_gradients(model, tokens, labels=labels, use_cache=False), want)
+    handle.remove()
+    assert type(model) is transformers.LlamaForCausalLM
+    assert outer(tokens, labels=labels, use_cache=False).logits is not None
+
+
+def test_inside_of_a_compiled_model():
+    tokens, labels = batch()
+    model = build()
+    use_linear_loss(torch.compile(model, backend="eager"))
+    assert model(tokens, labels=labels).logits is None
+
+
+def adapted(model, **changes):
+    peft = pytest.importorskip("peft", reason="pip install peft")
+    torch.manual_seed(3)
+    return peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **changes))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("is_first", [True, False], ids=["use, adapt", "adapt, use"])
+def test_adapters(is_first):
+    tokens, labels = batch()
+    plain = adapted(build(), target_modules=["q_proj"])
+    want = loss_and_gradients(plain, tokens, labels=labels)
+    model = build()
+    if is_first:
+        use_linear_loss(model)
+    model = adapted(model, target_modules=["q_proj"])
+    if not is_first:
+        use_linear_loss(model)
+    assert model(input_ids=tokens, labels=labels).logits is None
+    assert_same(loss_and_gradients(model, tokens, labels=labels), want)
+    use_linear_loss(model).remove()
+    assert model(input_ids=tokens, labels=labels).logits is not None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapted_head_is_named_with_its_module():
+    with pytest.raises(TypeError, match=r"it is a peft\.tuners\.lora\.layer\.Linear\. Quantised, adapted"):
+        use_linear_loss(adapted(build(), target_modules=["lm_head"]))
+
+
 @pytest.mark.parametrize("name", ["LlamaForCausalLM", "Gemma2ForCausalLM"])
 def test_training_takes_the_same_course(name):
     want, model = train(build(name)), build(name)
@@ -405,10 +548,8 @@ def test_training_takes_the_same_course(name):
 
 
 def test_a_softcap_where_the_model_has_one():
-    model = build("Gemma2ForCausalLM")
-    use_linear_loss(model, softcap=3.0)
     with pytest.raises(ValueError, match=r"softcap, 0\.5, already"):
-        model(batch()[0], labels=batch()[1])
+        use_linear_loss(build("Gemma2ForCausalLM"), softcap=3.0)
 
 
 def test_models_that_cannot_be_served():
@@ -431,7 +572,7 @@ def test_heads_that_cannot_be_served():
 
     model = build()
     model.set_output_embeddings(Adapted(WIDTH, VOCABULARY))
-    with pytest.raises(TypeError, match="a Adapted"):
+    with pytest.raises(TypeError, match=r"it is a \S+\.Adapted\. "):
         use_linear_loss(model)
     model = build()
     model.lm_head.forward = model.lm_head.forward
@@ -439,14 +580,71 @@ def test_heads_that_cannot_be_served():
         use_linear_loss(model)
 
 
-def test_a_model_that_does_more_with_its_scores():
-    """Its loss is refused when it is computed, with the reason, rather than computed of other scores."""
-    sizes = {"vocab_size": VOCABULARY, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
-    model = transformers.T5ForConditionalGeneration(transformers.T5Config(**sizes, decoder_start_token_id=0))
+#: Models whose loss is not of scaled and softcapped scores, and what their configurations are made of.
+OTHERS = {
+    "T5ForConditionalGeneration": {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2},
+    "BartForCausalLM": {"d_model": 16, "decoder_ffn_dim": 16, "decoder_layers": 1, "decoder_attention_heads": 2},
+    "BartForConditionalGeneration": {"d_model": 16, "decoder_layers": 1, "encoder_layers": 1},
+    "BlipTextLMHeadModel": {"hidden_size": 24, "intermediate_size": 24, "num_hidden_layers": 1, "is_decoder": True},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_model_that_does_more_with_its_scores_is_refused_at_once(name):
+    model_class = getattr(transformers, name)
+    config = model_class.config_class(vocab_size=VOCABULARY, decoder_start_token_id=0, **OTHERS[name])
+    model = model_class(config)
+    state, generator = {**model.__dict__}, torch.get_rng_state()
+    head_class = type(model.get_output_embeddings())
+    with pytest.raises(TypeError, match=f"{name} cannot be served|the loss of {name} is"):
+        use_linear_loss(model)
+    # Nothing is left behind, and no random number was drawn.
+    assert type(model) is model_class
+    assert type(model.get_output_embeddings()) is head_class
+    assert model.__dict__ == state
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+class Penalised(transformers.LlamaForCausalLM):
+    """Adds a term of its scores to the loss, which is seen in a trial."""
+
+    def forward(self, input_ids=None, labels=None, **kwargs):
+        output = super().forward(input_ids=input_ids, labels=labels, **kwargs)
+        output.loss = output.loss + output.logits.logsumexp(-1).mean()
+        return output
+
+
+class Branching(transformers.LlamaForCausalLM):
+    """Looks at a token, so that no trial without values is possible."""
+
+    def forward(self, input_ids=None, labels=None, **kwargs):
+        assert input_ids[0, 0] >= 0
+        output = super().forward(input_ids=input_ids, labels=labels, **kwargs)
+        if labels is not None:
+            output.loss = output.loss + output.logits.logsumexp(-1).mean()
+        return output
+
+
+class Elsewhere(transformers.LlamaForCausalLM):
+    """Does not give its scores to its loss function."""
+
+    def forward(self, input_ids=None, labels=None, **kwargs):
+        return super().forward(input_ids=input_ids, **kwargs)
+
+
+def test_what_a_trial_tells():
+    tokens, labels = batch()
+    with pytest.raises(
+        TypeError, match="Penalised cannot be served: logsumexp: the scores of this head are not stored"
+    ):
+        use_linear_loss(Penalised(build().config))
+    with pytest.raises(TypeError, match="Elsewhere cannot be served: its forward does not give the scores"):
+        use_linear_loss(Elsewhere(build().config))
+    model = Branching(build().config).train()
     use_linear_loss(model)
-    tokens, _ = batch()
-    with pytest.raises((AttributeError, TypeError), match="scores of this head are not stored"):
-        model(tokens, labels=tokens)
+    with pytest.raises(TypeError, match="logsumexp: the scores of this head are not stored"):
+        model(tokens, labels=labels)
+    assert model(tokens).logits.shape == (*tokens.shape, VOCABULARY)
 
 
 @pytest.mark.parametrize(

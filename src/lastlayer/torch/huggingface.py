@@ -11,7 +11,19 @@ from typing import Any
 import torch
 
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.causal_loss import CausalLoss
+from lastlayer.torch.linear import linear_loss
+from lastlayer.torch.sharding import is_sharded
+from lastlayer.torch.trial import scores_in_trial
 from lastlayer.torch.unstored import UnstoredScores
+from lastlayer.torch.unstoring import (
+    UnstoringLinear,
+    give_back,
+    is_fsdp,
+    take_over,
+    with_weight,
+    without_fsdp,
+)
 
 Tensor = torch.Tensor
 
@@ -26,7 +38,7 @@ class LinearLossHandle:
         self._model = model
 
     def remove(self) -> None:
-        """Give the model its own loss back; nothing happens where it has it."""
+        """Give the model its own loss back, and leave all else as it is (FSDP, adapters); safe to call twice."""
         _remove(self._model)
 
     def __enter__(self) -> LinearLossHandle:
@@ -39,6 +51,7 @@ class LinearLossHandle:
 def use_linear_loss(
     model: Any,
     *,
+    when: str = "training",
     mapping: str | ProbabilityMapping = "softmax",
     class_weight: Tensor | None = None,
     label_smoothing: float = 0.0,
@@ -47,25 +60,33 @@ def use_linear_loss(
     softcap: float | None = None,
     max_memory: int | None = None,
 ) -> LinearLossHandle:
-    """Let a transformers causal language model compute its loss by `linear_loss`, whenever it is called with labels.
+    """Let a transformers causal language model compute its training loss by `linear_loss`.
 
-    Then its output has the loss, logits=None, and all else as before. Labels are shifted, ignored (-100) and averaged
-    (num_items_in_batch, shift_labels) as transformers does. What the model does to its scores, a softcap (Gemma 2) or a
-    scale (Cohere, Granite), is kept, and so are auxiliary losses, tied weights and gradient checkpointing. Called
-    without labels, in `generate` for example, the model is what it was; so are its parameters, names and files.
+    In training mode (`model.train()`) and called with labels, its output has the loss, logits=None, and all else as
+    before. Labels are shifted, ignored (-100) and averaged (num_items_in_batch, shift_labels) as transformers does. What
+    the model does to its scores, a softcap (Gemma 2) or a scale (Cohere, Granite), is kept, and so are auxiliary losses,
+    tied weights and gradient checkpointing. In evaluation mode, or without labels (`generate`), the model is what it was;
+    so are its parameters, names and files. `torch.distributed.fsdp.fully_shard` and adapters (PEFT) may come before or after.
 
     Args:
-        model: with a linear head (`get_output_embeddings()`) and transformers' loss of causal language models.
-        mapping, class_weight, label_smoothing, z_loss, temperature, softcap, max_memory: as for `linear_loss`; softcap and
-            temperature come after the model's own scale. A second call replaces what a first one chose.
+        model: with a linear head (`get_output_embeddings()`) and transformers' loss of causal language models; also inside
+            of a PeftModel, DistributedDataParallel or torch.compile.
+        when: "training", or "always": also in evaluation mode, for a loss of many tokens in little memory. The logits of
+            an evaluation are then None, too.
+        mapping, label_smoothing, z_loss, temperature, softcap, max_memory: as for `linear_loss`; softcap and temperature
+            come after the model's scale and softcap.
+        class_weight: one weight w per class. The loss is Σ w·l / Σ w over the labels; where the caller gives
+            num_items_in_batch = n, as a Trainer always does, it is Σ w·l / n, so that micro-batches and processes add up. Give
+            weights whose mean over the labels is 1 where the size of the loss matters.
 
     Returns:
-        A handle whose `remove()` undoes it.
+        A handle whose `remove()` undoes it. A second call replaces the options of the first.
 
     Raises:
-        TypeError: the model has no linear head, takes no labels, or has another loss. Later, where the model is called
-            with labels: it does more with its scores than scaling and a softcap, or its head's weight is sharded.
-        ValueError: options that `linear_loss` refuses.
+        TypeError: the model has no linear head, takes no labels, has another loss, or does more with its scores than scale
+            and softcap them, as far as a trial on an empty copy of the model can tell; the first step tells the rest. A
+            head that is quantised, adapted, offloaded, or sharded by tensor parallelism.
+        ValueError: options that `linear_loss` refuses, or a softcap where the model has one.
 
     >>> from transformers import GPT2Config, GPT2LMHeadModel
     >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=97, n_embd=16, n_layer=1, n_head=2))
@@ -74,67 +95,119 @@ def use_linear_loss(
     >>> output = model(tokens, labels=tokens)
     >>> output.loss.shape, output.logits
     (torch.Size([]), None)
+    >>> model.eval()(tokens, labels=tokens).logits.shape
+    torch.Size([2, 6, 97])
     """
-    options: dict[str, Any] = {
-        "mapping": mapping,
-        "class_weight": class_weight,
-        "label_smoothing": label_smoothing,
-        "z_loss": z_loss,
-        "temperature": temperature,
-        "softcap": softcap,
-        "max_memory": max_memory,
-    }
-    _remove(model)
-    head = _head_of(model)
+    if when not in ("training", "always"):
+        raise ValueError(f"when is {when!r}; choose 'training' or 'always'.")
+    loss = CausalLoss(
+        {
+            "mapping": mapping,
+            "class_weight": class_weight,
+            "label_smoothing": label_smoothing,
+            "z_loss": z_loss,
+            "temperature": temperature,
+            "softcap": softcap,
+            "max_memory": max_memory,
+        }
+    )
+    model = _inside(model)
     if "labels" not in inspect.signature(type(model).forward).parameters:
+        _head_of(model)
         raise TypeError(f"{type(model).__name__}.forward takes no labels; give a model for causal language modelling.")
-    loss_name = getattr(getattr(model, "loss_function", None), "__name__", "none that is known")
+    own = getattr(model, "without_linear_loss", type(model))
+    loss_name = getattr(_own_loss(model, own), "__name__", "none that is known")
     if loss_name != _LOSS:
         raise TypeError(f"the loss of {type(model).__name__} is {loss_name}; only transformers' {_LOSS} is served.")
-    with torch.no_grad():
-        # An empty batch checks every option at once.
-        empty = head.weight.new_zeros(0, head.in_features)
-        UnstoredScores(empty, head.weight, head.bias).loss(empty[:, 0].long(), **options)
-    model.__class__ = _with_linear_loss(type(model), options)
+    head = _head_of(model)
+    try:
+        _check(model, head, loss, without_fsdp(own))
+    except BaseException:
+        if "_takeover" not in model.__dict__:
+            give_back(head)
+        raise
+    if not hasattr(type(model), "without_linear_loss"):
+        model.__class__ = _with_linear_loss(type(model))  # type: ignore[arg-type]
+    model._takeover = Takeover(when, loss)
     return LinearLossHandle(model)
 
 
-class UnstoringLinear(torch.nn.Linear):
-    """A linear head that is a torch.nn.Linear but while its model computes a loss."""
+def _check(model: Any, head: UnstoringLinear, loss: CausalLoss, model_class: type[Any]) -> None:
+    """Refuse options, weights and models that cannot be served, without a look at the weights, which may be sharded."""
+    weight, options = head.weight, loss.options
+    if is_sharded(weight) and not (is_fsdp(model) or is_fsdp(head)):
+        raise TypeError(
+            "the head's weight is sharded (a DTensor) by something other than fully_shard; keep the head whole."
+        )
+    class_weight = options["class_weight"]
+    with torch.no_grad():
+        # No rows, one feature and no memory: every option is checked at once.
+        one = torch.zeros(1, 1, device="cpu" if class_weight is None else class_weight.device)
+        linear_loss(one[:0], one.expand(head.out_features, 1), one[:0, 0].long(), **options)
+    scores = scores_in_trial(model, model_class, _as_in_trial)
+    if scores is not None:
+        scores.capped(options["softcap"])
 
-    is_unstoring = False
 
-    def forward(self, input: Tensor) -> Any:
-        """The scores, or while a loss is computed what stands for them."""
-        if not self.is_unstoring:
-            return super().forward(input)
-        if hasattr(self.weight, "device_mesh"):
-            raise TypeError("the head's weight is sharded (a DTensor); keep the head whole to use linear_loss.")
-        return UnstoredScores(input, self.weight, self.bias)
+def _as_in_trial(twin: Any, loss: Callable[..., Tensor]) -> None:
+    """Prepare an empty copy of the model as the model itself will be, with a stand-in for the loss."""
+    _head_of(twin)
+    twin.__class__ = _with_linear_loss(type(twin))  # type: ignore[arg-type]
+    twin._takeover = Takeover("always", loss)
+
+
+@dataclasses.dataclass(frozen=True)
+class Takeover:
+    """What a model does with labels: when its head gives no scores, and what computes the loss then."""
+
+    when: str
+    loss: Callable[..., Tensor]
+
+
+def _inside(model: Any) -> Any:
+    """The transformers model inside of PEFT, data parallelism and torch.compile."""
+    parallel = (torch.nn.parallel.DistributedDataParallel, torch.nn.DataParallel)
+    while True:
+        if isinstance(model, parallel):
+            model = model.module
+        elif isinstance(getattr(model, "_orig_mod", None), torch.nn.Module):
+            model = model._orig_mod
+        elif callable(getattr(type(model), "get_base_model", None)):
+            model = model.get_base_model()
+        else:
+            return model
 
 
 def _head_of(model: Any) -> UnstoringLinear:
     """The model's head, also where it has been resized or replaced since."""
-    head = getattr(model, "get_output_embeddings", lambda: None)()
-    if type(head) is torch.nn.Linear and "forward" not in head.__dict__:
-        head.__class__ = UnstoringLinear
-    if type(head) is not UnstoringLinear:
-        what = "none" if head is None else f"a {type(head).__name__}, or one that a hook replaces"
+    found = getattr(model, "get_output_embeddings", lambda: None)()
+    head = take_over(found)
+    if head is None:
+        cls = type(found)
+        what = "none" if found is None else f"a {cls.__module__}.{cls.__qualname__}"
+        if isinstance(found, torch.nn.Module) and "forward" in found.__dict__:
+            what += " whose forward a hook replaces"
         raise TypeError(
             f"{type(model).__name__} needs a torch.nn.Linear as its get_output_embeddings(); it is {what}. "
-            "Quantised, adapted and offloaded heads are not served."
+            "Quantised, adapted and offloaded heads are not served; leave the head out of the adapter's target_modules."
         )
     return head
 
 
-def _with_linear_loss(model_class: type[Any], options: dict[str, Any]) -> type[Any]:
-    """A subclass of the model's class, under the same name: what is bound to it survives copies and replicas."""
+@functools.cache
+def _with_linear_loss(model_class: Any) -> type[Any]:
+    """A subclass of the model's class, under the same name: what is bound to it survives copies and replicas.
+
+    What it does is in the model's `_takeover`, so that it does nothing where FSDP has put its own class on top of it and
+    `remove()` can no longer take it away.
+    """
     place = list(inspect.signature(model_class.forward).parameters).index("labels") - 1
 
     @functools.wraps(model_class.forward)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         labels = args[place] if len(args) > place else kwargs.get("labels")
-        if labels is None:
+        takeover = self._takeover
+        if labels is None or takeover is None or not (self.training or takeover.when == "always"):
             return model_class.forward(self, *args, **kwargs)
         head = _head_of(self)
         head.is_unstoring = True
@@ -146,41 +219,39 @@ def _with_linear_loss(model_class: type[Any], options: dict[str, Any]) -> type[A
 
     def loss_function(self: Any, logits: Any, labels: Tensor | None, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(logits, UnstoredScores):
-            return model_class.loss_function.fget(self)(logits, labels, *args, **kwargs)
-        return _causal_loss(logits, labels, options, *args, **kwargs)
+            return _own_loss(self, model_class)(logits, labels, *args, **kwargs)
+        return with_weight(
+            self.get_output_embeddings(), logits, lambda scores: self._takeover.loss(scores, labels, *args, **kwargs)
+        )
 
-    def reduce(self: Any) -> tuple[Any, ...]:
-        return _rebuild, (model_class, options), self.__dict__
+    def reduce(self: Any, protocol: Any) -> Any:
+        if type(self) is not served:
+            return model_class.__reduce_ex__(self, protocol)
+        return _rebuild, (model_class,), self.__dict__
 
-    told = {
-        "__module__": model_class.__module__,
-        "__qualname__": model_class.__qualname__,
-        "__doc__": model_class.__doc__,
-    }
-    parts: dict[str, Any] = {"forward": forward, "loss_function": loss_function, "__reduce__": reduce}
-    return type(model_class.__name__, (model_class,), {**told, **parts, "without_linear_loss": model_class})
+    served = type(
+        model_class.__name__,
+        (model_class,),
+        {
+            "__module__": model_class.__module__,
+            "__qualname__": model_class.__qualname__,
+            "__doc__": model_class.__doc__,
+            "__reduce_ex__": reduce,
+            "forward": forward,
+            "loss_function": loss_function,
+            "without_linear_loss": model_class,
+            "_takeover": None,
+        },
+    )
+    return served
 
 
-def _causal_loss(
-    scores: UnstoredScores,
-    labels: Tensor | None,
-    options: dict[str, Any],
-    vocab_size: int | None = None,
-    num_items_in_batch: Tensor | int | None = None,
-    ignore_index: int = -100,
-    shift_labels: Tensor | None = None,
-    **unused: Any,
-) -> Tensor:
-    """The loss of tokens < n predicting n, with the signature and the meaning of transformers' ForCausalLMLoss."""
-    if shift_labels is None:
-        assert labels is not None
-        shift_labels = torch.nn.functional.pad(labels, (0, 1), value=ignore_index)[..., 1:]
-    targets = shift_labels.to(scores.device).reshape(scores.shape[:-1])
-    if num_items_in_batch is None:
-        return scores.loss(targets, ignore_index=ignore_index, reduction="mean", **options)
-    if isinstance(num_items_in_batch, torch.Tensor):
-        num_items_in_batch = num_items_in_batch.to(scores.device)
-    return scores.loss(targets, ignore_index=ignore_index, reduction="sum", **options) / num_items_in_batch
+def _own_loss(model: Any, model_class: type[Any]) -> Any:
+    """The loss that the model had before."""
+    found = inspect.getattr_static(model_class, "loss_function", None)
+    if isinstance(found, property) and found.fget is not None:
+        return found.fget(model)
+    return getattr(model, "loss_function", None)
 
 
 def _without_scores(output: Any) -> Any:
@@ -191,16 +262,17 @@ def _without_scores(output: Any) -> Any:
 
 
 def _remove(model: Any) -> None:
+    model.__dict__.pop("_takeover", None)
     model_class = getattr(type(model), "without_linear_loss", None)
-    if model_class is not None:
+    if model_class is None:
+        return
+    give_back(model.get_output_embeddings())
+    if type(model) is _with_linear_loss(model_class):
         model.__class__ = model_class
-        head: Any = model.get_output_embeddings()
-        if type(head) is UnstoringLinear:
-            head.__class__ = torch.nn.Linear  # type: ignore[assignment]
 
 
-def _rebuild(model_class: type[Any], options: dict[str, Any]) -> Any:
+def _rebuild(model_class: type[Any]) -> Any:
     """An empty model for pickle and deepcopy to fill."""
-    served = _with_linear_loss(model_class, options)
+    served = _with_linear_loss(model_class)  # type: ignore[arg-type]
     build: Callable[..., Any] = served.__new__
     return build(served)

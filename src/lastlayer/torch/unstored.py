@@ -1,4 +1,4 @@
-"""Scores that stand for a linear head's without being computed: what a network does to them is remembered for the loss."""
+"""An object in the place of a linear head's scores: it remembers what a network does to them, for the loss."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from lastlayer.torch.linear import linear_loss
 Tensor = torch.Tensor
 
 
+class ScoresNotStoredError(TypeError, AttributeError):
+    """Something was done to scores that needs their values."""
+
+
 @dataclass(frozen=True, eq=False)
 class UnstoredScores:
     """softcap·tanh(z / softcap) / temperature of z = input · weightᵀ + bias, with no tensor of one number a class.
 
     It goes where a network expects its scores: it can be multiplied and divided by positive numbers and go through one
-    tanh, which is what models do between head and loss. Anything else raises TypeError or AttributeError.
+    tanh, which is what models do between head and loss. Anything else raises ScoresNotStoredError.
 
     >>> z = UnstoredScores(torch.ones(2, 4), torch.ones(9, 4), None)
     >>> capped = torch.tanh(z / 30) * 30
@@ -39,14 +43,15 @@ class UnstoredScores:
 
         Raises:
             TypeError: there is no memory behind the weight any more.
-            ValueError: a softcap where the network has its own.
+            ValueError: a softcap where the network has one already.
         """
         if not torch.compiler.is_compiling() and self.weight.numel() and not self.weight.untyped_storage().size():
             # FSDP gathers a weight for its module's forward alone; afterwards there is no memory behind it.
             raise TypeError(
-                "the head's weight is sharded and freed again; keep the head in FSDP's root group, unsharded."
+                "the head's weight is sharded and was freed after the head's forward; "
+                "keep the head in FSDP's root group, or use torch's fully_shard."
             )
-        scores = self if softcap is None else (self / softcap).tanh() * softcap
+        scores = self.capped(softcap)
         result: Tensor = linear_loss(
             scores.input,
             scores.weight,
@@ -57,6 +62,14 @@ class UnstoredScores:
             **options,
         )
         return result
+
+    def capped(self, softcap: float | None) -> UnstoredScores:
+        """softcap·tanh(scores / softcap); the scores themselves where it is None."""
+        return self if softcap is None else (self / softcap).tanh() * softcap
+
+    def of(self, weight: Tensor, bias: Tensor | None) -> UnstoredScores:
+        """The same scores with weight and bias from elsewhere."""
+        return replace(self, weight=weight, bias=bias)
 
     @property
     def shape(self) -> torch.Size:
@@ -70,7 +83,7 @@ class UnstoredScores:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the scores."""
+        """The scores' dtype."""
         return self.input.dtype
 
     def __mul__(self, factor: float) -> UnstoredScores:
@@ -96,10 +109,13 @@ class UnstoredScores:
         return self
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(_refusal(name))
+        raise ScoresNotStoredError(_refusal(name))
 
     def __getitem__(self, index: Any) -> NoReturn:
-        raise TypeError(_refusal("indexing"))
+        raise ScoresNotStoredError(_refusal("indexing"))
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise ScoresNotStoredError(_refusal("assignment"))
 
     @classmethod
     def __torch_function__(
@@ -107,14 +123,14 @@ class UnstoredScores:
     ) -> UnstoredScores:
         if function in (torch.tanh, torch.nn.functional.tanh):
             return cls.tanh(args[0])
-        raise TypeError(_refusal(getattr(function, "__name__", str(function))))
+        raise ScoresNotStoredError(_refusal(getattr(function, "__name__", str(function))))
 
 
 def _positive(factor: Any) -> float:
     if isinstance(factor, (int, float)) and factor > 0:
         return factor
     what = repr(factor) if isinstance(factor, (int, float)) else type(factor).__name__
-    raise TypeError(_refusal(f"scaling by {what} (a positive number is needed)"))
+    raise ScoresNotStoredError(_refusal(f"scaling by {what} (a positive number is needed)"))
 
 
 def _refusal(what: str) -> str:
