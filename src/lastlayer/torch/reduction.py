@@ -34,7 +34,8 @@ def counts(targets: torch.Tensor, is_soft: bool, options: LossOptions) -> torch.
     Under label smoothing or a z-loss a row has a gradient whatever its label's class weight. A label out of range counts.
     """
     if is_soft:
-        is_counted = torch.ones(targets.shape[:-1], dtype=torch.bool, device=targets.device)
+        # Like the targets, which may be sharded.
+        is_counted = torch.ones_like(targets[..., 0], dtype=torch.bool)
     else:
         is_counted = targets != options.ignore_index
         if options.weight is not None and not options.label_smoothing and not options.z_loss:
