@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What is compiled: a change there needs another installation.
-NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/*.?pp) $(wildcard src/lastlayer/kernels/native/*/*.?pp)
+NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/CMakeLists.txt src/lastlayer/kernels/native/*.?pp) $(wildcard src/lastlayer/kernels/native/*/*.?pp)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: study test check sanitize bench suites docs clean
@@ -39,8 +39,8 @@ sanitize: build/sanitize/.built
 # The copy that it installs has the package's Python files too.
 build/sanitize/.built: pyproject.toml $(NATIVE) $(shell find src/lastlayer -name '*.py') | $(VENV)/.test
 	rm -rf build/sanitize
-	$(PIP) install --quiet --no-deps --target build/sanitize --config-settings=cmake.build-type=Debug \
-	  --config-settings=cmake.define.LASTLAYER_SANITIZE=ON .
+	$(PIP) install --quiet --no-deps --target build/sanitize --config-settings=build-dir=build/sanitize-objects \
+	  --config-settings=cmake.build-type=Debug --config-settings=cmake.define.LASTLAYER_SANITIZE=ON .
 	@touch $@
 
 bench: $(VENV)/.bench
