@@ -107,7 +107,8 @@ def row_loss(mapping: ProbabilityMapping, scores: list[Any], target: Any, option
         value = conjugate + mapping.regularizer_oracle(smoothed, mp, **mapping.values) - fitted
         value *= mp.fsum(w * t for w, t in zip(weight, y, strict=True))
     if options.z_loss:
-        share = weight[int(target)] if np.isscalar(target) else mp.mpf(1)
+        is_label = np.isscalar(target)
+        share = mp.fsum(w * t for w, t in zip(weight, y, strict=True)) if is_label else mp.mpf(1)
         value += share * mp.mpf(options.z_loss) * mapping.log_partition_oracle(scores, mp, **mapping.values) ** 2
     return value
 
