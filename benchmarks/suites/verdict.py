@@ -36,10 +36,9 @@ REFUSALS = (
     Rule("single number", "difference", "0-d scores, an empty class axis, several axes"),
     Rule("is empty; give at least one class", "difference", "0-d scores, an empty class axis, several axes"),
     Rule("no class; give at least one row", "difference", "0-d scores, an empty class axis, several axes"),
-    Rule("soft targets are constants here", "difference", "gradient in soft targets"),
     Rule("requires a gradient", "difference", "gradient in soft targets"),
     Rule("soft target", "difference", "soft targets"),
-    Rule("has a negative or NaN entry", "difference", "negative class weights"),
+    Rule("has a negative, infinite or NaN entry", "difference", "negative class weights"),
 )
 
 

@@ -45,7 +45,7 @@ def test_every_mapping(name):
         return (probabilities**2).sum() + row_losses.sum() + linear_loss(input, weight, LABELS, bias=bias, mapping=name)
 
     # The row whose label is ignored has probabilities alone.
-    assert_same(function, scores_for(str(name)), *head_for(str(name)))
+    assert_same(function, scores_for(name), *head_for(name))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -117,7 +117,10 @@ def test_inductor():
         # Its first import warns of torch's own deprecations.
         warnings.simplefilter("ignore", DeprecationWarning)
         import torch._inductor.compile_fx
-    assert_same(function, scores_for("softmax"), *head_for("softmax"), backend="inductor")
+        from torch._inductor.utils import fresh_cache
+    # Torch's cache on disk knows operators by name alone, so it would serve a graph with an earlier version's backward.
+    with fresh_cache():
+        assert_same(function, scores_for("softmax"), *head_for("softmax"), backend="inductor")
 
 
 @pytest.mark.parametrize("function", ["ll.softmax(x)", "ll.loss(x, torch.tensor([1, 2, 0]))"])

@@ -36,7 +36,7 @@ def as_array(data: Any, what: str) -> tuple[Array, Namespace]:
     if isinstance(data, np.ndarray):
         _refuse_mask(data, what)
         return _native(np.asarray(data)), array_api_compat.numpy
-    if is_array_api_obj(data) and not isinstance(data, np.generic):
+    if not isinstance(data, (list, tuple, int, float, np.generic)) and is_array_api_obj(data):
         return data, array_namespace(data)
     return _native(_converted(data, what)), array_api_compat.numpy
 

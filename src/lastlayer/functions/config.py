@@ -43,9 +43,9 @@ def set_num_threads(n: int) -> None:
 
     Raises:
         TypeError: n is not an integer.
-        ValueError: n is below 1, or beyond what the kernels count.
+        ValueError: n is below 1.
     """
     n = as_integer("n", n, "a whole number of threads")
-    if not 1 <= n < 2**31:
-        raise ValueError(f"n is {n}; give at least 1 thread and fewer than 2**31.")
+    if n < 1:
+        raise ValueError(f"n is {n}; give at least 1 thread.")
     set_kernel_threads(n)
