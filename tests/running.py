@@ -16,7 +16,7 @@ def run_python(code: str, is_checked: bool = True, **environment: str) -> subpro
         capture_output=True,
         text=True,
         check=is_checked,
-        timeout=120,
+        timeout=600,
         env={**os.environ, **environment},
     )
 

@@ -51,7 +51,7 @@ def test_entmax_takes_one_alpha_per_row():
     together = ll.entmax(scores, alpha=alphas)
     for row, alpha, p in zip(scores, alphas, together, strict=True):
         np.testing.assert_allclose(p, ll.entmax(row, alpha=float(alpha)), rtol=0, atol=4e-16)
-    with pytest.raises(ValueError, match="alpha has the entry 0.5"):
+    with pytest.raises(ValueError, match=r"alpha has the entry 0\.5"):
         ll.entmax(scores, alpha=np.full(6, 0.5))
 
 

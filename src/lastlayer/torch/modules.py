@@ -10,6 +10,7 @@ import torch
 import torch.fx
 
 from lastlayer.activation import Activation
+from lastlayer.arguments import describe
 from lastlayer.functions.losses import loss, loss_of_any_total
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, probabilities
@@ -256,6 +257,10 @@ class LinearLoss(torch.nn.Module):
         MappingLoss(mapping, temperature=number, **given)
         check_max_memory(options.get("max_memory"))
         self.in_features, self.out_features = in_features, out_features
+        if not isinstance(class_weight, Tensor | None):
+            raise TypeError(
+                f"class_weight is {describe(class_weight)}; give a tensor of one weight per class, or None."
+            )
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.mapping, self.options = resolve_mapping(mapping), options
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))

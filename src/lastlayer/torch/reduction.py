@@ -28,21 +28,26 @@ def row_denominators(targets: torch.Tensor, is_soft: bool, options: LossOptions)
     return counts if options.sample_weight is None else counts * options.sample_weight
 
 
-def counts(targets: torch.Tensor, is_soft: bool, options: LossOptions) -> torch.Tensor:
-    """Which rows count: false where the label is ignored, or where the row's sample weight or its label's class weight is zero.
+def counts(targets: torch.Tensor, is_soft: bool, options: LossOptions, family: str) -> torch.Tensor:
+    """Which rows count: false where the label is ignored, or where the row's weight is zero.
 
-    Under label smoothing or a z-loss a row has a gradient whatever its label's class weight. A label out of range counts.
+    That is its sample weight, and what the class weights leave of its target: in the log loss every class that label smoothing
+    reaches has a weight of its own, in a Fenchel–Young loss the row has that of its unsmoothed target. The z-loss of soft targets
+    has no class weight. A label out of range counts.
     """
-    if is_soft:
-        # Like the targets, which may be sharded.
-        is_counted = torch.ones_like(targets[..., 0], dtype=torch.bool)
-    else:
-        is_counted = targets != options.ignore_index
-        if options.weight is not None and not options.label_smoothing and not options.z_loss:
-            last = options.weight.shape[0] - 1
-            is_known = (targets >= 0) & (targets <= last)
-            is_counted = is_counted & ~(is_known & (options.weight[targets.clamp(0, last)] == 0))
+    # Like the targets, which may be sharded.
+    is_counted = torch.ones_like(targets[..., 0], dtype=torch.bool) if is_soft else targets != options.ignore_index
+    is_spread = family == "normalized" and options.label_smoothing != 0
+    if options.weight is not None and not is_spread and not (is_soft and options.z_loss):
+        is_counted = is_counted & _has_class_weight(targets, is_soft, options.weight)
     return is_counted if options.sample_weight is None else is_counted & (options.sample_weight != 0)
+
+
+def _has_class_weight(targets: torch.Tensor, is_soft: bool, weight: torch.Tensor) -> torch.Tensor:
+    if is_soft:
+        return (targets * weight != 0).any(-1)
+    last = weight.shape[0] - 1
+    return (targets < 0) | (targets > last) | (weight[targets.clamp(0, last)] != 0)
 
 
 def is_finite(upstream: torch.Tensor) -> bool:

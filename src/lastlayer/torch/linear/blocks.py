@@ -152,11 +152,11 @@ class Accumulator:
         self.input[place] = rows
 
 
-def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions) -> Tensor | None:
+def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions, family: str) -> Tensor | None:
     """Indices of the rows whose loss is computed, None for all. On the CPU alone: elsewhere it would wait for the device."""
     if targets.device.type != "cpu":
         return None
-    is_counted = counts(targets, is_soft, options)
+    is_counted = counts(targets, is_soft, options, family)
     return None if bool(is_counted.all()) else is_counted.nonzero().squeeze(1)
 
 
@@ -175,7 +175,7 @@ def loss_of_blocks(
 
     A pass over the gradients that only scales them takes time, so that where it can the scale of a mean is in the slopes.
     """
-    rows = rows_that_count(targets, is_soft, options)
+    rows = rows_that_count(targets, is_soft, options, mapping.family)
     blocks = begun(scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail))
     denominators = row_denominators(targets, is_soft, options)
     scale = inverse(denominators.sum()) if options.reduction == "mean" else denominators.new_ones(())

@@ -37,9 +37,9 @@ class HeadLoss(torch.autograd.Function):
         if arguments[REDUCTION] == "none" or torch.is_grad_enabled() or not is_plain(upstream):
             gradients = product_of_head(upstream, *ctx.kept, *arguments)
         else:
-            _, targets, options = options_of(arguments[3:])
+            mapping, targets, options = options_of(arguments[3:])
             scale, *sums = ctx.kept
-            scale_sums(upstream, scale, tuple(sums), targets, options)
+            scale_sums(upstream, scale, tuple(sums), targets, options, mapping.family)
             gradients = [
                 total if x is None or not total.numel() else total.to(x.dtype)
                 for total, x in zip(sums, arguments[:3], strict=True)

@@ -96,9 +96,9 @@ def linear_loss_backward(upstream: Tensor, scale: Tensor, *arguments: Any) -> tu
     if head[REDUCTION] == "none":
         sums = _weighted_sums(upstream, head, wanted)
     else:
-        _, targets, options = options_of(head[3:])
+        mapping, targets, options = options_of(head[3:])
         sums = tuple(total.clone() for total in sums)
-        scale_sums(upstream, scale, sums, targets, options)
+        scale_sums(upstream, scale, sums, targets, options, mapping.family)
     return tuple(
         total.to(tensor.dtype) if is_wanted else upstream.new_empty(0)
         for total, tensor, is_wanted in zip(sums, head[:3], wanted, strict=True)
@@ -153,7 +153,7 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     upstream, input, weight, bias, *tensors = ctx.saved_tensors
     wanted = Wanted(*ctx.rest[-3:])
     mapping, targets, options = options_of((*tensors, *ctx.rest[: COUNT - 4]))
-    counted = counts(targets, is_soft(targets), options)
+    counted = counts(targets, is_soft(targets), options, mapping.family)
 
     def gradients(upstream: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, ...]:
         scores = torch.nn.functional.linear(input.double(), weight.double(), None if bias is None else bias.double())

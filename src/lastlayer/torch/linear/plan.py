@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from lastlayer.arguments import as_integer
 from lastlayer.dispatch import EXTENSION
 
 #: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency. On CUDA it is
@@ -189,8 +190,10 @@ def block_height(input: torch.Tensor, weight: torch.Tensor, max_memory: int | No
 
 
 def check_max_memory(max_memory: int | None) -> None:
-    """Raise ValueError for a budget below one byte."""
-    if max_memory is not None and max_memory < 1:
+    """Raise TypeError for a budget that is no integer, ValueError for one below one byte."""
+    if max_memory is None:
+        return
+    if as_integer("max_memory", max_memory, "a whole number of bytes, or None") < 1:
         raise ValueError(f"max_memory is {max_memory} bytes; give at least one row's worth, or None.")
 
 

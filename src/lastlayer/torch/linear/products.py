@@ -94,7 +94,8 @@ def _widened(part: Tensor, buffer: Tensor) -> Tensor:
     rows, columns = part.shape
     flat = buffer[: part.numel()]
     copy = flat.view(columns, rows).T if part.stride(0) == 1 else flat.view(rows, columns)
-    return copy.copy_(part)
+    # copy_ into another dtype does not see a tensor's negative bit.
+    return copy.copy_(part.resolve_neg())
 
 
 def multiply_in_float32(left: Tensor, right: Tensor, out: Tensor) -> None:

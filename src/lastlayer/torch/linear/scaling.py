@@ -14,7 +14,7 @@ Tensor = torch.Tensor
 
 
 def scale_sums(
-    upstream: Tensor, scale: Tensor, sums: tuple[Tensor, ...], targets: Tensor, options: LossOptions
+    upstream: Tensor, scale: Tensor, sums: tuple[Tensor, ...], targets: Tensor, options: LossOptions, family: str
 ) -> None:
     """Multiply the sums for input (N, D), weight and bias by upstream · scale where they lie.
 
@@ -29,7 +29,7 @@ def scale_sums(
                 # A Python number: half types are multiplied in float32, where a tensor would be rounded to them first.
                 total.mul_(number)
         return
-    counted = counts(targets, targets.is_floating_point(), options)
+    counted = counts(targets, targets.is_floating_point(), options, family)
     # Without a row that counts the other two are zeros, and stay it.
     common = torch.where(counted.any(), factor, 0.0)
     for total, by, rows in zip(sums, (factor, common, common), (counted, None, None), strict=True):

@@ -79,8 +79,8 @@ def pull_back_loss(
     """
     if direction is None and upstream is not None and not wanted[1] and is_finite(upstream):
         return times_upstream(gradient, upstream), None
-    _, targets, options = problem
-    is_counted = counts(targets, is_soft(targets), options)
+    mapping, targets, options = problem
+    is_counted = counts(targets, is_soft(targets), options, mapping.family)
     in_scores = in_parameter = None
     if upstream is not None and wanted[0]:
         in_scores = times_upstream(gradient, upstream, is_counted)
