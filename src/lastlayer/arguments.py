@@ -7,6 +7,7 @@ float32. The symbolic numbers of a compiler pass through.
 from __future__ import annotations
 
 import numbers
+import operator
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ def as_number(name: str, value: Any, needs: str = "a number") -> Any:
 
 
 def as_integer(name: str, value: Any, needs: str = "an integer") -> Any:
-    """An integer as a Python int.
+    """An integer, or an array of one without axes such as `labels[0]`, as a Python int.
 
     Raises:
-        TypeError: anything else: bool, float, str, None, or an array.
+        TypeError: anything else: bool, float, str, None, or an array with axes.
     """
     if type(value) is int:
         return value
@@ -50,6 +51,8 @@ def as_integer(name: str, value: Any, needs: str = "an integer") -> Any:
         return int(value)
     if type(value).__name__ == "SymInt":
         return value
+    if is_array(value) and value.ndim == 0 and "int" in str(value.dtype):
+        return operator.index(value)
     raise TypeError(f"{name} is {describe(value)}; give {needs}.")
 
 
