@@ -12,6 +12,7 @@ from pathlib import Path
 from running import run_python
 
 import lastlayer as ll
+from lastlayer.dispatch import EXTENSION
 from lastlayer.functions import named
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,8 @@ def test_a_new_file_and_a_new_line_are_a_mapping(tmp_path):
     """CONTRIBUTING's promise, kept in a copy of the package."""
     package = tmp_path / "lastlayer"
     shutil.copytree(ROOT / "src" / "lastlayer", package, ignore=shutil.ignore_patterns("__pycache__", "*.?pp"))
+    if EXTENSION is not None:
+        shutil.copy(EXTENSION.__file__, package / "kernels")
     shutil.copy(ROOT / "tests" / "warm_softmax.py", package / "mappings" / "warm_softmax.py")
     table = package / "mappings" / "__init__.py"
     text = table.read_text(encoding="utf-8")
@@ -128,7 +131,9 @@ def test_a_new_file_and_a_new_line_are_a_mapping(tmp_path):
         "        ENTMAX,\n", "        ENTMAX,\n        WARM_SOFTMAX,\n", 1
     )
     table.write_text(text, encoding="utf-8")
-    code = f"import sys; sys.argv[1:] = [{str(ROOT / 'docs' / 'render.py')!r}]\n{WALK}"
+    # An editable installation finds the original first, by a finder of its own.
+    path_alone = "sys.meta_path[:] = [m.BuiltinImporter, m.FrozenImporter, m.PathFinder]"
+    code = f"import importlib.machinery as m, sys; {path_alone}; sys.argv[1:] = [{str(ROOT / 'docs' / 'render.py')!r}]\n{WALK}"
     shown = run_python(code, PYTHONPATH=str(tmp_path), NO_COLOR="1").stdout
     assert shown.count("warm_softmax") >= 2, shown
 
