@@ -108,8 +108,9 @@ def draw_labels(draw: Draw, rows: tuple[int, ...], classes: int, dtypes: Any) ->
     if is_ignorable:
         labels = torch.where(torch.from_numpy(np.asarray(draw.rng.random(rows) < 0.25)), ignored, labels)
     wild = False
+    # Not -100, which an option of another type may name as the ignored one.
     if labels.numel() and draw.chance(0.1):
-        bad = draw.choose([-1, -100, classes, classes + 1, 127, 200, 255, 2**31, 2**62])
+        bad = draw.choose([-1, -101, classes, classes + 1, 127, 200, 255, 2**31, 2**62])
         if torch.iinfo(dtype).min <= bad <= torch.iinfo(dtype).max and bad != ignored and not 0 <= bad < classes:
             labels.view(-1)[int(draw.rng.integers(labels.numel()))] = bad
             wild = True
