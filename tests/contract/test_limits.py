@@ -239,7 +239,7 @@ def test_quantities_are_limits(label, served):
             scale = np.ones(len(x)) if quantity == "probabilities" else size_of(x)
             where = f"{label}, {quantity}, {width - 3} zeros behind"
             if quantity == "log_partition":
-                # Of a row of -inf alone the logarithm of the sum is known, though it has no probabilities.
+                # A row of -inf alone has no probabilities, but the logarithm of its sum is known.
                 is_known = ~(x == -INF).all(axis=1)
                 assert_limits(got[is_known], truth[is_known, 0], scale[is_known], dtype, x[is_known], where)
             else:

@@ -111,7 +111,7 @@ def extended_sum(terms: Array, xp: Namespace) -> Array:
     """Σ over the last axis, compensated, and infinite where a term is (the compensation alone would make it NaN)."""
     infinite = xp.isinf(terms)
     finite = plain_sum(xp.where(infinite, xp.zeros_like(terms), terms), xp)
-    # Of terms that are infinite, or large finite ones that become so together, no rounding is left; a NaN leaves the sum NaN.
+    # A sum that is infinite, or overflows, has no rounding error to put back; a NaN leaves the sum NaN.
     rounded = xp.sum(terms, axis=-1)
     return xp.where(xp.isinf(rounded), rounded, xp.where(xp.any(infinite, axis=-1), rounded, finite))
 

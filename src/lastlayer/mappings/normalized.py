@@ -173,7 +173,7 @@ class NormalizedPoint:
         if self.carried.derivative is None:
             return self.probabilities()
         xp, derivative = self.xp, self.carried.derivative()
-        # Of small scores g′ on the scale of g is near the overflow threshold, beyond which exact products reach.
+        # For small scores g′ on the scale of g is near the overflow threshold, and exact products would pass it.
         bits = math.log2(xp.finfo(self.scores.dtype).max)
         is_large = xp.abs(derivative.hi) > 2.0 ** (bits // 2)
         room = xp.where(is_large, xp.full_like(derivative.hi, 2.0 ** -(bits // 5)), xp.ones_like(derivative.hi))

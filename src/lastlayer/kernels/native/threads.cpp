@@ -216,7 +216,7 @@ class Pool {
   }
 
  private:
-  // So many threads, or as many as the system starts: a limit of processes or memory is no reason not to compute.
+  // The pool has at most this many threads, fewer where the system starts fewer: a limit of processes or memory is no reason not to compute.
   void start(int threads) {
     try {
       places_.reserve(size_t(threads));
