@@ -111,7 +111,7 @@ INTERRUPTED = (
     "x = np.random.default_rng(0).normal(size=(3000, 1000)); labels = np.zeros(len(x), int)\n"
     "def call(): ll.loss_and_grad(x, labels, mapping='entmax:alpha=1.3', out=np.empty_like(x))\n"
     "begin = time.monotonic(); call(); whole = time.monotonic() - begin\n"
-    # So many rows that the call takes at least eight seconds, of this one's speed.
+    # Enough rows for a call of at least eight seconds, judged by the time of this one.
     "x = np.broadcast_to(x, (int(9 / whole) + 1, *x.shape)).reshape(-1, 1000); labels = np.zeros(len(x), int)\n"
     "place = np.empty_like(x)\n"
     "def kick(): time.sleep(0.3); os.kill(os.getpid(), signal.SIGINT)\n"
