@@ -203,7 +203,7 @@ def record(rows: list[dict[str, Any]], threads: int) -> None:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
-        "serving": ll.show_config()["implementations"],
+        "serving": [{"name": b["name"], "serves": b["computes"]} for b in ll.show_config()["backends"]],
         "versions": {
             "lastlayer": ll.__version__,
             "numpy": np.__version__,

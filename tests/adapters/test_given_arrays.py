@@ -9,7 +9,7 @@ import pytest
 from libraries import NUMPY, STRICT, TORCH
 
 import lastlayer as ll
-from lastlayer.dispatch import NATIVE
+from lastlayer.backends import EXTENSION
 
 SCORES = np.random.default_rng(7).normal(size=(6, 4))
 LABELS = np.array([0, 1, 2, 3, 0, 1])
@@ -101,12 +101,12 @@ def test_what_holds_a_plain_array_is_read_as_one(name, tmp_path, monkeypatch):
     else:
         value, call = OTHER_CALLS[name][0], lambda y: OTHER_CALLS[name][1](SCORES, y)
     expected, walked = call(value), 0
-    if NATIVE is not None:
+    if EXTENSION is not None:
         # They stay on the kernels, which are fast and need no more memory than the result.
         def leave(*arguments):
             raise AssertionError("left the kernels")
 
-        monkeypatch.setattr("lastlayer.dispatch.portable.row_losses", leave)
+        monkeypatch.setattr("lastlayer.backends.portable.row_losses", leave)
         monkeypatch.setattr(ll.ProbabilityMapping, "at", leave)
     for given in subclasses(value, tmp_path):
         if name == "alpha" and not hasattr(given, "shape"):

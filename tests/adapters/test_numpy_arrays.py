@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lastlayer as ll
-from lastlayer.dispatch import PORTABLE
+from lastlayer.backends import PORTABLE
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS
 

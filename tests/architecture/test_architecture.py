@@ -12,7 +12,7 @@ from pathlib import Path
 from running import run_python
 
 import lastlayer as ll
-from lastlayer.dispatch import EXTENSION
+from lastlayer.backends import EXTENSION
 from lastlayer.functions import named
 
 ROOT = Path(__file__).parents[2]

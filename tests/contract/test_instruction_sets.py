@@ -6,7 +6,7 @@ import pytest
 from running import run_python
 
 import lastlayer as ll
-from lastlayer.dispatch import instruction_set
+from lastlayer.backends import instruction_set
 
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 OTHERS = [name for name in ("baseline", "avx2", "avx512") if name != instruction_set()]
@@ -24,7 +24,7 @@ def test_each_other_instruction_set_keeps_the_contract(name, family):
     result = run_python(
         "import lastlayer as ll\n"
         "from lastlayer.checks.check_mapping import load_check\n"
-        "from lastlayer.dispatch import instruction_set\n"
+        "from lastlayer.backends import instruction_set\n"
         f"for mapping in {mappings!r}:\n"
         f"    for check in {CHECKS!r}:\n"
         "        load_check(check)(ll.resolve_mapping(mapping))\n"

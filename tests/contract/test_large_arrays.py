@@ -23,7 +23,7 @@ def free_memory() -> int:
         return 0
 
 
-@pytest.mark.skipif(ll.dispatch.instruction_set() is None, reason="built without kernels; install a C++ compiler")
+@pytest.mark.skipif(ll.backends.instruction_set() is None, reason="built without kernels; install a C++ compiler")
 @pytest.mark.skipif(free_memory() < NEEDED, reason=f"needs {NEEDED / 2**30:.0f} GiB of memory")
 def test_more_than_2_to_the_31_scores():
     x = np.zeros((ROWS, CLASSES), np.float16)

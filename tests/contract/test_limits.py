@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import lastlayer as ll
-from lastlayer.dispatch import NATIVE, PORTABLE
+from lastlayer.backends import EXTENSION, NUMPY, PORTABLE
 from lastlayer.losses import LossOptions
 
 INF = float("inf")
@@ -206,9 +206,9 @@ def shown(values: np.ndarray, width: int) -> np.ndarray:
 def served(request: pytest.FixtureRequest) -> Any:
     if request.param == "formulas":
         return PORTABLE
-    if NATIVE is None:
+    if EXTENSION is None:
         pytest.skip("built without kernels; install a C++ compiler")
-    return NATIVE
+    return NUMPY
 
 
 def cases(record: Any) -> Any:

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import lastlayer as ll
+from lastlayer.backends import PORTABLE
 from lastlayer.checks.accuracy import bound, compare_with_logarithms
 from lastlayer.checks.rows import into_domain, score_rows
-from lastlayer.dispatch import PORTABLE
 
 NAMES = (*ll.MAPPINGS, "taylor:order=6", "entmax:alpha=1", "entmax:alpha=1.3", "entmax:alpha=2", "entmax:alpha=3")
 DTYPES = ("float16", "float32", "float64")

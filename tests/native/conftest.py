@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lastlayer.dispatch import instruction_set
+from lastlayer.backends import instruction_set
 
 # pytest's importlib mode leaves the path alone. What all folders share is found without tests/conftest.py too, which the
 # sanitizers leave out.

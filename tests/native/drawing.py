@@ -99,10 +99,12 @@ def record_for(rng: np.random.Generator, name: str, value: Any, rows: tuple[int,
     return MAPPINGS[name].replace(**{"alpha" if name == "entmax" else "order": value})
 
 
-def draw_options(rng: np.random.Generator, rows: tuple[int, ...], classes: int, is_plain: bool) -> dict[str, Any]:
+def draw_options(
+    rng: np.random.Generator, rows: tuple[int, ...], classes: int, is_untransformed: bool
+) -> dict[str, Any]:
     """Arguments of a loss, each option there or not."""
     options: dict[str, Any] = {"reduction": str(rng.choice(["mean", "sum", "none", "parts"]))}
-    if is_plain:
+    if is_untransformed:
         return options
     some = {
         "weight": rng.uniform(0, 2, size=classes) * (rng.random(classes) < 0.9),

@@ -7,8 +7,8 @@ from typing import Any
 import array_api_compat.numpy as xp
 import numpy as np
 
+from lastlayer.backends import PORTABLE
 from lastlayer.checks.accuracy import FLOOR_OF_Z
-from lastlayer.dispatch import PORTABLE
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 

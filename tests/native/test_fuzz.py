@@ -17,8 +17,7 @@ from drawing import ALPHA_A_ROW, an_out, as_input, draw_options, draw_scores, dr
 from expectation import Truth, check_loss
 
 import lastlayer as ll
-from lastlayer.activation import Activation
-from lastlayer.dispatch import NATIVE
+from lastlayer.backends import NUMPY
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS
 
@@ -71,7 +70,7 @@ def evaluate_anything(rng: np.random.Generator, name: str, value: Any, dtype: np
     record = record_for(rng, name, value, last.shape[:-1])
     before = memory.tobytes()
     if quantity == "log_partition":
-        got = NATIVE.evaluate(
+        got = NUMPY.evaluate(
             record, np.moveaxis(scores.astype(dtype.newbyteorder("="), copy=False), axis, -1), quantity
         )
         assert memory.tobytes() == before, "the scores were written"
@@ -123,6 +122,5 @@ def lose_anything(rng: np.random.Generator, name: str, value: Any, dtype: np.dty
     pairs = [v if isinstance(v, tuple) else (v,) for v in (got, alone)]
     for a, b in zip(*pairs, strict=True):
         np.testing.assert_array_equal(a, b, err_msg="the loss alone differs from the loss beside its gradient")
-    activation = Activation(options.pop("temperature", 1.0), options.pop("softcap", None))
-    asked = LossOptions(activation=activation, ignore_index=ignored, **options)
+    asked = LossOptions(ignore_index=ignored, **options)
     check_loss(record, wide, y, is_soft, asked, pairs[0], np.moveaxis(gradient, axis, -1), dtype)

@@ -9,7 +9,7 @@ import pytest
 from running import run_python
 
 import lastlayer as ll
-from lastlayer.dispatch import LARGE, new_array
+from lastlayer.backends import LARGE, new_array
 
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 ROWS, CLASSES = 1024, LARGE // 1024 // 4

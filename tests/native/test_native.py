@@ -13,9 +13,9 @@ import pytest
 from running import from_many_threads, run_python
 
 import lastlayer as ll
-from lastlayer.activation import Activation
+from lastlayer.backends import NUMPY, PORTABLE, instruction_set
 from lastlayer.checks.measure import ulp_error
-from lastlayer.dispatch import PORTABLE, Request, implementation_for, instruction_set
+from lastlayer.dispatch import serving
 from lastlayer.losses import LossOptions
 
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
@@ -57,15 +57,15 @@ def test_kernels_serve_every_built_in_mapping_and_nothing_else(dtype):
     x = np.zeros((2, 3), dtype)
     assert set(kernels.MAPPINGS) <= set(ll.MAPPINGS)
     for mapping in map(ll.MAPPINGS.get, kernels.MAPPINGS):
-        for request in (Request(mapping, "probabilities"), Request(mapping, "loss", True, LossOptions())):
-            assert implementation_for(x, request).name.startswith("native"), request
+        for quantity in ("probabilities", "loss"):
+            assert serving(mapping, x, quantity).startswith("native"), quantity
     softmax = ll.MAPPINGS["softmax"]
     impostor = type(softmax)(**{**vars(softmax), "evaluate": ll.MAPPINGS["hardmax"].evaluate})
-    assert implementation_for(x, Request(impostor, "probabilities")).name == "portable"
-    assert implementation_for(x.astype(np.longdouble), Request(softmax, "probabilities")).name == "portable"
+    assert serving(impostor, x) == "portable formulas"
+    assert serving(softmax, x.astype(np.longdouble)) == "portable formulas"
     listed = ll.show_config()
     assert listed["native_kernels"] == instruction_set()
-    assert [entry["name"] for entry in listed["implementations"]][-1] == "portable"
+    assert [entry["name"] for entry in listed["backends"]][-1] == "portable"
 
 
 def sizes(name: str, quantity: str, x: np.ndarray) -> Any:
@@ -91,7 +91,7 @@ def test_random_shapes_agree_with_the_formulas(name, dtype):
             x = with_special_values(x, rng)
             x = np.abs(x) if mapping.domain.is_valid is not None else x
         for quantity in QUANTITIES:
-            got = implementation_for(x, Request(mapping, quantity)).evaluate(mapping, x, quantity)
+            got = NUMPY.evaluate(mapping, x, quantity)
             expected = portable(name, x, quantity)
             assert got.dtype == dtype
             if quantity == "log_probabilities" and mapping.family == "regularized":
@@ -130,8 +130,7 @@ def test_losses_agree_with_the_formulas(name, dtype):
             }
         got, gradient = ll.loss_and_grad(x, targets, mapping=name, **options)
         alone = ll.loss(x, targets, mapping=name, **options)
-        activation = Activation(options.pop("temperature", 1.0), options.pop("softcap", None))
-        record = LossOptions(activation=activation, **options)
+        record = LossOptions(**options)
         expected, slopes = PORTABLE.loss(mapping, x, targets, is_soft, record, True)
         # A Fenchel–Young loss is exact for scores moved by their rounding; sums of losses collect that of every row.
         size = None if mapping.family == "normalized" else max(1.0, float(np.abs(x).max(initial=0.0)) * max(rows, 1))
@@ -143,7 +142,7 @@ def test_losses_agree_with_the_formulas(name, dtype):
         else:
             # Targets are subtracted from probabilities: the bound is in units of the larger of the two.
             # Where a softcap has flattened the scores, that is before its slope makes both small; its own rounding moves them.
-            slope = np.maximum(activation.pull_back(x.astype(np.float64), np.ones(x.shape), np), 1e-30)
+            slope = np.maximum(record.activation.pull_back(x.astype(np.float64), np.ones(x.shape), np), 1e-30)
             pulled, expected = gradient / slope, slopes / slope
             size = max(np.abs(expected).max(initial=0.0), 2.0)
             assert_near(pulled.astype(dtype), expected, 64, size)

@@ -111,7 +111,7 @@ def test_a_result_in_place_stays_in_place():
     before = scores.copy()
     labels = np.arange(ROWS) % CLASSES
     arrays: list[Any] = []
-    import lastlayer.dispatch.native as native
+    import lastlayer.backends.native as native
 
     made = native.new_array
     native.new_array = lambda *told: arrays.append(told) or made(*told)

@@ -9,7 +9,7 @@ import pytest
 from running import run_python
 
 import lastlayer as ll
-from lastlayer.dispatch import instruction_set
+from lastlayer.backends import instruction_set
 
 pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import lastlayer as ll
-from lastlayer.dispatch import NATIVE, PORTABLE
+from lastlayer.backends import NUMPY, PORTABLE
 from lastlayer.losses import LossOptions
 
 MAPPINGS = (*ll.MAPPINGS, "entmax:alpha=1", "entmax:alpha=1.3")
 #: A width for each loop of the kernels.
 WIDTHS = (1, 5, 60, 600)
-SERVED = {"kernels": NATIVE, "formulas": PORTABLE}
+SERVED = {"kernels": NUMPY, "formulas": PORTABLE}
 DTYPES = (np.float16, np.float32, np.float64)
 
 
@@ -89,7 +89,7 @@ def test_a_row_of_weight_zero_does_not_count(label, who):
                 sample_weight=None if sample_weight is None else torch.from_numpy(sample_weight),
                 z_loss=z_loss, reduction="none",
             )  # fmt: skip
-            from lastlayer.torch.rows import loss_rows
+            from lastlayer.backends.torch.rows import loss_rows
 
             found = loss_rows(record, torch.from_numpy(x), torch.from_numpy(targets), kind == "soft", given, True)
             losses, gradient = (part.numpy() for part in found)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import lastlayer as ll
-from lastlayer.dispatch import portable_evaluate
+from lastlayer.backends.portable import portable_evaluate
 from lastlayer.torch import LinearLoss, linear_statistics
 
 ROWS, FEATURES, CLASSES = 21, 6, 40

@@ -12,11 +12,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lastlayer as ll
+from lastlayer.backends.torch.export import _PlainNamespace
+from lastlayer.backends.torch.operators import flatten
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
 from lastlayer.torch import CrossEntropyLoss, LogProbabilities, Probabilities, decompositions
-from lastlayer.torch.export import _PlainNamespace
-from lastlayer.torch.operators import flatten
 
 #: Every mapping, and entmax where other formulas serve it.
 NAMES = (*ll.MAPPINGS, "taylor:order=6", "entmax:alpha=1.0", "entmax:alpha=1.3", "entmax:alpha=2.0")

@@ -10,7 +10,7 @@ from operator_cases import LABELS, ROWS, drawn, soft_targets
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import lastlayer as ll
-from lastlayer.dispatch import EXTENSION
+from lastlayer.backends import EXTENSION
 from lastlayer.torch import CrossEntropyLoss, LogSoftmax, MappingLoss, Softmax, Sparsemax
 
 pytestmark = pytest.mark.skipif(EXTENSION is None, reason="built without kernels; install a C++ compiler")

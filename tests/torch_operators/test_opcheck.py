@@ -9,12 +9,11 @@ import torch
 from operator_cases import CLASSES, DTYPES, LABELS, NAMES, ROWS, drawn, head_for, scores_for, soft_targets
 from torch.library import opcheck
 
-from lastlayer.activation import Activation
+from lastlayer.backends.torch.operators import flatten
+from lastlayer.backends.torch.records import record_of
+from lastlayer.backends.torch.vjp import keeps_result
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import REDUCTIONS, LossOptions
-from lastlayer.torch.operators import flatten
-from lastlayer.torch.products import keeps_result
-from lastlayer.torch.records import record_of
 
 OPERATORS = torch.ops.lastlayer
 QUANTITIES = ["probabilities", "log_probabilities", "log_partition"]
@@ -26,7 +25,8 @@ EVERY_OPTION = LossOptions(
     sample_weight=torch.linspace(0.0, 1.0, ROWS),
     label_smoothing=0.1,
     z_loss=0.01,
-    activation=Activation(temperature=1.3, softcap=5.0),
+    temperature=1.3,
+    softcap=5.0,
 )
 #: What opcheck looks at; the last one compiles.
 QUICK_KINDS = ("test_schema", "test_autograd_registration", "test_faketensor")

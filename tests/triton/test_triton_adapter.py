@@ -13,7 +13,8 @@ pytest.importorskip("triton", reason="Triton is not installed: pip install trito
 from truth import DEVICE
 
 import lastlayer as ll
-from lastlayer.torch import cpu, gpu, linear_loss, linear_statistics, quick
+from lastlayer.backends.torch import cpu, fast_path, gpu
+from lastlayer.torch import linear_loss, linear_statistics
 from lastlayer.torch.linear import weight_sums
 
 NAMES = ("softmax", "sparsemax", "entmax")
@@ -26,7 +27,7 @@ def on_the_kernels(monkeypatch):
     real = gpu.serves
     monkeypatch.setattr(gpu, "is_device", lambda tensor: True)
     monkeypatch.setattr(cpu, "serves", lambda mapping, scores: False)
-    monkeypatch.setattr(quick, "_is_on_host", lambda scores: False)
+    monkeypatch.setattr(fast_path, "_has_numpy_view", lambda scores: False)
     monkeypatch.setattr(gpu, "serves", lambda *told: real(*told) and (served.append(told) or True))
     yield
     assert served, "no Triton kernel was asked"

@@ -26,7 +26,7 @@ def facts(plan: Plan, contenders: Iterable[Peer]) -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "native_kernels": config["native_kernels"],
-        "implementations": config["implementations"],
+        "implementations": [{"name": b["name"], "serves": b["computes"]} for b in config["backends"]],
         "threads": plan.threads,
         "dtype": plan.dtype.name,
         "seconds_per_cell": plan.seconds,

@@ -10,8 +10,8 @@ from lastlayer.checks import oracles
 from lastlayer.checks.backend import NUMPY, Backend
 from lastlayer.checks.measure import absolute_error, ulp, ulp_error
 from lastlayer.checks.rows import rows_near_one, score_rows
-from lastlayer.dispatch import Request, implementation_for
 from lastlayer.functions import log_probabilities, probabilities
+from lastlayer.functions.probabilities import evaluate
 from lastlayer.mappings import ProbabilityMapping
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -153,9 +153,7 @@ def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -
         floor = FLOOR_OF_Z[dtype.name] if mapping.family == "normalized" and mapping.name != "softmax" else 0.0
         for kind, rows in (score_rows(mapping, dtype) | rows_near_one(mapping, dtype)).items():
             scores = backend.to_array(rows)
-            got = backend.to_numpy(
-                implementation_for(scores, Request(mapping, "log_partition")).evaluate(mapping, scores, "log_partition")
-            )
+            got = backend.to_numpy(evaluate("log_partition", scores, mapping))
             for row, value in zip(rows, got, strict=True):
                 truth = oracles.log_partition(mapping, row)
                 scale = max(abs(truth), mp.mpf(float(np.abs(row).max())))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.activation import Activation
 from lastlayer.checks import oracles
 from lastlayer.checks.accuracy import DTYPES, bound
 from lastlayer.checks.backend import NUMPY, Backend
@@ -119,12 +118,7 @@ def check_options(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None
         values, gradients = loss_and_grad(
             backend.to_array(rows), backend.to_array(labels), mapping=mapping, reduction="none", **given
         )
-        options = LossOptions(
-            weight=arguments.get("weight"),
-            label_smoothing=arguments.get("label_smoothing", 0.0),
-            z_loss=arguments.get("z_loss", 0.0),
-            activation=Activation(arguments.get("temperature", 1.0), arguments.get("softcap")),
-        )
+        options = LossOptions(**arguments)
         for row, label, value, gradient in zip(
             rows, labels, backend.to_numpy(values), backend.to_numpy(gradients), strict=True
         ):

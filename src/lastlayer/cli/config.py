@@ -10,14 +10,15 @@ from lastlayer.functions import show_config
 
 
 def config() -> None:
-    """Show the instruction set, the threads, and which implementation serves what."""
+    """Show the instruction set, the threads, and the backend of every array library."""
     facts = show_config()
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column()
     for name, value in facts.items():
-        if name != "implementations":
+        if name != "backends":
             rows.add_row(name.replace("_", " "), Text("none" if value is None else str(value)))
-    for place, entry in enumerate(facts["implementations"]):
-        rows.add_row("served by" if place == 0 else "then by", Text(f"{entry['name']}: {entry['serves']}"))
+    for entry in facts["backends"]:
+        found = f" [{entry['needs']}]" if entry["needs"] else ""
+        rows.add_row(entry["name"], Text(f"{entry['arrays']}: {entry['computes']}{found}"))
     terminal().print(rows)

@@ -1,4 +1,4 @@
-"""What callers give → an array of one library: lists, columns of data frames, and NumPy's subclasses become plain NumPy arrays."""
+"""What callers give → an array with its backend. Lists, data frames and NumPy's subclasses become plain NumPy arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import array_api_compat.numpy
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
 
-from lastlayer.dispatch import framework_of
+from lastlayer.backends import NUMPY, Backend
+from lastlayer.dispatch import backend_of
 
 Array = Any
 Namespace = Any
@@ -18,8 +18,8 @@ Namespace = Any
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def as_array(data: Any, what: str) -> tuple[Array, Namespace]:
-    """Data as an array with its namespace; what is no array of any library becomes a NumPy array.
+def as_array(data: Any, what: str) -> tuple[Array, Backend]:
+    """Data as an array with its backend; anything that is no array becomes a NumPy array.
 
     Subclasses of NumPy's arrays (memmap, matrix) are taken as the plain arrays that they hold, without a copy.
 
@@ -27,18 +27,16 @@ def as_array(data: Any, what: str) -> tuple[Array, Namespace]:
         TypeError: a masked array with masked entries, or an array of a layout that is not served (sparse, nested).
         ValueError: a ragged list, or a column with missing values.
     """
-    if type(data) is np.ndarray:
-        return _native(data), array_api_compat.numpy
-    framework = framework_of(data)
-    if framework is not None:
-        framework.check(data, what)
-        return data, framework.namespace
-    if isinstance(data, np.ndarray):
+    backend = backend_of(data)
+    if backend is None:
+        return _native(_converted(data, what)), NUMPY
+    if backend is not NUMPY:
+        backend.check(data, what)
+        return data, backend
+    if type(data) is not np.ndarray:
         _refuse_mask(data, what)
-        return _native(np.asarray(data)), array_api_compat.numpy
-    if not isinstance(data, (list, tuple, int, float, np.generic)) and is_array_api_obj(data):
-        return data, array_namespace(data)
-    return _native(_converted(data, what)), array_api_compat.numpy
+        data = np.asarray(data)
+    return _native(data), NUMPY
 
 
 def dtype_name(array: Array) -> str:
@@ -47,28 +45,30 @@ def dtype_name(array: Array) -> str:
 
 
 def is_integer(array: Array) -> bool:
-    """Whether its dtype is an integer's, signed or not."""
+    """Whether its dtype is an integer dtype, signed or not."""
     return dtype_name(array).startswith(("int", "uint"))
 
 
 def look_at(array: Array, scores: Array) -> tuple[Array, Namespace] | None:
-    """An argument as an array whose values may be looked at now, and its namespace; None where they may not.
+    """An argument as an array whose values may be read now, and its namespace; None if they may not.
 
-    NumPy's view of the same memory where there is one: its small questions take a fraction of the time, and under a trace
-    of the scores nothing becomes a part of the trace.
+    NumPy's view of the same memory if there is one: small checks on it take a fraction of the time, and while the scores are traced
+    nothing becomes a part of the trace.
     """
-    framework = framework_of(array)
-    if framework is None:
-        compiler = framework_of(scores) if isinstance(array, np.ndarray) else None
-        return None if compiler is not None and compiler.is_compiling() else (array, array_namespace(array))
-    if not framework.is_eager(array):
+    backend = backend_of(array)
+    assert backend is not None
+    if backend is NUMPY:
+        compiler = backend_of(scores)
+        is_compiling = compiler is not None and compiler.is_compiling()
+        return None if is_compiling else (array, array_api_compat.numpy)
+    if not backend.is_eager(array):
         return None
-    view = framework.on_host(array)
-    return (array, framework.namespace) if view is None else (view, array_api_compat.numpy)
+    view = backend.on_host(array)
+    return (array, backend.namespace(array)) if view is None else (view, array_api_compat.numpy)
 
 
 def move_axis(array: Array, source: int, destination: int, xp: Namespace) -> Array:
-    """An array with one axis moved. By permute_dims: torch.func.vmap knows no moveaxis."""
+    """An array with one axis moved, by permute_dims: torch.func.vmap has no rule for moveaxis."""
     source, destination = source % array.ndim, destination % array.ndim
     if source == destination:
         return array
@@ -84,7 +84,7 @@ def _native(array: np.ndarray) -> np.ndarray:
 def _refuse_mask(array: np.ndarray, what: str) -> None:
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise TypeError(
-            f"{what}: the masked entries of a masked array are not left out here; say what they stand for: "
+            f"{what}: the masked entries of a masked array are not left out here; fill them: "
             "scores.filled(-np.inf) for classes without a chance, labels.filled(ignore_index) or "
             "sample_weight.filled(0) for rows that do not count."
         )

@@ -1,4 +1,4 @@
-"""What serves what: instruction set, threads, implementations."""
+"""What computes here: instruction set, threads, and the backend of every array library."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lastlayer.arguments import as_integer
-from lastlayer.dispatch import implementations, instruction_set, num_threads, why_missing
-from lastlayer.dispatch import set_num_threads as set_kernel_threads
+from lastlayer.backends import instruction_set, num_threads, why_missing
+from lastlayer.backends import set_num_threads as set_kernel_threads
+from lastlayer.dispatch import backends
 from lastlayer.version import __version__
 
 
@@ -18,10 +19,10 @@ def show_config() -> dict[str, Any]:
 
     Returns:
         version, python, numpy, machine, native_kernels (their instruction set, or why there are none), their threads, and
-        the implementations in the order in which they are asked, each with what it serves.
+        the backends: each with its name, its arrays, what computes them, and the packages that it needs.
 
-    >>> show_config()["implementations"][-1]["name"]
-    'portable'
+    >>> [backend["name"] for backend in show_config()["backends"]]
+    ['numpy', 'torch cpu', 'torch cuda', 'jax', 'portable']
     """
     return {
         "version": __version__,
@@ -31,7 +32,7 @@ def show_config() -> dict[str, Any]:
         "native_kernels": instruction_set()
         or f"none: {why_missing()}; the portable formulas serve everything meanwhile",
         "threads": num_threads(),
-        "implementations": [{"name": entry.name, "serves": entry.description} for entry in implementations()],
+        "backends": backends(),
     }
 
 

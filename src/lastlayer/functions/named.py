@@ -1,11 +1,11 @@
-"""One function a built-in mapping, written out so that editors and type checkers see them."""
+"""One function per built-in mapping, written out so that editors and type checkers see them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.functions.probabilities import log_probabilities, probabilities
+from lastlayer.functions.probabilities import evaluate
 
 Array = Any
 
@@ -18,7 +18,7 @@ def softmax(scores: Array, *, axis: int = -1, out: Array | None = None) -> Array
     >>> softmax([1.0, 0.5])
     array([0.62245933, 0.37754067])
     """
-    return probabilities(scores, mapping="softmax", axis=axis, out=out)
+    return evaluate("probabilities", scores, "softmax", axis, out)
 
 
 def log_softmax(scores: Array, *, axis: int = -1, out: Array | None = None) -> Array:
@@ -28,7 +28,7 @@ def log_softmax(scores: Array, *, axis: int = -1, out: Array | None = None) -> A
     >>> f"{log_softmax(np.float32([0, -17]))[0]:.5e}"
     '-4.13994e-08'
     """
-    return log_probabilities(scores, mapping="softmax", axis=axis, out=out)
+    return evaluate("log_probabilities", scores, "softmax", axis, out)
 
 
 def ratio(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -37,7 +37,7 @@ def ratio(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain:
     >>> ratio([1.0, 0.5])
     array([0.66666667, 0.33333333])
     """
-    return probabilities(scores, mapping="ratio", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "ratio", axis, out, on_domain)
 
 
 def hardmax(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -46,7 +46,7 @@ def hardmax(scores: Array, *, axis: int = -1, out: Array | None = None, on_domai
     >>> hardmax([1.0, 2.0, 2.0])
     array([0. , 0.5, 0.5])
     """
-    return probabilities(scores, mapping="hardmax", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "hardmax", axis, out, on_domain)
 
 
 def sparsemax(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -55,7 +55,7 @@ def sparsemax(scores: Array, *, axis: int = -1, out: Array | None = None, on_dom
     >>> sparsemax([1.0, 0.5, -1.0])
     array([0.75, 0.25, 0.  ])
     """
-    return probabilities(scores, mapping="sparsemax", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "sparsemax", axis, out, on_domain)
 
 
 def entmax(
@@ -71,9 +71,7 @@ def entmax(
     >>> entmax([1.0, 0.0], alpha=1.5).round(4)
     array([0.8307, 0.1693])
     """
-    return probabilities(
-        scores, mapping=resolve_mapping("entmax").replace(alpha=alpha), axis=axis, out=out, on_domain=on_domain
-    )
+    return evaluate("probabilities", scores, resolve_mapping("entmax").replace(alpha=alpha), axis, out, on_domain)
 
 
 def spherical(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -82,7 +80,7 @@ def spherical(scores: Array, *, axis: int = -1, out: Array | None = None, on_dom
     >>> spherical([1.0, -0.5])
     array([0.8, 0.2])
     """
-    return probabilities(scores, mapping="spherical", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "spherical", axis, out, on_domain)
 
 
 def taylor(
@@ -94,7 +92,7 @@ def taylor(
     array([0.7143, 0.2857])
     """
     mapping = resolve_mapping("taylor").replace(order=order)
-    return probabilities(scores, mapping=mapping, axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, mapping, axis, out, on_domain)
 
 
 def softplus_ratio(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -103,7 +101,7 @@ def softplus_ratio(scores: Array, *, axis: int = -1, out: Array | None = None, o
     >>> softplus_ratio([0.0, 0.0])
     array([0.5, 0.5])
     """
-    return probabilities(scores, mapping="softplus_ratio", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "softplus_ratio", axis, out, on_domain)
 
 
 def sigmoid_ratio(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -112,7 +110,7 @@ def sigmoid_ratio(scores: Array, *, axis: int = -1, out: Array | None = None, on
     >>> sigmoid_ratio([0.0, float("inf")])
     array([0.33333333, 0.66666667])
     """
-    return probabilities(scores, mapping="sigmoid_ratio", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "sigmoid_ratio", axis, out, on_domain)
 
 
 def stablemax(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -121,7 +119,7 @@ def stablemax(scores: Array, *, axis: int = -1, out: Array | None = None, on_dom
     >>> stablemax([1.0, -1.0])
     array([0.8, 0.2])
     """
-    return probabilities(scores, mapping="stablemax", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "stablemax", axis, out, on_domain)
 
 
 def softmax_plus_one(scores: Array, *, axis: int = -1, out: Array | None = None, on_domain: str = "raise") -> Array:
@@ -130,4 +128,4 @@ def softmax_plus_one(scores: Array, *, axis: int = -1, out: Array | None = None,
     >>> softmax_plus_one([0.0, 0.0])
     array([0.33333333, 0.33333333])
     """
-    return probabilities(scores, mapping="softmax_plus_one", axis=axis, out=out, on_domain=on_domain)
+    return evaluate("probabilities", scores, "softmax_plus_one", axis, out, on_domain)

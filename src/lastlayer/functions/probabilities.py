@@ -1,10 +1,10 @@
-"""Scores → probabilities, their logarithms, and logsumexp."""
+"""Scores → probabilities, log-probabilities, and logsumexp."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.dispatch import Request, evaluate_quickly, framework_of, implementation_for
+from lastlayer.dispatch import backend_of
 from lastlayer.functions.arrays import move_axis
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
@@ -43,7 +43,7 @@ def probabilities(
     >>> probabilities([1.0, 0.5], mapping="ratio")
     array([0.66666667, 0.33333333])
     """
-    return _evaluate("probabilities", scores, mapping, axis, out, on_domain)
+    return evaluate("probabilities", scores, mapping, axis, out, on_domain)
 
 
 def log_probabilities(
@@ -62,34 +62,29 @@ def log_probabilities(
     >>> log_probabilities([0.0, -50.0])
     array([-1.92874985e-22, -5.00000000e+01])
     """
-    return _evaluate("log_probabilities", scores, mapping, axis, out, on_domain)
+    return evaluate("log_probabilities", scores, mapping, axis, out, on_domain)
 
 
-def _evaluate(
-    quantity: str, scores: Array, mapping: str | ProbabilityMapping, axis: int, out: Array | None, on_domain: str
+def evaluate(
+    quantity: str,
+    scores: Array,
+    mapping: str | ProbabilityMapping,
+    axis: int = -1,
+    out: Array | None = None,
+    on_domain: str = "raise",
 ) -> Array:
-    quick = _evaluate_quickly(quantity, scores, mapping, axis, out, on_domain)
-    if quick is not None:
-        return quick
+    """A quantity of every row: by the backend's fast path if nothing needs checking, else the full way."""
+    if type(axis) is int and axis == -1 and (backend := backend_of(scores)) is not None:
+        fast = backend.try_fast_evaluate(mapping, scores, quantity, on_domain, out)
+        if fast is not None:
+            return fast
     check_on_domain(on_domain)
     checked = prepare(scores, axis)
     record = prepare_mapping(resolve_mapping(mapping), checked)
     last = check_out(out, checked)
     check_domain(record, checked.values, on_domain)
-    chosen = implementation_for(checked.values, Request(record, quantity))
-    return write(chosen.evaluate(record, checked.values, quantity, last), last, out, checked)
-
-
-def _evaluate_quickly(
-    quantity: str, scores: Array, mapping: str | ProbabilityMapping, axis: int, out: Array | None, on_domain: str
-) -> Array | None:
-    """The result where there is nothing more to ask; else None."""
-    if type(axis) is not int or axis != -1:
-        return None
-    result = evaluate_quickly(mapping, scores, quantity, on_domain, out)
-    if result is None and out is None and (framework := framework_of(scores)) is not None:
-        result = framework.evaluate_quickly(mapping, scores, quantity, on_domain)
-    return result
+    result = checked.backend.evaluate(record, checked.values, quantity, last)
+    return result if quantity == "log_partition" else write(result, last, out, checked)
 
 
 def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array:
@@ -106,10 +101,8 @@ def logsumexp(scores: Array, *, axis: int = -1, keepdims: bool = False) -> Array
     >>> float(logsumexp([0.0, 0.0]))
     0.6931471805599453
     """
-    quick = None if keepdims else _evaluate_quickly("log_partition", scores, "softmax", axis, None, "raise")
-    if quick is not None:
-        return quick
+    result = evaluate("log_partition", scores, "softmax", axis)
+    if not keepdims:
+        return result
     checked = prepare(scores, axis)
-    request = Request(resolve_mapping("softmax"), "log_partition")
-    result = implementation_for(checked.values, request).evaluate(request.mapping, checked.values, request.quantity)
-    return move_axis(result[..., None], -1, checked.axis, checked.xp) if keepdims else result
+    return move_axis(result[..., None], -1, checked.axis, checked.xp)

@@ -8,7 +8,8 @@ import numpy as np
 
 from lastlayer.activation import Activation
 from lastlayer.arguments import as_integer
-from lastlayer.dispatch import framework_of, working_dtype
+from lastlayer.backends import Backend, working_dtype
+from lastlayer.dispatch import backend_of
 from lastlayer.functions.arrays import FLOATS, as_array, dtype_name, is_integer, look_at, move_axis
 from lastlayer.functions.errors import DomainError
 from lastlayer.mappings import ProbabilityMapping
@@ -18,11 +19,12 @@ Namespace = Any
 
 
 class Scores(NamedTuple):
-    """Checked scores with the class axis last, and where that axis stood."""
+    """Checked scores with the class axis last, the place that this axis came from, and their backend."""
 
     values: Array
     axis: int
     xp: Namespace
+    backend: Backend
 
     def restore(self, result: Array) -> Array:
         """Put the class axis of a (..., K) result back."""
@@ -30,13 +32,14 @@ class Scores(NamedTuple):
 
 
 def prepare(scores: Any, axis: int) -> Scores:
-    """Check scores and bring the class axis last; lists and numbers become NumPy arrays, integers float64.
+    """Check scores and move the class axis last. Lists become NumPy arrays, integers float64.
 
     Raises:
         TypeError: bool, complex, object or other non-real scores, masked ones, or an axis that is no integer.
         ValueError: no class axis, or no classes.
     """
-    scores, xp = as_array(scores, "scores")
+    scores, backend = as_array(scores, "scores")
+    xp = backend.namespace(scores)
     scores = _real(scores, xp)
     if scores.ndim == 0:
         raise ValueError("the scores are a single number; give at least one axis, the classes: [1.0, 0.5].")
@@ -49,7 +52,7 @@ def prepare(scores: Any, axis: int) -> Scores:
         raise ValueError(
             f"the class axis {axis} of scores of shape {tuple(scores.shape)} is empty; give at least one class."
         )
-    return Scores(move_axis(scores, axis, -1, xp), axis, xp)
+    return Scores(move_axis(scores, axis, -1, xp), axis, xp, backend)
 
 
 def _real(scores: Array, xp: Namespace) -> Array:
@@ -63,11 +66,9 @@ def _real(scores: Array, xp: Namespace) -> Array:
 
 
 def is_eager(array: Array) -> bool:
-    """Whether values may be looked at without waiting for a device or breaking a trace."""
-    if isinstance(array, np.ndarray):
-        return True
-    framework = framework_of(array)
-    return framework is None or framework.is_eager(array)
+    """Whether values may be read now: no device to wait for, no trace to break."""
+    backend = backend_of(array)
+    return backend is None or backend.is_eager(array)
 
 
 def check_domain(
@@ -79,13 +80,13 @@ def check_domain(
 ) -> None:
     """Raise DomainError for the first row that counts and is outside the mapping's domain, unless NaN rows were asked for.
 
-    The mapping sees scores behind their activation, where there is one.
+    The mapping sees the scores after their activation, if there is one.
     """
     if on_domain == "nan" or mapping.domain.is_valid is None or (seen := look_at(scores, scores)) is None:
         return
     scores, xp = seen
     if activation is not None and not activation.is_identity:
-        # In the precision of the loss: a half type would overflow, or lose what is not zero.
+        # In the precision of the loss: a half type would overflow, or round a number to zero.
         scores = activation(xp.astype(scores, working_dtype(scores, xp)), xp)
     if mapping.domain.holds_at_a_glance(scores, xp):
         return
@@ -104,13 +105,13 @@ def check_domain(
 
 
 def check_on_domain(on_domain: Any) -> None:
-    """Raise ValueError for an `on_domain` that is neither "raise" nor "nan", whether or not the mapping has a domain."""
+    """Raise ValueError for an `on_domain` that is neither "raise" nor "nan", even if the mapping takes every score."""
     if not isinstance(on_domain, str) or on_domain not in ("raise", "nan"):
         raise ValueError(f"on_domain is {on_domain!r}; choose 'raise' or 'nan'.")
 
 
 def check_out(out: Any, scores: Scores) -> Array | None:
-    """`out` with the class axis last, fit for a result like the scores; None where none is given.
+    """`out` with the class axis last, checked against the scores; None if there is none.
 
     Raises:
         TypeError: `out` is of another library or dtype.
@@ -121,7 +122,7 @@ def check_out(out: Any, scores: Scores) -> Array | None:
     values = scores.values
     if isinstance(out, np.ma.MaskedArray):
         raise TypeError("out is a masked array; give the plain array to write to, out.data.")
-    # The array that a memmap or another subclass holds: what is written there is in `out`.
+    # The array that a memmap or another subclass holds: what is written there is in `out` as well.
     out = np.asarray(out) if isinstance(out, np.ndarray) else out
     if type(out) is not type(values) or out.dtype != values.dtype:
         raise TypeError(
@@ -136,7 +137,7 @@ def check_out(out: Any, scores: Scores) -> Array | None:
 
 
 def write(result: Array, last: Array | None, out: Any, scores: Scores) -> Array:
-    """The result with its class axis put back, in `out` where one is given; `last` is what `check_out` made of it."""
+    """The result with its class axis put back, in `out` if there is one; `last` is what `check_out` returned for it."""
     if out is None:
         return scores.restore(result)
     if result is not last:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lastlayer.arguments import is_array
-from lastlayer.dispatch import framework_of, working_dtype
+from lastlayer.backends import NUMPY, working_dtype
+from lastlayer.dispatch import backend_of
 from lastlayer.functions.arrays import FLOATS, as_array, dtype_name, is_integer, look_at, move_axis
 from lastlayer.functions.scores import Scores
 from lastlayer.losses import LossOptions, check_labels, check_soft_targets, plain_labels
@@ -107,8 +108,7 @@ def _python_integers(data: Any, array: Array, classes: int, scores: Scores) -> A
         if entries and all(isinstance(entry, (int, np.integer)) and not isinstance(entry, bool) for entry in entries):
             place = next(i for i, entry in enumerate(entries) if not -(2**63) <= entry < 2**63)
             raise IndexError(f"label {entries[place]} at position {place} is outside 0..{classes - 1}; correct it.")
-    framework = framework_of(array)
-    how = "targets.astype(int)" if framework is None else framework.to_integers
+    how = (backend_of(array) or NUMPY).to_integers
     raise TypeError(f"labels are {dtype_name(array)}; give integers 0..{classes - 1}, for example {how}.")
 
 
@@ -122,7 +122,7 @@ def prepare_weight(options: LossOptions, scores: Scores) -> LossOptions:
     if options.weight is None:
         return options
     classes = scores.values.shape[-1]
-    return replace(options, weight=_weights(options.weight, scores, "weight", (classes,), "one weight a class"))
+    return replace(options, weight=_weights(options.weight, scores, "weight", (classes,), "one weight per class"))
 
 
 def prepare_row_weights(options: LossOptions, scores: Scores) -> LossOptions:
@@ -135,12 +135,12 @@ def prepare_row_weights(options: LossOptions, scores: Scores) -> LossOptions:
     if options.sample_weight is None:
         return options
     rows = tuple(scores.values.shape[:-1])
-    weights = _weights(options.sample_weight, scores, "sample_weight", rows, "one weight a row")
+    weights = _weights(options.sample_weight, scores, "sample_weight", rows, "one weight per row")
     return replace(options, sample_weight=weights)
 
 
 def prepare_mapping(mapping: ProbabilityMapping, scores: Scores) -> ProbabilityMapping:
-    """The mapping, with a parameter that has one value per row as an array of the scores' library.
+    """The mapping; a parameter with one value per row becomes an array of the scores' library.
 
     Raises:
         TypeError: values that are not real numbers, or another array library.
@@ -182,7 +182,7 @@ def _check_range(parameter: Parameter, array: Array, scores: Scores) -> None:
 
 
 def rows_that_count(labels: Array | None, options: LossOptions, scores: Array) -> Any:
-    """Which rows are neither ignored nor of weight zero, beside scores that are looked at; None where that is unknown."""
+    """Which rows are neither ignored nor of weight zero; None if their values may not be read now."""
     seen_scores = look_at(scores, scores)
     if seen_scores is None:
         return None
@@ -222,9 +222,10 @@ def _numbers(array: Array, scores: Scores, what: str) -> Array:
 
 
 def _of_library(data: Any, scores: Scores, what: str) -> Array:
-    """Data as an array of the scores' library, or as NumPy's, which is the only one that is converted to another."""
-    array, own = as_array(data, what)
-    if own is not scores.xp and not isinstance(array, np.ndarray):
+    """Data as an array of the scores' library, or of NumPy, the only library whose arrays are converted to another."""
+    array, backend = as_array(data, what)
+    own = backend.namespace(array)
+    if own is not scores.xp and backend is not NUMPY:
         raise TypeError(
             f"{what} is {type(array).__name__}, but the scores are {type(scores.values).__name__}; use one library."
         )

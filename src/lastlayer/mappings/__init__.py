@@ -2,7 +2,7 @@
 
 from lastlayer.mappings.entmax import ENTMAX
 from lastlayer.mappings.hardmax import HARDMAX
-from lastlayer.mappings.pickling import register_pickling
+from lastlayer.mappings.pickling import register_built_in
 from lastlayer.mappings.ratio import RATIO
 from lastlayer.mappings.record import (
     LAWS,
@@ -38,6 +38,6 @@ MAPPINGS: dict[str, ProbabilityMapping] = {
         ENTMAX,
     )
 }
-register_pickling(MAPPINGS)
+register_built_in(MAPPINGS)
 
 __all__ = ["LAWS", "MAPPINGS", "Budget", "Domain", "LinearModel", "Parameter", "Point", "ProbabilityMapping"]

@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lastlayer.mappings.record import ProbabilityMapping
-
-_BUILT_IN: dict[str, ProbabilityMapping] = {}
+from lastlayer.mappings.record import BUILT_IN, ProbabilityMapping
 
 
-def register_pickling(known: Mapping[str, ProbabilityMapping]) -> None:
-    """Let pickle and copy write these records by name, under which any process with lastlayer finds them again."""
-    _BUILT_IN.update(known)
+def register_built_in(known: Mapping[str, ProbabilityMapping]) -> None:
+    """Make these records the built-in ones: pickle and copy then write them by name, and any process finds them again."""
+    BUILT_IN.update(known)
     copyreg.pickle(ProbabilityMapping, _reduce)  # type: ignore[arg-type]
 
 
 def _reduce(mapping: ProbabilityMapping) -> Any:
-    original = _BUILT_IN.get(mapping.name)
+    original = BUILT_IN.get(mapping.name)
     if original is None or replace(mapping, values=original.values) != original:
         return mapping.__reduce_ex__(4)
     return restore, (mapping.name, dict(mapping.values))
@@ -27,4 +25,4 @@ def _reduce(mapping: ProbabilityMapping) -> Any:
 
 def restore(name: str, values: dict[str, Any]) -> ProbabilityMapping:
     """The record of a name, with its parameters."""
-    return _BUILT_IN[name].replace(**values) if values else _BUILT_IN[name]
+    return BUILT_IN[name].replace(**values) if values else BUILT_IN[name]

@@ -13,6 +13,9 @@ from lastlayer.arguments import as_number, is_array
 Array = Any
 Namespace = Any
 
+#: The built-in records by name; `lastlayer.mappings` fills it.
+BUILT_IN: dict[str, ProbabilityMapping] = {}
+
 #: Laws a record may declare. `check_mapping` holds it to every one it names.
 LAWS: dict[str, str] = {
     "sums_to_one": "the probabilities of a row sum to one",
@@ -214,6 +217,17 @@ class ProbabilityMapping:
     def replace(self, **values: Any) -> ProbabilityMapping:
         """The same mapping with other parameter values: `MAPPINGS["entmax"].replace(alpha=1.3)`."""
         return replace(self, values={**self.values, **values})
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the formulas are those of the built-in mapping of this name, whatever the parameters."""
+        known = BUILT_IN.get(self.name)
+        return known is not None and self.evaluate is known.evaluate
+
+    @property
+    def parameter(self) -> Any:
+        """The value of the mapping's one parameter: a number, or an array with one value per row; None without a parameter."""
+        return next(iter(self.values.values()), None)
 
     @property
     def label(self) -> str:

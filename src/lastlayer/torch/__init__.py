@@ -1,8 +1,6 @@
 """PyTorch: every mapping and loss with gradients, and a linear head whose scores are never stored."""
 
-from lastlayer.dispatch import EXTENSION, register
-from lastlayer.torch.export import decompositions
-from lastlayer.torch.implementation import TORCH
+from lastlayer.backends.torch.export import decompositions
 from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.modules import (
     MODULES,
@@ -14,11 +12,7 @@ from lastlayer.torch.modules import (
     Probabilities,
 )
 
-register(TORCH)
-if EXTENSION is not None:
-    # Torch's own threads are busy waiting for work just when our kernels are called.
-    EXTENSION.borrow_threads()
-# Softmax, Ratio, Sparsemax, …: one module a mapping, from the table of mappings.
+# Softmax, Ratio, Sparsemax, …: one module per mapping, from the table of mappings.
 globals().update(MODULES)
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lastlayer.torch.unstored import UnstoredScores
+from lastlayer.torch.lazy_scores import LazyScores
 
 Tensor = torch.Tensor
 
@@ -20,7 +20,7 @@ class CausalLoss:
 
     def __call__(
         self,
-        scores: UnstoredScores,
+        scores: LazyScores,
         labels: Tensor | None,
         vocab_size: int | None = None,
         num_items_in_batch: Tensor | int | None = None,

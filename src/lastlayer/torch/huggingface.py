@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
+from lastlayer.backends.torch.sharding import is_sharded
+from lastlayer.losses import refuse_unknown, with_loss_options
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.causal_loss import CausalLoss
+from lastlayer.torch.lazy_scores import LazyScores
 from lastlayer.torch.linear import linear_loss
-from lastlayer.torch.sharding import is_sharded
+from lastlayer.torch.linear.loss import HEAD_OPTIONS
 from lastlayer.torch.trial import scores_in_trial
-from lastlayer.torch.unstored import UnstoredScores
 from lastlayer.torch.unstoring import (
     UnstoringLinear,
     give_back,
@@ -48,17 +50,18 @@ class LinearLossHandle:
         self.remove()
 
 
+#: What transformers decides by itself.
+_NOT_OURS = ("sample_weight", "ignore_index", "reduction")
+
+
+@with_loss_options(without=_NOT_OURS, weight="class_weight")
 def use_linear_loss(
     model: Any,
     *,
     when: str = "training",
     mapping: str | ProbabilityMapping = "softmax",
-    class_weight: Tensor | None = None,
-    label_smoothing: float = 0.0,
-    z_loss: float = 0.0,
-    temperature: float = 1.0,
-    softcap: float | None = None,
     max_memory: int | None = None,
+    **options: Any,
 ) -> LinearLossHandle:
     """Let a transformers causal language model compute its training loss by `linear_loss`.
 
@@ -73,8 +76,8 @@ def use_linear_loss(
             of a PeftModel, DistributedDataParallel or torch.compile.
         when: "training", or "always": also in evaluation mode, for a loss of many tokens in little memory. The logits of
             an evaluation are then None, too.
-        mapping, label_smoothing, z_loss, temperature, softcap, max_memory: as for `linear_loss`; softcap and temperature
-            come after the model's scale and softcap.
+        mapping, max_memory and all other options: as for `linear_loss`; softcap and temperature come after the model's scale and
+            softcap.
         class_weight: one weight w per class. The loss is Σ w·l / Σ w over the labels; where the caller gives
             num_items_in_batch = n, as a Trainer always does, it is Σ w·l / n, so that micro-batches and processes add up. Give
             weights whose mean over the labels is 1 where the size of the loss matters.
@@ -100,17 +103,8 @@ def use_linear_loss(
     """
     if when not in ("training", "always"):
         raise ValueError(f"when is {when!r}; choose 'training' or 'always'.")
-    loss = CausalLoss(
-        {
-            "mapping": mapping,
-            "class_weight": class_weight,
-            "label_smoothing": label_smoothing,
-            "z_loss": z_loss,
-            "temperature": temperature,
-            "softcap": softcap,
-            "max_memory": max_memory,
-        }
-    )
+    refuse_unknown("use_linear_loss", options, {name: None for name in HEAD_OPTIONS if name not in _NOT_OURS})
+    loss = CausalLoss({"class_weight": None, "softcap": None, **options, "mapping": mapping, "max_memory": max_memory})
     model = _inside(model)
     if "labels" not in inspect.signature(type(model).forward).parameters:
         _head_of(model)
@@ -218,7 +212,7 @@ def _with_linear_loss(model_class: Any) -> type[Any]:
         return _without_scores(output)
 
     def loss_function(self: Any, logits: Any, labels: Tensor | None, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(logits, UnstoredScores):
+        if not isinstance(logits, LazyScores):
             return _own_loss(self, model_class)(logits, labels, *args, **kwargs)
         return with_weight(
             self.get_output_embeddings(), logits, lambda scores: self._takeover.loss(scores, labels, *args, **kwargs)
@@ -257,7 +251,7 @@ def _own_loss(model: Any, model_class: type[Any]) -> Any:
 def _without_scores(output: Any) -> Any:
     """logits=None in a model's output; left out of a tuple, as transformers leaves out what is None."""
     if isinstance(output, tuple):
-        return tuple(part for part in output if not isinstance(part, UnstoredScores))
+        return tuple(part for part in output if not isinstance(part, LazyScores))
     return dataclasses.replace(output, logits=None)
 
 

@@ -1,26 +1,26 @@
-"""Modules: one a mapping, CrossEntropyLoss and MappingLoss in torch.nn's layout, and the linear head as a layer."""
+"""Modules: one per mapping, CrossEntropyLoss and MappingLoss in torch.nn's layout, and the linear head as a layer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.fx
 
-from lastlayer.activation import Activation
 from lastlayer.arguments import describe
+from lastlayer.backends.torch.records import key_of, record_of
+from lastlayer.backends.torch.tensor_state import refuse_gradient
 from lastlayer.functions.losses import loss, loss_of_any_total
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, probabilities
-from lastlayer.losses import LossOptions
+from lastlayer.losses import LossOptions, refuse_unknown, with_loss_options
+from lastlayer.losses.options import ARRAYS, DEFAULTS, SharedKeywords
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.plan import check_max_memory
-from lastlayer.torch.plain import refuse_gradient
-from lastlayer.torch.records import key_of, record_of
 
 Tensor = torch.Tensor
 
@@ -136,8 +136,12 @@ def _module_of(mapping: ProbabilityMapping) -> type[Probabilities]:
     return type(name, (Probabilities,), {"__init__": initialise, "__doc__": words, "__module__": "lastlayer.torch"})
 
 
-#: A module a mapping, by its class name: Softmax, Ratio, Sparsemax, Entmax, …
+#: One module per mapping, by its class name: Softmax, Ratio, Sparsemax, Entmax, …
 MODULES: dict[str, type[Probabilities]] = {cls.__name__: cls for cls in map(_module_of, MAPPINGS.values())}
+
+
+#: The options that a loss module keeps, and their defaults; the class weights are a buffer of it.
+_OPTIONS = {name: default for name, default in DEFAULTS.items() if name not in ARRAYS}
 
 
 class MappingLoss(MappingModule):
@@ -154,33 +158,26 @@ class MappingLoss(MappingModule):
 
     weight: Tensor | None
     _compute: Callable[..., Any] = staticmethod(loss)
-    #: Options that a loss takes by name, besides the weight.
-    _OPTIONS = ("ignore_index", "reduction", "label_smoothing", "z_loss", "temperature", "softcap")
 
+    @with_loss_options(without=("weight", "sample_weight"))
     def __init__(
         self,
         mapping: str | ProbabilityMapping = "softmax",
         weight: Tensor | None = None,
-        *,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        z_loss: float = 0.0,
-        temperature: float | Tensor = 1.0,
-        softcap: float | None = None,
+        **options: Unpack[SharedKeywords],
     ) -> None:
         super().__init__(mapping)
-        activation = Activation(temperature=temperature, softcap=softcap)
-        LossOptions(label_smoothing=label_smoothing, z_loss=z_loss, reduction=reduction, activation=activation)
+        refuse_unknown(type(self).__name__, options, _OPTIONS)
         refuse_gradient("weight", weight)
+        # A wrong option is refused here, not in the first step of training.
+        LossOptions(**options)
         self.register_buffer("weight", weight)
-        self.ignore_index, self.reduction, self.label_smoothing = ignore_index, reduction, label_smoothing
-        self.z_loss, self.softcap = z_loss, softcap
-        self._hold("temperature", temperature)
+        for name, default in _OPTIONS.items():
+            self._hold(name, options.get(name, default))
 
     def forward(self, input: Tensor, target: Tensor) -> Any:
         """The loss of scores (N, K, …) or (K,) with labels (N, …) or soft targets of the scores' shape."""
-        options = {name: getattr(self, name) for name in ("weight", *self._OPTIONS)}
+        options = {name: getattr(self, name) for name in ("weight", *_OPTIONS)}
         if isinstance(input, torch.fx.Proxy) or isinstance(target, torch.fx.Proxy):
             return self._record_call((input, target), options)
         axis = 1 if input.ndim > 1 else 0
@@ -189,12 +186,11 @@ class MappingLoss(MappingModule):
     def extra_repr(self) -> str:
         """The mapping, and the options that differ from what they are by default."""
         changed = [f"mapping={self.mapping.label!r}"]
-        defaults = {"ignore_index": -100, "reduction": "mean", "temperature": 1.0, "softcap": None}
-        for name in self._OPTIONS:
+        for name, default in _OPTIONS.items():
             value = getattr(self, name)
             if isinstance(value, Tensor):
                 changed.append(f"{name}=tensor of shape {tuple(value.shape)}")
-            elif value != defaults.get(name, 0.0):
+            elif value != default:
                 changed.append(f"{name}={value!r}")
         return ", ".join(changed)
 
@@ -202,7 +198,7 @@ class MappingLoss(MappingModule):
 class CrossEntropyLoss(MappingLoss):
     """torch.nn.CrossEntropyLoss with a loss and gradient that do not vanish for confident rows, 2 ULP from the truth.
 
-    Arguments and layout as in torch, with z_loss, temperature, softcap and reduction="parts" besides. As in torch, soft
+    Arguments and layout as in torch, and the other options of `ll.loss`. As in torch, soft
     targets may have any sum per row (several positives); they must be ≥ 0. Where every row is ignored the loss is 0 with
     zero gradients; torch's is NaN.
     """
@@ -222,7 +218,7 @@ class LinearLoss(torch.nn.Module):
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         class_weight: one weight per class; moved with the module, but no part of its state, which is torch.nn.Linear's.
         temperature: a number; a torch.nn.Parameter is learned and part of the state.
-        options: ignore_index, label_smoothing, z_loss, softcap, reduction and max_memory as for `linear_loss`.
+        max_memory, options: as for `linear_loss`.
 
     Raises:
         TypeError: another option.
@@ -237,6 +233,7 @@ class LinearLoss(torch.nn.Module):
     class_weight: Tensor | None
     temperature: float | Tensor
 
+    @with_loss_options(without=("weight", "sample_weight", "temperature"))
     def __init__(
         self,
         in_features: int,
@@ -246,16 +243,18 @@ class LinearLoss(torch.nn.Module):
         mapping: str | ProbabilityMapping = "softmax",
         class_weight: Tensor | None = None,
         temperature: float | Tensor = 1.0,
+        max_memory: int | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
         # A wrong option is refused here, not in the first step of training.
-        number = 1.0 if isinstance(temperature, Tensor) else temperature
-        given = {name: value for name, value in options.items() if name != "max_memory"}
-        MappingLoss(mapping, temperature=number, **given)
-        check_max_memory(options.get("max_memory"))
+        refuse_unknown("LinearLoss", options, {name: None for name in _OPTIONS if name != "temperature"})
+        LossOptions(**options, temperature=1.0 if isinstance(temperature, Tensor) else temperature)
+        check_max_memory(max_memory)
+        if max_memory is not None:
+            options["max_memory"] = max_memory
         self.in_features, self.out_features = in_features, out_features
         if not isinstance(class_weight, Tensor | None):
             raise TypeError(
@@ -302,8 +301,8 @@ class LinearLoss(torch.nn.Module):
         options = self.options
         if not isinstance(self.temperature, torch.nn.Parameter) and self.temperature != 1.0:
             options = {"temperature": self.temperature, **options}
-        told = "".join(f", {name}={value!r}" for name, value in options.items())
+        changed = "".join(f", {name}={value!r}" for name, value in options.items())
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}, "
-            f"mapping={self.mapping.label!r}{told}"
+            f"mapping={self.mapping.label!r}{changed}"
         )

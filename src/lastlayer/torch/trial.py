@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from lastlayer.torch.unstored import ScoresNotStoredError, UnstoredScores
+from lastlayer.torch.lazy_scores import LazyScores, ScoresNotStoredError
 
 Tensor = torch.Tensor
 
 
 def scores_in_trial(
     model: Any, model_class: type[Any], prepare: Callable[[Any, Callable[..., Tensor]], None]
-) -> UnstoredScores | None:
+) -> LazyScores | None:
     """The scores that the model gives to its loss, in a step of two tokens on meta tensors; None where no step is possible.
 
     The copy has the model's class and configuration, but no layers and no memory: the model itself, which may be large, sharded
@@ -30,7 +30,7 @@ def scores_in_trial(
     known = inspect.signature(model_class.forward).parameters
     # With a mask in memory nobody asks for the values of one on the meta device; encoders do so nevertheless.
     for also in ({"use_cache": False, "attention_mask": torch.ones(1, 2, dtype=torch.long)}, {"use_cache": False}):
-        seen: list[UnstoredScores] = []
+        seen: list[LazyScores] = []
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -38,8 +38,8 @@ def scores_in_trial(
                 prepare(twin, _Witness(seen))
                 twin(input_ids=tokens, labels=tokens, **{name: also[name] for name in also if name in known})
         except Exception as error:
-            # Python's own words for an operation that UnstoredScores does not have name the class.
-            if isinstance(error, ScoresNotStoredError) or "UnstoredScores" in str(error):
+            # Python's own words for an operation that LazyScores does not have name the class.
+            if isinstance(error, ScoresNotStoredError) or "LazyScores" in str(error):
                 raise TypeError(f"{model_class.__name__} cannot be served: {error}") from error
             if not seen:
                 continue
@@ -55,10 +55,10 @@ def scores_in_trial(
 class _Witness:
     """In the place of a loss: keeps the scores that it is given."""
 
-    def __init__(self, seen: list[UnstoredScores]) -> None:
+    def __init__(self, seen: list[LazyScores]) -> None:
         self.seen = seen
 
-    def __call__(self, scores: UnstoredScores, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, scores: LazyScores, *args: Any, **kwargs: Any) -> Tensor:
         self.seen.append(scores)
         return scores.input.new_zeros(())
 

@@ -1,4 +1,4 @@
-"""A linear head that gives `UnstoredScores` while its model computes a loss; FSDP may wrap it before or after."""
+"""A linear head that gives `LazyScores` while its model computes a loss; FSDP may wrap it before or after."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from lastlayer.torch.sharding import is_sharded
-from lastlayer.torch.unstored import UnstoredScores
+from lastlayer.backends.torch.sharding import is_sharded
+from lastlayer.torch.lazy_scores import LazyScores
 
 Tensor = torch.Tensor
 
@@ -28,7 +28,7 @@ class UnstoringLinear(torch.nn.Linear):
                 "the head's weight is sharded (a DTensor) during forward; keep the head whole (no tensor parallelism), "
                 "in FSDP's root group or in a unit that holds the head alone."
             )
-        return UnstoredScores(input, self.weight, self.bias)
+        return LazyScores(input, self.weight, self.bias)
 
 
 def is_fsdp(module: Any) -> bool:
@@ -73,7 +73,7 @@ def _unstoring(head_class: Any) -> type[Any]:
     return type(head_class.__name__, (UnstoringLinear, head_class), {"__module__": head_class.__module__})
 
 
-def with_weight(head: UnstoringLinear, scores: UnstoredScores, compute: Callable[[UnstoredScores], Tensor]) -> Tensor:
+def with_weight(head: UnstoringLinear, scores: LazyScores, compute: Callable[[LazyScores], Tensor]) -> Tensor:
     """`compute` of the scores with their weight in memory: a head that is an FSDP unit has freed it after its forward."""
     if not is_fsdp(head):
         return compute(scores)

@@ -6,14 +6,14 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import array_api_compat.torch as xp
 import torch
 
+from lastlayer.backends.torch.tensor_state import asks_for_gradient
 from lastlayer.functions.scores import is_eager
 from lastlayer.losses import LossOptions, check_soft_targets
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.implementation import FRAMEWORK
 from lastlayer.torch.linear.labels import prepare_labels
-from lastlayer.torch.plain import asks_for_gradient
 
 Tensor = torch.Tensor
 
@@ -97,7 +97,7 @@ def prepare_targets(targets: Tensor, head: Head, options: LossOptions) -> Tensor
         soft = targets.reshape(-1, classes)
         weight = options.sample_weight
         if is_eager(soft) and (weight is None or is_eager(weight)):
-            check_soft_targets(soft, FRAMEWORK.namespace, None if weight is None else weight != 0)
+            check_soft_targets(soft, xp, None if weight is None else weight != 0)
         return soft
     if targets.shape != head.shape:
         raise ValueError(

@@ -7,17 +7,18 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
+import array_api_compat.torch as xp
 import torch
 
-from lastlayer.losses import LossOptions
+from lastlayer.backends.torch import gpu
+from lastlayer.backends.torch.memory import new_tensor
+from lastlayer.backends.torch.reduction import inverse, reduce_rows, row_denominators
+from lastlayer.backends.torch.rows import loss_rows
+from lastlayer.losses import LossOptions, counted_rows
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch import gpu
+from lastlayer.torch.linear.matmul import add_in_float32, input_gradient, scores_by_slabs
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes, sum_dtype
-from lastlayer.torch.linear.products import add_in_float32, input_gradient, scores_by_slabs
 from lastlayer.torch.linear.weight_sums import weight_sum
-from lastlayer.torch.memory import new_tensor
-from lastlayer.torch.reduction import counts, inverse, reduce_rows, row_denominators
-from lastlayer.torch.rows import loss_rows
 
 Tensor = torch.Tensor
 
@@ -156,7 +157,7 @@ def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions, family
     """Indices of the rows whose loss is computed, None for all. On the CPU alone: elsewhere it would wait for the device."""
     if targets.device.type != "cpu":
         return None
-    is_counted = counts(targets, is_soft, options, family)
+    is_counted = counted_rows(targets, is_soft, options, family, xp)
     return None if bool(is_counted.all()) else is_counted.nonzero().squeeze(1)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import array_api_compat.torch as xp
 import torch
 
 from lastlayer.functions.scores import is_eager
 from lastlayer.losses import check_labels, plain_labels
-from lastlayer.torch.implementation import FRAMEWORK
 
 Tensor = torch.Tensor
 
@@ -27,7 +27,7 @@ def prepare_labels(labels: Any, shape: torch.Size, classes: int, ignore_index: i
         raise TypeError(f"labels are {labels.dtype}; give integers 0..{classes - 1}, for example labels.long().")
     if labels.shape != shape:
         raise ValueError(f"labels have shape {tuple(labels.shape)}; give one per row of input, {tuple(shape)}.")
-    flat = plain_labels(labels.reshape(-1), ignore_index, FRAMEWORK.namespace)
+    flat = plain_labels(labels.reshape(-1), ignore_index, xp)
     if is_eager(flat):
-        check_labels(labels.reshape(-1), classes, ignore_index, FRAMEWORK.namespace)
+        check_labels(labels.reshape(-1), classes, ignore_index, xp)
     return flat

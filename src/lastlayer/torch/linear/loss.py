@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
-from lastlayer.activation import Activation
+from lastlayer.backends.torch.operators import flatten
 from lastlayer.functions.names import resolve_mapping
-from lastlayer.losses import LossOptions
+from lastlayer.losses import HeadKeywords, LossOptions, refuse_unknown, with_loss_options
+from lastlayer.losses.options import DEFAULTS, NUMBERS
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.arguments import (
     divide_by_temperature,
@@ -20,11 +21,24 @@ from lastlayer.torch.linear.arguments import (
 )
 from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.plan import check_max_memory, plan
-from lastlayer.torch.operators import flatten
 
 Tensor = torch.Tensor
 
+#: What a head calls each option of a loss.
+HEAD_OPTIONS = {"class_weight" if name == "weight" else name: name for name in DEFAULTS}
 
+
+def options_of_head(function: str, given: Any) -> LossOptions:
+    """A head's keywords as the options of a loss.
+
+    Raises:
+        TypeError: an option that there is not.
+    """
+    refuse_unknown(function, given, HEAD_OPTIONS)
+    return LossOptions(**{HEAD_OPTIONS[name]: value for name, value in given.items()})
+
+
+@with_loss_options(weight="class_weight")
 def linear_loss(
     input: Tensor,
     weight: Tensor,
@@ -32,15 +46,8 @@ def linear_loss(
     *,
     bias: Tensor | None = None,
     mapping: str | ProbabilityMapping = "softmax",
-    class_weight: Tensor | None = None,
-    sample_weight: Tensor | None = None,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    z_loss: float = 0.0,
-    temperature: float | Tensor = 1.0,
-    softcap: float | None = None,
-    reduction: str = "mean",
     max_memory: int | None = None,
+    **options: Unpack[HeadKeywords],
 ) -> Any:
     """The loss of a linear head, as `ll.loss(input @ weight.T + bias, targets)` gives it, in blocks of rows.
 
@@ -53,14 +60,11 @@ def linear_loss(
         targets: labels (...) of any integer dtype, or soft targets (..., K).
         bias: (K,) or None.
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
-        class_weight: one weight per class, (K,); what `ll.loss` calls `weight`.
-        reduction: "mean", "sum", "none" (...) or "parts": (total, denominator), which add up over micro-batches.
         max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size, on CUDA of
             512 MiB and eight fifths of it.
-        temperature: a number; or a tensor of one number or one per row (...), without a softcap: it may be learned.
-        sample_weight, ignore_index, label_smoothing, softcap: as for `ll.loss`.
-        z_loss: λ of the added λ·Z², weighed as the row is in the mean, class weight included. Liger and cut-cross-entropy
-            divide Z² by the rows instead, so that there the scale of the class weights sets its strength.
+        {loss options}
+
+    A tensor as temperature may be learned, but not together with a softcap.
 
     Returns:
         The loss, float32 (float64 for float64 inputs). Gradients flow to input, weight, bias and temperature; what needs none is
@@ -79,29 +83,22 @@ def linear_loss(
     >>> round(float(linear_loss(input, weight, torch.tensor([0, 1]))), 6)
     0.583612
     """
-    refuse_gradients(softcap=softcap, label_smoothing=label_smoothing, z_loss=z_loss)
+    # A tensor as temperature is divided by here; the numbers that the kernels take have no gradient.
+    temperature, softcap = options.get("temperature", 1.0), options.get("softcap")
+    refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
     check_max_memory(max_memory)
     head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
-    options = LossOptions(
-        weight=class_weight,
-        sample_weight=sample_weight,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        z_loss=z_loss,
-        activation=Activation(temperature=number, softcap=softcap),
-        reduction=reduction,
-    )
     record = prepare_mapping(resolve_mapping(mapping), head)
-    options = prepare_weights(options, head)
-    goal = prepare_targets(targets, head, options)
-    tracked = torch.is_grad_enabled()
-    wanted = [t is not None and t.requires_grad and tracked for t in (head.input, head.weight, head.bias)]
+    checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
+    goal = prepare_targets(targets, head, checked)
+    is_tracking = torch.is_grad_enabled()
+    wanted = [t is not None and t.requires_grad and is_tracking for t in (head.input, head.weight, head.bias)]
     value, denominator = head_loss(
-        head.input, head.weight, head.bias, *flatten(record, goal, options), max_memory, *wanted
+        head.input, head.weight, head.bias, *flatten(record, goal, checked), max_memory, *wanted
     )
-    if reduction == "parts":
+    if checked.reduction == "parts":
         return value, denominator.detach()
-    return value.reshape(head.shape) if reduction == "none" else value
+    return value.reshape(head.shape) if checked.reduction == "none" else value
 
 
 linear_loss.plan = plan  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from lastlayer.arguments import as_integer
-from lastlayer.dispatch import EXTENSION
+from lastlayer.backends import EXTENSION
 
 #: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency. On CUDA it is
 #: more, for a product has to fill many multiprocessors.

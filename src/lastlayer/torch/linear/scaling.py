@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+import array_api_compat.torch as xp
 import torch
 
-from lastlayer.losses import LossOptions
-from lastlayer.torch import gpu
-from lastlayer.torch.reduction import counts
+from lastlayer.backends.torch import gpu
+from lastlayer.losses import LossOptions, counted_rows
 
 Tensor = torch.Tensor
 
@@ -29,7 +29,7 @@ def scale_sums(
                 # A Python number: half types are multiplied in float32, where a tensor would be rounded to them first.
                 total.mul_(number)
         return
-    counted = counts(targets, targets.is_floating_point(), options, family)
+    counted = counted_rows(targets, targets.is_floating_point(), options, family, xp)
     # Without a row that counts the other two are zeros, and stay it.
     common = torch.where(counted.any(), factor, 0.0)
     for total, by, rows in zip(sums, (factor, common, common), (counted, None, None), strict=True):

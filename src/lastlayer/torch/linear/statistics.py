@@ -1,4 +1,4 @@
-"""`linear_statistics`: per row the label's log-probability, entropy, log-partition and argmax of a head's scores, unstored."""
+"""`linear_statistics`: the label's log-probability, entropy, log-partition and argmax of each row, without storing the scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lastlayer.activation import Activation
+from lastlayer.backends.torch.records import key_of, row_parameter
 from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
@@ -14,7 +14,6 @@ from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head
 from lastlayer.torch.linear.labels import prepare_labels
 from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.linear.statistics_operator import head_statistics
-from lastlayer.torch.records import key_of, row_parameter
 
 Tensor = torch.Tensor
 
@@ -69,9 +68,7 @@ def linear_statistics(
     refuse_gradients(softcap=softcap)
     check_max_memory(max_memory)
     head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
-    options = LossOptions(
-        ignore_index=ignore_index, activation=Activation(temperature=number, softcap=softcap), reduction="none"
-    )
+    options = LossOptions(ignore_index=ignore_index, temperature=number, softcap=softcap)
     record = prepare_mapping(resolve_mapping(mapping), head)
     flat = prepare_labels(labels, head.shape, head.weight.shape[0], options.ignore_index)
     found: tuple[Any, ...] = head_statistics(
@@ -82,8 +79,8 @@ def linear_statistics(
         row_parameter(record),
         key_of(record),
         options.ignore_index,
-        float(options.activation.temperature),
-        None if softcap is None else float(softcap),
+        float(options.temperature),
+        None if options.softcap is None else float(options.softcap),
         max_memory,
     )
     return LinearStatistics(*(part.reshape(head.shape) for part in found))

@@ -8,23 +8,31 @@ import array_api_compat.torch as xp
 import torch
 
 from lastlayer.activation import Activation
-from lastlayer.dispatch import loss_dtype
+from lastlayer.backends import loss_dtype
+from lastlayer.backends.torch.operators.arguments import Arguments
+from lastlayer.backends.torch.operators.evaluate import quantity_of_rows
+from lastlayer.backends.torch.operators.transforms import differentiable, one_by_one
+from lastlayer.backends.torch.records import record_of
+from lastlayer.backends.torch.rows import evaluate_rows
+from lastlayer.backends.torch.vjp import pull_back_rows
 from lastlayer.losses import plain_labels
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
 from lastlayer.torch.linear.plan import block_height
-from lastlayer.torch.operators.evaluate import quantity_of_rows
-from lastlayer.torch.operators.transforms import differentiable, one_by_one
-from lastlayer.torch.products import pull_back_rows
-from lastlayer.torch.records import record_of
-from lastlayer.torch.rows import evaluate_rows
 
 Tensor = torch.Tensor
 
 _HEAD = (
     "Tensor input, Tensor weight, Tensor? bias, Tensor labels, Tensor? parameter, str mapping, int ignore_index, "
     "float temperature, float? softcap, int? max_memory"
+)
+HEAD = Arguments(_HEAD)
+_UPSTREAM = ("in_log_prob", "in_entropy", "in_partition")
+BACKWARD = Arguments(
+    "".join(f"Tensor {name}, " for name in _UPSTREAM)
+    + _HEAD
+    + ", bool input_wanted, bool weight_wanted, bool bias_wanted"
 )
 #: Buffers of a block's size that exist at one time: scores, log-probabilities, and terms of the entropy.
 _BUFFERS = 3
@@ -33,22 +41,23 @@ _FORMULA_ROWS = 32
 
 
 @torch.library.custom_op(
-    "lastlayer::linear_statistics", mutates_args=(), schema=f"({_HEAD}) -> (Tensor, Tensor, Tensor, Tensor)"
+    "lastlayer::linear_statistics", mutates_args=(), schema=f"({HEAD.schema}) -> (Tensor, Tensor, Tensor, Tensor)"
 )
-def linear_statistics_operator(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
+def linear_statistics_operator(*arguments: Any) -> tuple[Tensor, ...]:
     """log p of the label, entropy, Z and argmax, each (N,)."""
-    labels, parameter, key, ignore_index, temperature, softcap, max_memory = told
-    labels, height = plain_labels(labels, ignore_index, xp), block_height(input, weight, max_memory, _BUFFERS)
-    mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
+    head = HEAD.record(*arguments)
+    input, ignore_index = head.input, head.ignore_index
+    labels, height = plain_labels(head.labels, ignore_index, xp), _height(head)
+    mapping, activation = record_of(head.mapping, head.parameter), Activation(head.temperature, head.softcap)
     dtype = loss_dtype(input, xp)
     log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
     argmax = labels.new_empty(input.shape[0], dtype=torch.int64)
-    for block in scores_of_blocks(input, weight, bias, height):
+    for block in scores_of_blocks(input, head.weight, head.bias, height):
         place, record = block.place, of_rows(mapping, block.place)
         argmax[place] = block.scores.argmax(1)
         scores = activation(block.scores.to(dtype), xp)
         partition[place] = evaluate_rows(record, scores, "log_partition")
-        # The scores are needed no more: their logarithms may take their place.
+        # The scores are not needed any more: their log-probabilities may replace them.
         logs = evaluate_rows(record, scores, "log_probabilities", scores)
         log_prob[place] = _at_labels(logs, labels[place], ignore_index)
         entropy[place] = _entropy(logs)
@@ -72,26 +81,28 @@ def _at_labels(logs: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
 @torch.library.custom_op(
     "lastlayer::linear_statistics_backward",
     mutates_args=(),
-    schema=f"(Tensor in_log_prob, Tensor in_entropy, Tensor in_partition, {_HEAD}, bool input_wanted, "
-    "bool weight_wanted, bool bias_wanted) -> (Tensor, Tensor, Tensor)",
+    schema=f"({BACKWARD.schema}) -> (Tensor, Tensor, Tensor)",
 )
-def linear_statistics_backward(
-    in_log_prob: Tensor, in_entropy: Tensor, in_partition: Tensor, input: Tensor, *told: Any
-) -> tuple[Tensor, ...]:
-    """Gradients of input, weight and bias, empty where not wanted."""
-    weight, bias, labels, parameter, key, ignore_index, temperature, softcap, max_memory, *flags = told
-    labels, height = plain_labels(labels, ignore_index, xp), block_height(input, weight, max_memory, _BUFFERS)
-    mapping, activation = record_of(key, parameter), Activation(temperature, softcap)
-    cotangents = (in_log_prob, in_entropy, in_partition)
-    sums = Accumulator(input, weight, bias, Wanted(*flags), height)
-    for block in scores_of_blocks(input, weight, bias, height, tail=lambda: sums.tail):
-        upstream = tuple(c[block.place][:, None] for c in cotangents)
+def linear_statistics_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Gradients of input, weight and bias, empty if not wanted."""
+    given = BACKWARD.record(*arguments)
+    tensors, ignore_index = (given.input, given.weight, given.bias), given.ignore_index
+    labels, height = plain_labels(given.labels, ignore_index, xp), _height(given)
+    mapping, activation = record_of(given.mapping, given.parameter), Activation(given.temperature, given.softcap)
+    sums = Accumulator(*tensors, _wanted_of(given), height)
+    for block in scores_of_blocks(*tensors, height, tail=lambda: sums.tail):
+        upstream = tuple(getattr(given, name)[block.place][:, None] for name in _UPSTREAM)
         slopes = _slopes(of_rows(mapping, block.place), block, labels[block.place], ignore_index, activation, upstream)
         sums.add(block, slopes)
-    return tuple(
-        total.to(x.dtype) if x is not None else total
-        for total, x in zip(sums.finish(), (input, weight, bias), strict=True)
-    )
+    return tuple(total.to(x.dtype) if x is not None else total for total, x in zip(sums.finish(), tensors, strict=True))
+
+
+def _height(head: Any) -> int:
+    return block_height(head.input, head.weight, head.max_memory, _BUFFERS)
+
+
+def _wanted_of(given: Any) -> Wanted:
+    return Wanted(given.input_wanted, given.weight_wanted, given.bias_wanted)
 
 
 def _slopes(
@@ -165,41 +176,45 @@ def _of_formulas(
 
 
 @linear_statistics_operator.register_fake
-def _(input: Tensor, weight: Tensor, bias: Tensor | None, *told: Any) -> tuple[Tensor, ...]:
+def _(*arguments: Any) -> tuple[Tensor, ...]:
+    input = HEAD.record(*arguments).input
     rows, dtype = input.shape[:1], loss_dtype(input, xp)
     return *(input.new_empty(rows, dtype=dtype) for _ in range(3)), input.new_empty(rows, dtype=torch.int64)
 
 
 @linear_statistics_backward.register_fake
-def _(a: Tensor, b: Tensor, c: Tensor, *told: Any) -> tuple[Tensor, ...]:
+def _(*arguments: Any) -> tuple[Tensor, ...]:
+    given = BACKWARD.record(*arguments)
     return tuple(
-        x.new_empty(x.shape) if is_wanted and x is not None else told[0].new_empty(0)
-        for x, is_wanted in zip(told[:3], told[-3:], strict=True)
+        x.new_empty(x.shape) if is_wanted and x is not None else given.input.new_empty(0)
+        for x, is_wanted in zip((given.input, given.weight, given.bias), _wanted_of(given), strict=True)
     )
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.mark_non_differentiable(output[3])
-    ctx.save_for_backward(*inputs[:5])
-    ctx.rest = inputs[5:]
+    tensors, ctx.others = HEAD.split(inputs)
+    ctx.save_for_backward(*tensors)
 
 
 def _backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
-    wanted = ctx.needs_input_grad[:3]
-    gradients = product_of_statistics(*cotangents[:3], *ctx.saved_tensors, *ctx.rest, *wanted)
-    return *(g if w else None for g, w in zip(gradients, wanted, strict=True)), *[None] * 7
+    head, needs = HEAD.join(ctx.saved_tensors, ctx.others), HEAD.record(*ctx.needs_input_grad)
+    wanted = (needs.input, needs.weight, needs.bias)
+    found = product_of_statistics(*cotangents[: len(_UPSTREAM)], *head, *wanted)
+    each = (gradient if is_wanted else None for gradient, is_wanted in zip(found, wanted, strict=True))
+    return HEAD.gradients(**dict(zip(("input", "weight", "bias"), each, strict=True)))
 
 
 def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    ctx.save_for_backward(*inputs[:8])
-    ctx.rest = inputs[8:]
+    tensors, ctx.others = BACKWARD.split(inputs)
+    ctx.save_for_backward(*tensors)
 
 
 def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     """Second derivatives through the formulas, with the scores stored."""
-    *upstream, input, weight, bias, labels, parameter = ctx.saved_tensors
-    key, ignore_index, temperature, softcap, _, *flags = ctx.rest
-    activation, labels = Activation(temperature, softcap), plain_labels(labels, ignore_index, xp)
+    given = BACKWARD.join(ctx.saved_tensors, ctx.others)
+    parameter, key, ignore_index = given.parameter, given.mapping, given.ignore_index
+    activation, labels = Activation(given.temperature, given.softcap), plain_labels(given.labels, ignore_index, xp)
 
     def total(upstream: tuple[Tensor, ...], *head: Tensor) -> Tensor:
         scores = activation(torch.nn.functional.linear(*(x.double() for x in head)), xp)
@@ -207,27 +222,39 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
             quantity_of_rows(scores, parameter, key, quantity)
             for quantity in ("probabilities", "log_probabilities", "log_partition")
         )
-        # By the probabilities: those of zero add nothing, and their logarithms have no derivative.
+        # From the probabilities: a zero adds nothing, and its logarithm has no derivative.
         p = torch.where(p == 0.0, 1.0, p)
         found = (_at_labels(logs, labels, ignore_index), -(p * torch.log(p)).sum(1), partition)
         return sum(((u * s).sum() for u, s in zip(upstream, found, strict=True)), scores.new_zeros(()))
 
-    head = (input, weight) if bias is None else (input, weight, bias)
-    wanted = [i for i, w in enumerate(flags) if w]
+    names = ("input", "weight", *(("bias",) if given.bias is not None else ()))
+    wanted = [i for i, is_wanted in enumerate(_wanted_of(given)) if is_wanted]
 
     def gradients(upstream: tuple[Tensor, ...], *head: Tensor) -> tuple[Tensor, ...]:
         each: tuple[Tensor, ...] = torch.func.grad(total, argnums=tuple(i + 1 for i in wanted))(upstream, *head)
         return each
 
-    pull = torch.func.vjp(gradients, tuple(upstream), *head)[1]
+    upstream = tuple(getattr(given, name) for name in _UPSTREAM)
+    pull = torch.func.vjp(gradients, upstream, *(getattr(given, name) for name in names))[1]
     in_upstream, *in_head = pull(tuple(cotangents[i] for i in wanted))
-    return *in_upstream, *in_head, *[None] * (3 - len(in_head)), *[None] * (len(ctx.rest) + 2)
+    return BACKWARD.gradients(
+        **dict(zip(_UPSTREAM, in_upstream, strict=True)), **dict(zip(names, in_head, strict=True))
+    )
 
 
 head_statistics = differentiable(linear_statistics_operator, _keep, _backward, one_by_one)
 product_of_statistics = differentiable(linear_statistics_backward, _keep_product, _second, one_by_one)
 
-register_flops(torch.ops.lastlayer.linear_statistics, lambda *head: products(head[0], head[1]))
-register_flops(
-    torch.ops.lastlayer.linear_statistics_backward, lambda *given: products(given[3], given[4], given[-3:-1])
-)
+
+def _flops(*arguments: Any) -> int:
+    head = HEAD.record(*arguments)
+    return products(head.input, head.weight)
+
+
+def _backward_flops(*arguments: Any) -> int:
+    given = BACKWARD.record(*arguments)
+    return products(given.input, given.weight, _wanted_of(given)[:2])
+
+
+register_flops(torch.ops.lastlayer.linear_statistics, _flops)
+register_flops(torch.ops.lastlayer.linear_statistics_backward, _backward_flops)

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import torch
 
-from lastlayer.torch import gpu
+from lastlayer.backends.torch import gpu
+from lastlayer.backends.torch.memory import new_tensor
+from lastlayer.torch.linear.matmul import add_in_float32, multiply_in_float32
 from lastlayer.torch.linear.plan import PLANES_SLAB, WHOLE_SLAB, padded_classes, tail_start
-from lastlayer.torch.linear.products import add_in_float32, multiply_in_float32
-from lastlayer.torch.memory import new_tensor
 
 Tensor = torch.Tensor
 
