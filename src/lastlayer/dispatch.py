@@ -75,7 +75,14 @@ class Served(NamedTuple):
         missing = [package for package in self.needs if util.find_spec(package) is None]
         if missing:
             return f"not installed: {', '.join(missing)}"
-        return ", ".join(f"{package} {metadata.version(package)}" for package in self.needs)
+        return ", ".join(f"{package} {_version(package)}" for package in self.needs)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "of unknown version"
 
 
 def backends() -> list[dict[str, str]]:
