@@ -1,4 +1,4 @@
-"""New arrays for results. The memory of large ones is kept when they are gone, for the next: new pages cost more than kernels."""
+"""New arrays for results. Freed memory of large ones is kept for the next: touching new pages takes longer than the kernels."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 from lastlayer.backends.extension import EXTENSION
 
-#: Smaller arrays are NumPy's, whose allocator reuses their memory.
+#: Bytes. Smaller arrays come from NumPy, whose allocator reuses their memory.
 LARGE = 2 * 2**20
 
 
 if EXTENSION is not None:
-    # A LASTLAYER_KEPT_MEMORY that is no number of bytes is an error here, not when the first array is freed.
+    # A LASTLAYER_KEPT_MEMORY that is not a number of bytes is an error here, not when the first array is freed.
     EXTENSION.kept_limit()
 
 
 def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array like np.empty's. At most LASTLAYER_KEPT_MEMORY bytes are kept, by default an eighth of the machine's memory.
 
-    Where the address space is limited (`ulimit -v`), by default at most an eighth of that. What is kept the operating system may
-    take back whenever it needs memory, and it is given up where there is not enough for a new array.
+    If the address space is limited (`ulimit -v`), the default is at most an eighth of the limit. The operating system may take back
+    what is kept whenever it needs memory, and it is given up if there is not enough for a new array.
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize

@@ -102,7 +102,7 @@ def _converted(data: Any, what: str) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{what} cannot be read as an array ({error}); give rows of equal length.") from error
     if array.dtype == object and array.ndim == 2 and columns:
-        # A table of nullable or Arrow columns, each of which has numbers where the table has objects.
+        # A table of nullable or Arrow columns: each column gives numbers, the table as a whole objects.
         return np.column_stack([_converted(column, what) for column in columns])
     if array.dtype == object and (kind := getattr(getattr(data, "dtype", None), "numpy_dtype", None)) is not None:
         # Older pandas turns its nullable columns into objects.
@@ -112,7 +112,7 @@ def _converted(data: Any, what: str) -> np.ndarray:
 
 def _arrays_in(data: list[Any] | tuple[Any, ...]) -> Iterator[np.ndarray]:
     """The NumPy arrays in nested lists."""
-    # Lists of numbers are told by their first entry.
+    # The first entry shows whether a list holds numbers.
     if data and isinstance(data[0], (list, tuple, np.ndarray)):
         for part in data:
             if isinstance(part, np.ndarray):
@@ -134,7 +134,7 @@ def _columns(data: Any) -> list[Any]:
 
 
 def _refuse_missing(column: Any, what: str) -> None:
-    """A null becomes NaN, and integers beside it floats, so it is refused before. NaN itself is a float like any other."""
+    """Refuse a null: it would become NaN, and the integers of its column floats. NaN itself is a float like any other."""
     ask = getattr(column, "is_null", None)
     if ask is None and not isinstance(getattr(column, "dtype", None), np.dtype):
         ask = getattr(column, "isna", None)

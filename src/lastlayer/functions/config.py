@@ -37,10 +37,10 @@ def show_config() -> dict[str, Any]:
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads of the native kernels. The portable formulas run on the caller's own thread.
+    """Set the number of threads of the native kernels. The portable formulas run on the caller's thread.
 
-    More than four for each processor (64 on a machine with few) are taken as that many, here and from OMP_NUM_THREADS;
-    `show_config` says how many there are. Where the system starts fewer, those compute.
+    At most four per processor are used (64 on a machine with few), here and for OMP_NUM_THREADS; `show_config` says how many there
+    are. If the system cannot start them all, those that started compute.
 
     Raises:
         TypeError: n is not an integer.

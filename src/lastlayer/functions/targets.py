@@ -22,8 +22,8 @@ Array = Any
 def prepare_targets(targets: Any, scores: Scores, options: LossOptions, is_strict: bool = True) -> tuple[Array, bool]:
     """Labels (...) or soft targets (..., K) as an array of the scores' library, and whether they are soft.
 
-    Labels keep their value whatever their integer dtype: they are int64 from here on (int32 where the library has no
-    wider integers, as JAX by default). Soft targets that are not strict may have any sum per row.
+    Labels keep their value whatever their integer dtype: from here on they are int64 (int32 if the library has no wider integers, as
+    JAX by default). Soft targets that are not strict may have any sum per row.
 
     Raises:
         TypeError: labels that are not integers, soft targets that are not floats, or another array library.
@@ -43,8 +43,8 @@ def prepare_targets(targets: Any, scores: Scores, options: LossOptions, is_stric
         array = _python_integers(targets, array, shape[-1], scores)
     seen = look_at(array, values)
     if seen is not None:
-        given, own = seen
-        check_labels(given, shape[-1], options.ignore_index, own)
+        given, given_xp = seen
+        check_labels(given, shape[-1], options.ignore_index, given_xp)
     return _labels(array, scores, options.ignore_index), False
 
 
@@ -55,13 +55,13 @@ def _soft_targets(array: Array, scores: Scores, options: LossOptions, is_strict:
     seen, counted = look_at(array, values), None
     if options.sample_weight is not None:
         counted = look_at(options.sample_weight, values)
-        # Where it is unknown which rows count, none of them can be refused.
+        # If it is unknown which rows count, no row can be refused.
         seen = None if counted is None else seen
     if seen is not None:
-        given, own = seen
-        is_counted = None if counted is None else own.asarray(counted[0]) != 0
-        given = move_axis(given, scores.axis, -1, own)
-        check_soft_targets(given, own, is_counted, is_strict, f"axis={scores.axis}")
+        given, given_xp = seen
+        is_counted = None if counted is None else given_xp.asarray(counted[0]) != 0
+        given = move_axis(given, scores.axis, -1, given_xp)
+        check_soft_targets(given, given_xp, is_counted, is_strict, f"axis={scores.axis}")
     return move_axis(_in_library(array, scores), scores.axis, -1, xp)
 
 
@@ -82,7 +82,7 @@ def _moved(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def _misfit(given: tuple[int, ...], scores: Scores) -> str:
-    """What is wrong with targets of a shape that fits neither way, and the class axis that they would fit."""
+    """The message for targets whose shape fits neither as labels nor as soft targets; it names a class axis that would fit."""
     whole = tuple(scores.restore(scores.values).shape)
     fitting = [axis for axis in range(len(whole)) if (*whole[:axis], *whole[axis + 1 :]) == given]
     remedy = (
@@ -95,7 +95,7 @@ def _misfit(given: tuple[int, ...], scores: Scores) -> str:
 
 
 def _python_integers(data: Any, array: Array, classes: int, scores: Scores) -> Array:
-    """Labels that came as Python integers, or nothing at all; NumPy makes objects or floats of those beyond 64 bits.
+    """Labels given as Python integers, possibly none; NumPy makes objects or floats of those beyond 64 bits.
 
     Raises:
         IndexError: an integer that no 64 bits hold.
@@ -168,14 +168,18 @@ def numbers_like(values: Any, scores: Scores, what: str) -> Array:
 
 
 def _check_range(parameter: Parameter, array: Array, scores: Scores) -> None:
-    """Refuse what a number out of range is refused for, where values may be looked at; elsewhere such rows are NaN."""
+    """Refuse values out of range, if they may be read now; otherwise such rows become NaN."""
     seen = look_at(array, scores.values)
     if seen is None:
         return
-    given, own = seen
+    given, given_xp = seen
     is_bad = ~((given >= parameter.minimum) & (given <= parameter.maximum))
-    if bool(own.any(is_bad)):
-        first = float(own.reshape(given, (-1,))[int(own.argmax(own.astype(own.reshape(is_bad, (-1,)), own.int32)))])
+    if bool(given_xp.any(is_bad)):
+        first = float(
+            given_xp.reshape(given, (-1,))[
+                int(given_xp.argmax(given_xp.astype(given_xp.reshape(is_bad, (-1,)), given_xp.int32)))
+            ]
+        )
         raise ValueError(
             f"{parameter.name} has the entry {first:g}; each must be a finite number of at least {parameter.minimum:g}."
         )
@@ -202,17 +206,17 @@ def _weights(weights: Any, scores: Scores, what: str, shape: tuple[int, ...], ne
         raise ValueError(f"{what} has shape {tuple(array.shape)}; give {needs}, shape {shape}.")
     seen = look_at(array, scores.values)
     if seen is not None:
-        given, own = seen
+        given, given_xp = seen
         is_bad = ~((given >= 0) & (given < float("inf")))
-        if bool(own.any(is_bad)):
+        if bool(given_xp.any(is_bad)):
             raise ValueError(f"{what} has a negative, infinite or NaN entry; weights must be finite numbers ≥ 0.")
     return _in_library(array, scores)
 
 
 def _numbers(array: Array, scores: Scores, what: str) -> Array:
-    """Real numbers as floats: integers, and bool as 0 and 1, in the widest that there is."""
+    """Real numbers as floats: integers, and bool as 0 and 1, in the widest float dtype."""
     if dtype_name(array) in FLOATS:
-        # Not every library has the half types of NumPy's weights.
+        # Not every library has NumPy's half types.
         return array.astype(np.float32) if isinstance(array, np.ndarray) and array.dtype.itemsize < 4 else array
     if not is_integer(array) and dtype_name(array) != "bool":
         raise TypeError(f"{what} is an array of {dtype_name(array)}; give real numbers.")
@@ -224,14 +228,14 @@ def _numbers(array: Array, scores: Scores, what: str) -> Array:
 def _of_library(data: Any, scores: Scores, what: str) -> Array:
     """Data as an array of the scores' library, or of NumPy, the only library whose arrays are converted to another."""
     array, backend = as_array(data, what)
-    own = backend.namespace(array)
-    if own is not scores.xp and backend is not NUMPY:
+    given_xp = backend.namespace(array)
+    if given_xp is not scores.xp and backend is not NUMPY:
         raise TypeError(
             f"{what} is {type(array).__name__}, but the scores are {type(scores.values).__name__}; use one library."
         )
     here, there = getattr(scores.values, "device", None), getattr(array, "device", None)
     # JAX moves its arrays itself.
-    if own is scores.xp and hasattr(here, "type") and here != there:
+    if given_xp is scores.xp and hasattr(here, "type") and here != there:
         raise ValueError(f"{what} is on {there}, but the scores are on {here}; move it: {what}.to(scores.device).")
     return array
 

@@ -66,8 +66,8 @@ def _checked(temperature: Array, scores: Scores) -> Array:
         raise ValueError(f"temperature has shape {tuple(array.shape)}; give a number, or one per row: shape {rows}.")
     seen = look_at(array, scores.values)
     if seen is not None:
-        given, own = seen
-        if bool(own.any(~((given > 0) & (given < float("inf"))))):
+        given, given_xp = seen
+        if bool(given_xp.any(~((given > 0) & (given < float("inf"))))):
             raise ValueError(
                 "temperature has an entry that is not a positive finite number; divide by positive numbers."
             )

@@ -1,4 +1,4 @@
-"""transformers' loss of causal language models, of scores that are not stored."""
+"""transformers' loss of causal language models, computed from scores that are not stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A causal language model of Hugging Face transformers whose training loss never stores the scores, by one line."""
+"""One line makes a causal language model of Hugging Face transformers train without ever storing the scores."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _LOSS = "ForCausalLMLoss"
 
 
 class LinearLossHandle:
-    """What `use_linear_loss` returns: `remove()`, or leaving a `with` block, gives the model its own loss back."""
+    """What `use_linear_loss` returns. `remove()`, or leaving a `with` block, restores the model's loss."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
     def remove(self) -> None:
-        """Give the model its own loss back, and leave all else as it is (FSDP, adapters); safe to call twice."""
+        """Restore the model's loss and leave everything else as it is (FSDP, adapters); safe to call twice."""
         _remove(self._model)
 
     def __enter__(self) -> LinearLossHandle:
@@ -72,10 +72,10 @@ def use_linear_loss(
     so are its parameters, names and files. `torch.distributed.fsdp.fully_shard` and adapters (PEFT) may come before or after.
 
     Args:
-        model: with a linear head (`get_output_embeddings()`) and transformers' loss of causal language models; also inside
-            of a PeftModel, DistributedDataParallel or torch.compile.
-        when: "training", or "always": also in evaluation mode, for a loss of many tokens in little memory. The logits of
-            an evaluation are then None, too.
+        model: with a linear head (`get_output_embeddings()`) and transformers' loss of causal language models; also inside a
+            PeftModel, DistributedDataParallel or torch.compile.
+        when: "training", or "always": in evaluation mode as well, for the loss of many tokens in little memory. The logits of an
+            evaluation are then None, too.
         mapping, max_memory and all other options: as for `linear_loss`; softcap and temperature come after the model's scale and
             softcap.
         class_weight: one weight w per class. The loss is Σ w·l / Σ w over the labels; where the caller gives
@@ -127,7 +127,7 @@ def use_linear_loss(
 
 
 def _check(model: Any, head: UnstoringLinear, loss: CausalLoss, model_class: type[Any]) -> None:
-    """Refuse options, weights and models that cannot be served, without a look at the weights, which may be sharded."""
+    """Refuse options, weights and models that cannot be served. No weight is read, since it may be sharded."""
     weight, options = head.weight, loss.options
     if is_sharded(weight) and not (is_fsdp(model) or is_fsdp(head)):
         raise TypeError(
@@ -135,7 +135,7 @@ def _check(model: Any, head: UnstoringLinear, loss: CausalLoss, model_class: typ
         )
     class_weight = options["class_weight"]
     with torch.no_grad():
-        # No rows, one feature and no memory: every option is checked at once.
+        # No rows, one feature and no memory: this checks every option at once.
         one = torch.zeros(1, 1, device="cpu" if class_weight is None else class_weight.device)
         linear_loss(one[:0], one.expand(head.out_features, 1), one[:0, 0].long(), **options)
     scores = scores_in_trial(model, model_class, _as_in_trial)
@@ -152,14 +152,14 @@ def _as_in_trial(twin: Any, loss: Callable[..., Tensor]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Takeover:
-    """What a model does with labels: when its head gives no scores, and what computes the loss then."""
+    """When a model's head returns lazy scores, and what computes its loss then."""
 
     when: str
     loss: Callable[..., Tensor]
 
 
 def _inside(model: Any) -> Any:
-    """The transformers model inside of PEFT, data parallelism and torch.compile."""
+    """The transformers model inside PEFT, data parallelism and torch.compile."""
     parallel = (torch.nn.parallel.DistributedDataParallel, torch.nn.DataParallel)
     while True:
         if isinstance(model, parallel):
@@ -173,7 +173,7 @@ def _inside(model: Any) -> Any:
 
 
 def _head_of(model: Any) -> UnstoringLinear:
-    """The model's head, also where it has been resized or replaced since."""
+    """The model's head, even if it has been resized or replaced since."""
     found = getattr(model, "get_output_embeddings", lambda: None)()
     head = take_over(found)
     if head is None:
@@ -190,10 +190,9 @@ def _head_of(model: Any) -> UnstoringLinear:
 
 @functools.cache
 def _with_linear_loss(model_class: Any) -> type[Any]:
-    """A subclass of the model's class, under the same name: what is bound to it survives copies and replicas.
+    """A subclass of the model's class, under the same name: methods of a class survive copies and replicas of the model.
 
-    What it does is in the model's `_takeover`, so that it does nothing where FSDP has put its own class on top of it and
-    `remove()` can no longer take it away.
+    It acts only while the model has a `_takeover`: once FSDP has put a class on top of it, `remove()` cannot take it away.
     """
     place = list(inspect.signature(model_class.forward).parameters).index("labels") - 1
 
@@ -249,7 +248,7 @@ def _own_loss(model: Any, model_class: type[Any]) -> Any:
 
 
 def _without_scores(output: Any) -> Any:
-    """logits=None in a model's output; left out of a tuple, as transformers leaves out what is None."""
+    """The output with logits=None; in a tuple they are left out, as transformers leaves out what is None."""
     if isinstance(output, tuple):
         return tuple(part for part in output if not isinstance(part, LazyScores))
     return dataclasses.replace(output, logits=None)

@@ -1,4 +1,4 @@
-"""An object in the place of a linear head's scores: it remembers what a network does to them, for the loss."""
+"""Lazy logits: an object in the place of a linear head's scores that records what a network does to them, for the loss."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Tensor = torch.Tensor
 
 
 class ScoresNotStoredError(TypeError, AttributeError):
-    """Something was done to scores that needs their values."""
+    """An operation needs the values of scores that are not stored."""
 
 
 @dataclass(frozen=True, eq=False)
 class LazyScores:
-    """softcap·tanh(z / softcap) / temperature of z = input · weightᵀ + bias, with no tensor of one number a class.
+    """softcap·tanh(z / softcap) / temperature of z = input · weightᵀ + bias, without a tensor of one number per class.
 
-    It goes where a network expects its scores: it can be multiplied and divided by positive numbers and go through one
-    tanh, which is what models do between head and loss. Anything else raises ScoresNotStoredError.
+    A network may use it as its scores: multiply and divide it by positive numbers and apply one tanh, which is what models do
+    between head and loss. Anything else raises ScoresNotStoredError.
 
     >>> z = LazyScores(torch.ones(2, 4), torch.ones(9, 4), None)
     >>> capped = torch.tanh(z / 30) * 30
@@ -42,11 +42,11 @@ class LazyScores:
         """`linear_loss` of these scores; a softcap and temperature apply to them as they are.
 
         Raises:
-            TypeError: there is no memory behind the weight any more.
-            ValueError: a softcap where the network has one already.
+            TypeError: the memory of the weight has been freed.
+            ValueError: a softcap, if the network has one already.
         """
         if not torch.compiler.is_compiling() and self.weight.numel() and not self.weight.untyped_storage().size():
-            # FSDP gathers a weight for its module's forward alone; afterwards there is no memory behind it.
+            # FSDP gathers a weight for its module's forward only, and frees its memory afterwards.
             raise TypeError(
                 "the head's weight is sharded and was freed after the head's forward; "
                 "keep the head in FSDP's root group, or use torch's fully_shard."
@@ -64,11 +64,11 @@ class LazyScores:
         return result
 
     def capped(self, softcap: float | None) -> LazyScores:
-        """softcap·tanh(scores / softcap); the scores themselves where it is None."""
+        """softcap·tanh(scores / softcap); the scores themselves if it is None."""
         return self if softcap is None else (self / softcap).tanh() * softcap
 
     def of(self, weight: Tensor, bias: Tensor | None) -> LazyScores:
-        """The same scores with weight and bias from elsewhere."""
+        """The same scores with another weight and bias."""
         return replace(self, weight=weight, bias=bias)
 
     @property

@@ -18,7 +18,7 @@ Tensor = torch.Tensor
 def scores_in_trial(
     model: Any, model_class: type[Any], prepare: Callable[[Any, Callable[..., Tensor]], None]
 ) -> LazyScores | None:
-    """The scores that the model gives to its loss, in a step of two tokens on meta tensors; None where no step is possible.
+    """The scores that the model passes to its loss, in a step of two tokens on meta tensors; None if no step is possible.
 
     The copy has the model's class and configuration, but no layers and no memory: the model itself, which may be large, sharded
     or on another device, is not touched.
@@ -28,7 +28,7 @@ def scores_in_trial(
     """
     tokens = torch.zeros(1, 2, dtype=torch.long, device="meta")
     known = inspect.signature(model_class.forward).parameters
-    # With a mask in memory nobody asks for the values of one on the meta device; encoders do so nevertheless.
+    # A mask in memory spares models from reading the values of a mask on the meta device; encoders read them nevertheless.
     for also in ({"use_cache": False, "attention_mask": torch.ones(1, 2, dtype=torch.long)}, {"use_cache": False}):
         seen: list[LazyScores] = []
         try:
@@ -38,7 +38,7 @@ def scores_in_trial(
                 prepare(twin, _Witness(seen))
                 twin(input_ids=tokens, labels=tokens, **{name: also[name] for name in also if name in known})
         except Exception as error:
-            # Python's own words for an operation that LazyScores does not have name the class.
+            # Python names the class in its message for an operation that LazyScores lacks.
             if isinstance(error, ScoresNotStoredError) or "LazyScores" in str(error):
                 raise TypeError(f"{model_class.__name__} cannot be served: {error}") from error
             if not seen:
@@ -53,7 +53,7 @@ def scores_in_trial(
 
 
 class _Witness:
-    """In the place of a loss: keeps the scores that it is given."""
+    """Stands in for the loss and keeps the scores that it receives."""
 
     def __init__(self, seen: list[LazyScores]) -> None:
         self.seen = seen

@@ -1,4 +1,4 @@
-"""A linear head that gives `LazyScores` while its model computes a loss; FSDP may wrap it before or after."""
+"""A linear head that returns `LazyScores` while its model computes a loss; FSDP may wrap it before or after."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class UnstoringLinear(torch.nn.Linear):
     is_unstoring = False
 
     def forward(self, input: Tensor) -> Any:
-        """The scores, or while a loss is computed an object in their place."""
+        """The scores, or lazy scores while a loss is computed."""
         if not self.is_unstoring:
             return super().forward(input)
         if is_sharded(self.weight):
@@ -32,18 +32,18 @@ class UnstoringLinear(torch.nn.Linear):
 
 
 def is_fsdp(module: Any) -> bool:
-    """Whether `torch.distributed.fsdp.fully_shard` manages this very module."""
-    # By name: importing torch.distributed.fsdp takes long, and its place differs between versions of torch.
+    """Whether `torch.distributed.fsdp.fully_shard` manages this module itself."""
+    # By name: importing torch.distributed.fsdp is slow, and its module differs between versions of torch.
     return any(cls.__name__ == "FSDPModule" for cls in type(module).__mro__)
 
 
 def without_fsdp(cls: type[Any]) -> type[Any]:
-    """The class that `fully_shard` found, where it has put its own in front."""
+    """The class without the one that `fully_shard` put in front of it."""
     return next(c for c in cls.__mro__ if not any(base.__name__ == "FSDPModule" for base in c.__mro__))
 
 
 def take_over(head: Any) -> UnstoringLinear | None:
-    """The head as an UnstoringLinear; None where it is no plain torch.nn.Linear, or a hook replaces its forward."""
+    """The head as an UnstoringLinear; None if it is not a plain torch.nn.Linear, or a hook replaces its forward."""
     if not isinstance(head, torch.nn.Linear) or "forward" in head.__dict__:
         return None
     plain = without_fsdp(type(head))
@@ -56,7 +56,7 @@ def take_over(head: Any) -> UnstoringLinear | None:
 
 
 def give_back(head: Any) -> None:
-    """Undo `take_over`. Under a class that FSDP put on top later the head keeps its class, which then does nothing."""
+    """Undo `take_over`. If FSDP put a class on top later, the head keeps its class, which then does nothing."""
     if isinstance(head, UnstoringLinear):
         head.__dict__.pop("is_unstoring", None)
         if type(head) is UnstoringLinear:
@@ -67,14 +67,14 @@ def give_back(head: Any) -> None:
 
 @functools.cache
 def _unstoring(head_class: Any) -> type[Any]:
-    """UnstoringLinear, with the class that FSDP gave a head behind it."""
+    """UnstoringLinear, in front of the class that FSDP gave the head."""
     if head_class is torch.nn.Linear:
         return UnstoringLinear
     return type(head_class.__name__, (UnstoringLinear, head_class), {"__module__": head_class.__module__})
 
 
 def with_weight(head: UnstoringLinear, scores: LazyScores, compute: Callable[[LazyScores], Tensor]) -> Tensor:
-    """`compute` of the scores with their weight in memory: a head that is an FSDP unit has freed it after its forward."""
+    """Call `compute` with the weight in memory: a head that is an FSDP unit has freed it after its forward."""
     if not is_fsdp(head):
         return compute(scores)
     unit: Any = head

@@ -1,8 +1,8 @@
-"""The formulas with the records' own derivatives. JAX would differentiate each operation of a formula: NaN where it selects
-between branches, wrong at a kink, and without the digits that the formula keeps.
+"""The formulas with the records' derivatives.
 
-The second derivative goes through the formula of the first, which JAX does differentiate; it is not there for a loss or
-quantity without a gradient. Forward mode is refused by `jax.custom_vjp`.
+JAX would differentiate each operation of a formula: the result is NaN at a selection between branches, wrong at a kink, and loses
+digits. The second derivative goes through the formula of the first, which JAX does differentiate. `jax.custom_vjp` refuses forward
+mode.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lastlayer.mappings import ProbabilityMapping
 Array = Any
 Arrays = dict[str, Array | None]
 
-#: What an argument is called where its derivative is refused.
+#: What messages call an argument whose derivative is refused.
 _NAMES = {"targets": "soft targets", "weight": "weight", "sample_weight": "sample_weight", "parameter": "alpha"}
 
 
@@ -82,7 +82,7 @@ def reduced_loss(call: LossCall, scores: Array, arrays: Arrays) -> Any:
 
 
 def gradient_of_loss(call: LossCall, scores: Array, arrays: Arrays) -> Array:
-    """The gradient of the loss (of parts, of the total; of each row's own where losses are not reduced)."""
+    """The gradient of the loss: of the total for "parts", of each row's loss for "none"."""
     rows = scores.shape[:-1] if call.options.reduction == "none" else ()
     return product_of_loss(call, jnp.ones(rows, dtype=working_dtype(scores, jnp)), scores, arrays)
 

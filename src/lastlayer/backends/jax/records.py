@@ -1,4 +1,4 @@
-"""A call as JAX sees it: what is fixed (mapping, options), and the arrays that it may trace."""
+"""A call as JAX sees it: the fixed part (mapping, options), and the arrays that it may trace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = Any
 
 
 def split_mapping(mapping: ProbabilityMapping) -> tuple[ProbabilityMapping, Array | None]:
-    """A record without arrays in it, and its parameter with one value per row where it has one."""
+    """A record without arrays, and its parameter with one value per row, or None."""
     for name, value in mapping.values.items():
         if is_array(value):
             default = next(parameter.default for parameter in mapping.parameters if parameter.name == name)
@@ -22,7 +22,7 @@ def split_mapping(mapping: ProbabilityMapping) -> tuple[ProbabilityMapping, Arra
 
 
 def with_parameter(mapping: ProbabilityMapping, parameter: Array | None) -> ProbabilityMapping:
-    """The record with its parameter of rows put back."""
+    """The record with its parameter of one value per row put back."""
     if parameter is None:
         return mapping
     return mapping.replace(**{next(p.name for p in mapping.parameters if p.per_row): parameter})
@@ -30,7 +30,7 @@ def with_parameter(mapping: ProbabilityMapping, parameter: Array | None) -> Prob
 
 @dataclass(frozen=True, eq=False)
 class LossCall:
-    """What is fixed of a loss: everything but the scores and the arrays beside them."""
+    """The fixed part of a loss: everything but the scores and the other arrays."""
 
     mapping: ProbabilityMapping
     is_soft: bool
@@ -40,7 +40,7 @@ class LossCall:
     def split(
         cls, mapping: ProbabilityMapping, targets: Array, is_soft: bool, options: LossOptions
     ) -> tuple[LossCall, dict[str, Array | None]]:
-        """A call and its arrays by name: targets, weight, sample_weight, and the mapping's parameter of rows."""
+        """A call and its arrays by name: targets, weight, sample_weight, and the mapping's parameter with one value per row."""
         record, parameter = split_mapping(mapping)
         arrays = {
             "targets": targets,

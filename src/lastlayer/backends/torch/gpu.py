@@ -1,4 +1,4 @@
-"""CUDA tensors on the Triton kernels, by rows. Nothing here waits for the device."""
+"""Rows of CUDA tensors on the Triton kernels. Nothing here waits for the device."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lastlayer.mappings import ProbabilityMapping
 
 Tensor = torch.Tensor
 
-#: Rows that are scaled at a time where no kernel does it.
+#: Rows scaled at a time without a kernel.
 _ROWS = 4096
 
 
 @cache
 def _kernels() -> Any:
-    """The kernels, None where Triton is not installed; it comes with torch's builds for GPUs."""
+    """The kernels; None without Triton, which comes with torch's builds for GPUs."""
     if importlib.util.find_spec("triton") is None:
         return None
     import lastlayer.kernels.triton
@@ -151,7 +151,7 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _is_rows(tensor: Tensor) -> bool:
-    """Whether the tensor is (N, K) rows in its own memory."""
+    """Whether a view of the tensor as rows (N, K) shares its memory."""
     return tensor.is_contiguous() or (tensor.ndim == 2 and tensor.stride(-1) == 1)
 
 

@@ -1,4 +1,4 @@
-"""DTensors: our operators work on shards of rows, so that no process gathers scores; sharded classes are gathered first."""
+"""DTensors: operators work on shards of rows, so no process gathers the scores; sharded classes are gathered first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_sharded(tensor: Any) -> bool:
 
 
 def check_alike(**tensors: Any) -> None:
-    """Refuse plain tensors beside DTensors, which torch would refuse with the name of some inner operation.
+    """Refuse plain tensors next to DTensors; torch would refuse them too, but name some inner operation.
 
     Raises:
         TypeError: one of them is a plain tensor.
@@ -32,7 +32,7 @@ def check_alike(**tensors: Any) -> None:
 
 
 def mean_of_parts(parts: tuple[Tensor, Tensor], gradient: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The mean over the rows of all processes, and its gradient, from total and denominator, to which each adds its rows."""
+    """The mean over the rows of all processes, and its gradient, from the total and denominator that they sum."""
     total, denominator = parts
     factor = inverse(denominator)
     return total * factor, None if gradient is None else gradient * factor
@@ -41,8 +41,8 @@ def mean_of_parts(parts: tuple[Tensor, Tensor], gradient: Tensor | None) -> tupl
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 @functools.cache
 def register_rules() -> bool:
-    """Tell DTensor how our operators may be sharded, once, when the first DTensor comes in."""
-    # Imported here: it takes long, and whoever has a DTensor has imported it.
+    """Register with DTensor how our operators may be sharded, once, when the first DTensor comes in."""
+    # Imported here: it is slow, and a DTensor's owner has imported it already.
     from torch.distributed.tensor import DTensor
     from torch.distributed.tensor.experimental import register_sharding
 

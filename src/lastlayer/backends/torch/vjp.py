@@ -61,7 +61,7 @@ def pull_back_rows(mapping: ProbabilityMapping, scores: Tensor, cotangent: Tenso
             return portable_pull_back(mapping, scores, cotangent, quantity, xp)
         p = evaluate_rows(mapping, wide, "probabilities")
         return _of_logarithms(mapping, wide, p * cotangent.to(p.dtype)).to(scores.dtype)
-    # In float64 where the support has an edge: a probability there has few digits of its own, and s / p has fewer.
+    # In float64 if the support has an edge: a probability near it has few significant digits, and s / p even fewer.
     p = evaluate_rows(mapping, wide if is_normalized else wide.double(), "probabilities")
     if quantity == "log_partition":
         return (cotangent.to(p.dtype)[..., None] * p).to(scores.dtype)

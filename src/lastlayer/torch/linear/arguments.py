@@ -1,4 +1,4 @@
-"""A head's arguments at the boundary: shapes, dtypes and devices that fit, autocast, rows in one line, and what has a gradient."""
+"""A head's arguments at the boundary: shapes, dtypes, devices, autocast, and what may require a gradient."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Head(NamedTuple):
 
 
 def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None) -> Head:
-    """Check a head's tensors, cast them where autocast is on, and lay the rows in one line.
+    """Check a head's tensors, cast them under autocast, and flatten the rows to (N, D).
 
     Raises:
         TypeError: no floating-point tensors, sharded ones, or different dtypes outside autocast.
@@ -61,7 +61,7 @@ def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None) -> Head:
                 f"input is {input.dtype} but {name} is {tensor.dtype}; use one dtype, or torch.autocast({device!r})."
             )
     shape = input.shape[:-1]
-    # Without features −1 could be any number of rows.
+    # Not reshape(−1, D): with D = 0 the number of rows would be ambiguous.
     return Head(input.reshape(math.prod(shape), input.shape[-1]), weight, bias, shape)
 
 
@@ -82,7 +82,7 @@ def refuse_gradients(**arguments: Any) -> None:
 
 
 def prepare_targets(targets: Tensor, head: Head, options: LossOptions) -> Tensor:
-    """Labels (N,) as int64 or soft targets (N, K), checked where their values may be looked at.
+    """Labels (N,) as int64 or soft targets (N, K), checked if their values may be read now.
 
     Raises:
         TypeError: labels that are no integers, or soft targets that require a gradient.
@@ -133,7 +133,7 @@ def prepare_weights(options: LossOptions, head: Head) -> LossOptions:
 
 
 def prepare_mapping(mapping: ProbabilityMapping, head: Head) -> ProbabilityMapping:
-    """The mapping with a parameter that is a tensor as one value per row (N,).
+    """The mapping; a tensor among its parameters becomes one value per row (N,).
 
     Raises:
         TypeError: a parameter that requires a gradient.
@@ -147,7 +147,7 @@ def prepare_mapping(mapping: ProbabilityMapping, head: Head) -> ProbabilityMappi
 
 
 def per_row(name: str, values: Tensor, head: Head) -> Tensor:
-    """One number, or one per row of input in any of their shapes, as (N,)."""
+    """One number, or one per row of input, (...) or (N,), as (N,)."""
     rows = head.input.shape[:1]
     if values.numel() == 1 and values.ndim <= 1:
         return values.reshape(1).expand(rows)
@@ -159,13 +159,13 @@ def per_row(name: str, values: Tensor, head: Head) -> Tensor:
 
 
 def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[Head, Any]:
-    """Apply a temperature that is a tensor, one number or one per row: the head of the divided scores, and the temperature 1.
+    """Apply a temperature that is a tensor, one number or one per row: returns the head of the divided scores, and temperature 1.
 
-    (h · Wᵀ + b) / T is a head of its own, h/T and b/T, whose gradients give the one of T. A number is left to the kernels.
+    (h · Wᵀ + b) / T is the head with h/T and b/T, whose gradients give the gradient of T. A number is left to the kernels.
 
     Raises:
-        TypeError: a tensor behind a softcap, of which only one number without a gradient has its place.
-        ValueError: another shape, or a temperature that is no positive number.
+        TypeError: a tensor together with a softcap, unless it is one number without a gradient.
+        ValueError: another shape, or a temperature that is not positive.
     """
     if not isinstance(temperature, torch.Tensor):
         return head, temperature
@@ -176,13 +176,13 @@ def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[H
         return head, float(temperature)
     if softcap is not None:
         raise TypeError(
-            "temperature is a tensor behind a softcap; give one number without a gradient, such as temperature.item(), or leave "
-            "out the softcap."
+            "temperature is a tensor and there is a softcap; give one number without a gradient, such as temperature.item(), or "
+            "leave out the softcap."
         )
     divisor = per_row("temperature", temperature, head)
     input, weight, bias = head.input, head.weight, head.bias
     if bias is not None and temperature.numel() != 1:
-        # Each row divides the bias by its own number: the bias becomes the weight of one more feature.
+        # The bias is divided by another number in each row: it becomes the weight of one more feature.
         input = torch.cat([input, input.new_ones(input.shape[0], 1)], 1)
         weight, bias = torch.cat([weight, bias[:, None]], 1), None
     elif bias is not None:

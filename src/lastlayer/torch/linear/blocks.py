@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Gradients of the sum of losses, as they are kept (`sum_dtype`); empty tensors where they are not wanted."""
+    """Gradients of the sum of losses, in `sum_dtype`; empty tensors if not wanted."""
 
     input: Tensor
     weight: Tensor
@@ -40,7 +40,7 @@ class Gradients(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Some rows: where they stand (a slice or indices), their inputs, and their scores in the workspace."""
+    """Some rows: their place (a slice or indices), their inputs, and their scores in the workspace."""
 
     place: slice | Tensor
     input: Tensor
@@ -55,13 +55,13 @@ def scores_of_blocks(
     rows: Tensor | None = None,
     tail: Callable[[], Tensor | None] = lambda: None,
 ) -> Iterator[Block]:
-    """The blocks in turn; each one's scores lie in the workspace of the one before, or those of the second where `tail` says.
+    """The blocks in turn. Each overwrites the scores of the one before in the workspace, or uses the memory that `tail` returns.
 
-    `rows` leaves out all other rows.
+    With `rows`, only these rows are visited.
     """
     count = input.shape[0] if rows is None else rows.shape[0]
     classes = weight.shape[0]
-    # Matrix products of half types are slow where rows do not begin at whole vectors.
+    # Matrix products of half types are slow if rows do not start at a multiple of the vector length.
     stride = padded_classes(classes) if gpu.is_device(input) else classes
     workspace = new_tensor(input, (min(height, count), stride))[:, :classes]
     columns = (
@@ -82,7 +82,7 @@ def scores_of_blocks(
 
 
 def begun(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same blocks, the first product under way: a device works at it while the host says what comes after."""
+    """The same blocks, with the first matrix product launched already: the device computes it while the host prepares the rest."""
     first = list(islice(blocks, 1))
 
     def all_of_them() -> Iterator[Block]:
@@ -118,7 +118,7 @@ class Accumulator:
 
     @property
     def tail(self) -> Tensor | None:
-        """Where the scores of the last block are to lie, if not in the workspace."""
+        """Memory for the scores of the last block; None to use the workspace."""
         return None if self._sum is None else self._sum.tail
 
     def add(self, block: Block, slopes: Tensor) -> None:
@@ -138,7 +138,7 @@ class Accumulator:
             self.bias += slopes.sum(0, dtype=self.bias.dtype)
 
     def finish(self) -> Gradients:
-        """The gradients; zero where no row counted."""
+        """The gradients; zero if no row counted."""
         if self._sum is None:
             return Gradients(self.input, self._weight.new_empty(0), self.bias)
         self._sum.finish()
@@ -154,7 +154,7 @@ class Accumulator:
 
 
 def rows_that_count(targets: Tensor, is_soft: bool, options: LossOptions, family: str) -> Tensor | None:
-    """Indices of the rows whose loss is computed, None for all. On the CPU alone: elsewhere it would wait for the device."""
+    """Indices of the rows that count, None for all. Only on the CPU: elsewhere the answer would wait for the device."""
     if targets.device.type != "cpu":
         return None
     is_counted = counted_rows(targets, is_soft, options, family, xp)
@@ -172,9 +172,9 @@ def loss_of_blocks(
     height: int,
     wanted: Wanted,
 ) -> tuple[Any, Tensor, Gradients]:
-    """The loss, reduced, and gradients, which times a scale are those of the reduction.
+    """The reduced loss, a scale, and gradients; times the scale they are the gradients of the reduced loss.
 
-    A pass over the gradients that only scales them takes time, so that where it can the scale of a mean is in the slopes.
+    If possible the scale of a mean is part of the slopes already, since scaling the gradients takes one more pass over them.
     """
     rows = rows_that_count(targets, is_soft, options, mapping.family)
     blocks = begun(scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail))
@@ -214,15 +214,17 @@ def loss_of_blocks(
 
 
 def in_units(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Row weights of at most 1, and the largest one, their unit: weighted slopes would leave the range of float16."""
+    """Row weights divided by the largest one, and that one: slopes times large weights would overflow float16."""
     largest = torch.cat([weights.abs().reshape(-1), weights.new_zeros(1)]).amax()
     unit = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
     return weights / unit, unit
 
 
 def place_of_scale(input: Tensor) -> str | None:
-    """Where a mean's scale goes into the gradients: into what the kernel writes; on CUDA, where the host does not know it, into the
-    rows' weights. float16 slopes would vanish under it: backward multiplies their float32 sums by it.
+    """Where the scale of a mean enters the gradients.
+
+    On the CPU the kernel multiplies the slopes by it. On CUDA the host does not know it, so it is part of the row weights. float16
+    slopes would underflow: backward multiplies their float32 sums by it (None).
     """
     if input.dtype == torch.float16:
         return None
@@ -232,6 +234,6 @@ def place_of_scale(input: Tensor) -> str | None:
 
 
 def of_rows(mapping: ProbabilityMapping, place: slice | Tensor) -> ProbabilityMapping:
-    """The mapping with its parameters of rows, where it has any, for those rows."""
+    """The mapping; a parameter with one value per row is restricted to these rows."""
     values = {name: value[place] for name, value in mapping.values.items() if isinstance(value, torch.Tensor)}
     return mapping.replace(**values) if values else mapping

@@ -18,7 +18,8 @@ def register_flops(packet: Any, count: Callable[..., int]) -> None:
 
 
 def products(input: Any, weight: Any, wanted: Any = ()) -> int:
-    """The scores, and the gradients of input and weight where wanted: one multiplication and one addition per row, feature and
-    class. Rows that do not count are counted, since nobody looks at values here.
+    """The product for the scores, and one for each wanted gradient of input and weight: 2 operations per row, feature and class.
+
+    Rows that do not count are included, since no values are read here.
     """
     return int((1 + sum(wanted)) * 2 * input[0] * input[1] * weight[0])

@@ -1,4 +1,4 @@
-"""A head's labels: int64 whatever they came in, checked where their values may be looked at."""
+"""A head's labels as int64, checked if their values may be read now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products of a block: large weights on the CPU cut for the matrix library's sake, and half types in float32."""
+"""Matrix products of a block: with large weights on the CPU cut into slabs that suit BLAS, and half types in float32."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lastlayer.torch.linear.plan import PLANES_SLAB, SLAB, TILE
 
 Tensor = torch.Tensor
 
-#: Bytes of the parts of an input's gradient that are summed in the end.
+#: Bytes of the partial gradients of the input that are summed at the end.
 _PARTS = 4 * 2**20
-#: Bytes of the float32 copy of a part of each operand; both fit into what plans reserve for the matrix library.
+#: Bytes of the float32 copy of a part of each operand. Both fit into the reserve of a plan.
 _WIDENED = 4 * 2**20
 
 
 def scores_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns: Tensor, scores: Tensor) -> None:
-    """The scores of some rows, some classes at a time.
+    """The scores of some rows, a slab of classes at a time.
 
-    A matrix library lays out the second operand anew in every product. Where that is the block's few rows, not the weight, the
-    product is a tenth faster, but has its result the wrong way round.
+    BLAS packs its second operand in every product. If that operand is the block's few rows instead of the weight, the product is a
+    tenth faster, but its result is transposed: a kernel transposes it back.
     """
     rows, classes = scores.shape
     for first in range(0, classes, SLAB):
@@ -36,8 +36,8 @@ def scores_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns: 
 def input_gradient(slopes: Tensor, weight: Tensor) -> Tensor:
     """slopes (n, K) · weight (K, D).
 
-    A small result of a long sum: where threads share out the result, each reads all of its operands. Here each has a part of the
-    classes instead. Of whole tiles of rows the transposed product is the faster one.
+    A small result of a long sum: if threads divide the result, each one reads both operands completely. Here each thread sums a part
+    of the classes instead. For whole tiles of rows the transposed product is faster.
     """
     (rows, classes), features, threads = slopes.shape, weight.shape[1], torch.get_num_threads()
     size = rows * features * slopes.element_size()
@@ -63,7 +63,7 @@ def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
 
 
 def add_in_float32(total: Tensor, left: Tensor, right: Tensor, has_sum: bool) -> None:
-    """Add left (m, k) · right (k, n) of float16 to a float32 sum (m, n), or begin it; no partial sum is rounded to float16."""
+    """Add left (m, k) · right (k, n) of float16 to a float32 sum (m, n), or start it; no partial sum is rounded to float16."""
     if _is_widened_by_torch(left):
         if not has_sum:
             multiply_in_float32(left, right, total)
@@ -76,21 +76,21 @@ def add_in_float32(total: Tensor, left: Tensor, right: Tensor, has_sum: bool) ->
     inner = max(1, right.shape[0])
     depth = min(inner, max(1, _WIDENED // (4 * max(1, right.shape[1]))))
     height = max(1, _WIDENED // (4 * depth))
-    # The same memory for every part: new memory in each turn would add up to several times as much.
+    # One buffer for all parts: new memory for each would add up to several times as much.
     of_left, of_right = total.new_empty(min(height, len(total)) * depth), total.new_empty(depth * right.shape[1])
     for k in range(0, inner, depth):
         below = _widened(right[k : k + depth], of_right)
         for start in range(0, len(total), height):
-            beside = _widened(left[start : start + height, k : k + depth], of_left)
+            above = _widened(left[start : start + height, k : k + depth], of_left)
             part = total[start : start + height]
             if has_sum or k:
-                torch.addmm(part, beside, below, out=part)
+                torch.addmm(part, above, below, out=part)
             else:
-                torch.mm(beside, below, out=part)
+                torch.mm(above, below, out=part)
 
 
 def _widened(part: Tensor, buffer: Tensor) -> Tensor:
-    """A float32 copy of some of an operand in a buffer, in the operand's order of rows and columns."""
+    """A float32 copy of a part of an operand in a buffer, in the memory order of the operand."""
     rows, columns = part.shape
     flat = buffer[: part.numel()]
     copy = flat.view(columns, rows).T if part.stride(0) == 1 else flat.view(rows, columns)
@@ -99,7 +99,7 @@ def _widened(part: Tensor, buffer: Tensor) -> Tensor:
 
 
 def multiply_in_float32(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """A product of half types, in float32 where torch gives it."""
+    """A product of half types, in float32 if torch offers it on this device."""
     if _is_widened_by_torch(left):
         torch.mm(left, right, out_dtype=torch.float32, out=out)  # type: ignore[call-overload]
     else:

@@ -1,4 +1,4 @@
-"""How a linear head will be cut into blocks of rows, what that allocates, and what it computes."""
+"""How a linear head is cut into blocks of rows, what that allocates, and what it computes."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import torch
 from lastlayer.arguments import as_integer
 from lastlayer.backends import EXTENSION
 
-#: Less memory than this costs more time than it is worth: the matrix products of few rows lose their efficiency. On CUDA it is
-#: more, for a product has to fill many multiprocessors.
+#: Smallest default budgets in bytes: matrix products of few rows are inefficient, on CUDA even more so, since a product has to fill
+#: many multiprocessors.
 SMALLEST_BUDGET, SMALLEST_ON_CUDA = 64 * 2**20, 512 * 2**20
 #: Rows of a matrix product's tile.
 TILE, _TILE_ON_CUDA = 16, 128
-#: What matrix libraries take to lay out their operands and kernels to work in; of a small budget at most two fifths.
+#: Bytes reserved for the packed operands of BLAS and the kernels' workspace; at most two fifths of a small budget.
 _RESERVE = 14 * 2**20
-#: Bytes of what bfloat16 sums on CUDA lay out in pieces, so few that they stay in its cache: slopes side by side, and float32
-#: products that wait to be added.
+#: Bytes of the buffers of bfloat16 sums on CUDA, small enough to stay in its cache: copied slopes, and float32 products before
+#: they are added.
 WHOLE_SLAB, PLANES_SLAB = 64 * 2**20, 32 * 2**20
-#: Classes whose scores are computed at a time where the CPU's kernels put them in their places.
+#: Classes per slab, when the scores of a block are computed a slab at a time on the CPU.
 SLAB = 2048
 
 
 def goes_by_slabs(device: torch.device, dtype: torch.dtype, classes: int) -> bool:
-    """Whether the scores of a block are computed some classes at a time, as products with large weights on the CPU are."""
+    """Whether the scores of a block are computed a slab of classes at a time: float32 and float64 with large weights on the CPU."""
     return EXTENSION is not None and device.type == "cpu" and dtype.itemsize > 2 and classes > 4 * SLAB
 
 
 def padded_classes(classes: int) -> int:
-    """Numbers from one row of scores to the next on CUDA."""
+    """The row stride of scores on CUDA, in numbers."""
     return -(-classes // 64) * 64
 
 
 def sum_dtype(dtype: torch.dtype, device: torch.device, *, over_rows: bool = False) -> torch.dtype:
     """The dtype in which a gradient is kept from forward to backward, whatever the number of rows.
 
-    float16 gradients stay float32 until backward brings the whole scale: unscaled sums of some thousand rows exceed 65504, and
-    sums divided by the number of rows fall below 6e−8. `over_rows`: a sum over blocks, which bfloat16 on the CPU keeps in
-    float32, too; on CUDA its planes are rounded in their place.
+    float16 gradients stay float32 until backward knows the scale: unscaled sums of some thousand rows exceed 65504, and sums divided
+    by the number of rows fall below 6e−8. A sum over blocks (`over_rows`) of bfloat16 is float32 on the CPU as well; on CUDA its two
+    planes are rounded in place.
     """
     is_bfloat16_sum = over_rows and dtype == torch.bfloat16 and device.type != "cuda"
     return torch.float32 if dtype == torch.float16 or is_bfloat16_sum else dtype
 
 
 def tail_start(rows: int, height: int, classes: int, features: int) -> int | None:
-    """Where in the gradient of a bfloat16 weight on CUDA the scores of the rows after the first block begin, at its end.
+    """The offset in a bfloat16 weight's gradient on CUDA at which the scores of the second block start; they end with it.
 
-    None where there are none such or they do not fit: of the classes whose gradient reaches into them, the slopes must find
-    room where those of the others were.
+    None if there is no second block or it does not fit: the slopes of the classes whose gradient overlaps it must fit into the
+    memory of the slopes of all others.
     """
     tail = rows - height
     start = (classes * features - tail * padded_classes(classes)) // 8 * 8
@@ -66,14 +66,14 @@ class LinearPlan:
     #: Rows whose scores exist at one time, and how many such blocks there are.
     block_rows: int
     blocks: int
-    #: The scores of one block: what exists above inputs and gradients, but for a few numbers a row.
+    #: The scores of one block: all memory besides inputs and gradients, except a few numbers per row.
     workspace_bytes: int
-    #: Gradients of input and weight, and the float32 sums they are rounded from: float16's both, bfloat16's of the weight in more
-    #: than one block.
+    #: Gradients of input and weight, and the float32 sums that they are rounded from: both for float16, that of the weight for
+    #: bfloat16 in more than one block.
     gradient_bytes: int
-    #: What storing the scores and their gradient would take.
+    #: What storing all scores and their gradient would take.
     unfused_bytes: int
-    #: Of the three matrix products.
+    #: Floating-point operations of the three matrix products.
     operations: int
 
     def __str__(self) -> str:
@@ -102,9 +102,11 @@ def plan(
 
     Args:
         device: where it will run.
-        max_memory: bytes above inputs and gradients, all but 14 MiB of them for scores (of less than 35 MiB three fifths);
-            by default the larger of 64 MiB and a third of the weight's size, on CUDA of 512 MiB and eight fifths of it. One row is
-            the least; beside a sum over blocks of bfloat16 on CUDA, which has a plane of the weight's size, a quarter for scores.
+        max_memory: bytes besides inputs and gradients.
+            - Default on the CPU: the larger of 64 MiB and a third of the weight's size.
+            - Default on CUDA: the larger of 512 MiB and 1.6 times the weight's size.
+            - Scores get all of it but 14 MiB, or three fifths of a budget below 35 MiB. A block has at least one row.
+            - bfloat16 on CUDA in more than one block needs a plane of the weight's size; scores then get at least a quarter.
 
     Raises:
         ValueError: a size or `max_memory` below 1.
@@ -121,7 +123,7 @@ def plan(
     height = block_rows(rows, features, classes, dtype, place, max_memory)
     is_in_planes = place.type == "cuda" and dtype == torch.bfloat16
     blocks = -(-rows // height)
-    # A half type's sum has 4 bytes a number; in planes two of them are the gradient's own.
+    # The sum of a half type has 4 bytes per number; in planes, two of them are part of the gradient.
     sum_bytes = 0 if dtype.itemsize > 2 else 2 if is_in_planes else 4
     if dtype != torch.float16 and (
         blocks <= 1 or (is_in_planes and tail_start(rows, height, classes, features) is not None)
@@ -151,10 +153,10 @@ def block_rows(
     max_memory: int | None,
     buffers: int = 1,
 ) -> int:
-    """Rows of a block: as few blocks as the memory allows, of equal height, so that none is a small rest.
+    """Rows per block: as few blocks as the memory allows, of equal height, so that no block is small.
 
     Args:
-        buffers: of a block's size that exist at one time.
+        buffers: how many buffers of a block's size exist at one time.
 
     Raises:
         ValueError: `max_memory` is below 1.
@@ -169,11 +171,11 @@ def block_rows(
     if not is_cuda:
         return _equal_blocks(rows, for_scores // row_bytes, TILE)
     if dtype == torch.float16:
-        # Products wait in float32 to be added.
+        # Products are kept in float32 until they are added.
         for_scores = max(for_scores - PLANES_SLAB, budget // 4)
     if dtype != torch.bfloat16 or rows * row_bytes <= for_scores:
         return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
-    # With the most rows that the gradient's memory takes there are no blocks to sum over.
+    # If the gradient's memory holds the second block, there is no sum over blocks.
     tail = min(classes // 2 * features // padded_classes(classes), rows // 2)
     least = -(-(rows - tail) // _TILE_ON_CUDA) * _TILE_ON_CUDA
     fits = least * row_bytes <= for_scores - WHOLE_SLAB
@@ -198,7 +200,7 @@ def check_max_memory(max_memory: int | None) -> None:
 
 
 def _equal_blocks(rows: int, most: int, tile: int) -> int:
-    """The height of the fewest equal blocks of at most so many rows, one at least, in whole tiles where they fit."""
+    """The height of the fewest equal blocks of at most `most` rows, in whole tiles if they fit."""
     most = max(1, min(rows, most))
     blocks = -(-rows // most) if rows else 1
     height = max(1, -(-rows // blocks))
@@ -208,7 +210,7 @@ def _equal_blocks(rows: int, most: int, tile: int) -> int:
 
 
 def _row_bytes(classes: int, dtype: torch.dtype, device: torch.device) -> int:
-    """The scores of one row in the workspace, and those that wait to be put in their places."""
+    """Bytes of one row of scores in the workspace, and of its part of the slab that is transposed into it."""
     if device.type == "cuda":
         return padded_classes(classes) * dtype.itemsize
     return (classes + SLAB * goes_by_slabs(device, dtype, classes)) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""What backward does with kept sums: times upstream and the mean's scale, exactly 0 where nothing counts, rounded once."""
+"""Backward scales the kept sums by the upstream gradient and the scale of the mean; what does not count stays exactly 0."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Tensor = torch.Tensor
 def scale_sums(
     upstream: Tensor, scale: Tensor, sums: tuple[Tensor, ...], targets: Tensor, options: LossOptions, family: str
 ) -> None:
-    """Multiply the sums for input (N, D), weight and bias by upstream · scale where they lie.
+    """Multiply the sums for input (N, D), weight and bias by upstream · scale, in place.
 
-    An infinite or NaN factor reaches the rows that count and what they add to; everything else stays 0. On the CPU a finite
-    factor asks nothing else; on CUDA nothing waits for the device.
+    An infinite or NaN factor reaches the rows that count and the sums over them; everything else stays 0. On the CPU a finite factor
+    needs no further check. On CUDA nothing waits for the device.
     """
     factor = upstream.double() * scale
     is_on_host = factor.device.type == "cpu" and not gpu.is_device(factor)
     if is_on_host and math.isfinite(number := float(factor)):
         if number != 1.0:
             for total in sums:
-                # A Python number: half types are multiplied in float32, where a tensor would be rounded to them first.
+                # A Python number: half types are then multiplied in float32; a tensor would first be rounded to the half type.
                 total.mul_(number)
         return
     counted = counted_rows(targets, targets.is_floating_point(), options, family, xp)
-    # Without a row that counts the other two are zeros, and stay it.
+    # If no row counts, the sums of weight and bias are zero and stay zero.
     common = torch.where(counted.any(), factor, 0.0)
     for total, by, rows in zip(sums, (factor, common, common), (counted, None, None), strict=True):
         if total.numel():

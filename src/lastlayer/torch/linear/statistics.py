@@ -39,10 +39,10 @@ def linear_statistics(
     softcap: float | None = None,
     max_memory: int | None = None,
 ) -> LinearStatistics:
-    """What trainers of policies and preferences need of a linear head's scores, in blocks of rows.
+    """What training of policies and preferences needs from a linear head's scores, in blocks of rows.
 
-    log_prob = log p of the label, entropy = −Σ p log p, logsumexp = Z (softmax: log Σ exp; another mapping: its own log
-    Σ g or Ω*), argmax the first class of the largest score.
+    log_prob = log p of the label, entropy = −Σ p log p, logsumexp = Z (softmax: log Σ exp; other mappings: log Σ g or Ω*),
+    argmax = the first class with the largest score.
 
     Args:
         input: (..., D). weight: (K, D). labels: integers (...) of any dtype. bias: (K,) or None.

@@ -154,8 +154,8 @@ def _of_softmax(
     spread = torch.where(p == 0.0, 0.0, in_entropy * (logs + _entropy(logs)[:, None]))
     at_label = logs.gather(1, place)
     slopes = p * (in_partition - in_log_prob - spread)
-    own = p.gather(1, place) * (in_partition - spread.gather(1, place)) - in_log_prob * torch.expm1(at_label)
-    return slopes.scatter_(1, place, own)
+    at_label_slope = p.gather(1, place) * (in_partition - spread.gather(1, place)) - in_log_prob * torch.expm1(at_label)
+    return slopes.scatter_(1, place, at_label_slope)
 
 
 def _of_formulas(

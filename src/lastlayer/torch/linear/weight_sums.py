@@ -1,4 +1,7 @@
-"""The gradient of a head's weight, Σ slopesᵀ · input over blocks of rows: how it is summed, and in what memory."""
+"""The gradient of a head's weight, Σ slopesᵀ · input over blocks of rows: four ways to sum it, by dtype and device.
+
+`slopes` are the gradients of the scores.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,24 @@ _SLAB = 16 * 2**20
 
 
 class WeightSum(Protocol):
-    """What adds the blocks' parts."""
+    """Adds the products of the blocks."""
 
     #: The gradient after `finish`.
     gradient: Tensor
 
     @property
     def tail(self) -> Tensor | None:
-        """Where the scores of the last block lie, None for the workspace of the others."""
+        """Memory for the scores of the last block; None to use the workspace."""
 
     def add(self, slopes: Tensor, part: Tensor) -> None:
         """Add slopesᵀ · part, the slopes (n, K) and inputs (n, D) of one block."""
 
     def finish(self) -> None:
-        """No block comes after."""
+        """Called after the last block."""
 
 
 def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int) -> WeightSum:
-    """The sum for these weights and the inputs of all rows, of which only `rows` may count, in blocks of `height`."""
+    """The sum for a weight and the inputs of all rows, in blocks of `height` rows; only the indices `rows` are visited, if given."""
     if weight.dtype == torch.float16:
         return WideSum(weight)
     count = input.shape[0] if rows is None else rows.shape[0]
@@ -70,9 +73,7 @@ class PlainSum:
 
 
 class WideSum:
-    """float16: in float32, and rounded by backward alone. The range of float16 holds neither a sum of many unscaled slopes nor
-    their mean.
-    """
+    """float16: in float32, rounded in backward. A sum of many unscaled slopes overflows float16, and their mean underflows."""
 
     tail = None
 
@@ -89,7 +90,7 @@ class WideSum:
 
 
 class FloatSum:
-    """bfloat16 on the CPU: products are rounded to it, their sum over blocks is float32, some classes at a time."""
+    """bfloat16 on the CPU: products are rounded to bfloat16 and summed over blocks in float32, a slab of classes at a time."""
 
     tail = None
 
@@ -112,9 +113,10 @@ class FloatSum:
 
 
 class PlanesSum:
-    """bfloat16 on CUDA, over any number of blocks: a float32 sum in half the memory of one, rounded with the last block.
+    """bfloat16 on CUDA, any number of blocks: a float32 sum, split into two planes of 16 bits.
 
-    Until then the upper half of every float32 lies in the gradient's memory and the lower half in one more plane like it.
+    The upper half of every float32 is stored in the memory of the gradient, the lower half in a second plane. The last block rounds
+    the upper half to bfloat16, so the sum needs no float32 copy of the weight.
     """
 
     tail = None
@@ -140,10 +142,10 @@ class PlanesSum:
 
 
 class WholeSum:
-    """bfloat16 on CUDA, two blocks in one product: the scores of the second lie where the gradient will.
+    """bfloat16 on CUDA, two blocks in one matrix product: the scores of the second block use the memory of the gradient.
 
-    They lie at its end. The classes whose gradient does not reach them are computed first, some at a time, from slopes that are
-    laid side by side. Then the slopes of the other classes move to where the workspace has those of the first.
+    They are stored at its end. First come the classes whose gradient does not overwrite them, a slab at a time, from the slopes of
+    both blocks copied next to each other. Then the slopes of the other classes move into the workspace, over slopes that are done.
     """
 
     def __init__(self, weight: Tensor, input: Tensor, height: int, start: int) -> None:
@@ -169,7 +171,7 @@ class WholeSum:
         self._multiply(free, classes, head[:, free:], moved, side_by_side)
 
     def _multiply(self, first: int, last: int, head: Tensor, tail: Tensor, side_by_side: Tensor) -> None:
-        """The gradient of some classes, the first of which is the first of these slopes."""
+        """The gradient of classes `first` to `last`; `head` and `tail` start at class `first`."""
         for start in range(first, last, self._width):
             stop = min(start + self._width, last)
             some = side_by_side[:, : stop - start]

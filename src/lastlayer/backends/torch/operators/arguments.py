@@ -50,11 +50,11 @@ class Arguments:
         return tuple(gradients.get(name) for name in self.names)
 
 
-#: A head calls its own weight `weight`.
+#: In a head, `weight` is the head's weight.
 _NAMES = {name: name for name in SCHEMA} | {"weight": "class_weight"}
 _ARRAYS = ", ".join(f"{SCHEMA[name]} {_NAMES[name]}" for name in ARRAYS)
 _OTHERS = ", ".join(f"{kind} {_NAMES[name]}" for name, kind in SCHEMA.items() if name not in ARRAYS)
-#: Targets (soft if they are floats), mapping and options. `parameter` has the mapping's values if each row has its own.
+#: Targets (soft if they are floats), mapping and options. `parameter` is the mapping's, if it has one value per row.
 LOSS_SCHEMA = f"Tensor targets, {_ARRAYS}, Tensor? parameter, str mapping, {_OTHERS}"
 
 

@@ -1,7 +1,7 @@
-"""`lastlayer::evaluate`: probabilities, their logarithms or the log-partition of every row, differentiable any number of times.
+"""`lastlayer::evaluate`: probabilities, log-probabilities or log-partition of every row, differentiable any number of times.
 
-Backward is the record's own vector–Jacobian product: differentiating through the formulas would give NaN where they
-select between branches, and rounding where they compensate. Its derivative in turn goes through that product's formula.
+Backward is the record's vector–Jacobian product: differentiating the formulas would give NaN where they select between branches,
+and rounding errors where they compensate. The second derivative goes through the formula of that product.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _products_by_parameter(
     """The cotangent of a quantity pulled back to the scores and to the parameter of each row; torch can differentiate it.
 
     Both follow from p: with s the record's tangent, c = ∂log p/∂α at a fixed threshold and Σp = 1, the threshold moves by
-    −Σpc / Σs (Correia, Niculae & Martins 2019, section 3.1). Of the log-partition it is the envelope theorem.
+    −Σpc / Σs (Correia, Niculae & Martins 2019, section 3.1). For the log-partition it is the envelope theorem.
     """
     wide = working_dtype(scores, xp)
     alpha, v = parameter.to(wide), cotangent.to(wide)

@@ -1,6 +1,6 @@
-"""`lastlayer::loss`: a reduced loss with its gradient from the same pass, kept for backward, differentiable any number of times.
+"""`lastlayer::loss`: a reduced loss with its gradient from the same pass, differentiable any number of times.
 
-The gradient is an output like the loss, so that second derivatives reach the scores through the forward pass.
+The gradient is an output as well, so that second derivatives reach the scores through the forward pass.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One derivative for autograd, torch.compile and torch.func: an operator, and the autograd function that torch.func needs."""
+"""One derivative for autograd, torch.compile and torch.func: an operator, and the autograd function that torch.func requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lastlayer.backends.torch.tensor_state import has_tangent, is_tracked, is_un
 
 
 def all_at_once(operator: Callable[..., Any]) -> Callable[..., Any]:
-    """Map an operator that treats rows alike: one call on all elements' rows."""
+    """vmap rule of an operator that works on each row alone: one call on the rows of all elements."""
 
     def rule(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, int]:
         in_front = (
@@ -29,7 +29,7 @@ def to_front(tensor: torch.Tensor, dim: int | None, size: int) -> torch.Tensor:
 
 
 def one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
-    """Map an operator that reduces over its rows: one call an element, since each element has its own denominator."""
+    """vmap rule of an operator that reduces over rows: one call per element, since each element has a denominator of its own."""
 
     def rule(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
         results = [
@@ -57,15 +57,15 @@ def differentiable(
 ) -> Callable[..., Any]:
     """Register an operator's derivative and its vmap rule, and return what to call.
 
-    torch.func's transforms refuse the derivatives of operators; they take an autograd function with the same rules. And where
-    nobody but autograd looks, what the operator does may be done `directly`: the way through an operator of Python takes many
-    times longer than small rows.
+    The transforms of torch.func refuse the derivatives of operators, but take an autograd function with the same rules. If only
+    autograd is active, the operator's work is done `directly`: a call of an operator written in Python takes many times longer than
+    small rows.
     """
 
     class Differentiable(torch.autograd.Function):
         @staticmethod
         def forward(*arguments: Any) -> Any:
-            # Under nested transforms the arguments still are wrapped for the outer ones.
+            # Under nested transforms the arguments are still wrapped for the outer ones.
             return call(*arguments)
 
         setup_context = staticmethod(keep)
@@ -110,7 +110,7 @@ def differentiable(
 
 
 def refuse_forward_mode() -> NoReturn:
-    """Say so.
+    """Refuse forward-mode derivatives.
 
     Raises:
         NotImplementedError: always.
