@@ -35,8 +35,8 @@ def problem(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Ten
     return x.requires_grad_(), labels
 
 
-def is_quick(result: torch.Tensor) -> bool:
-    return "Quick" in result.grad_fn.name()
+def is_fast(result: torch.Tensor) -> bool:
+    return "Fast" in result.grad_fn.name()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -45,8 +45,8 @@ def test_quantities_have_the_same_bits_as_by_the_operators(evaluate, dtype):
     x, _ = problem(dtype)
     # Only the last axis by its name needs no look at the shape.
     mine, theirs = evaluate(x, axis=-1), evaluate(x, axis=1)
-    assert is_quick(mine)
-    assert not is_quick(theirs)
+    assert is_fast(mine)
+    assert not is_fast(theirs)
     assert torch.equal(mine.nan_to_num(7), theirs.nan_to_num(7))
     assert torch.equal(evaluate(x.detach(), axis=-1).nan_to_num(7), mine.nan_to_num(7))
     upstream = torch.rand_like(mine)
@@ -60,7 +60,7 @@ def test_quantities_have_the_same_bits_as_by_the_operators(evaluate, dtype):
 @pytest.mark.parametrize("evaluate", [ll.softmax, ll.log_softmax, ll.logsumexp, ll.sparsemax, ll.stablemax])
 def test_quantities_of_any_shape_and_their_second_derivatives(evaluate):
     x = problem(torch.float64)[0].detach()[:6].reshape(2, 3, 7).requires_grad_()
-    assert is_quick(evaluate(x))
+    assert is_fast(evaluate(x))
     assert torch.equal(evaluate(x)[1], evaluate(x[1].detach().clone()))
     assert torch.autograd.gradcheck(evaluate, (x,), check_batched_grad=True)
     assert torch.autograd.gradgradcheck(evaluate, (x,))
@@ -101,8 +101,8 @@ def test_the_same_bits_as_by_the_operators(name, reduction):
     mine = ll.loss(x, labels, **options)
     # Weights of rows have questions to be asked.
     theirs = ll.loss(x, labels, sample_weight=torch.ones(9), **options)
-    assert is_quick(mine)
-    assert not is_quick(theirs)
+    assert is_fast(mine)
+    assert not is_fast(theirs)
     assert torch.equal(mine, theirs)
     upstream = torch.rand_like(mine)
     slopes = [torch.autograd.grad(loss, x, upstream)[0] for loss in (mine, theirs)]
@@ -115,15 +115,15 @@ def test_the_same_bits_as_by_the_operators(name, reduction):
 
 def test_second_derivatives():
     x, labels = problem(torch.float64)
-    assert is_quick(ll.loss(x, labels))
+    assert is_fast(ll.loss(x, labels))
     assert torch.autograd.gradgradcheck(lambda s: ll.loss(s, labels), (x,))
     assert torch.autograd.gradgradcheck(lambda s: ll.loss(s, labels, reduction="none"), (x,))
 
 
 def test_modules_and_parameters():
     x, labels = problem()
-    assert is_quick(CrossEntropyLoss()(x, labels))
-    assert is_quick(ll.loss(torch.nn.Parameter(x.detach()), labels))
+    assert is_fast(CrossEntropyLoss()(x, labels))
+    assert is_fast(ll.loss(torch.nn.Parameter(x.detach()), labels))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_modules_and_parameters():
 def test_what_has_more_to_ask_goes_the_long_way(change):
     x, labels = change(*problem())
     loss = ll.loss(x, labels, ignore_index=-100)
-    assert not is_quick(loss)
+    assert not is_fast(loss)
     assert loss.isfinite()
 
 
@@ -148,7 +148,7 @@ def test_quantities_that_have_more_to_ask_go_the_long_way():
     x, _ = problem()
     out = torch.empty_like(x)
     results = ll.softmax(x.bfloat16()), ll.softmax(x[:, ::2]), ll.logsumexp(x[0]), ll.softmax(x, out=out)
-    assert not any(map(is_quick, results))
+    assert not any(map(is_fast, results))
     assert torch.equal(out, ll.softmax(x))
 
 
@@ -156,7 +156,7 @@ def test_a_users_record_of_a_known_name_has_its_own_formulas():
     x, _ = problem()
     mine = dataclasses.replace(ll.MAPPINGS["softmax"], evaluate=ll.MAPPINGS["stablemax"].evaluate)
     got = ll.probabilities(x, mapping=mine)
-    assert not is_quick(got)
+    assert not is_fast(got)
     torch.testing.assert_close(got, ll.stablemax(x))
 
 
