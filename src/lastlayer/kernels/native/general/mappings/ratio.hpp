@@ -1,0 +1,22 @@
+// g = x, for scores >= 0 that are not all zero. Included by entry.hpp.
+
+struct Ratio {
+  static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
+  static constexpr bool is_positive = true, needs_weight = true, is_fenchel_young = false;
+  static constexpr bool is_quick = true;
+  static constexpr double low = 0.0, high = infinity;
+  static constexpr double steepness_below = 0.0;  // the limit at -inf
+
+  static D size(D x) { return x; }
+  static D reference(D largest) { return largest; }
+  static D log2_scale(const Context& c) { return c.exponent; }
+  // + 0: and never -0.
+  template <class W>
+  static W mantissa(D x, const Context& c) { return W(x * c.scale + 0.0); }
+  template <class W>
+  static W derivative(D, const Context& c) { return W(c.scale); }
+  template <class W>
+  static W steepness(D x, const Context&) { return quotient_or_infinity<W>(1.0, x + 0.0); }
+  template <class W>
+  static W log_g(D x, const Context&) { return logarithm(W(x)); }
+};

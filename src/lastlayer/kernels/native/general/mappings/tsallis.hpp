@@ -1,0 +1,245 @@
+// Tsallis regularization, Omega(p) = sum(p^a - p) / (a (a - 1)): sparsemax at a = 2, entmax elsewhere. At the optimum
+// p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae & Martins
+// 2019). Vectors without a class in reach of a positive p are left out of every pass after the first. Included by entry.hpp.
+
+template <class W, class Power, class X = ScoresCopied>
+class Tsallis : public Regularized<W, X> {
+  using Base = Regularized<W, X>;
+  using Base::at_;
+  using Base::p_;
+  using Base::x_;
+
+ public:
+  // What `share_out` moves is nowhere but in p; and shorter rows are looked at so often that a wide copy of them pays.
+  static constexpr bool reads_in_place = !__is_same(Power, AnyPower);
+  static constexpr int64_t longest_copy = 4096;
+  // The same of scores that lie elsewhere.
+  template <class Other>
+  using Of = Tsallis<W, Power, Other>;
+  using LabelSlopes = typename Base::template SlopesOf<Tsallis>;
+  friend LabelSlopes;
+
+  // `live` has room for a step number each.
+  Tsallis(const Layout& at, X x, double* p, double* live, const MappingAt& mapping, int64_t first)
+      : Base(at, x, p), live_(reinterpret_cast<int32_t*>(live)) {
+    if (this->is_odd()) return;
+    set_rate(mapping, first);
+    find_live();
+    search();
+    polish();
+    finish();
+  }
+
+  LASTLAYER_INLINE D p_of(D x) const {
+    // A question for every vector, which is worth its answer where most have nothing.
+    return has_few_ && !has_any(x >= edge_) ? D{} : value_of(this->difference_of(x), t_).p.value();
+  }
+  LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->poison_; }
+  LASTLAYER_INLINE D log_probabilities_from(int64_t, D x) const { return this->log_probability(p_of(x)); }
+
+  // Omega*(x) = max + sum p (x - max - u / a), for Omega(p) = sum p u / a.
+  D log_partition() const {
+    W sum(D{});
+    for (int64_t i = 0; i < live_count_; ++i) {
+      const D p = load(p_ + live_[i] * lanes);
+      const D term = difference(live_[i]).value() - exponent(live_[i]) / (1.0 + rate_);
+      sum = sum + W(p > 0.0 ? p * term : D{});
+    }
+    return (this->is_dominated_ ? all(infinity) : this->largest_ + at_.sum(sum).value()) + this->poison_;
+  }
+
+  // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far below the support the targets lie; every term >= 0.
+  // The gradient goes where p stands.
+  D loss(const Targets& targets, bool with_gradient, double scale) {
+    const D total = targets.total(), factor = targets.factor();
+    LossSum<W> sum;
+    const auto add = [&](int64_t step) {
+      const D p = load(p_ + step * lanes), y = targets(step), u = exponent(step);
+      const D edge = -1.0 / rate_, slack = (y != 0.0) & (u < edge) ? y * (edge - u) : D{};
+      const D divergence = Power::divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, rate_, targets.is_plain());
+      const D term = divergence + slack;
+      sum.add(W(term < infinity ? term : D{}), term < infinity ? D{} : term);
+    };
+    const bool is_sparse = targets.is_plain() && !at_.is_across;
+    const int64_t own = is_sparse ? targets.begin() : 0;
+    bool is_own_live = false;
+    if (is_sparse) {
+      for (int64_t i = 0; i < live_count_; ++i) {
+        add(live_[i]);
+        is_own_live |= live_[i] == own;
+      }
+      if (!is_own_live) {
+        store(p_ + own * lanes, D{});
+        x_.keep(own, x_(own));
+        add(own);
+      }
+    } else {
+      for (int64_t step = 0; step < at_.steps; ++step) add(step);
+    }
+    D loss = factor * sum.total(at_);
+    loss = targets.has_targets ? loss : D{};
+    const D pull = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
+    if (with_gradient) {
+      const auto differentiate = [&](int64_t step) {
+        const D p = load(p_ + step * lanes);
+        store(p_ + step * lanes, (factor * this->gap(p, targets(step), total) + this->pulled(p, pull)) * scale + this->poison_);
+      };
+      if (is_sparse && !has_any(this->poison_ != 0.0)) {
+        for (int64_t i = 0; i < live_count_; ++i) differentiate(live_[i]);
+        if (!is_own_live) differentiate(own);
+      } else {
+        for (int64_t step = 0; step < at_.steps; ++step) differentiate(step);
+      }
+    }
+    return loss + this->poison_;
+  }
+
+ private:
+  struct Value {
+    W base, p;
+  };
+
+  void set_rate(const MappingAt& mapping, int64_t first) {
+    D alpha = mapping.row_parameters ? at_.of_rows(mapping.row_parameters + first) : all(mapping.parameter);
+    if (mapping.row_parameters) {
+      // Outside the range there is no mapping; at 1 the limit is taken from a hair above it.
+      this->poison_ = (alpha >= 1.0) & (alpha < infinity) ? this->poison_ : all(not_a_number);
+      alpha = larger(alpha, all(1.0 + 0x1p-52));
+      alpha = alpha < infinity ? alpha : all(2.0);
+    }
+    rate_ = alpha - 1.0;
+    is_steep_ = has_any(rate_ > 1.0) || mapping.row_parameters;
+  }
+
+  void find_live() {
+    edge_ = this->largest_ - 1.0 / rate_;
+    for (int64_t step = 0; step < at_.steps; ++step) {
+      if constexpr (X::is_copy) store(p_ + step * lanes, D{});
+      // A hair wider than the support can be, for the subtraction is rounded.
+      const D x = x_(step);
+      if (!has_any(x >= edge_)) continue;
+      live_[live_count_++] = int32_t(step);
+      x_.keep(step, x);
+    }
+    has_few_ = 8 * live_count_ < at_.steps;
+  }
+
+  // Of vectors that are looked at.
+  W difference(int64_t step) const { return this->difference_of(x_.kept(step)); }
+
+  // (1 + (a - 1) u)+ and exp_a(u) at u = x - max + t.
+  Value value(int64_t step, W t) const { return value_of(difference(step), t); }
+  Value value_of(W difference, W t) const {
+    const W below = (difference + t) * W(rate_), base = W(all(1.0)) + below;
+    const Mask is_inside = base.hi > 0.0;
+    return {choose(is_inside, base, W(D{})), choose(is_inside, Power::power(base, below, rate_), W(D{}))};
+  }
+
+  // Sums over the classes of p and of dp/dt = p^(2 - a) = p / base.
+  template <class V>
+  void sums(const V& at_step, W& total, D& slope) const {
+    total = W(D{});
+    slope = D{};
+    for (int64_t i = 0; i < live_count_; ++i) {
+      const Value v = at_step(live_[i]);
+      total = total + v.p;
+      slope += Power::slope(v.base.hi, v.p.hi);
+    }
+    total = at_.sum(total);
+    slope = at_.sum(slope);
+  }
+
+  // Newton's steps kept in a bracket, which is halved where a step would leave it; for a > 2, where p has vertical
+  // tangents, at every second trip. In plain double: what is left is for the polish. Rows that are done stay as they are,
+  // whatever the others of their block still need.
+  void search() {
+    D low = Power::lowest(double(at_.classes), rate_), high{}, t{};
+    Mask is_done{};
+    for (int trip = 0; trip < 200 && has_any(~is_done); ++trip) {
+      D total{}, slope{};
+      for (int64_t i = 0; i < live_count_; ++i) {
+        const D below = rate_ * ((x_.kept(live_[i]) - this->largest_) + t), base = 1.0 + below;
+        const D p = base > 0.0 ? Power::power(Real(base), Real(below), rate_).hi : D{};
+        total += p;
+        slope += Power::slope(base, p);
+      }
+      total = at_.sum(total);
+      slope = at_.sum(slope);
+      const Mask is_above = total >= 1.0;
+      high = is_above & ~is_done ? t : high;
+      low = is_above | is_done ? low : t;
+      const D newton = t - Power::newton(total, slope, rate_), middle = 0.5 * (low + high);
+      const bool is_halving = (is_steep_ || trip > 30) && trip % 2;
+      // The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
+      D next = (newton >= low) & (newton <= high) ? newton : middle;
+      // Found, as at once where one class has all: a later trip would take rounding for progress.
+      const Mask is_exact = total == 1.0;
+      next = is_exact ? t : is_halving ? middle : next;
+      const D moved = absolute(next - t), scale = absolute(t) + 1.0;
+      const Mask is_close = is_exact ? all_of(-1) : is_steep_ ? high - low <= 0x1p-52 * scale : moved <= 0x1p-44 * scale;
+      t = is_done ? t : next;
+      is_done |= is_close | (this->poison_ != 0.0);
+    }
+    // Of a steep row's last bracket the end at which it sums to one or more: at the other it may sum to nothing.
+    t_ = W(is_steep_ ? high : t);
+  }
+
+  // Newton with the sums kept wide takes t to its last bit. A step counts where it brings the sum nearer to one.
+  void polish() {
+    // Of float32 scores the search has far more digits than can show.
+    if (!W::is_twofold && !is_steep_) return;
+    W total;
+    D slope;
+    const auto excess_at = [&](W t) {
+      sums([&](int64_t step) { return value(step, t); }, total, slope);
+      return (total - W(all(1.0))).value();
+    };
+    D excess = excess_at(t_), step = -excess / slope;
+    for (int i = 0; i < (W::is_twofold ? 2 : 1); ++i) {
+      const W trial = t_ + W(step);
+      const D trial_excess = excess_at(trial);
+      const Mask is_better = (absolute(trial_excess) < absolute(excess)) & (trial_excess > -0.5);
+      t_ = choose(is_better, trial, t_);
+      excess = is_better ? trial_excess : excess;
+      step = is_better ? -trial_excess / slope : D{};
+    }
+    excess_ = excess;
+  }
+
+  void finish() {
+    for (int64_t i = 0; i < live_count_; ++i) store(p_ + live_[i] * lanes, value(live_[i], t_).p.value());
+    // For a > 2 no t of this precision may give a sum of one, since p has vertical tangents: p moves by what t cannot.
+    for (int i = 0; is_steep_ && i < 2; ++i) share_out();
+    for (int64_t i = 0; i < live_count_; ++i) this->add_to_complement(load(p_ + live_[i] * lanes));
+    this->finish_complement();
+  }
+  void share_out() {
+    const auto slope_at = [&](int64_t step, D p) {
+      const D base = value(step, t_).base.hi;
+      return p > 0.0 ? p / (base > 0.0 ? base : all(1.0)) : D{};
+    };
+    D slopes{};
+    for (int64_t i = 0; i < live_count_; ++i) slopes += slope_at(live_[i], load(p_ + live_[i] * lanes));
+    slopes = at_.sum(slopes);
+    W total(D{});
+    for (int64_t i = 0; i < live_count_; ++i) {
+      const D p = load(p_ + live_[i] * lanes), moved = p - excess_ * slope_at(live_[i], p) / slopes;
+      const D kept = rate_ > 1.0 ? (moved < 0.0 ? D{} : moved) : p;
+      store(p_ + live_[i] * lanes, kept);
+      total = total + W(kept);
+    }
+    excess_ = (at_.sum(total) - W(all(1.0))).value();
+  }
+
+  // u = x - max + t, rounded once.
+  D exponent(int64_t step) const {
+    const W d = difference(step);
+    return d.hi > -infinity ? (d + t_).value() : d.hi;
+  }
+
+  int32_t* live_;
+  int64_t live_count_ = 0;
+  D rate_{}, excess_{}, edge_{};
+  bool is_steep_ = false, has_few_ = false;
+  W t_;
+};

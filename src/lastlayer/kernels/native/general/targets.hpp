@@ -1,0 +1,126 @@
+// The targets of a block's rows, their options applied: smoothing and class weights, which rows count, and what each weighs.
+// Included by entry.hpp.
+
+// Larger scores, whose z-loss may pull without bound, go to the blocks.
+constexpr double largest_of_z = 1e280;
+
+// The sum of a loss's terms, of which some are infinite, and large finite ones may become so together: then no rounding is left.
+template <class W>
+struct LossSum {
+  W sum = W(D{});
+  D plain{};
+  void add(W term, D infinite) {
+    sum = sum + term;
+    plain += term.hi + infinite;
+  }
+  D total(const Layout& at) const {
+    const D rounded = at.sum(plain);
+    return absolute(rounded) < infinity ? at.sum(sum).value() : rounded;
+  }
+};
+
+struct Targets {
+  const Loss& request;
+  const Layout& at;
+  const double* soft = nullptr;  // the block's soft targets
+  bool in_sum;                   // class weights multiply the targets; else they weigh the row
+  Mask is_counted, label{};
+  Mask has_targets{};  // rows of which any target weighs more than zero: the others have nothing but their z-loss
+  D row_weight, poison{};  // NaN for a row whose label is out of range
+
+  template <class SoftLoader>
+  Targets(const Loss& request, const Layout& at, int64_t first, bool in_sum, double* buffer, SoftLoader load_soft)
+      : request(request), at(at), in_sum(in_sum) {
+    is_counted = all_of(-1);
+    row_weight = request.row_weight ? at.of_rows(request.row_weight + first) : all(1.0);
+    for (int i = 0; i < lanes; ++i) is_counted[i] = request.is_counted(first + (i < at.rows ? i : 0)) ? -1 : 0;
+    if (request.labels) {
+      label = at.of_rows(request.labels + first);
+      const Mask is_bad = (label < 0) | (label >= at.classes);
+      poison = is_bad ? all(not_a_number) : D{};
+      label = is_bad ? Mask{} : label;
+    } else {
+      load_soft(buffer);
+      soft = buffer;
+    }
+    weigh();
+  }
+
+  // Whether all of a row's target is on its label.
+  bool is_plain() const { return !soft && request.label_smoothing == 0.0; }
+  // The steps in which a target may differ from zero.
+  int64_t begin() const { return is_plain() && !at.is_across ? label[0] / lanes : 0; }
+  int64_t end() const { return is_plain() && !at.is_across ? label[0] / lanes + 1 : at.steps; }
+
+  D class_weight(int64_t step) const {
+    return request.class_weight ? at.of_classes(request.class_weight, step) : all(1.0);
+  }
+  D label_weight() const {
+    D v = all(1.0);
+    if (request.class_weight)
+      for (int i = 0; i < lanes; ++i) v[i] = request.class_weight[label[i]];
+    return v;
+  }
+  D raw(int64_t step) const {
+    if (soft) return at.only_classes(step, load(soft + step * lanes));
+    return at.index(step) == label ? all(1.0) : D{};
+  }
+  // y of the loss at vector `step`.
+  D operator()(int64_t step) const {
+    D y = raw(step);
+    if (request.label_smoothing != 0.0) {
+      const double even = request.label_smoothing / double(at.classes);
+      y = at.only_classes(step, y * (1.0 - request.label_smoothing) + even);
+    }
+    return in_sum ? y * class_weight(step) : y;
+  }
+  // The sum of y.
+  D total() const { return total_; }
+  // What multiplies the row's loss: its own weight, and its class weights where they do not stand in the sum.
+  D factor() const { return factor_; }
+
+  // Adds the z-loss of rows to their losses, and says what it adds to their gradients for each unit of the gradient of Z. The
+  // weight is the row's part of a mean's denominator, so that the scale of the class weights leaves the mean of Z^2 alone.
+  D add_z_loss(D z, D& loss) const {
+    const D weight = soft || !request.class_weight ? row_weight : row_weight * label_weight();
+    const Mask counts = weight != 0.0;
+    loss += counts ? weight * (request.z_loss * z * z) : D{};
+    return counts ? weight * (2.0 * request.z_loss * z) : D{};
+  }
+
+ private:
+  void weigh() {
+    Mask has_any_target;
+    if (is_plain()) {
+      total_ = in_sum ? label_weight() : all(1.0);
+      has_any_target = total_ != 0.0;
+    } else {
+      // Thousands of soft targets would collect the rounding of every addition.
+      Twofold sum(D{});
+      Mask some{};
+      for (int64_t step = 0; step < at.steps; ++step) {
+        const D y = (*this)(step);
+        sum = sum + Twofold(y);
+        some |= y != 0.0;
+      }
+      total_ = at.sum(sum).value();
+      has_any_target = at.any(some);
+    }
+    factor_ = row_factor();
+    // A row of weight zero does not count, whatever its scores are; but one without its label is NaN.
+    has_targets = (has_any_target & (factor_ != 0.0)) | (poison != 0.0);
+    if (request.z_loss == 0.0) is_counted &= has_targets;
+  }
+  D row_factor() const {
+    if (in_sum || !request.class_weight) return row_weight;
+    if (!soft) return row_weight * label_weight();
+    Twofold sum(D{});
+    for (int64_t step = 0; step < at.steps; ++step) {
+      const D y = raw(step);
+      sum = sum + Twofold(y != 0.0 ? y * class_weight(step) : D{});
+    }
+    return row_weight * at.sum(sum).value();
+  }
+
+  D total_, factor_;
+};

@@ -1,0 +1,110 @@
+// Requests shared out among the threads: parts of their rows, with the memory that each worker needs.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "../api/kernels.hpp"
+#include "memory.hpp"
+#include "threads.hpp"
+
+namespace lastlayer {
+
+// Half types come as their bits.
+template <class T>
+constexpr Element element_of(bool is_bfloat16) {
+  if (sizeof(T) == 2) return is_bfloat16 ? Element::bfloat16 : Element::float16;
+  return sizeof(T) == 4 ? Element::float32 : Element::float64;
+}
+
+// Memory aligned to whole vectors; its allocation needs the GIL.
+inline void* aligned_memory(size_t bytes) {
+  return allocated([bytes] { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); });
+}
+struct Aligned {
+  double* data;
+  explicit Aligned(int64_t doubles) : data(static_cast<double*>(aligned_memory(size_t(doubles) * sizeof(double)))) {}
+  Aligned(const Aligned&) = delete;
+  ~Aligned() { std::free(data); }
+};
+
+// Memory of strips; needs the GIL.
+class Held {
+ public:
+  void* data;
+  explicit Held(size_t size) : data(nullptr), region_{nullptr, 0} {
+    constexpr size_t large = size_t(1) << 20;
+    if (size >= large) region_ = take_region(size);
+    data = region_.data ? region_.data : aligned_memory(size);
+  }
+  Held(const Held&) = delete;
+  ~Held() {
+    if (region_.data)
+      return_region(region_);
+    else
+      std::free(data);
+  }
+
+ private:
+  Region region_;
+};
+
+// Parts of `count` things of so many scores each, and so many doubles of memory for each thread that works on them. Made with the
+// GIL, run without it.
+class Parts {
+ public:
+  Parts(int64_t count, int64_t cost, int64_t doubles)
+      : count_(count), cost_(cost), threads_(useful_threads(count, cost, num_threads())), slot_((doubles + 7) / 8 * 8),
+        workspace_(slot_ * threads_) {}
+  int threads() const { return threads_; }
+
+  // Calls kernel(begin, end, workspace) for each part.
+  template <class Kernel>
+  void run(const Kernel& kernel) const {
+    parallel_rows(count_, cost_, threads_, [&](int64_t begin, int64_t end) {
+      kernel(begin, end, workspace_.data + slot_ * current_worker());
+    });
+  }
+
+ private:
+  int64_t count_, cost_;
+  int threads_;
+  int64_t slot_;
+  Aligned workspace_;
+};
+
+// The rows of a matrix whose rows of each class are contiguous, in strips: some rows copied to where their classes are.
+template <class T>
+class Strips {
+ public:
+  Strips(int64_t rows, int64_t classes, int64_t doubles)
+      : rows_(rows), classes_(classes), most_(line * std::max<int64_t>(1, 4096 / (line * classes))),
+        parts_((rows + most_ - 1) / most_, most_ * classes, doubles),
+        memory_(size_t(parts_.threads()) * size_t(most_ * classes) * sizeof(T)) {}
+
+  // Calls kernel(first, count, strip, workspace) for each strip. What the kernel leaves in the strip goes to `results`, a matrix like
+  // the columns, where that is not null.
+  template <class Kernel>
+  void run(const T* columns, T* results, const Kernel& kernel) const {
+    const InstructionSet& kernels = instruction_set();
+    parts_.run([&](int64_t begin, int64_t end, double* workspace) {
+      T* strip = static_cast<T*>(memory_.data) + current_worker() * most_ * classes_;
+      for (int64_t first = begin * most_; first < std::min(end * most_, rows_); first += most_) {
+        const int64_t count = std::min(most_, rows_ - first);
+        kernels.transpose({element_of<T>(false), columns + first, classes_, count, rows_, strip, classes_, false});
+        kernel(first, count, strip, workspace);
+        if (results) kernels.transpose({element_of<T>(false), strip, count, classes_, classes_, results + first, rows_, true});
+      }
+    });
+  }
+
+ private:
+  // Rows that fill whole lines of memory, and a strip that fits into the nearest cache where rows are short.
+  static constexpr int64_t line = 64 / sizeof(T);
+  int64_t rows_, classes_, most_;
+  Parts parts_;
+  Held memory_;
+};
+
+}  // namespace lastlayer

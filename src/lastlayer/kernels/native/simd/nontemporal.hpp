@@ -1,0 +1,130 @@
+// Results that go past the caches, where there are more than stay in them: memory is then not read before it is written.
+// Included by entry.hpp.
+
+// Rows of float32 in wide vectors; others take longer to compute than memory does.
+template <class T>
+constexpr bool can_stream = sizeof(T) == 4 && LASTLAYER_BYTES > 16;
+template <class T, class Request>
+bool is_streamed(const Request& r) {
+  return can_stream<T> && r.is_streamed;
+}
+
+// What is written comes back only when all of it is there. The address is a whole vector's.
+template <class T>
+LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)v);
+#elif defined(__AVX2__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)v);
+#else
+  store<T>(to, v);
+#endif
+}
+
+// After the last of them: others see what was streamed.
+LASTLAYER_INLINE void finish_streams() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
+// How far an address is behind a whole vector's.
+template <class T>
+LASTLAYER_INLINE int displacement(const T* address) {
+  return int(reinterpret_cast<uintptr_t>(address) % sizeof(Vector<T>) / sizeof(T));
+}
+
+// What a row's vectors become, but for the number at one place.
+template <class T, class Others>
+struct AllBut {
+  static constexpr bool has_own = true;
+  Others others;
+  int64_t place;
+  T own;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t first) const {
+    return place_numbers<T>() == typename Lanes<T>::Integer(place - first) ? splat(own) : others(v, first);
+  }
+};
+
+// Rows that follow each other in memory, written by whole vectors wherever one row ends and the next begins.
+template <class T>
+class LineStream {
+  using V = Vector<T>;
+  static constexpr int n = Lanes<T>::count;
+
+ public:
+  // The results make(numbers, place of the first) of a whole row, which belong behind those that came last, or at `to` where the
+  // stream begins. At least one whole vector of them where it does; n numbers before the row can be read where it does not.
+  template <class Make>
+  LASTLAYER_INLINE void add(const T* row, int64_t count, T* to, Make make) {
+    const int64_t first = begin(row, count, to, make);
+    if (first <= count) finish(row, first, count, line_, make);
+  }
+
+  // The same in two steps, for who writes whole lines between them: begin() says from which place on they follow, to line() and
+  // behind it, and is beyond the row where there are none; finish() writes what is left from a place on, to its line.
+  template <class Make>
+  LASTLAYER_INLINE int64_t begin(const T* row, int64_t count, T* to, Make make) {
+    if (!line_) open(to);
+    if (held_count_ == 0) return 0;
+    const int64_t first = -held_count_;
+    const V v = place_numbers<T>() < held_count_ ? held_ : make(not_ours_ ? load_behind(row) : load(row + first), first);
+    if (first + n > count) {
+      held_ = v;
+      held_count_ += int(count);
+      return count + 1;
+    }
+    if (not_ours_)
+      store_lanes(v, n);
+    else
+      stream<T>(line_, v);
+    not_ours_ = 0;
+    line_ += n;
+    return first + n;
+  }
+  T* line() const { return line_; }
+  template <class Make>
+  LASTLAYER_INLINE void finish(const T* row, int64_t j, int64_t end, T* line, Make make) {
+    const auto stream_to = [&](int64_t last, auto each) __attribute__((always_inline)) {
+      for (; j + n <= last; j += n, line += n) stream<T>(line, each(load(row + j), j));
+    };
+    if constexpr (Make::has_own) {
+      // Only one vector has the label; in a short row it takes longer to find it than to look for it in every one.
+      if (end - j >= 32 * n) {
+        if (make.place >= j && make.place < j + ((end - j) & -n)) {
+          stream_to(j + ((make.place - j) & -n), make.others);
+          stream_to(j + n, make);
+        }
+        stream_to(end, make.others);
+      }
+    }
+    stream_to(end, make);
+    line_ = line;
+    held_count_ = int(end - j);
+    if (held_count_ > 0) held_ = make(load_some(row + j, held_count_, T(0)), j);
+  }
+
+  // Writes what is less than a vector, and is ready for rows elsewhere.
+  void close() {
+    if (line_) store_lanes(held_, held_count_);
+    line_ = nullptr;
+  }
+
+ private:
+  void open(T* to) {
+    not_ours_ = held_count_ = displacement(to);
+    line_ = to - not_ours_;
+  }
+  V load_behind(const T* from) const {
+    T numbers[n] = {};
+    for (int i = held_count_; i < n; ++i) numbers[i] = from[i - held_count_];
+    return load(numbers);
+  }
+  void store_lanes(V v, int end) const {
+    for (int i = not_ours_; i < end; ++i) line_[i] = v[i];
+  }
+
+  T* line_ = nullptr;  // where the vector belongs of which some numbers are held, behind some that others have written
+  V held_{};
+  int held_count_ = 0, not_ours_ = 0;
+};

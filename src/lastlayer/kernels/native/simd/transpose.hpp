@@ -1,0 +1,38 @@
+// Columns into rows and back, square by square. Included by entry.hpp.
+
+template <class T, bool is_streamed>
+void transpose_matrix(const Transposition& r) {
+  constexpr int n = Lanes<T>::count;
+  // Squares beside each other in the result, so that what is written lies together; and how far ahead lines are fetched, which
+  // lie too far apart for the processor to foresee them.
+  constexpr int64_t strip = 64, ahead = 4 * n;
+  const T* from = static_cast<const T*>(r.from);
+  T* to = static_cast<T*>(r.to);
+  const int64_t rows = r.rows / n * n, columns = r.columns / n * n;
+  for (int64_t first = 0; first < rows; first += strip)
+    for (int64_t j = 0; j < columns; j += n)
+      for (int64_t i = first; i < first + strip && i < rows; i += n) {
+        Vector<T> square[n];
+        for (int k = 0; k < n; ++k) square[k] = load(from + (i + k) * r.from_stride + j);
+        if (i + ahead + n <= rows)
+          for (int k = 0; k < n; ++k) __builtin_prefetch(from + (i + ahead + k) * r.from_stride + j);
+        transpose(square);
+        for (int k = 0; k < n; ++k) {
+          T* place = to + (j + k) * r.to_stride + i;
+          is_streamed ? stream<T>(place, square[k]) : store<T>(place, square[k]);
+        }
+      }
+  for (int64_t i = 0; i < r.rows; ++i)
+    for (int64_t j = i < rows ? columns : 0; j < r.columns; ++j) to[j * r.to_stride + i] = from[i * r.from_stride + j];
+  if (is_streamed) finish_streams();
+}
+
+template <class T>
+void transpose_of(const Transposition& r) {
+  const bool is_aligned = reinterpret_cast<uintptr_t>(r.to) % sizeof(Vector<T>) == 0 && r.to_stride % Lanes<T>::count == 0;
+  r.is_streamed && is_aligned ? transpose_matrix<T, true>(r) : transpose_matrix<T, false>(r);
+}
+
+void transpose_rows(const Transposition& r) {
+  r.element == Element::float64 ? transpose_of<double>(r) : transpose_of<float>(r);
+}

@@ -1,0 +1,216 @@
+// A tile of rows as they lie, each longer than a vector: the passes run along the rows, and what is to be done once a row is done
+// for all of them at a time. Included by entry.hpp.
+
+template <class T>
+class MiddleRows : public TileRows<T, 1> {
+  using Base = TileRows<T, 1>;
+  using V = Vector<T>;
+  // Of a vector along a row, not of one with a row in each lane.
+  using Halves = RowNumbers<T, Lanes<T>::count / lanes>;
+
+ public:
+  using typename Base::Labels;
+  using typename Base::W;
+  using Base::n;
+  using Base::parts;
+  static constexpr int width = Lanes<T>::count;
+  static constexpr bool streams = can_stream<T>;
+
+  // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes little time
+  // a tile, also the next ones. Pairs, which are weighed beside each other.
+  static int rows_at_a_time(int64_t classes, bool is_total_enough) {
+    const int64_t bytes = is_total_enough && sizeof(T) == 4 ? 5120 : 8192, fit = bytes / int64_t(sizeof(T)) / whole(classes);
+    return fit >= n ? n : int(fit / 2) * 2;
+  }
+
+  // The first pass, which may begin while another tile still waits for its own results.
+  static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
+
+  // Doubles of memory to work in: a tile's weights, behind a vector of what is before the first row.
+  static int64_t memory_size(int64_t) { return 1024 + lanes; }
+
+  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched where they
+  // will be streamed.
+  MiddleRows(const T* scores, T* results, bool is_streamed, bool keeps_weights, int rows, int64_t classes, T* memory, V largest)
+      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory + width : nullptr), classes_(classes),
+        stride_(whole(classes)), rows_(rows), fetch_{0, is_streamed ? nullptr : results, is_streamed} {}
+
+  V scores_of(const Labels& labels) const { return pick(x_, classes_, labels); }
+  V weights_of(const Labels& labels) const { return pick(weights_, stride_, labels); }
+
+  // Per row, of one part: the sum of max - x.
+  D distance(int part) const {
+    D sum{};
+    for (int i = 0; i < lanes && part * lanes + i < rows_; ++i) {
+      const T* row = x_ + (part * lanes + i) * classes_;
+      const double top_score = double(this->largest[part * lanes + i]);
+      D distances{};
+      over_vectors(row, classes_, T(top_score), [&](V v, int64_t, int) {
+        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_part(v, half).hi;
+      });
+      sum[i] = sum_of(Real(distances)).hi;
+    }
+    return sum;
+  }
+
+  void weigh(const bool* skip, int64_t ahead) {
+    weigh_for_total(skip, ahead);
+    for (int part = 0; part < parts; ++part) {
+      const Mask where = this->is_confident(part, Reduction<T>::confident(classes_, stride_ / width));
+      if (!has_any(where)) continue;
+      W anew = this->others[part];
+      for (int i = 0; i < lanes; ++i) {
+        const int row = part * lanes + i;
+        if (!where[i] || row >= rows_ || (skip && skip[row])) continue;
+        const T* kept = weights_ ? weights_ + row * stride_ : nullptr;
+        const Pair sum = sum_others(x_ + row * classes_, kept, classes_, this->kept[row], this->exponents.of(row));
+        anew.hi[i] = sum.hi;
+        if constexpr (W::is_twofold) anew.lo[i] = sum.lo;
+      }
+      this->set_others(where, part, anew);
+    }
+  }
+  // The same for probabilities, which need no others.
+  LASTLAYER_INLINE void weigh_for_total(const bool* skip, int64_t ahead) {
+    W sums[n];
+    const auto is_far = this->exponents.offset != V{};
+    if (!skip && rows_ % 2 == 0 && !has_any((Mask)is_far)) {
+      for (int row = 0; row < rows_; row += 2) weigh_some<false, 2>(row, ahead, sums);
+      for (int row = rows_; row < n; ++row) sums[row] = W(D{});
+    } else {
+      for (int row = 0; row < n; ++row) {
+        sums[row] = W(D{});
+        if (row < rows_ && !(skip && skip[row]))
+          is_far[row] ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
+      }
+    }
+    const W folded = fold_each<n>(sums, [](W a, W b) { return a + b; });
+    this->set_sums(&folded);
+  }
+
+  void multiply(const W* factor, const double* shares, const bool* skip) {
+    const typename Base::Factors factors(factor);
+    const auto is_wide = factors.is_wide();
+    for (int row = 0; row < rows_; ++row) {
+      if (skip && skip[row]) continue;
+      const T* from = weights_ + row * stride_;
+      T* to = results_ + row * classes_;
+      if (shares || is_wide[row])
+        lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
+                                           factor[row / lanes].low()[row % lanes], shares ? shares[row] : 0.0);
+      else
+        multiply_row(from, to, factors.hi[row], factors.lo[row], !skip && row + 1 < rows_);
+    }
+  }
+  void set(const Labels& labels, V values, const bool* skip) {
+    for (int row = 0; row < rows_; ++row)
+      if (!skip || !skip[row]) results_[row * classes_ + labels.of_rows[row]] = values[row];
+  }
+
+  // The same past the caches, without shares; each row with its own entry where there are labels.
+  void stream(const W* factor, const Labels* labels, V own, const bool* skip, LineStream<T>& lines) {
+    const typename Base::Factors factors(factor);
+    const auto is_wide = factors.is_wide();
+    for (int row = 0; row < rows_; ++row) {
+      const T* from = weights_ + row * stride_;
+      T* to = results_ + row * classes_;
+      const bool is_skipped = skip && skip[row];
+      if (is_skipped || is_wide[row]) lines.close();
+      if (is_skipped) continue;
+      const Factor<T> products = {factors.hi[row], factors.lo[row]};
+      if (is_wide[row]) {
+        lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
+                                           factor[row / lanes].low()[row % lanes], 0.0);
+        if (labels) to[labels->of_rows[row]] = own[row];
+      } else if (labels) {
+        lines.add(from, classes_, to, Gradients<T>{products, labels->of_rows[row], own[row]});
+      } else {
+        lines.add(from, classes_, to, products);
+      }
+    }
+  }
+  void stream_logarithms(V log_sum, T* out, const bool* skip, LineStream<T>& lines) const {
+    for (int row = 0; row < rows_; ++row) {
+      if (skip && skip[row])
+        lines.close();
+      else
+        lines.add(x_ + row * classes_, classes_, out + row * classes_, Logarithms<T>{this->largest[row], log_sum[row]});
+    }
+  }
+
+  // The results stand where they belong.
+  void write(T*, const bool*) const {}
+  void write_logarithms(V log_sum, T* out, const bool* skip) const {
+    for (int row = 0; row < rows_; ++row) {
+      const Logarithms<T> make = {this->largest[row], log_sum[row]};
+      T* to = out + row * classes_;
+      if (!skip || !skip[row])
+        over_vectors(x_ + row * classes_, classes_, T(0),
+                     [&](V v, int64_t j, int count) { store_some(to + j, make(v), count); });
+    }
+  }
+
+ private:
+  static V largest_of(const T* scores, int rows, int64_t classes) {
+    V of_rows[n];
+    for (int i = 0; i < n; ++i) of_rows[i] = i < rows ? largest_lanes(scores + i * classes, classes) : of_rows[0];
+    return fold_each<n>(of_rows, [](V a, V b) { return larger(a, b); });
+  }
+
+  V pick(const T* values, int64_t stride, const Labels& labels) const {
+    alignas(64) T picked[width] = {};
+    for (int i = 0; i < n; ++i) picked[i] = values[(i < rows_ ? i : 0) * stride + labels.of_rows[i < rows_ ? i : 0]];
+    return load(picked);
+  }
+
+  // Of whole vectors so many scores as hold those of a row.
+  static int64_t whole(int64_t classes) { return (classes + width - 1) / width * width; }
+
+  // Rows beside each other, whose operations need not wait for each other.
+  template <bool is_far, int count>
+  LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, W* sums) {
+    const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
+      const T* x = x_ + first * classes_;
+      const T* results = results_ + first * classes_;
+      T* kept = weights_ + first * stride_;
+      const int64_t classes = classes_, stride = stride_;
+      RowExponents<T, T> exponents[count];
+      for (int i = 0; i < count; ++i) exponents[i] = this->exponents.of(first + i);
+      WeightSum<T> here[count];
+      for (int64_t j = 0; j < classes; j += width) {
+        const int left = int(classes - j);
+        Vector<T> v[count];
+        Weights<T> w[count];
+        for (int i = 0; i < count; ++i) {
+          // In the order of memory.
+          fetch_line<what.value>(x + ahead + count * j + i * width, results + count * j + i * width);
+          const T* from = x + i * classes + j;
+          v[i] = left >= width ? load(from) : load_some(from, left, -T(infinity));
+        }
+        weigh_vectors<is_far, count>(v, exponents, w);
+        for (int i = 0; i < count; ++i) {
+          if constexpr (keep.value) store<T>(kept + i * stride + j, w[i].hi);
+          here[i].add(w[i]);
+        }
+      }
+      for (int i = 0; i < count; ++i) sums[first + i] = here[i].lanes_sum();
+    };
+    with_fetching(fetch_, [&](auto what) __attribute__((always_inline)) {
+      weights_ ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
+    });
+  }
+
+  // May write beyond the row, where the next one will be.
+  LASTLAYER_INLINE void multiply_row(const T* from, T* to, T hi, T lo, bool is_free_beyond) const {
+    const int64_t whole_end = is_free_beyond ? classes_ : classes_ - width + 1;
+    int64_t j = 0;
+    for (; j < whole_end; j += width) store<T>(to + j, times(load(from + j), hi, lo));
+    if (j < classes_) store_some<T>(to + j, times(load(from + j), hi, lo), int(classes_ - j));
+  }
+
+  const T* x_;
+  T *results_, *weights_;  // null where there are none
+  int64_t classes_, stride_;
+  int rows_;
+  Fetch<T> fetch_;
+};

@@ -1,0 +1,219 @@
+// Softmax in its own precision of rows as they lie: the passes over one of them. Included by entry.hpp.
+
+// What has been loaded stays in a register: the compiler would read it from memory for each of its uses, and of two lines where
+// it does not lie in one.
+template <class V>
+LASTLAYER_INLINE void once(V& v) {
+#if defined(__FMA__)
+  asm("" : "+v"(v));
+#endif
+}
+
+// The largest score of each lane, of at least one whole vector.
+template <class T>
+inline Vector<T> largest_lanes(const T* x, int64_t classes) {
+  constexpr int n = Lanes<T>::count;
+  Vector<T> m0 = load(x), m1 = m0, m2 = m0, m3 = m0;
+  int64_t j = 0;
+  for (; j + 4 * n <= classes; j += 4 * n) {
+    m0 = larger(load(x + j), m0);
+    m1 = larger(load(x + j + n), m1);
+    m2 = larger(load(x + j + 2 * n), m2);
+    m3 = larger(load(x + j + 3 * n), m3);
+  }
+  for (; j + n <= classes; j += n) m0 = larger(load(x + j), m0);
+  // The last scores with some of those before them: a maximum may see one twice.
+  m1 = larger(load(x + classes - n), m1);
+  return larger(larger(m2, m3), larger(m0, m1));
+}
+
+template <class T>
+inline T largest_lane(Vector<T> lanes) {
+  return fold(lanes, [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
+}
+
+// Calls then(vector, place) for whole vectors of a row, and once more for what is left, filled up with `filler`.
+template <class T, class Then>
+LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then then) {
+  constexpr int n = Lanes<T>::count;
+  int64_t j = 0;
+  for (; j + n <= classes; j += n) then(load(x + j), j, n);
+  if (j < classes) then(load_some(x + j, int(classes - j), filler), j, int(classes - j));
+}
+
+// What to fetch while a row is in work: the scores that stand so far ahead, and where its results will go, unless they are
+// streamed. The nearest cache has no room for scores that are far ahead.
+template <class T>
+struct Fetch {
+  int64_t ahead = 0;
+  const T* results = nullptr;
+  bool is_far_ahead = false;
+
+  // Of weights where the results will be. Those of a long row's next one would wait in the cache in vain.
+  Fetch in_place(const T* to) const { return {ahead, to + (ahead < 2048 ? ahead : 2048), is_far_ahead}; }
+  Fetch from(int64_t place) const { return {ahead, results ? results + place : nullptr, is_far_ahead}; }
+};
+enum class Fetching { near, far, near_and_results };
+
+template <Fetching what>
+LASTLAYER_INLINE void fetch_line(const void* scores, const void* results) {
+  __builtin_prefetch(scores, 0, what == Fetching::far ? 2 : 3);
+  if constexpr (what == Fetching::near_and_results) __builtin_prefetch(results, 1);
+}
+
+// Calls pass with what is to be fetched as a constant.
+template <class T, class Pass>
+LASTLAYER_INLINE void with_fetching(Fetch<T> fetch, Pass pass) {
+  if (fetch.results) return pass(Constant<Fetching::near_and_results>());
+  fetch.is_far_ahead ? pass(Constant<Fetching::far>()) : pass(Constant<Fetching::near>());
+}
+
+// Adds the weights of a row to a sum, and keeps them in `out` where it is given.
+template <bool is_far, class T, class Sums>
+LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
+  const T* results = fetch.results;
+  const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
+    // In registers: for all that the compiler knows, what is stored could change a sum that stands in memory.
+    Sums here = sum;
+    constexpr int n = Lanes<T>::count;
+    int64_t done = 0;
+    // Several vectors at a time, so that none waits.
+    constexpr int count = Sums::beside;
+    RowExponents<T, T> rows[count];
+    for (int i = 0; i < count; ++i) rows[i] = exponents;
+    for (; done + count * n <= classes; done += count * n) {
+      Vector<T> v[count];
+      Weights<T> w[count];
+      for (int i = 0; i < count; ++i) v[i] = load(x + done + i * n);
+      weigh_vectors<is_far, count>(v, rows, w);
+      for (int i = 0; i < count; ++i) {
+        fetch_line<what.value>(x + fetch.ahead + done + i * n, results + done + i * n);
+        if constexpr (keep.value) store<T>(out + done + i * n, w[i].hi);
+        here.add(w[i]);
+      }
+    }
+    over_vectors(x + done, classes - done, -T(infinity), [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
+      const int64_t j = done + at;
+      fetch_line<what.value>(x + fetch.ahead + j, results + j);
+      const Weights<T> w = weights<is_far>(v, exponents);
+      if constexpr (keep.value) store_some(out + j, w.hi, count);
+      here.add(w);
+    });
+    sum = here;
+  };
+  with_fetching(fetch, [&](auto what) __attribute__((always_inline)) {
+    out ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
+  });
+}
+template <class T, class Sums>
+LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
+  // The sum's own order depends on the number of classes alone.
+  exponents.offset != T(0) ? weigh_row<true>(x, out, classes, exponents, fetch, sum)
+                           : weigh_row<false>(x, out, classes, exponents, fetch, sum);
+}
+
+// The weights of all classes but the largest, whose weight is `own`: of weights that were kept, or of the scores. For rows in which
+// the others are less than half of all: none of them weighs as much.
+template <class T, class Weigh>
+inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh weigh) {
+  constexpr int n = Lanes<T>::count, beside = 4;
+  Sum<T> sum;
+  const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) {
+    sum.add(w.but(w.hi == own));
+  };
+  int64_t j = 0;
+  for (; j + beside * n <= classes; j += beside * n) {
+    Vector<T> v[beside];
+    Weights<T> w[beside];
+    for (int i = 0; i < beside; ++i) v[i] = load(from + j + i * n);
+    weigh(Constant<beside>(), v, w);
+    for (int i = 0; i < beside; ++i) add(w[i]);
+  }
+  over_vectors(from + j, classes - j, filler, [&](Vector<T> v, int64_t, int) __attribute__((always_inline)) {
+    Weights<T> w;
+    weigh(Constant<1>(), &v, &w);
+    add(w);
+  });
+  return sum.total();
+}
+template <class T>
+inline Pair sum_others(const T* x, const T* kept, int64_t classes, T own, const RowExponents<T, T>& exponents) {
+  if (kept)
+    return sum_others(kept, classes, own, T(0), [](auto count, const Vector<T>* w, Weights<T>* out) {
+      for (int i = 0; i < count.value; ++i) out[i] = Weights<T>::kept(w[i]);
+    });
+  return sum_others(x, classes, own, -T(infinity), [&](auto count, const Vector<T>* v, Weights<T>* out) {
+    RowExponents<T, T> of_each[count.value];
+    for (int i = 0; i < count.value; ++i) of_each[i] = exponents;
+    weigh_vectors<true, count.value>(v, of_each, out);
+  });
+}
+
+LASTLAYER_INLINE Vector<float> times_wide(Vector<float> w, double factor, double even) {
+  return joined(narrowed(widened(low_half(w)) * factor - even), narrowed(widened(high_half(w)) * factor - even));
+}
+inline D times_wide(D w, double, double) { return w; }
+
+template <class T>
+LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
+#if defined(__FMA__)
+  once(w);
+  return fma(w, splat(hi), w * lo);
+#else
+  // Without fma the two products round twice; float32 has double to go through.
+  if constexpr (sizeof(T) == 4) {
+    return times_wide(w, double(hi) + double(lo), 0.0);
+  } else {
+    const Twofold p = product(w, splat(hi));
+    return p.hi + (p.lo + w * lo);
+  }
+#endif
+}
+
+// A factor of weights in two parts, for its rounding would add to the weight's.
+template <class T>
+struct Factor {
+  static constexpr bool has_own = false;
+  T hi, lo;
+  static Factor of(double factor, double low) {
+    const T hi = T(factor);
+    return {hi, T((factor - double(hi)) + low)};
+  }
+  // Where float32 has no digits for the low part, below its smallest.
+  bool is_wide() const { return sizeof(T) == 4 && hi < T(0x1p-100); }
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t = 0) const { return times(w, hi, lo); }
+};
+
+// Gradients: weights times a factor, but for the label's own.
+template <class T>
+using Gradients = AllBut<T, Factor<T>>;
+
+// (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
+template <class T>
+struct Logarithms {
+  static constexpr bool has_own = false;
+  T largest, log_sum;
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const { return (v - splat(largest)) - splat(log_sum); }
+};
+
+// Weights times a factor, minus an even share, to where they may stand already.
+template <class T>
+inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double even) {
+  const auto of = Factor<T>::of(factor, factor_low);
+  // A difference in double, where float32 has too few digits for it.
+  const bool is_wide = of.is_wide() || (sizeof(T) == 4 && even != 0.0);
+  if (!is_wide && even == 0.0) {
+    // Whole lines of the cache at a time: the order of these products shows nowhere.
+    const int64_t bytes = int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63);
+    const int64_t ahead = bytes / int64_t(sizeof(T)) < classes ? bytes / int64_t(sizeof(T)) : classes;
+    const auto multiply_some = [&](int64_t first, int64_t count) {
+      over_vectors<T>(from + first, count, T(0),
+                      [&](Vector<T> w, int64_t j, int some) { store_some(to + first + j, of(w), some); });
+    };
+    multiply_some(0, ahead);
+    multiply_some(ahead, classes - ahead);
+  } else
+    over_vectors<T>(from, classes, T(0), [&](Vector<T> w, int64_t j, int count) {
+      store_some(to + j, is_wide ? times_wide(w, factor, even) : of(w) - T(even), count);
+    });
+}

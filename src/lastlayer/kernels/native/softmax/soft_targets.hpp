@@ -1,0 +1,79 @@
+// Softmax with soft targets of float32 rows longer than a vector, in its own precision: a row at a time, and each entry of its
+// gradient in double, made of the other classes where the target is. Included by entry.hpp.
+
+template <class Y>
+LASTLAYER_INLINE void load_targets(const Y* from, int count, D* halves) {
+  for (int half = 0; half < 2; ++half) {
+    const int left = count - half * lanes;
+    halves[half] = left >= lanes ? load_wide(from + half * lanes) : left > 0 ? load_wide_some(from + half * lanes, left) : D{};
+  }
+}
+
+template <class Rows, class Y>
+struct SoftSoftmax {
+  static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* x = static_cast<const float*>(r.scores) + i * r.classes;
+      LongRow<float> passes(LongRow<float>::largest_of(x, r.classes));
+      if (r.is_counted(i) && passes.is_finite())
+        loss_of_row(r, i, x, passes, i + 1 < end ? r.classes : 0, memory);
+      else
+        Blocks<float, Rows>::loss(r, i, i + 1, memory);
+    }
+  }
+
+ private:
+  static void loss_of_row(const Loss& r, int64_t i, const float* x, LongRow<float>& passes, int64_t next, double* memory) {
+    const int64_t classes = r.classes;
+    const Y* given = static_cast<const Y*>(r.soft_targets) + i * classes;
+    const double kept_share = 1.0 - r.label_smoothing, even = r.label_smoothing / double(classes);
+    float* to = r.gradient ? static_cast<float*>(r.gradient) + i * classes : nullptr;
+    // The options' share of the targets, with nothing beyond the classes.
+    const auto targets = [&](int64_t j, int count, D* y) __attribute__((always_inline)) {
+      load_targets(given + j, count, y);
+      for (int half = 0; even != 0.0 && half < 2; ++half)
+        y[half] = lane_places(half) < all_of(count) ? y[half] * kept_share + even : D{};
+    };
+    // Before the weights may overwrite the scores.
+    D sums{}, distances{};
+    Mask has_targets{};
+    over_vectors(x, classes, passes.largest, [&](Vector<float> v, int64_t j, int count) __attribute__((always_inline)) {
+      D y[2];
+      targets(j, count, y);
+      const D distance[2] = {double(passes.largest) - widened(low_half(v)), double(passes.largest) - widened(high_half(v))};
+      for (int half = 0; half < 2; ++half) {
+        sums += y[half];
+        distances += y[half] != 0.0 ? y[half] * distance[half] : D{};
+        has_targets |= y[half] != 0.0;
+      }
+    });
+    // A row that does not count.
+    if (!has_any(has_targets) && r.z_loss == 0.0) return Blocks<float, Rows>::loss(r, i, i + 1, memory);
+    const double total = sum_of(Real(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
+    const Fetch<float> fetched = {next};
+    passes.template weigh<false>(x, to, classes, to ? fetched.in_place(to) : fetched);
+    passes.separate(x, to, classes);
+    double loss = total * passes.log_sum + sum_of(Real(distances)).hi, pull = 0.0;
+    if (r.z_loss != 0.0) {
+      const double z = double(passes.largest) + passes.log_sum;
+      loss += r.z_loss * z * z;
+      pull = 2.0 * r.z_loss * z;
+    }
+    r.losses[i] = weight * loss;
+    if (!to) return;
+    const double factor = weight * r.gradient_scale / passes.total.hi, kept = passes.kept.hi;
+    const double others = passes.others.value(), all_weights = passes.total.hi;
+    over_vectors<float>(to, classes, 0.0f, [&](Vector<float> v, int64_t j, int count) __attribute__((always_inline)) {
+      D y[2], g[2];
+      targets(j, count, y);
+      const D w[2] = {widened(low_half(v)), widened(high_half(v))};
+      for (int half = 0; half < 2; ++half) {
+        const D rest = w[half] == kept ? all(others) : all_weights - w[half];
+        g[half] = ((total + pull - y[half]) * w[half] - y[half] * rest) * factor;
+      }
+      store_some(to + j, joined(narrowed(g[0]), narrowed(g[1])), count);
+    });
+  }
+
+  static Mask lane_places(int half) { return place_numbers<double>() + half * lanes; }
+};
