@@ -1,101 +1,32 @@
 // Every row of a request: which mapping, in which arithmetic, block by block. A block is read from memory once, and written
-// once. Compiled once per instruction set, into the namespace LASTLAYER_ISA.
-#include <math.h>
-#include <stdlib.h>
+// once. Compiled once per instruction set: see simd/isa.hpp.
+#pragma once
 
-#include <type_traits>
-#if defined(__AVX512F__) || defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
+#include "../arithmetic/double_double.hpp"
+#include "../general/blocks.hpp"
+#include "../general/mappings/hardmax.hpp"
+#include "../general/mappings/ratio.hpp"
+#include "../general/mappings/sigmoid_ratio.hpp"
+#include "../general/mappings/softmax.hpp"
+#include "../general/mappings/softplus_ratio.hpp"
+#include "../general/mappings/spherical.hpp"
+#include "../general/mappings/stablemax.hpp"
+#include "../general/mappings/taylor.hpp"
+#include "../general/mappings/tsallis.hpp"
+#include "../general/mappings/tsallis_powers.hpp"
+#include "../general/normalized.hpp"
+#include "../general/vjp.hpp"
+#include "../simd/half_types.hpp"
+#include "../simd/permutations.hpp"
+#include "../simd/transpose.hpp"
+#include "../simd/vectors.hpp"
+#include "../softmax/choose_loop.hpp"
+#include "../softmax/passes.hpp"
+#include "../softmax/terms.hpp"
 #include "kernels.hpp"
 
-namespace lastlayer {
-namespace LASTLAYER_ISA {
+namespace lastlayer::LASTLAYER_ISA {
 namespace {
-
-// Nothing of the standard library's templates may be compiled here: the linker keeps one copy of each, and it could be the
-// one for another processor.
-#include "../simd/vectors.hpp"
-#include "../simd/permutations.hpp"
-#include "../arithmetic/double_double.hpp"
-#include "../arithmetic/elementary.hpp"
-#include "../simd/half_types.hpp"
-#include "../simd/elements.hpp"
-#include "../general/layout.hpp"
-#include "../simd/nontemporal.hpp"
-#include "../simd/transpose.hpp"
-#include "../general/activation.hpp"
-#include "../general/targets.hpp"
-#include "../general/normalized_terms.hpp"
-#include "../general/normalized.hpp"
-#include "../general/regularized.hpp"
-#include "../general/mappings/softmax.hpp"
-#include "../general/mappings/ratio.hpp"
-#include "../general/mappings/spherical.hpp"
-#include "../general/mappings/taylor.hpp"
-#include "../general/mappings/softplus_ratio.hpp"
-#include "../general/mappings/sigmoid_ratio.hpp"
-#include "../general/mappings/stablemax.hpp"
-#include "../general/mappings/hardmax.hpp"
-#include "../general/mappings/tsallis_powers.hpp"
-#include "../general/mappings/tsallis.hpp"
-#include "../general/block_results.hpp"
-#include "../general/blocks.hpp"
-#include "../softmax/terms.hpp"
-#include "../softmax/passes.hpp"
-#include "../softmax/overlapped_pass.hpp"
-#include "../softmax/long_row.hpp"
-#include "../softmax/delayed_results.hpp"
-#include "../softmax/long_softmax.hpp"
-#include "../softmax/soft_targets.hpp"
-#include "../simd/short_row_transpose.hpp"
-#include "../softmax/tile.hpp"
-#include "../softmax/few_rows.hpp"
-#include "../softmax/middle_rows.hpp"
-#include "../softmax/tile_softmax.hpp"
-#include "../general/vjp.hpp"
-
-// Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
-constexpr int64_t few_of_softmax = 56, middle_of_softmax = 512;
-
-template <class E, class Rows>
-struct HalfSoftmax;
-
-// Softmax in its own precision; that of half types is float.
-template <class E, class Rows>
-struct SoftmaxRows {
-  static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
-    if constexpr (is_half<E>) {
-      HalfSoftmax<E, Rows>::evaluate(r, begin, end, memory);
-    } else {
-      // In wide arithmetic one class has all, whatever rounding its weight took.
-      if (r.classes == 1) return Blocks<E, Rows>::evaluate(r, begin, end, memory);
-      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
-      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
-      LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
-    }
-  }
-  static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    // Of scores that reach the mapping as they are; float64 has no passes for soft targets.
-    const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
-                                     : sizeof(E) < 8 && !r.class_weight && r.classes > few;
-    if (!r.activation.is_identity() || !has_passes || r.classes == 1) return Blocks<E, Rows>::loss(r, begin, end, memory);
-    if constexpr (is_half<E>) {
-      HalfSoftmax<E, Rows>::loss(r, begin, end, memory);
-    } else {
-      if constexpr (sizeof(E) == 4) {
-        if (!r.labels && r.soft_element == Element::float32) return SoftSoftmax<Rows, float>::loss(r, begin, end, memory);
-        if (!r.labels) return SoftSoftmax<Rows, double>::loss(r, begin, end, memory);
-      }
-      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::loss(r, begin, end, memory);
-      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::loss(r, begin, end, memory);
-      LongSoftmax<E, Rows>::loss(r, begin, end, memory);
-    }
-  }
-};
-
-#include "../softmax/half_strips.hpp"
 
 // Calls `then` with the rows of the request's mapping, in the arithmetic that its elements ask for.
 template <class W, class Then>
@@ -198,5 +129,4 @@ int64_t count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64
 
 const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows, pull_back};
 
-}  // namespace LASTLAYER_ISA
-}  // namespace lastlayer
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,6 +1,13 @@
 // The arithmetic that kernels compute in: for float32 and the half types a double holds all that matters (Real), for float64
-// the unevaluated sum of two of them does (Twofold). Written once for both. Included by entry.hpp.
+// the unevaluated sum of two of them does (Twofold). Written once for both.
 // Sources: Knuth (TAOCP 2, 4.2.2) for the sum, Dekker 1971 for the product.
+#pragma once
+
+#include "../simd/permutations.hpp"
+#include "../simd/vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Real {
   D hi;
@@ -117,3 +124,6 @@ LASTLAYER_INLINE void take_in(Twofold w, Twofold& largest, Twofold& others) {
   others = others + choose(is_larger, largest, w);
   largest = choose(is_larger, w, largest);
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,14 @@
-// e^x, log and log1p in wide arithmetic, tanh in double. Included by entry.hpp.
+// e^x, log and log1p in wide arithmetic, tanh in double.
 // Real keeps 2^-39, which is 2^-16 units in the last place of float32; Twofold keeps 2^-58.
+#pragma once
+
+#include <math.h>
+
+#include "../simd/vectors.hpp"
+#include "double_double.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 constexpr double log2_e = 1.4426950408889634;
 // ln 2 in parts; the first has 33 bits, so that its product with any power of two in use is exact.
@@ -176,3 +185,6 @@ LASTLAYER_INLINE D tanh(D x) {
   const D with_sign = (D)((Bits)result | ((Bits)x & 0x8000000000000000ull));
   return x == x ? with_sign : x;
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,12 @@
-// Softcap, then temperature: softcap * tanh(x / softcap) / temperature, and its derivative. Included by entry.hpp.
+// Softcap, then temperature: softcap * tanh(x / softcap) / temperature, and its derivative.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../arithmetic/elementary.hpp"
+#include "layout.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // Turns the block's scores into what the mapping sees; `slope`, where given, takes the derivative at each of them.
 inline void activate(const Activation& a, const Layout& at, double* x, double* slope) {
@@ -17,3 +25,6 @@ inline void activate(const Activation& a, const Layout& at, double* x, double* s
     if (slope) store(slope + step * lanes, s / a.temperature);
   }
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,12 @@
-// Results of blocks of rows to where they belong: past the caches where they are many. Included by entry.hpp.
+// Results of blocks of rows to where they belong: past the caches where they are many.
+#pragma once
+
+#include "../simd/elements.hpp"
+#include "../simd/nontemporal.hpp"
+#include "layout.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // The results of one block after the other to where they belong, each rounded once.
 template <class E>
@@ -64,3 +72,6 @@ class BlockResults {
   bool is_streamed_;
   LineStream<float> lines_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,14 @@
-// Rows under any mapping, block by block: a block is read from memory once, and written once. Included by entry.hpp.
+// Rows under any mapping, block by block: a block is read from memory once, and written once.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "activation.hpp"
+#include "block_results.hpp"
+#include "layout.hpp"
+#include "targets.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // The arrays that a block needs, of one number a class and lane each.
 struct Workspace {
@@ -138,3 +148,6 @@ struct Blocks {
     store_rows(r.losses + first, at, losses);
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

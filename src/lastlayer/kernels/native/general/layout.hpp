@@ -1,5 +1,14 @@
 // How rows lie in vectors. Few classes: a row in each lane, and a vector for each class. Many: one row along the lanes.
-// What is said of a row is a vector in both: of the rows, or of the same number in every lane. Included by entry.hpp.
+// What is said of a row is a vector in both: of the rows, or of the same number in every lane.
+#pragma once
+
+#include "../arithmetic/double_double.hpp"
+#include "../simd/elements.hpp"
+#include "../simd/permutations.hpp"
+#include "../simd/vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 constexpr int64_t few = 64;
 
@@ -198,3 +207,6 @@ template <class E>
 inline void store_rows(E* out, const Layout& at, D v) {
   store_rounded_some(out, v, at.is_across ? at.rows : 1);
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

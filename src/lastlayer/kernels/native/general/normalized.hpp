@@ -1,4 +1,13 @@
-// The normalized family's losses and their gradients: log loss of labels or soft targets, with the z-loss. Included by entry.hpp.
+// The normalized family's losses and their gradients: log loss of labels or soft targets, with the z-loss.
+#pragma once
+
+#include "../arithmetic/elementary.hpp"
+#include "layout.hpp"
+#include "normalized_terms.hpp"
+#include "targets.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class W, class M, class X = ScoresCopied>
 class Normalized : public NormalizedWeights<W, M, X> {
@@ -145,3 +154,6 @@ class Normalized : public NormalizedWeights<W, M, X> {
     for (int i = 0; i < (at_.is_across ? lanes : 1); ++i) high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -3,7 +3,15 @@
 // than to keep it. The loops and the edges are here, once; losses in normalized.hpp.
 //
 // The largest class is kept apart from the sum of the others: log p and 1 - p of a confident class are made of the others
-// alone, and must not vanish in 1 + others. Included by entry.hpp.
+// alone, and must not vanish in 1 + others.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../arithmetic/elementary.hpp"
+#include "layout.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // What functors are told beside a score.
 struct Context {
@@ -259,3 +267,6 @@ class NormalizedWeights {
   bool has_infinite_ = false;
   W best_, others_, total_, inverse_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

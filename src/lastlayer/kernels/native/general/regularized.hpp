@@ -1,5 +1,12 @@
 // The regularized family, p = argmax over the simplex of <p, x> - Omega(p): what all of its mappings share.
-// Included by entry.hpp.
+#pragma once
+
+#include "../arithmetic/elementary.hpp"
+#include "layout.hpp"
+#include "targets.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class W, class X>
 class Regularized {
@@ -125,3 +132,6 @@ class Regularized {
     LASTLAYER_INLINE D operator()(int64_t, D x) const { return (factor * (rows.p_of(x) * total)) * scale + rows.poison_; }
   };
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,12 @@
 // The targets of a block's rows, their options applied: smoothing and class weights, which rows count, and what each weighs.
-// Included by entry.hpp.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../arithmetic/double_double.hpp"
+#include "layout.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // Larger scores, whose z-loss may pull without bound, go to the blocks.
 constexpr double largest_of_z = 1e280;
@@ -124,3 +131,6 @@ struct Targets {
 
   D total_, factor_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

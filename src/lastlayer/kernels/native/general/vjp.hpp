@@ -1,4 +1,17 @@
-// Cotangents pulled back to the scores, from results alone. Included by entry.hpp.
+// Cotangents pulled back to the scores, from results alone.
+#pragma once
+
+#include <math.h>
+
+#include "../api/kernels.hpp"
+#include "../arithmetic/elementary.hpp"
+#include "../simd/elements.hpp"
+#include "../simd/permutations.hpp"
+#include "../softmax/passes.hpp"
+#include "../softmax/terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // Of probabilities: s (v - t) with t = sum(s v) / sum(s), where the Jacobian is diag(s) - s s^T / sum(s).
 
@@ -72,3 +85,6 @@ void pull_back(const Product& r, int64_t begin, int64_t end) {
   else
     is_wide ? pull_back_rows<double>(r, begin, end) : pull_back_rows<float>(r, begin, end);
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

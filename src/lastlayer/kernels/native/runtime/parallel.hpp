@@ -1,6 +1,5 @@
 // Requests shared out among the threads: parts of their rows, with the memory that each worker needs.
 #pragma once
-#include <nanobind/nanobind.h>
 
 #include <algorithm>
 #include <cstdlib>

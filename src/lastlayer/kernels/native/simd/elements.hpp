@@ -1,5 +1,11 @@
 // Elements of any type in memory as vectors of doubles, and back, rounded once; half types as vectors of float, and back.
-// Included by entry.hpp.
+#pragma once
+
+#include "half_types.hpp"
+#include "vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class E>
 constexpr bool is_half = sizeof(E) == 2;
@@ -124,3 +130,6 @@ inline void round_all(const float* from, E* to, int64_t count) {
   for (; j + n <= count; j += n) store_halves<n>(to + j, Coding<E, n>::round(load(from + j)));
   if (j < count) store_halves_some<n>(to + j, Coding<E, n>::round(load_some(from + j, int(count - j), 0.0f)), int(count - j));
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

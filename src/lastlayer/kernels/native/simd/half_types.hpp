@@ -1,5 +1,10 @@
 // float16 and bfloat16 in vectors of their bits: widened to float, exactly, and back from it, to the nearest, ties to even.
-// Included by entry.hpp.
+#pragma once
+
+#include "vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Half {
   uint16_t bits;
@@ -117,3 +122,6 @@ LASTLAYER_INLINE Floats cut(D v) {
   return (Floats)(((Bits)nearest + step) | last);
 #endif
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,10 @@
 // Results that go past the caches, where there are more than stay in them: memory is then not read before it is written.
-// Included by entry.hpp.
+#pragma once
+
+#include "vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // Rows of float32 in wide vectors; others take longer to compute than memory does.
 template <class T>
@@ -128,3 +133,6 @@ class LineStream {
   V held_{};
   int held_count_ = 0, not_ours_ = 0;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

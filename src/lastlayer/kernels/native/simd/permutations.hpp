@@ -1,4 +1,10 @@
-// What moves numbers between the lanes of vectors: folds, squares that are turned, rows that become columns. Included by entry.hpp.
+// What moves numbers between the lanes of vectors: folds, squares that are turned, rows that become columns.
+#pragma once
+
+#include "vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // The lanes in a circle, by `by` places.
 template <int by>
@@ -77,3 +83,6 @@ LASTLAYER_INLINE V fold_each(V* vectors, Join join) {
     return vectors[0];
   }
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,11 @@
-// Short rows, as many as a vector has lanes, into vectors of one class each, and back. Included by entry.hpp.
+// Short rows, as many as a vector has lanes, into vectors of one class each, and back.
+#pragma once
+
+#include "permutations.hpp"
+#include "vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // Short runs: 128 bits, which every instruction set moves between memory and any place of a vector.
 template <class T>
@@ -145,3 +152,6 @@ class TurnedRows {
     });
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

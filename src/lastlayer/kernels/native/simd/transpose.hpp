@@ -1,4 +1,13 @@
-// Columns into rows and back, square by square. Included by entry.hpp.
+// Columns into rows and back, square by square.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "nontemporal.hpp"
+#include "permutations.hpp"
+#include "vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class T, bool is_streamed>
 void transpose_matrix(const Transposition& r) {
@@ -36,3 +45,6 @@ void transpose_of(const Transposition& r) {
 void transpose_rows(const Transposition& r) {
   r.element == Element::float64 ? transpose_of<double>(r) : transpose_of<float>(r);
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,16 +1,19 @@
 // Vectors of one register and what they can do that operators cannot say.
-// Included by entry.hpp inside the namespace of one instruction set: nothing here may be shared between instruction sets.
+#pragma once
 
-#if defined(__AVX512F__)
-#define LASTLAYER_BYTES 64
-#elif defined(__AVX2__)
-#define LASTLAYER_BYTES 32
-#else
-#define LASTLAYER_BYTES 16
+#include <stdint.h>
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
 #endif
+
+#include "isa.hpp"
+
 // For what stands in the innermost loops: a call would pass its vectors through memory.
 #define LASTLAYER_INLINE inline __attribute__((always_inline))
 #define LASTLAYER_VECTOR(T) typedef T __attribute__((vector_size(LASTLAYER_BYTES)))
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // A value that a template is made for, as an argument.
 template <auto v>
@@ -247,3 +250,6 @@ LASTLAYER_INLINE bool has_any(Mask mask) {
   return (mask[0] | mask[1]) != 0;
 #endif
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,14 @@
-// What one long row leaves to the next: results that are still to be written, and the next one's largest score. Included by
-// rows.hpp.
+// What one long row leaves to the next: results that are still to be written, and the next one's largest score.
+#pragma once
+
+#include "../simd/nontemporal.hpp"
+#include "../simd/vectors.hpp"
+#include "long_row.hpp"
+#include "overlapped_pass.hpp"
+#include "passes.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // The row behind the one in work, null where there is none, and its largest score when it has been seen.
 template <class T>
@@ -68,3 +77,6 @@ class RowResults {
   Make make_{};
   LineStream<T> lines_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,14 @@
-// A tile of rows of few classes: turned, a row in each lane, so that short rows fill whole vectors. Included by entry.hpp.
+// A tile of rows of few classes: turned, a row in each lane, so that short rows fill whole vectors.
+#pragma once
+
+#include "../arithmetic/double_double.hpp"
+#include "../simd/short_row_transpose.hpp"
+#include "../simd/vectors.hpp"
+#include "terms.hpp"
+#include "tile.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class T>
 class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
@@ -169,3 +179,6 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   int64_t classes_;
   int rows_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,14 @@
-// Softmax of half types: some rows at a time as floats, whose rounding is nothing beside that of the result. Included by entry.hpp.
+// Softmax of half types: some rows at a time as floats, whose rounding is nothing beside that of the result.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../simd/elements.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
+
+template <class E, class Rows>
+struct SoftmaxRows;
 
 template <class E, class Rows>
 struct HalfSoftmax {
@@ -38,3 +48,6 @@ struct HalfSoftmax {
       work(i, end - i < most ? end - i : most, reinterpret_cast<float*>(memory), rest);
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,16 @@
 // Softmax of rows with many classes: one at a time, which comes from memory in the first pass and is in cache after it.
-// Included by entry.hpp.
+#pragma once
+
+#include <type_traits>
+
+#include "../arithmetic/elementary.hpp"
+#include "../simd/vectors.hpp"
+#include "overlapped_pass.hpp"
+#include "passes.hpp"
+#include "terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // Beyond so many classes a row takes so long that memory would stand still in between.
 constexpr int64_t long_row = 8192;
@@ -200,3 +211,6 @@ struct LongRow {
     }
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

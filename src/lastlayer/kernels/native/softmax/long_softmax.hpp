@@ -1,5 +1,19 @@
 // Softmax of rows with many classes: what was asked of each row, by the passes of long_row.hpp. What they are not made for
-// goes to the blocks that every mapping has. Included by entry.hpp.
+// goes to the blocks that every mapping has.
+#pragma once
+
+#include <math.h>
+
+#include "../api/kernels.hpp"
+#include "../general/blocks.hpp"
+#include "../general/targets.hpp"
+#include "../simd/nontemporal.hpp"
+#include "delayed_results.hpp"
+#include "long_row.hpp"
+#include "passes.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class T, class Rows>
 struct LongSoftmax {
@@ -208,3 +222,6 @@ struct LongSoftmax {
     return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,17 @@
 // A tile of rows as they lie, each longer than a vector: the passes run along the rows, and what is to be done once a row is done
-// for all of them at a time. Included by entry.hpp.
+// for all of them at a time.
+#pragma once
+
+#include "../arithmetic/double_double.hpp"
+#include "../simd/nontemporal.hpp"
+#include "../simd/permutations.hpp"
+#include "../simd/vectors.hpp"
+#include "passes.hpp"
+#include "terms.hpp"
+#include "tile.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class T>
 class MiddleRows : public TileRows<T, 1> {
@@ -214,3 +226,6 @@ class MiddleRows : public TileRows<T, 1> {
   int rows_;
   Fetch<T> fetch_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,13 @@
-// A row's weights while two other rows are worked on: one that is done leaves, and one that is to come is looked at. Included by
-// rows.hpp.
+// A row's weights while two other rows are worked on: one that is done leaves, and one that is to come is looked at.
+#pragma once
+
+#include "../simd/nontemporal.hpp"
+#include "../simd/vectors.hpp"
+#include "passes.hpp"
+#include "terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // What else is done while a row is weighed, a vector of each for every one of its own: the results of the row before it are made
 // and go past the caches, and the largest score of the row behind it is found. Where these follow each other, arithmetic waits for
@@ -94,3 +102,6 @@ class Beside {
   Make make_;
   Vector<T> largest_[most];
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

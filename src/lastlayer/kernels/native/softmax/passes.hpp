@@ -1,4 +1,14 @@
-// Softmax in its own precision of rows as they lie: the passes over one of them. Included by entry.hpp.
+// Softmax in its own precision of rows as they lie: the passes over one of them.
+#pragma once
+
+#include "../arithmetic/double_double.hpp"
+#include "../simd/nontemporal.hpp"
+#include "../simd/permutations.hpp"
+#include "../simd/vectors.hpp"
+#include "terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // What has been loaded stays in a register: the compiler would read it from memory for each of its uses, and of two lines where
 // it does not lie in one.
@@ -217,3 +227,6 @@ inline void multiply(const T* from, T* to, int64_t classes, double factor, doubl
       store_some(to + j, is_wide ? times_wide(w, factor, even) : of(w) - T(even), count);
     });
 }
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,5 +1,16 @@
 // Softmax with soft targets of float32 rows longer than a vector, in its own precision: a row at a time, and each entry of its
-// gradient in double, made of the other classes where the target is. Included by entry.hpp.
+// gradient in double, made of the other classes where the target is.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../general/blocks.hpp"
+#include "../simd/elements.hpp"
+#include "../simd/vectors.hpp"
+#include "long_row.hpp"
+#include "passes.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class Y>
 LASTLAYER_INLINE void load_targets(const Y* from, int count, D* halves) {
@@ -77,3 +88,6 @@ struct SoftSoftmax {
 
   static Mask lane_places(int half) { return place_numbers<double>() + half * lanes; }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,6 +1,15 @@
 // Weights of one long row of softmax in its own precision, for rows of which every operation counts.
 // e^x = 2^k e^r, and what softmax needs is e^x / 2^K with the power K of the largest score: exact, where x - max would be
-// rounded, and its rounding come back as a relative error of e^(x - max). Included by entry.hpp.
+// rounded, and its rounding come back as a relative error of e^(x - max).
+#pragma once
+
+#include "../arithmetic/double_double.hpp"
+#include "../arithmetic/elementary.hpp"
+#include "../simd/permutations.hpp"
+#include "../simd/vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // The unevaluated sum hi + lo.
 struct Pair {
@@ -287,3 +296,6 @@ struct WeightSum {
   }
   Pair total() const { return sum_of(lanes_sum()); }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,13 @@
-// Softmax in its own precision of some rows at a time: what is known of each row, a row in each lane. Included by entry.hpp.
+// Softmax in its own precision of some rows at a time: what is known of each row, a row in each lane.
+#pragma once
+
+#include "../arithmetic/double_double.hpp"
+#include "../arithmetic/elementary.hpp"
+#include "../simd/vectors.hpp"
+#include "terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // What a tile knows of each row in wide arithmetic: float32 rows in one or two vectors of doubles, float64 rows in one pair.
 template <class T, int parts>
@@ -104,3 +113,6 @@ class TileRows : protected RowNumbers<T, parts_> {
     return Real(fma(r * r, exponential_tail<Real>(r), r + 1.0) / R::unlift);
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

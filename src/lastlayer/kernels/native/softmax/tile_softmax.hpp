@@ -1,5 +1,17 @@
 // Softmax of rows by tiles: what was asked of each row, by the passes of few_rows.hpp or middle_rows.hpp. What they are not
-// made for goes to the blocks that every mapping has. Included by entry.hpp.
+// made for goes to the blocks that every mapping has.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../arithmetic/double_double.hpp"
+#include "../general/blocks.hpp"
+#include "../general/targets.hpp"
+#include "../simd/nontemporal.hpp"
+#include "few_rows.hpp"
+#include "middle_rows.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class T, class Rows, class Tile>
 struct TileSoftmax {
@@ -177,3 +189,6 @@ struct TileSoftmax {
     return memory;
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,13 @@
-// Omega = 0: all mass on the largest score; ties share equally. Included by entry.hpp.
+// Omega = 0: all mass on the largest score; ties share equally.
+#pragma once
+
+#include "../../api/kernels.hpp"
+#include "../layout.hpp"
+#include "../regularized.hpp"
+#include "../targets.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class W, class X = ScoresCopied>
 class Hardmax : public Regularized<W, X> {
@@ -65,3 +74,6 @@ class Hardmax : public Regularized<W, X> {
     this->rest_ = (all_of_them - 1.0) * this->best_;
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

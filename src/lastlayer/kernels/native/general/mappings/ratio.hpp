@@ -1,4 +1,12 @@
-// g = x, for scores >= 0 that are not all zero. Included by entry.hpp.
+// g = x, for scores >= 0 that are not all zero.
+#pragma once
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+#include "../normalized_terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Ratio {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
@@ -20,3 +28,6 @@ struct Ratio {
   template <class W>
   static W log_g(D x, const Context&) { return logarithm(W(x)); }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,12 @@
-// g = 1 / (1 + e^-x) = e^min(x, 0) / (1 + e^-|x|). Included by entry.hpp.
+// g = 1 / (1 + e^-x) = e^min(x, 0) / (1 + e^-|x|).
+#pragma once
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+#include "../normalized_terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct SigmoidRatio {
   static constexpr bool has_exponent = true, has_mantissa = true, has_scale = false, has_spare = false;
@@ -23,3 +31,6 @@ struct SigmoidRatio {
   template <class W>
   static W tail(D x) { return exponential<0>(W(-absolute(x))); }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,10 @@
-// g = e^x: all exponent. Included by entry.hpp.
+// g = e^x: all exponent.
+#pragma once
+
+#include "../../simd/vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Softmax {
   static constexpr bool has_exponent = true, has_mantissa = false, has_scale = false, has_spare = false;
@@ -17,3 +23,6 @@ struct SoftmaxPlusOne : Softmax {
 struct Shannon : Softmax {
   static constexpr bool is_fenchel_young = true;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

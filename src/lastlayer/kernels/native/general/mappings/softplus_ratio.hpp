@@ -1,4 +1,12 @@
-// g = log(1 + e^x) = e^min(x, 0) r: below zero r = log1p(e^x) / e^x, above it r = x + log1p(e^-x). Included by entry.hpp.
+// g = log(1 + e^x) = e^min(x, 0) r: below zero r = log1p(e^x) / e^x, above it r = x + log1p(e^-x).
+#pragma once
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+#include "../normalized_terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct SoftplusRatio {
   static constexpr bool has_exponent = true, has_mantissa = true, has_scale = true, has_spare = false;
@@ -33,3 +41,6 @@ struct SoftplusRatio {
     return choose(x < 0.0, below, W(x) + log_tail);
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,12 @@
-// g = x^2, for scores that are not all zero. Included by entry.hpp.
+// g = x^2, for scores that are not all zero.
+#pragma once
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+#include "../normalized_terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Spherical {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
@@ -25,3 +33,6 @@ struct Spherical {
     return scaled(log_size, all(2.0));
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,12 @@
-// g = x + 1 for x >= 0, 1 / (1 - x) below: 1 + |x| or its reciprocal. Included by entry.hpp.
+// g = x + 1 for x >= 0, 1 / (1 - x) below: 1 + |x| or its reciprocal.
+#pragma once
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+#include "../normalized_terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Stablemax {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
@@ -35,3 +43,6 @@ struct Stablemax {
     return scaled(W(above) / scaled(size_of<W>(x), room), room);
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

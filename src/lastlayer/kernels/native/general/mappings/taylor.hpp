@@ -1,4 +1,12 @@
-// g = the Taylor polynomial of e^x of even order, g > 0 everywhere. Included by entry.hpp.
+// g = the Taylor polynomial of e^x of even order, g > 0 everywhere.
+#pragma once
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+#include "../normalized_terms.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 struct Taylor {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
@@ -68,3 +76,6 @@ struct Taylor {
     return total;
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

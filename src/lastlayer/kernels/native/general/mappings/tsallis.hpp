@@ -1,6 +1,17 @@
 // Tsallis regularization, Omega(p) = sum(p^a - p) / (a (a - 1)): sparsemax at a = 2, entmax elsewhere. At the optimum
 // p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae & Martins
-// 2019). Vectors without a class in reach of a positive p are left out of every pass after the first. Included by entry.hpp.
+// 2019). Vectors without a class in reach of a positive p are left out of every pass after the first.
+#pragma once
+
+#include "../../api/kernels.hpp"
+#include "../../arithmetic/double_double.hpp"
+#include "../layout.hpp"
+#include "../regularized.hpp"
+#include "../targets.hpp"
+#include "tsallis_powers.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 template <class W, class Power, class X = ScoresCopied>
 class Tsallis : public Regularized<W, X> {
@@ -243,3 +254,6 @@ class Tsallis : public Regularized<W, X> {
   bool is_steep_ = false, has_few_ = false;
   W t_;
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,6 +1,15 @@
 // What differs between sparsemax, 1.5-entmax and entmax of any other a: how p comes from its base 1 + (a - 1) u, its slope
 // p^(2 - a) = p / base in u, Newton's step for the sum of p to be one, and D(y, p) of one class, of which u is no lower than the edge
-// of the support, and y is 0 or 1 if it is plain. `rate` is a - 1. Included by entry.hpp.
+// of the support, and y is 0 or 1 if it is plain. `rate` is a - 1.
+#pragma once
+
+#include <math.h>
+
+#include "../../arithmetic/elementary.hpp"
+#include "../../simd/vectors.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
 
 // a = 2.
 struct Linear {
@@ -61,3 +70,6 @@ struct AnyPower {
     return result > 0.0 ? result : D{};
   }
 };
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA

@@ -1,0 +1,55 @@
+// Which loop serves a softmax request.
+#pragma once
+
+#include "../api/kernels.hpp"
+#include "../general/blocks.hpp"
+#include "../general/layout.hpp"
+#include "../simd/elements.hpp"
+#include "few_rows.hpp"
+#include "half_strips.hpp"
+#include "long_softmax.hpp"
+#include "middle_rows.hpp"
+#include "soft_targets.hpp"
+#include "tile_softmax.hpp"
+
+namespace lastlayer::LASTLAYER_ISA {
+namespace {
+
+// Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
+constexpr int64_t few_of_softmax = 56, middle_of_softmax = 512;
+
+// Softmax in its own precision; that of half types is float.
+template <class E, class Rows>
+struct SoftmaxRows {
+  static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
+    if constexpr (is_half<E>) {
+      HalfSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+    } else {
+      // In wide arithmetic one class has all, whatever rounding its weight took.
+      if (r.classes == 1) return Blocks<E, Rows>::evaluate(r, begin, end, memory);
+      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
+      LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+    }
+  }
+  static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
+    // Of scores that reach the mapping as they are; float64 has no passes for soft targets.
+    const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
+                                     : sizeof(E) < 8 && !r.class_weight && r.classes > few;
+    if (!r.activation.is_identity() || !has_passes || r.classes == 1) return Blocks<E, Rows>::loss(r, begin, end, memory);
+    if constexpr (is_half<E>) {
+      HalfSoftmax<E, Rows>::loss(r, begin, end, memory);
+    } else {
+      if constexpr (sizeof(E) == 4) {
+        if (!r.labels && r.soft_element == Element::float32) return SoftSoftmax<Rows, float>::loss(r, begin, end, memory);
+        if (!r.labels) return SoftSoftmax<Rows, double>::loss(r, begin, end, memory);
+      }
+      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::loss(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::loss(r, begin, end, memory);
+      LongSoftmax<E, Rows>::loss(r, begin, end, memory);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace lastlayer::LASTLAYER_ISA
