@@ -1,5 +1,5 @@
-// Every row of a request: which mapping, in which arithmetic, block by block. A block is read from memory once, and written
-// once. Compiled once per instruction set: see simd/isa.hpp.
+// Every row of a request: which mapping, in which arithmetic, block by block. A block is read from memory once, and
+// written once. Compiled once per instruction set: see simd/isa.hpp.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"

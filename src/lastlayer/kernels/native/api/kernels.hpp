@@ -11,11 +11,21 @@ enum class Element : int { float32 = 0, float64 = 1, float16 = 2, bfloat16 = 3 }
 
 // The mappings with kernels, by the names of their records and in this order.
 enum class Mapping : int {
-  softmax, ratio, spherical, taylor, softplus_ratio, sigmoid_ratio, stablemax, softmax_plus_one, hardmax, sparsemax, entmax
+  softmax,
+  ratio,
+  spherical,
+  taylor,
+  softplus_ratio,
+  sigmoid_ratio,
+  stablemax,
+  softmax_plus_one,
+  hardmax,
+  sparsemax,
+  entmax
 };
-constexpr const char* mapping_names[] = {"softmax",       "ratio",     "spherical",        "taylor",
-                                         "softplus_ratio", "sigmoid_ratio", "stablemax",   "softmax_plus_one",
-                                         "hardmax",       "sparsemax", "entmax"};
+constexpr const char* mapping_names[] = {"softmax",        "ratio",         "spherical", "taylor",
+                                         "softplus_ratio", "sigmoid_ratio", "stablemax", "softmax_plus_one",
+                                         "hardmax",        "sparsemax",     "entmax"};
 constexpr int mapping_count = sizeof mapping_names / sizeof *mapping_names;
 
 // A mapping, its parameter (taylor's order, entmax's alpha) where it has one, or one parameter a row.
@@ -41,7 +51,8 @@ struct Evaluation {
   int64_t classes;
   bool is_streamed;  // out goes past the caches, where a kernel can; it is not the scores then
 
-  // The same of the rows from `first` on, whose scores lie elsewhere, and their result with them unless it is one a row.
+  // The same of the rows from `first` on, whose scores lie elsewhere, and their result with them unless it is one a
+  // row.
   Evaluation of_strip(int64_t first, void* strip) const {
     Evaluation part = *this;
     part.scores = strip;
@@ -89,10 +100,12 @@ struct Loss {
     return part;
   }
 
-  // The normalized family sums over the classes, and there class weights multiply the targets; elsewhere they weigh the row.
+  // The normalized family sums over the classes, and there class weights multiply the targets; elsewhere they weigh the
+  // row.
   bool has_weights_in_sum() const { return at.mapping < Mapping::hardmax; }
 
-  // A counted row: its label is not the ignored one, and neither its own weight nor the weight of all its targets is zero.
+  // A counted row: its label is not the ignored one, and neither its own weight nor the weight of all its targets is
+  // zero.
   bool is_counted(int64_t row) const {
     return !(labels && labels[row] == ignore_index) && !(row_weight && row_weight[row] == 0.0) && !is_weightless(row);
   }
@@ -115,8 +128,8 @@ struct Transposition {
   bool is_streamed;  // past the caches: nobody reads it soon
 };
 
-// Slopes s and cotangents of probabilities, or softmax's log-probabilities in the slopes' place and their cotangents, (N, K) of
-// float32 or float64; out may be either of them.
+// Slopes s and cotangents of probabilities, or softmax's log-probabilities in the slopes' place and their cotangents,
+// (N, K) of float32 or float64; out may be either of them.
 struct Product {
   Element element;
   bool is_of_logarithms;
@@ -125,14 +138,16 @@ struct Product {
   int64_t classes;
 };
 
-// Rows of a half type that are worked on as floats at a time, and the doubles that their strip and a result of each take.
+// Rows of a half type that are worked on as floats at a time, and the doubles that their strip and a result of each
+// take.
 inline int64_t half_strip_rows(int64_t classes) {
   const int64_t fit = 4096 / classes;
   return fit >= 16 ? fit / 16 * 16 : fit > 1 ? fit : 1;
 }
 inline int64_t half_strip_size(int64_t classes) { return (half_strip_rows(classes) * (classes + 1) + 15) / 16 * 8; }
 
-// Arrays of a block that an evaluation and a loss need; and the doubles that kernels with so many need, for each thread.
+// Arrays of a block that an evaluation and a loss need; and the doubles that kernels with so many need, for each
+// thread.
 constexpr int evaluation_arrays = 3, loss_arrays = 5;
 int64_t workspace_size(int64_t classes, int arrays);
 

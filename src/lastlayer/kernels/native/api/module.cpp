@@ -8,11 +8,11 @@
 #include <memory>
 #include <optional>
 
-#include "kernels.hpp"
 #include "../runtime/memory.hpp"
 #include "../runtime/parallel.hpp"
 #include "../runtime/reduction.hpp"
 #include "../runtime/threads.hpp"
+#include "kernels.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -33,12 +33,14 @@ void require(bool fits, const char* what) {
   if (!fits) throw nb::type_error(what);
 }
 
-MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters, size_t rows) {
+MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<const double>>& row_parameters,
+                     size_t rows) {
   require(mapping >= 0 && mapping < mapping_count, "there is no such mapping");
   const bool is_taylor = Mapping(mapping) == Mapping::taylor, is_entmax = Mapping(mapping) == Mapping::entmax;
   require(!is_taylor || (parameter >= 2.0 && parameter <= 18.0 && parameter == 2 * int(parameter / 2)),
           "taylor's order must be even, from 2 to 18");
-  require(!row_parameters || (is_entmax && row_parameters->shape(0) == rows), "row_parameters are not one a row of entmax");
+  require(!row_parameters || (is_entmax && row_parameters->shape(0) == rows),
+          "row_parameters are not one a row of entmax");
   require(!is_entmax || row_parameters || (parameter >= 1.0 && parameter < 1e300), "entmax's alpha must be at least 1");
   // Sparsemax is entmax at 2.
   if (Mapping(mapping) == Mapping::sparsemax) parameter = 2.0;
@@ -59,9 +61,9 @@ bool has_columns(const Array& array) {
          array.stride(1) == int64_t(array.shape(0));
 }
 
-// From so many bytes on results go past the caches, which would not hold them until somebody reads them. On AMD Zen 4 with 32 MiB
-// of cache that takes a tenth to a third less time from twice this size on, at this size and half of it about as much, and below
-// more: then whoever reads them next waits for memory.
+// From so many bytes on results go past the caches, which would not hold them until somebody reads them. On AMD Zen 4
+// with 32 MiB of cache that takes a tenth to a third less time from twice this size on, at this size and half of it
+// about as much, and below more: then whoever reads them next waits for memory.
 std::atomic<size_t> stream_limit{size_t(24) << 20};
 
 size_t set_stream_limit(size_t bytes) { return stream_limit.exchange(bytes); }
@@ -77,12 +79,12 @@ void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents,
   const size_t rows = slopes.shape(0), classes = slopes.shape(1);
   require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents have not the slopes' shape");
   require(out.shape(0) == rows && out.shape(1) == classes, "out has not the slopes' shape");
-  const Product request{element_of<T>(false), is_of_logarithms, slopes.data(), cotangents.data(), out.data(), int64_t(classes)};
+  const Product request{element_of<T>(false), is_of_logarithms, slopes.data(),
+                        cotangents.data(),    out.data(),       int64_t(classes)};
   const InstructionSet& kernels = instruction_set();
   const nb::gil_scoped_release released;
-  parallel_rows(int64_t(rows), int64_t(classes), num_threads(), [&](int64_t begin, int64_t end) {
-    kernels.pull_back(request, begin, end);
-  });
+  parallel_rows(int64_t(rows), int64_t(classes), num_threads(),
+                [&](int64_t begin, int64_t end) { kernels.pull_back(request, begin, end); });
 }
 
 // Some classes' scores of all rows, class after class, to where they belong in the rows.
@@ -98,8 +100,8 @@ void place_columns(const Matrix<const T>& columns, const Grid<T>& rows) {
   constexpr int64_t line = 64 / sizeof(T);
   parallel_rows((classes + line - 1) / line, line * count, num_threads(), [&](int64_t begin, int64_t end) {
     const int64_t first = begin * line, last = std::min(end * line, classes);
-    kernels.transpose({element_of<T>(false), columns.data() + first * count, last - first, count, count, rows.data() + first,
-                       rows.stride(0), true});
+    kernels.transpose({element_of<T>(false), columns.data() + first * count, last - first, count, count,
+                       rows.data() + first, rows.stride(0), true});
   });
 }
 
@@ -116,10 +118,16 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   require(fits, "out has not the shape of the result");
   const bool is_by_columns = !has_rows(scores) && has_columns(scores);
   require(is_by_columns || has_rows(scores), "scores are neither contiguous rows nor contiguous columns");
-  require(is_by_columns && wanted != Quantity::log_partition ? has_columns(out) : has_rows(out), "out is not laid out like the scores");
+  require(is_by_columns && wanted != Quantity::log_partition ? has_columns(out) : has_rows(out),
+          "out is not laid out like the scores");
   const int64_t classes = int64_t(scores.shape(scores.ndim() - 1)), rows = int64_t(scores.size()) / classes;
-  const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)), element_of<T>(is_bfloat16), wanted,
-                           scores.data(), out.data(), classes, is_beyond_caches(scores.data(), out.data(), out.size())};
+  const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)),
+                           element_of<T>(is_bfloat16),
+                           wanted,
+                           scores.data(),
+                           out.data(),
+                           classes,
+                           is_beyond_caches(scores.data(), out.data(), out.size())};
   const InstructionSet& kernels = instruction_set();
   const int64_t doubles = workspace_size(classes, evaluation_arrays);
   if (is_by_columns) {
@@ -135,15 +143,17 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   parts.run([&](int64_t begin, int64_t end, double* workspace) { kernels.evaluate(request, begin, end, workspace); });
 }
 
-// The losses' total and what their mean divides by. None, and nothing written, where bad labels are refused and there is one.
+// The losses' total and what their mean divides by. None, and nothing written, where bad labels are refused and there
+// is one.
 template <class T>
 nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
-               const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
-               const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
-               const std::optional<Flat<const double>>& class_weight, const std::optional<Flat<const double>>& row_weight,
-               int64_t ignore_index, double label_smoothing, double z_loss, double temperature, double softcap,
-               std::optional<double> gradient_scale, int mapping, double parameter,
-               const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16, bool refuses_bad_labels) {
+                const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
+                const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
+                const std::optional<Flat<const double>>& class_weight,
+                const std::optional<Flat<const double>>& row_weight, int64_t ignore_index, double label_smoothing,
+                double z_loss, double temperature, double softcap, std::optional<double> gradient_scale, int mapping,
+                double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16,
+                bool refuses_bad_labels) {
   const size_t rows = scores.shape(0), classes = scores.shape(1);
   const auto is_like_scores = [&](const auto& matrix) {
     return !matrix || (matrix->shape(0) == rows && matrix->shape(1) == classes);
@@ -156,7 +166,8 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
   require(is_like_scores(gradient), "gradient has not the scores' shape");
   const bool is_by_columns = !has_rows(scores) && has_columns(scores);
   require(is_by_columns || has_rows(scores), "scores are neither contiguous rows nor contiguous columns");
-  require(!gradient || (is_by_columns ? has_columns(*gradient) : has_rows(*gradient)), "gradient is not laid out like the scores");
+  require(!gradient || (is_by_columns ? has_columns(*gradient) : has_rows(*gradient)),
+          "gradient is not laid out like the scores");
   require(!class_weight || class_weight->shape(0) == classes, "class_weight is not one a class");
   require(!row_weight || row_weight->shape(0) == rows, "row_weight is not one a row");
   require(temperature > 0.0 && softcap >= 0.0, "temperature must be positive, and softcap not negative");
@@ -168,7 +179,9 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
                losses.data(),
                int64_t(classes),
                labels ? labels->data() : nullptr,
-               soft ? static_cast<const void*>(soft->data()) : soft32 ? soft32->data() : nullptr,
+               soft     ? static_cast<const void*>(soft->data())
+               : soft32 ? soft32->data()
+                        : nullptr,
                soft ? Element::float64 : Element::float32,
                class_weight ? class_weight->data() : nullptr,
                row_weight ? row_weight->data() : nullptr,
@@ -194,9 +207,10 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
   if (is_by_columns) {
     const Strips<T> strips(count, each, doubles);
     is_done = compute([&] {
-      strips.run(scores.data(), gradient ? gradient->data() : nullptr, [&](int64_t first, int64_t some, T* strip, double* workspace) {
-        kernels.loss(request.of_strip(first, strip), 0, some, workspace);
-      });
+      strips.run(scores.data(), gradient ? gradient->data() : nullptr,
+                 [&](int64_t first, int64_t some, T* strip, double* workspace) {
+                   kernels.loss(request.of_strip(first, strip), 0, some, workspace);
+                 });
     });
   } else {
     const Parts parts(count, each, doubles);
@@ -245,7 +259,8 @@ nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> large_buffer(size_t size) {
 }  // namespace
 
 NB_MODULE(native, m) {
-  m.doc() = "Row kernels on raw buffers: scores of shape (N, K), classes contiguous; float16 and bfloat16 as uint16 bits.";
+  m.doc() =
+      "Row kernels on raw buffers: scores of shape (N, K), classes contiguous; float16 and bfloat16 as uint16 bits.";
   set_interrupt_check(has_python_raised);
   nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
     try {

@@ -1,6 +1,6 @@
-// The arithmetic that kernels compute in: for float32 and the half types a double holds all that matters (Real), for float64
-// the unevaluated sum of two of them does (Twofold). Written once for both.
-// Sources: Knuth (TAOCP 2, 4.2.2) for the sum, Dekker 1971 for the product.
+// The arithmetic that kernels compute in: for float32 and the half types a double holds all that matters (Real), for
+// float64 the unevaluated sum of two of them does (Twofold). Written once for both. Sources: Knuth (TAOCP 2, 4.2.2) for
+// the sum, Dekker 1971 for the product.
 #pragma once
 
 #include "../simd/permutations.hpp"
@@ -56,7 +56,8 @@ LASTLAYER_INLINE Twofold product(D a, D b) {
   return {hi, fma(a, b, -hi)};
 #else
   // The cut of a large factor would overflow before the factor does: it is made smaller, and the rest larger again.
-  const D down_a = absolute(a) > 0x1p900 ? all(0x1p-200) : all(1.0), down_b = absolute(b) > 0x1p900 ? all(0x1p-200) : all(1.0);
+  const D down_a = absolute(a) > 0x1p900 ? all(0x1p-200) : all(1.0),
+          down_b = absolute(b) > 0x1p900 ? all(0x1p-200) : all(1.0);
   const D x = a * down_a, y = b * down_b, tx = x * 134217729.0, ty = y * 134217729.0;
   const D xh = tx - (tx - x), yh = ty - (ty - y), xl = x - xh, yl = y - yh;
   const D rest = ((xh * yh - x * y) + xh * yl + xl * yh) + xl * yl;
@@ -93,7 +94,9 @@ constexpr int lane_count<Real> = lanes;
 template <>
 constexpr int lane_count<Twofold> = lanes;
 template <int width>
-LASTLAYER_INLINE void swap_lanes(Real& a, Real& b) { swap_lanes<width>(a.hi, b.hi); }
+LASTLAYER_INLINE void swap_lanes(Real& a, Real& b) {
+  swap_lanes<width>(a.hi, b.hi);
+}
 template <int width>
 LASTLAYER_INLINE void swap_lanes(Twofold& a, Twofold& b) {
   swap_lanes<width>(a.hi, b.hi);

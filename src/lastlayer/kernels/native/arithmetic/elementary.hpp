@@ -26,11 +26,20 @@ LASTLAYER_INLINE D power_of_two(D shifted, int lift) {
 // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax, of some vectors beside each other.
 template <class W, int count>
 LASTLAYER_INLINE void exponential_tails(const D* r, D* q) {
-  constexpr double fine[] = {0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326025, 0.001388888888888367,
-                             0.00019841269875205077, 2.4801587325822283e-05, 2.75572549134867e-06, 2.7557273295539724e-07,
-                             2.5105419192016337e-08, 2.091483135138041e-09};
-  constexpr double coarse[] = {0.49999999999480033, 0.16666666793952662, 0.04166666707787985, 0.0083332791722225499,
-                               0.0013888792691368952, 0.00019910600985135172, 2.4889331097442314e-05};
+  constexpr double fine[] = {0.5,
+                             0.1666666666666667,
+                             0.04166666666666667,
+                             0.008333333333326025,
+                             0.001388888888888367,
+                             0.00019841269875205077,
+                             2.4801587325822283e-05,
+                             2.75572549134867e-06,
+                             2.7557273295539724e-07,
+                             2.5105419192016337e-08,
+                             2.091483135138041e-09};
+  constexpr double coarse[] = {0.49999999999480033,   0.16666666793952662,   0.04166666707787985,
+                               0.0083332791722225499, 0.0013888792691368952, 0.00019910600985135172,
+                               2.4889331097442314e-05};
   // Even and odd powers apart: two chains, each half as long.
   constexpr int degree = W::is_twofold ? 10 : 6;
   D square[count], odd[count];
@@ -53,7 +62,8 @@ LASTLAYER_INLINE D exponential_tail(D r) {
   return q;
 }
 
-// e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, Real's e^u is that of the reach, and Twofold's 0.
+// e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, Real's e^u is that of the reach, and
+// Twofold's 0.
 template <int lift>
 LASTLAYER_INLINE Real exponential(Real u) {
   const D x = larger(u.hi, all(-700.0)), shifted = fma(x, all(log2_e), all(round_shift + lift));
@@ -119,7 +129,8 @@ inline W log1p(W u) {
   return W(logarithm(Real(s.hi), D{}, s.hi < infinity ? s.lo : D{}).hi);
 }
 
-// log(total / top) of top > 0 and total = top + others, ordinary numbers, with all the digits of small others: with one division.
+// log(total / top) of top > 0 and total = top + others, ordinary numbers, with all the digits of small others: with one
+// division.
 template <class W>
 LASTLAYER_INLINE W log_of_total(W top, W others, W total) {
   // The power of two that is next to total / top, as the exponents' bits have it: what is left is in [0.66, 1.51).
@@ -129,7 +140,7 @@ LASTLAYER_INLINE W log_of_total(W top, W others, W total) {
   const W rest = choose(k == 0.0, others, scaled(total, scale) - top), s = over(rest, scaled(total, scale) + top);
   const D z = s.hi * s.hi;
   // (artanh(s) / s - 1) / s^2, minimax: to 2^-59, or to 2^-42.
-  constexpr double fine[] = {0.333333333333333, 0.2000000000002899, 0.14285714277762573, 0.11111112164905317,
+  constexpr double fine[] = {0.333333333333333,   0.2000000000002899,  0.14285714277762573, 0.11111112164905317,
                              0.09090831960866841, 0.07695587318035173, 0.06586280425181082, 0.06924991223359789};
   constexpr double coarse[] = {0.33333333355717704, 0.19999992157127505, 0.14286605133375585, 0.11067129265540739,
                                0.10066096737341756};

@@ -64,7 +64,8 @@ class BlockResults {
   template <class At>
   static LASTLAYER_INLINE void store_each(const E* scores, const Layout& layout, E* out, At at) {
     int64_t place = 0;
-    for (; place + lanes <= layout.classes; place += lanes) store_rounded(out + place, at(place, load_wide(scores + place)));
+    for (; place + lanes <= layout.classes; place += lanes)
+      store_rounded(out + place, at(place, load_wide(scores + place)));
     const int left = int(layout.classes - place);
     if (left) store_rounded_some(out + place, at(place, load_wide_some(scores + place, left)), left);
   }

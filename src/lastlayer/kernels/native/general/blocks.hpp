@@ -52,8 +52,8 @@ struct Blocks {
  private:
   static constexpr bool can_read_in_place = Rows::reads_in_place && !is_half<E>;
 
-  LASTLAYER_INLINE static void evaluate_block(
-      const Evaluation& r, int64_t first, const Layout& at, const Workspace& w, BlockResults<E>& results) {
+  LASTLAYER_INLINE static void evaluate_block(const Evaluation& r, int64_t first, const Layout& at, const Workspace& w,
+                                              BlockResults<E>& results) {
     load_block(static_cast<const E*>(r.scores) + first * r.classes, at, w.x);
     const Rows rows(at, w.x, w.high, w.low, r.at, first);
     E* out = static_cast<E*>(r.out);
@@ -62,8 +62,8 @@ struct Blocks {
     results.put(out + first * r.classes, at, w.high);
   }
 
-  // Rows along the lanes, from where their scores are to where their results belong, with nothing between but weights that take
-  // longer than memory. Odd ones go by a copy.
+  // Rows along the lanes, from where their scores are to where their results belong, with nothing between but weights
+  // that take longer than memory. Odd ones go by a copy.
   static void evaluate_in_place(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     using InPlace = typename Rows::template Of<ScoresInPlace<E>>;
     const Layout at(r.classes, 1);
@@ -79,11 +79,13 @@ struct Blocks {
       } else {
         E* to = static_cast<E*>(r.out) + i * r.classes;
         if (r.quantity == Quantity::probabilities)
-          results.make(scores, at, to, [&](int64_t place, D x)
-                                       __attribute__((always_inline)) { return rows.probabilities_from(place, x); });
+          results.make(scores, at, to, [&](int64_t place, D x) __attribute__((always_inline)) {
+            return rows.probabilities_from(place, x);
+          });
         else
-          results.make(scores, at, to, [&](int64_t place, D x)
-                                       __attribute__((always_inline)) { return rows.log_probabilities_from(place, x); });
+          results.make(scores, at, to, [&](int64_t place, D x) __attribute__((always_inline)) {
+            return rows.log_probabilities_from(place, x);
+          });
       }
     }
   }
@@ -110,13 +112,13 @@ struct Blocks {
       if (!r.gradient) continue;
       E* to = static_cast<E*>(r.gradient) + i * r.classes;
       const typename InPlace::LabelSlopes slopes(rows, targets, r.gradient_scale);
-      results.make_but(slopes.label, slopes.own, scores, at, to, [&](int64_t place, D x)
-                                                                 __attribute__((always_inline)) { return slopes(place, x); });
+      results.make_but(slopes.label, slopes.own, scores, at, to,
+                       [&](int64_t place, D x) __attribute__((always_inline)) { return slopes(place, x); });
     }
   }
 
-  LASTLAYER_INLINE static void loss_of_block(
-      const Loss& r, int64_t first, const Layout& at, const Workspace& w, BlockResults<E>& results) {
+  LASTLAYER_INLINE static void loss_of_block(const Loss& r, int64_t first, const Layout& at, const Workspace& w,
+                                             BlockResults<E>& results) {
     E* gradient = r.gradient ? static_cast<E*>(r.gradient) + first * r.classes : nullptr;
     const Targets targets(r, at, first, Rows::has_weights_in_sum, w.soft, [&](double* to) {
       if (r.soft_element == Element::float32)

@@ -63,9 +63,13 @@ struct Layout {
       return joined<W, width / 2>(join(a, Two<W>{turned_wide<width>(a.first), turned_wide<width>(a.second)}), join);
   }
   template <int width>
-  static Real turned_wide(Real v) { return Real(turned<width>(v.hi)); }
+  static Real turned_wide(Real v) {
+    return Real(turned<width>(v.hi));
+  }
   template <int width>
-  static Twofold turned_wide(Twofold v) { return {turned<width>(v.hi), turned<width>(v.lo)}; }
+  static Twofold turned_wide(Twofold v) {
+    return {turned<width>(v.hi), turned<width>(v.lo)};
+  }
 
   // What the rows have at one class each, from vectors at `from`; the classes are in range.
   D pick(const double* from, Mask index) const {
@@ -107,8 +111,8 @@ LASTLAYER_INLINE void load_square(const E* scores, const Layout& at, int64_t fro
   transpose(square);
 }
 
-// Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which` need not
-// wait for the last; then join(which) for all but the first.
+// Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which`
+// need not wait for the last; then join(which) for all but the first.
 template <int beside, class Work, class Join>
 LASTLAYER_INLINE void over_steps(const Layout& at, Work work, Join join) {
   int64_t step = 0;
@@ -118,8 +122,8 @@ LASTLAYER_INLINE void over_steps(const Layout& at, Work work, Join join) {
   for (; step < at.steps; ++step) work(step, 0);
 }
 
-// One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score. Vectors that are read often
-// may be kept, wide, in `room`.
+// One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score. Vectors that are
+// read often may be kept, wide, in `room`.
 template <class E>
 class ScoresInPlace {
  public:
@@ -186,8 +190,7 @@ inline void store_block(E* out, const Layout& at, const double* x) {
   if (!at.is_across) {
     int64_t step = 0;
     for (; !at.is_partial(step) && step < at.steps; ++step) store_rounded(out + step * lanes, load(x + step * lanes));
-    if (step < at.steps)
-      store_rounded_some(out + step * lanes, load(x + step * lanes), int(at.classes - step * lanes));
+    if (step < at.steps) store_rounded_some(out + step * lanes, load(x + step * lanes), int(at.classes - step * lanes));
     return;
   }
   D square[lanes];

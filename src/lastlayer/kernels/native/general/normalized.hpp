@@ -12,7 +12,8 @@ namespace {
 template <class W, class M, class X = ScoresCopied>
 class Normalized : public NormalizedWeights<W, M, X> {
   using Base = NormalizedWeights<W, M, X>;
-  using Base::at_, Base::best_, Base::context_, Base::has_infinite_, Base::high_, Base::inverse_, Base::is_dominated_, Base::low_;
+  using Base::at_, Base::best_, Base::context_, Base::has_infinite_, Base::high_, Base::inverse_, Base::is_dominated_,
+      Base::low_;
   using Base::has_weight, Base::log_probability, Base::others_, Base::poison_, Base::total_, Base::weight, Base::x_;
 
  public:
@@ -45,7 +46,9 @@ class Normalized : public NormalizedWeights<W, M, X> {
       own = rows.entry(rows.label_score(t), rows.label_weight(t), total, total, by, D{})[0];
     }
     // Of all classes but the label, from `place` on, whose scores are x.
-    LASTLAYER_INLINE D operator()(int64_t place, D x) const { return rows.elsewhere(x, rows.weight_from(place, x), row); }
+    LASTLAYER_INLINE D operator()(int64_t place, D x) const {
+      return rows.elsewhere(x, rows.weight_from(place, x), row);
+    }
   };
 
  private:
@@ -97,18 +100,16 @@ class Normalized : public NormalizedWeights<W, M, X> {
       W log_p = log_probability(x_(step), weight(step));
       const D plain = -log_p.hi * y;
       const Mask is_term = y != 0.0, is_finite = absolute(plain) < infinity;
-      // The Fenchel-Young loss of softmax is cross-entropy - H(y). An infinite logarithm has no low part to subtract from.
-      if constexpr (M::is_fenchel_young)
-        log_p = choose(is_finite, log_p - logarithm(W(y > 0.0 ? y : all(1.0))), log_p);
+      // The Fenchel-Young loss of softmax is cross-entropy - H(y). An infinite logarithm has no low part to subtract
+      // from.
+      if constexpr (M::is_fenchel_young) log_p = choose(is_finite, log_p - logarithm(W(y > 0.0 ? y : all(1.0))), log_p);
       sum.add(choose(is_term & is_finite, -log_p * W(y), W(D{})), is_term & ~is_finite ? plain : D{});
     }
     return sum.total(at_);
   }
 
   // A row of -inf alone has no probabilities, though the logarithm of its sum is known.
-  D poison_of_gradient() const {
-    return has_infinite_ ? (total_.hi == 0.0 ? all(not_a_number) : poison_) : poison_;
-  }
+  D poison_of_gradient() const { return has_infinite_ ? (total_.hi == 0.0 ? all(not_a_number) : poison_) : poison_; }
   D elsewhere(D x, W w, W row) const { return (slope_of_sum(x, w) * row).value() + poison_; }
   D entry(D x, W w, D y, D total, D scale, D pull) const {
     const D share = (total - y) * scale + pull;
@@ -151,7 +152,8 @@ class Normalized : public NormalizedWeights<W, M, X> {
     if (is_plain) place(t.label, own);
   }
   void place(Mask label, D own) {
-    for (int i = 0; i < (at_.is_across ? lanes : 1); ++i) high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
+    for (int i = 0; i < (at_.is_across ? lanes : 1); ++i)
+      high_[at_.is_across ? label[i] * lanes + i : label[i]] = own[i];
   }
 };
 

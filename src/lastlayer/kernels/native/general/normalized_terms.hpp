@@ -1,9 +1,9 @@
-// The normalized family, p = g(x) / sum g(x), of a block of rows. A mapping is a functor that says how its g is carried:
-// g = mantissa * e^exponent, up to a power of two of the row, and whether it is quick: whether to compute it again takes less time
-// than to keep it. The loops and the edges are here, once; losses in normalized.hpp.
+// The normalized family, p = g(x) / sum g(x), of a block of rows. A mapping is a functor that says how its g is
+// carried: g = mantissa * e^exponent, up to a power of two of the row, and whether it is quick: whether to compute it
+// again takes less time than to keep it. The loops and the edges are here, once; losses in normalized.hpp.
 //
-// The largest class is kept apart from the sum of the others: log p and 1 - p of a confident class are made of the others
-// alone, and must not vanish in 1 + others.
+// The largest class is kept apart from the sum of the others: log p and 1 - p of a confident class are made of the
+// others alone, and must not vanish in 1 + others.
 #pragma once
 
 #include "../api/kernels.hpp"
@@ -89,16 +89,19 @@ class NormalizedWeights {
   void look() {
     D zero[beside] = {}, lowest[beside] = {};
     Tops tops[beside];
-    over_steps<beside>(at_, [&](int64_t step, int which) __attribute__((always_inline)) {
-      const D x = x_(step);
-      zero[which] = fma(x, D{}, zero[which]);
-      if constexpr (M::is_positive) lowest[which] = smaller(x, lowest[which]);
-      tops[which].take_in(x);
-    }, [&](int which) __attribute__((always_inline)) {
-      zero[0] += zero[which];
-      lowest[0] = smaller(lowest[which], lowest[0]);
-      tops[0].join(tops[which]);
-    });
+    over_steps<beside>(
+        at_,
+        [&](int64_t step, int which) __attribute__((always_inline)) {
+          const D x = x_(step);
+          zero[which] = fma(x, D{}, zero[which]);
+          if constexpr (M::is_positive) lowest[which] = smaller(x, lowest[which]);
+          tops[which].take_in(x);
+        },
+        [&](int which) __attribute__((always_inline)) {
+          zero[0] += zero[which];
+          lowest[0] = smaller(lowest[which], lowest[0]);
+          tops[0].join(tops[which]);
+        });
     if constexpr (M::is_positive) poison_ = at_.any(lowest[0] < 0.0) ? all(not_a_number) : D{};
     if (has_any(zero[0] != 0.0)) {
       has_infinite_ = true;
@@ -165,17 +168,20 @@ class NormalizedWeights {
   void weigh() {
     W best_of[beside], others_of[beside];
     for (int which = 0; which < beside; ++which) best_of[which] = others_of[which] = W(D{});
-    over_steps<beside>(at_, [&](int64_t step, int which) __attribute__((always_inline)) {
-      const D x = x_(step);
-      W w = weight_at(seen(x));
-      if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
-      w = at_.only_classes(step, w);
-      if constexpr (is_kept) write(step, w);
-      take_in(w, best_of[which], others_of[which]);
-    }, [&](int which) __attribute__((always_inline)) {
-      others_of[0] = others_of[0] + others_of[which];
-      take_in(best_of[which], best_of[0], others_of[0]);
-    });
+    over_steps<beside>(
+        at_,
+        [&](int64_t step, int which) __attribute__((always_inline)) {
+          const D x = x_(step);
+          W w = weight_at(seen(x));
+          if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
+          w = at_.only_classes(step, w);
+          if constexpr (is_kept) write(step, w);
+          take_in(w, best_of[which], others_of[which]);
+        },
+        [&](int which) __attribute__((always_inline)) {
+          others_of[0] = others_of[0] + others_of[which];
+          take_in(best_of[which], best_of[0], others_of[0]);
+        });
     W best = best_of[0], others = others_of[0];
     if (!at_.is_across) {
       const auto join = [](Two a, Two b) {

@@ -25,7 +25,8 @@ class Regularized {
     for (int64_t step = 0; step < at_.steps; ++step) store(out + step * lanes, load(p_ + step * lanes) + poison_);
   }
   void log_probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step) store(out + step * lanes, log_probability(load(p_ + step * lanes)));
+    for (int64_t step = 0; step < at_.steps; ++step)
+      store(out + step * lanes, log_probability(load(p_ + step * lanes)));
   }
 
  protected:
@@ -34,14 +35,17 @@ class Regularized {
   void find_edges() {
     D zero[beside] = {}, largest[beside];
     for (int which = 0; which < beside; ++which) largest[which] = all(-infinity);
-    over_steps<beside>(at_, [&](int64_t step, int which) __attribute__((always_inline)) {
-      const D x = x_(step);
-      zero[which] = fma(x, D{}, zero[which]);
-      largest[which] = larger(x, largest[which]);
-    }, [&](int which) __attribute__((always_inline)) {
-      zero[0] += zero[which];
-      largest[0] = larger(largest[which], largest[0]);
-    });
+    over_steps<beside>(
+        at_,
+        [&](int64_t step, int which) __attribute__((always_inline)) {
+          const D x = x_(step);
+          zero[which] = fma(x, D{}, zero[which]);
+          largest[which] = larger(x, largest[which]);
+        },
+        [&](int which) __attribute__((always_inline)) {
+          zero[0] += zero[which];
+          largest[0] = larger(largest[which], largest[0]);
+        });
     largest_ = at_.largest(largest[0]);
     if (has_any(zero[0] != 0.0)) {
       if constexpr (X::is_copy)
@@ -115,7 +119,8 @@ class Regularized {
   W others_ = W(D{});
 
  public:
-  // The gradient of a row along the lanes whose target is all on its label, without a z-loss; rows.p_of(x) says what p is.
+  // The gradient of a row along the lanes whose target is all on its label, without a z-loss; rows.p_of(x) says what p
+  // is.
   template <class Rows>
   struct SlopesOf {
     const Rows& rows;
@@ -129,7 +134,9 @@ class Regularized {
       own = ((factor * rows.gap(p, total, total)) * scale + rows.poison_)[0];
     }
     // Of all classes but the label whose scores are x.
-    LASTLAYER_INLINE D operator()(int64_t, D x) const { return (factor * (rows.p_of(x) * total)) * scale + rows.poison_; }
+    LASTLAYER_INLINE D operator()(int64_t, D x) const {
+      return (factor * (rows.p_of(x) * total)) * scale + rows.poison_;
+    }
   };
 };
 

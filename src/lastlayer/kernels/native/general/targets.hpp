@@ -1,4 +1,5 @@
-// The targets of a block's rows, their options applied: smoothing and class weights, which rows count, and what each weighs.
+// The targets of a block's rows, their options applied: smoothing and class weights, which rows count, and what each
+// weighs.
 #pragma once
 
 #include "../api/kernels.hpp"
@@ -11,7 +12,8 @@ namespace {
 // Larger scores, whose z-loss may pull without bound, go to the blocks.
 constexpr double largest_of_z = 1e280;
 
-// The sum of a loss's terms, of which some are infinite, and large finite ones may become so together: then no rounding is left.
+// The sum of a loss's terms, of which some are infinite, and large finite ones may become so together: then no rounding
+// is left.
 template <class W>
 struct LossSum {
   W sum = W(D{});
@@ -32,7 +34,7 @@ struct Targets {
   const double* soft = nullptr;  // the block's soft targets
   bool in_sum;                   // class weights multiply the targets; else they weigh the row
   Mask is_counted, label{};
-  Mask has_targets{};  // rows of which any target weighs more than zero: the others have nothing but their z-loss
+  Mask has_targets{};      // rows of which any target weighs more than zero: the others have nothing but their z-loss
   D row_weight, poison{};  // NaN for a row whose label is out of range
 
   template <class SoftLoader>
@@ -86,8 +88,9 @@ struct Targets {
   // What multiplies the row's loss: its own weight, and its class weights where they do not stand in the sum.
   D factor() const { return factor_; }
 
-  // Adds the z-loss of rows to their losses, and says what it adds to their gradients for each unit of the gradient of Z. The
-  // weight is the row's part of a mean's denominator, so that the scale of the class weights leaves the mean of Z^2 alone.
+  // Adds the z-loss of rows to their losses, and says what it adds to their gradients for each unit of the gradient of
+  // Z. The weight is the row's part of a mean's denominator, so that the scale of the class weights leaves the mean of
+  // Z^2 alone.
   D add_z_loss(D z, D& loss) const {
     const D weight = soft || !request.class_weight ? row_weight : row_weight * label_weight();
     const Mask counts = weight != 0.0;

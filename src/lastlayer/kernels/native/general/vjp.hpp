@@ -35,18 +35,20 @@ void pull_back_rows(const Product& r, int64_t begin, int64_t end) {
     for (int64_t j = 0; j < whole; j += lanes)
       store_rounded(out + j, load_wide(s + j) * (load_wide(v + j) - all(mean)));
     if (rest)
-      store_rounded_some(out + whole, load_wide_some(s + whole, rest) * (load_wide_some(v + whole, rest) - all(mean)), rest);
+      store_rounded_some(out + whole, load_wide_some(s + whole, rest) * (load_wide_some(v + whole, rest) - all(mean)),
+                         rest);
   }
 }
 
 // e^x - 1 of x in [-ln(2)/2, 0], with its digits near zero.
 LASTLAYER_INLINE D exponential_less_one(D x) { return fma(x * x, exponential_tail<Twofold>(x), x); }
 LASTLAYER_INLINE Vector<float> exponential_less_one(Vector<float> x) {
-  return joined(narrowed(exponential_less_one(widened(low_half(x)))), narrowed(exponential_less_one(widened(high_half(x)))));
+  return joined(narrowed(exponential_less_one(widened(low_half(x)))),
+                narrowed(exponential_less_one(widened(high_half(x)))));
 }
 
-// Of softmax's logarithms: v - p sum(v) as v (1 - p) - p (sum(v) - v), in which a label that all of v stands on has what the
-// other classes have, and no rounded one.
+// Of softmax's logarithms: v - p sum(v) as v (1 - p) - p (sum(v) - v), in which a label that all of v stands on has
+// what the other classes have, and no rounded one.
 template <class T>
 void pull_back_logarithms(const Product& r, int64_t begin, int64_t end) {
   const RowExponents<T, T> exponents(T(0));
@@ -67,14 +69,15 @@ void pull_back_logarithms(const Product& r, int64_t begin, int64_t end) {
       continue;
     }
     const Vector<T> high = splat(T(all.hi)), low = splat(T((all.hi - double(T(all.hi))) + all.lo));
-    over_vectors(logarithms, r.classes, -T(infinity), [&](Vector<T> x, int64_t j, int count) __attribute__((always_inline)) {
-      const Vector<T> v = count == Lanes<T>::count ? load(cotangents + j) : load_some(cotangents + j, count, T(0));
-      const Vector<T> p = weights<false>(x, exponents).hi * unlift;
-      Vector<T> rest = T(1) - p;
-      const auto is_likely = x > T(-0.34);
-      if (has_any((Mask)is_likely)) rest = is_likely ? -exponential_less_one(x) : rest;
-      store_some(out + j, v * rest - ((high - v) + low) * p, count);
-    });
+    over_vectors(
+        logarithms, r.classes, -T(infinity), [&](Vector<T> x, int64_t j, int count) __attribute__((always_inline)) {
+          const Vector<T> v = count == Lanes<T>::count ? load(cotangents + j) : load_some(cotangents + j, count, T(0));
+          const Vector<T> p = weights<false>(x, exponents).hi * unlift;
+          Vector<T> rest = T(1) - p;
+          const auto is_likely = x > T(-0.34);
+          if (has_any((Mask)is_likely)) rest = is_likely ? -exponential_less_one(x) : rest;
+          store_some(out + j, v * rest - ((high - v) + low) * p, count);
+        });
   }
 }
 

@@ -17,7 +17,8 @@
 namespace lastlayer {
 namespace {
 
-// A huge page of x86-64 and of most of AArch64: whole ones cost one fault each, and need few entries in the processor's tables.
+// A huge page of x86-64 and of most of AArch64: whole ones cost one fault each, and need few entries in the processor's
+// tables.
 constexpr size_t unit = size_t(2) << 20;
 
 #if defined(MADV_FREE)

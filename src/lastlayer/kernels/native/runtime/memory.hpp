@@ -1,4 +1,5 @@
-// Memory of large results. What is freed is kept for the next result: the first touch of new pages takes longer than the kernels.
+// Memory of large results. What is freed is kept for the next result: the first touch of new pages takes longer than
+// the kernels.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,9 @@ Region take_region(size_t size);
 // Gives a region back. It stays mapped; the operating system may take its pages whenever it needs memory.
 void return_region(Region region) noexcept;
 
-// The bytes that are kept at most, and those that are kept now. At most LASTLAYER_KEPT_MEMORY, else an eighth of the machine's
-// memory, and of the address space where that is limited. Throws std::runtime_error where the variable is no number of bytes.
+// The bytes that are kept at most, and those that are kept now. At most LASTLAYER_KEPT_MEMORY, else an eighth of the
+// machine's memory, and of the address space where that is limited. Throws std::runtime_error where the variable is no
+// number of bytes.
 size_t kept_limit();
 size_t kept_bytes();
 

@@ -49,21 +49,23 @@ class Held {
   Region region_;
 };
 
-// Parts of `count` things of so many scores each, and so many doubles of memory for each thread that works on them. Made with the
-// GIL, run without it.
+// Parts of `count` things of so many scores each, and so many doubles of memory for each thread that works on them.
+// Made with the GIL, run without it.
 class Parts {
  public:
   Parts(int64_t count, int64_t cost, int64_t doubles)
-      : count_(count), cost_(cost), threads_(useful_threads(count, cost, num_threads())), slot_((doubles + 7) / 8 * 8),
+      : count_(count),
+        cost_(cost),
+        threads_(useful_threads(count, cost, num_threads())),
+        slot_((doubles + 7) / 8 * 8),
         workspace_(slot_ * threads_) {}
   int threads() const { return threads_; }
 
   // Calls kernel(begin, end, workspace) for each part.
   template <class Kernel>
   void run(const Kernel& kernel) const {
-    parallel_rows(count_, cost_, threads_, [&](int64_t begin, int64_t end) {
-      kernel(begin, end, workspace_.data + slot_ * current_worker());
-    });
+    parallel_rows(count_, cost_, threads_,
+                  [&](int64_t begin, int64_t end) { kernel(begin, end, workspace_.data + slot_ * current_worker()); });
   }
 
  private:
@@ -78,12 +80,14 @@ template <class T>
 class Strips {
  public:
   Strips(int64_t rows, int64_t classes, int64_t doubles)
-      : rows_(rows), classes_(classes), most_(line * std::max<int64_t>(1, 4096 / (line * classes))),
+      : rows_(rows),
+        classes_(classes),
+        most_(line * std::max<int64_t>(1, 4096 / (line * classes))),
         parts_((rows + most_ - 1) / most_, most_ * classes, doubles),
         memory_(size_t(parts_.threads()) * size_t(most_ * classes) * sizeof(T)) {}
 
-  // Calls kernel(first, count, strip, workspace) for each strip. What the kernel leaves in the strip goes to `results`, a matrix like
-  // the columns, where that is not null.
+  // Calls kernel(first, count, strip, workspace) for each strip. What the kernel leaves in the strip goes to `results`,
+  // a matrix like the columns, where that is not null.
   template <class Kernel>
   void run(const T* columns, T* results, const Kernel& kernel) const {
     const InstructionSet& kernels = instruction_set();
@@ -93,7 +97,8 @@ class Strips {
         const int64_t count = std::min(most_, rows_ - first);
         kernels.transpose({element_of<T>(false), columns + first, classes_, count, rows_, strip, classes_, false});
         kernel(first, count, strip, workspace);
-        if (results) kernels.transpose({element_of<T>(false), strip, count, classes_, classes_, results + first, rows_, true});
+        if (results)
+          kernels.transpose({element_of<T>(false), strip, count, classes_, classes_, results + first, rows_, true});
       }
     });
   }

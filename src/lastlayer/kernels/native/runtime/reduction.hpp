@@ -32,7 +32,8 @@ double sum_of_blocks(int64_t rows, const SumOf& sum_of) {
   return instruction_set().sum(sums.data(), int64_t(sums.size()));
 }
 inline double sum_of_rows(const double* values, int64_t rows) {
-  return sum_of_blocks(rows, [&](int64_t begin, int64_t end) { return instruction_set().sum(values + begin, end - begin); });
+  return sum_of_blocks(rows,
+                       [&](int64_t begin, int64_t end) { return instruction_set().sum(values + begin, end - begin); });
 }
 
 // Labels that are not the ignored one, -1 where one of them is no class.

@@ -33,8 +33,8 @@ constexpr int64_t parts_a_thread = 4;
 // How long a thread that waits for something looks for it before it sleeps.
 constexpr std::chrono::microseconds patience{300};
 
-// Scores that are worked on before the clock is first looked at, how long the steps after it take, and how often the caller asks
-// whether it is interrupted.
+// Scores that are worked on before the clock is first looked at, how long the steps after it take, and how often the
+// caller asks whether it is interrupted.
 constexpr int64_t first_step = int64_t(1) << 18;
 constexpr std::chrono::milliseconds step_time{50}, check_time{50};
 using Clock = std::chrono::steady_clock;
@@ -66,8 +66,8 @@ double quota_of(const std::string& folder, bool is_first_version) {
   return limit > 0.0 && period > 0.0 ? limit / period : 0.0;
 }
 
-// The smallest quota of a group and of those that it lies in. A container may not see the path that the host gave its group; its
-// own one is the root then.
+// The smallest quota of a group and of those that it lies in. A container may not see the path that the host gave its
+// group; its own one is the root then.
 double smallest_quota(const std::string& root, std::string path, bool is_first_version) {
   double smallest = 0.0;
   for (;;) {
@@ -89,7 +89,8 @@ thread_local int worker = 0;
 
 std::atomic<bool (*)()> interrupt_check{nullptr};
 
-// One call of `parallel_rows`: parts that its threads take one after the other, in steps after each of which they may stop.
+// One call of `parallel_rows`: parts that its threads take one after the other, in steps after each of which they may
+// stop.
 class Job {
  public:
   Job(int64_t rows, int64_t cost, int64_t parts, const std::function<void(int64_t, int64_t)>& work)
@@ -129,7 +130,8 @@ class Job {
   }
   // Steps of whole tiles of rows, where they have so many.
   void adapt(int64_t step, Clock::duration taken) {
-    const double factor = double(step_time.count()) * 1e-3 / std::max(1e-9, std::chrono::duration<double>(taken).count());
+    const double factor =
+        double(step_time.count()) * 1e-3 / std::max(1e-9, std::chrono::duration<double>(taken).count());
     const int64_t next = std::max<int64_t>(1, int64_t(double(step) * std::min(factor, 1024.0)));
     step_.store(next >= 64 ? next / 64 * 64 : next, std::memory_order_relaxed);
   }
@@ -141,8 +143,9 @@ class Job {
   Clock::time_point checked_ = Clock::now();
 };
 
-// Where a thread of the pool may run. A system may wake it on the processor of who wakes it, and leave both there for many calls
-// while another processor has nothing to do: of the processors that the thread was given, that one is forbidden.
+// Where a thread of the pool may run. A system may wake it on the processor of who wakes it, and leave both there for
+// many calls while another processor has nothing to do: of the processors that the thread was given, that one is
+// forbidden.
 class Place {
 #if defined(__linux__)
  public:
@@ -216,7 +219,8 @@ class Pool {
   }
 
  private:
-  // The pool has at most this many threads, fewer where the system starts fewer: a limit of processes or memory is no reason not to compute.
+  // The pool has at most this many threads, fewer where the system starts fewer: a limit of processes or memory is no
+  // reason not to compute.
   void start(int threads) {
     try {
       places_.reserve(size_t(threads));
@@ -226,8 +230,7 @@ class Pool {
         thread.detach();
       }
     } catch (const std::system_error&) {
-    } catch (const std::bad_alloc&) {
-    }
+    } catch (const std::bad_alloc&) {}
   }
 
   void serve(int id) {
@@ -300,7 +303,8 @@ void run_borrowed(OpenMP openmp, int threads, Job& job) {
           if (--team.busy == 0) team.done.notify_one();
           return;
         }
-        // Not in the library, which would not ask whether the call is interrupted. A thread that comes later finds nothing to do.
+        // Not in the library, which would not ask whether the call is interrupted. A thread that comes later finds
+        // nothing to do.
         look_for([&team] { return team.busy.load() == 0; });
         std::unique_lock<std::mutex> lock(team.state);
         while (!team.done.wait_for(lock, check_time, [&team] { return team.busy.load() == 0; })) {
@@ -334,10 +338,12 @@ int granted_processors(const char* root, const char* membership) {
     // "0::/path" of version 2; "4:cpu,cpuacct:/path" of version 1.
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",", path = line.substr(second + 1);
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",",
+                      path = line.substr(second + 1);
     const std::string inside = path == "/" ? "" : path;
     if (controllers == ",,") take_in(smallest_quota(root, inside, false));
-    if (controllers.find(",cpu,") != std::string::npos) take_in(smallest_quota(std::string(root) + "/cpu", inside, true));
+    if (controllers.find(",cpu,") != std::string::npos)
+      take_in(smallest_quota(std::string(root) + "/cpu", inside, true));
   }
   return smallest > 0.0 ? std::max(1, int(smallest + 0.5)) : 0;
 }

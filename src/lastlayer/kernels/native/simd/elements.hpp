@@ -1,4 +1,5 @@
-// Elements of any type in memory as vectors of doubles, and back, rounded once; half types as vectors of float, and back.
+// Elements of any type in memory as vectors of doubles, and back, rounded once; half types as vectors of float, and
+// back.
 #pragma once
 
 #include "half_types.hpp"
@@ -24,7 +25,8 @@ LASTLAYER_INLINE void store_halves(E* to, typename Singles<n>::Halves h) {
 template <int n, class E>
 LASTLAYER_INLINE typename Singles<n>::Halves load_halves_some(const E* from, int count) {
 #if defined(__AVX512F__)
-  if constexpr (n == 16) return (typename Singles<n>::Halves)_mm256_maskz_loadu_epi16(__mmask16((1u << count) - 1), from);
+  if constexpr (n == 16)
+    return (typename Singles<n>::Halves)_mm256_maskz_loadu_epi16(__mmask16((1u << count) - 1), from);
   if constexpr (n == 8) return (typename Singles<n>::Halves)_mm_maskz_loadu_epi16(__mmask8((1u << count) - 1), from);
 #endif
   E padded[n] = {};
@@ -128,7 +130,8 @@ inline void round_all(const float* from, E* to, int64_t count) {
   constexpr int n = Lanes<float>::count;
   int64_t j = 0;
   for (; j + n <= count; j += n) store_halves<n>(to + j, Coding<E, n>::round(load(from + j)));
-  if (j < count) store_halves_some<n>(to + j, Coding<E, n>::round(load_some(from + j, int(count - j), 0.0f)), int(count - j));
+  if (j < count)
+    store_halves_some<n>(to + j, Coding<E, n>::round(load_some(from + j, int(count - j), 0.0f)), int(count - j));
 }
 
 }  // namespace

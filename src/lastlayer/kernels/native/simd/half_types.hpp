@@ -1,4 +1,5 @@
-// float16 and bfloat16 in vectors of their bits: widened to float, exactly, and back from it, to the nearest, ties to even.
+// float16 and bfloat16 in vectors of their bits: widened to float, exactly, and back from it, to the nearest, ties to
+// even.
 #pragma once
 
 #include "vectors.hpp"

@@ -1,7 +1,7 @@
-// The namespace of one instruction set. Each api/isa_*.cpp compiles every header below it once, with its flags, into the namespace
-// LASTLAYER_ISA and an unnamed one inside it: no instantiation is shared between instruction sets, where the linker would keep one
-// copy of each for all of them. For the same reason none of these headers uses a template or an inline function of the standard
-// library that is more than a type.
+// The namespace of one instruction set. Each api/isa_*.cpp compiles every header below it once, with its flags, into
+// the namespace LASTLAYER_ISA and an unnamed one inside it: no instantiation is shared between instruction sets, where
+// the linker would keep one copy of each for all of them. For the same reason none of these headers uses a template or
+// an inline function of the standard library that is more than a type.
 #pragma once
 
 // An editor or `g++ -fsyntax-only` opens a header alone: the compiler's flags say which instruction set it is then.

@@ -1,4 +1,5 @@
-// Results that go past the caches, where there are more than stay in them: memory is then not read before it is written.
+// Results that go past the caches, where there are more than stay in them: memory is then not read before it is
+// written.
 #pragma once
 
 #include "vectors.hpp"
@@ -58,22 +59,25 @@ class LineStream {
   static constexpr int n = Lanes<T>::count;
 
  public:
-  // The results make(numbers, place of the first) of a whole row, which belong behind those that came last, or at `to` where the
-  // stream begins. At least one whole vector of them where it does; n numbers before the row can be read where it does not.
+  // The results make(numbers, place of the first) of a whole row, which belong behind those that came last, or at `to`
+  // where the stream begins. At least one whole vector of them where it does; n numbers before the row can be read
+  // where it does not.
   template <class Make>
   LASTLAYER_INLINE void add(const T* row, int64_t count, T* to, Make make) {
     const int64_t first = begin(row, count, to, make);
     if (first <= count) finish(row, first, count, line_, make);
   }
 
-  // The same in two steps, for who writes whole lines between them: begin() says from which place on they follow, to line() and
-  // behind it, and is beyond the row where there are none; finish() writes what is left from a place on, to its line.
+  // The same in two steps, for who writes whole lines between them: begin() says from which place on they follow, to
+  // line() and behind it, and is beyond the row where there are none; finish() writes what is left from a place on, to
+  // its line.
   template <class Make>
   LASTLAYER_INLINE int64_t begin(const T* row, int64_t count, T* to, Make make) {
     if (!line_) open(to);
     if (held_count_ == 0) return 0;
     const int64_t first = -held_count_;
-    const V v = place_numbers<T>() < held_count_ ? held_ : make(not_ours_ ? load_behind(row) : load(row + first), first);
+    const V v =
+        place_numbers<T>() < held_count_ ? held_ : make(not_ours_ ? load_behind(row) : load(row + first), first);
     if (first + n > count) {
       held_ = v;
       held_count_ += int(count);

@@ -59,15 +59,17 @@ LASTLAYER_INLINE void transpose(D* square) { transpose_by<double>(square); }
 LASTLAYER_INLINE void transpose(Vector<float>* square) { transpose_by<float>(square); }
 
 template <int width>
-LASTLAYER_INLINE void swap_lanes(D& a, D& b) { swap_blocks<width, D, Mask>(a, b); }
+LASTLAYER_INLINE void swap_lanes(D& a, D& b) {
+  swap_blocks<width, D, Mask>(a, b);
+}
 template <int width>
 LASTLAYER_INLINE void swap_lanes(Vector<float>& a, Vector<float>& b) {
   swap_blocks<width, Vector<float>, Lanes<float>::Integers>(a, b);
 }
 template <class V>
 constexpr int lane_count = int(sizeof(V) / sizeof(V{}[0]));
-// Of `count` vectors, a power of two, those of all lanes of each: of the first in the first lane, and so on, and again from the
-// first where there are more lanes. In an order that is every vector's.
+// Of `count` vectors, a power of two, those of all lanes of each: of the first in the first lane, and so on, and again
+// from the first where there are more lanes. In an order that is every vector's.
 template <int count, int width = 1, class V, class Join>
 LASTLAYER_INLINE V fold_each(V* vectors, Join join) {
   if constexpr (width < count) {

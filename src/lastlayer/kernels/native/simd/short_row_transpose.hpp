@@ -42,8 +42,9 @@ LASTLAYER_INLINE void store_runs(Address address, Vector<T> v) {
 #endif
 }
 
-// Vectors that hold rows of `width` numbers one after the other, and vectors of one number each of every row: where what stands in
-// one of the first is in the second, and the other way round. A vector of results is made of the sources one by one.
+// Vectors that hold rows of `width` numbers one after the other, and vectors of one number each of every row: where
+// what stands in one of the first is in the second, and the other way round. A vector of results is made of the sources
+// one by one.
 template <class T, int width, bool is_joining>
 struct RowPlaces {
   static constexpr int n = Lanes<T>::count;
@@ -101,7 +102,8 @@ class TurnedRows {
         for (int64_t j = 0; is_wanted(i) && j < classes; ++j) out[i * classes + j] = values[j * n + i];
     } else if (!is_whole) {
       T nowhere[run<T>];
-      write_runs(values, classes, [&](int row, int64_t at) { return is_wanted(row) ? out + row * classes + at : nowhere; });
+      write_runs(values, classes,
+                 [&](int row, int64_t at) { return is_wanted(row) ? out + row * classes + at : nowhere; });
     } else if (!with_narrow(classes, [&](auto width) { move_narrow<width.value, true>(values, out); })) {
       write_runs(values, classes, [&](int row, int64_t at) { return out + row * classes + at; });
     }
@@ -148,7 +150,8 @@ class TurnedRows {
       V group[run<T>];
       for (int i = 0; i < run<T>; ++i) group[i] = load(values + (at + i) * n);
       transpose_by<T, run<T>>(group);
-      for (int i = 0; i < run<T>; ++i) store_runs<T>([&](int place) { return address(place * run<T> + i, at); }, group[i]);
+      for (int i = 0; i < run<T>; ++i)
+        store_runs<T>([&](int place) { return address(place * run<T> + i, at); }, group[i]);
     });
   }
 };

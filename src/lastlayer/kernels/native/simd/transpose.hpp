@@ -12,8 +12,8 @@ namespace {
 template <class T, bool is_streamed>
 void transpose_matrix(const Transposition& r) {
   constexpr int n = Lanes<T>::count;
-  // Squares beside each other in the result, so that what is written lies together; and how far ahead lines are fetched, which
-  // lie too far apart for the processor to foresee them.
+  // Squares beside each other in the result, so that what is written lies together; and how far ahead lines are
+  // fetched, which lie too far apart for the processor to foresee them.
   constexpr int64_t strip = 64, ahead = 4 * n;
   const T* from = static_cast<const T*>(r.from);
   T* to = static_cast<T*>(r.to);
@@ -38,8 +38,9 @@ void transpose_matrix(const Transposition& r) {
 
 template <class T>
 void transpose_of(const Transposition& r) {
-  const bool is_aligned = reinterpret_cast<uintptr_t>(r.to) % sizeof(Vector<T>) == 0 && r.to_stride % Lanes<T>::count == 0;
-  r.is_streamed && is_aligned ? transpose_matrix<T, true>(r) : transpose_matrix<T, false>(r);
+  const bool is_aligned =
+      reinterpret_cast<uintptr_t>(r.to) % sizeof(Vector<T>) == 0 && r.to_stride % Lanes<T>::count == 0;
+  r.is_streamed&& is_aligned ? transpose_matrix<T, true>(r) : transpose_matrix<T, false>(r);
 }
 
 void transpose_rows(const Transposition& r) {

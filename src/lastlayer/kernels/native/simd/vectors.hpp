@@ -74,14 +74,18 @@ LASTLAYER_INLINE Mask all_of(int64_t value) { return Mask{} + value; }
 // a * b + c, rounded once where the hardware can.
 LASTLAYER_INLINE float fma(float a, float b, float c) { return a * b + c; }
 #if defined(__AVX512F__)
-LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm512_fmadd_ps(a, b, c); }
+LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
 LASTLAYER_INLINE D fma(D a, D b, D c) { return _mm512_fmadd_pd(a, b, c); }
 // The larger; b where either is NaN.
 LASTLAYER_INLINE Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm512_max_ps(a, b); }
 LASTLAYER_INLINE D larger(D a, D b) { return _mm512_max_pd(a, b); }
 LASTLAYER_INLINE D smaller(D a, D b) { return _mm512_min_pd(a, b); }
 #elif defined(__AVX2__)
-LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return _mm256_fmadd_ps(a, b, c); }
+LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
 LASTLAYER_INLINE D fma(D a, D b, D c) { return _mm256_fmadd_pd(a, b, c); }
 LASTLAYER_INLINE Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm256_max_ps(a, b); }
 LASTLAYER_INLINE D larger(D a, D b) { return _mm256_max_pd(a, b); }
@@ -96,7 +100,9 @@ LASTLAYER_INLINE D smaller(D a, D b) { return a < b ? a : b; }
 
 // Where x is above the floor, or NaN, and what is computed there alone: a b + c, a + b of bits, a b; 0 elsewhere.
 #if defined(__AVX512F__)
-LASTLAYER_INLINE __mmask16 lanes_above(Vector<float> floor, Vector<float> x) { return _mm512_cmp_ps_mask(x, floor, _CMP_NLE_UQ); }
+LASTLAYER_INLINE __mmask16 lanes_above(Vector<float> floor, Vector<float> x) {
+  return _mm512_cmp_ps_mask(x, floor, _CMP_NLE_UQ);
+}
 LASTLAYER_INLINE Vector<float> fma_where(__mmask16 where, Vector<float> a, Vector<float> b, Vector<float> c) {
   return _mm512_maskz_fmadd_ps(where, a, b, c);
 }
@@ -107,7 +113,9 @@ LASTLAYER_INLINE D product_above(D floor, D x, D a, D b) {
   return _mm512_maskz_mul_pd(_mm512_cmp_pd_mask(x, floor, _CMP_NLE_UQ), a, b);
 }
 #else
-LASTLAYER_INLINE Lanes<float>::Bits lanes_above(Vector<float> floor, Vector<float> x) { return ~(Lanes<float>::Bits)(x <= floor); }
+LASTLAYER_INLINE Lanes<float>::Bits lanes_above(Vector<float> floor, Vector<float> x) {
+  return ~(Lanes<float>::Bits)(x <= floor);
+}
 LASTLAYER_INLINE Vector<float> fma_where(Lanes<float>::Bits where, Vector<float> a, Vector<float> b, Vector<float> c) {
   return (Vector<float>)((Lanes<float>::Bits)fma(a, b, c) & where);
 }
@@ -180,7 +188,8 @@ LASTLAYER_INLINE Vector<float> joined(Floats low, Floats high) {
 // Whole numbers of 32 bits as many as a vector has floats, of two vectors of wide ones that are as small.
 LASTLAYER_INLINE Lanes<float>::Integers narrowed(const Mask* halves) {
   typedef int32_t Half __attribute__((vector_size(LASTLAYER_BYTES / 2)));
-  return (Lanes<float>::Integers)joined((Floats)__builtin_convertvector(halves[0], Half), (Floats)__builtin_convertvector(halves[1], Half));
+  return (Lanes<float>::Integers)joined((Floats) __builtin_convertvector(halves[0], Half),
+                                        (Floats) __builtin_convertvector(halves[1], Half));
 }
 
 LASTLAYER_INLINE D square_root(D x) {

@@ -34,14 +34,16 @@ struct SoftmaxRows {
   }
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     // Of scores that reach the mapping as they are; float64 has no passes for soft targets.
-    const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
-                                     : sizeof(E) < 8 && !r.class_weight && r.classes > few;
-    if (!r.activation.is_identity() || !has_passes || r.classes == 1) return Blocks<E, Rows>::loss(r, begin, end, memory);
+    const bool has_passes =
+        r.labels ? !(r.label_smoothing != 0.0 && r.class_weight) : sizeof(E) < 8 && !r.class_weight && r.classes > few;
+    if (!r.activation.is_identity() || !has_passes || r.classes == 1)
+      return Blocks<E, Rows>::loss(r, begin, end, memory);
     if constexpr (is_half<E>) {
       HalfSoftmax<E, Rows>::loss(r, begin, end, memory);
     } else {
       if constexpr (sizeof(E) == 4) {
-        if (!r.labels && r.soft_element == Element::float32) return SoftSoftmax<Rows, float>::loss(r, begin, end, memory);
+        if (!r.labels && r.soft_element == Element::float32)
+          return SoftSoftmax<Rows, float>::loss(r, begin, end, memory);
         if (!r.labels) return SoftSoftmax<Rows, double>::loss(r, begin, end, memory);
       }
       if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::loss(r, begin, end, memory);

@@ -26,7 +26,8 @@ struct RowBehind {
   }
 };
 
-// The results make(numbers, place) of one row after the other into a stream: those of a row while the next one is weighed.
+// The results make(numbers, place) of one row after the other into a stream: those of a row while the next one is
+// weighed.
 template <class T, class Make>
 class RowResults {
  public:

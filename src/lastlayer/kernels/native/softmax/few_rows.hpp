@@ -16,10 +16,10 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   using V = Vector<T>;
 
  public:
-  using typename Base::Labels;
-  using typename Base::W;
   using Base::n;
   using Base::parts;
+  using typename Base::Labels;
+  using typename Base::W;
 
   static constexpr bool streams = false;  // to lay rows out a second time takes longer than memory does
   static int rows_at_a_time(int64_t, bool) { return n; }
@@ -29,8 +29,13 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   static int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
 
   FewRows(const T* scores, const T* results, bool, bool, int rows, int64_t classes, T* memory, V)
-      : Base(read(scores, rows, classes, memory)), scores_(scores), results_(results ? results : scores), x_(memory),
-        weights_(memory + classes * n), classes_(classes), rows_(rows) {}
+      : Base(read(scores, rows, classes, memory)),
+        scores_(scores),
+        results_(results ? results : scores),
+        x_(memory),
+        weights_(memory + classes * n),
+        classes_(classes),
+        rows_(rows) {}
 
   V scores_of(const Labels& labels) const { return pick(x_, labels); }
   V weights_of(const Labels& labels) const { return pick(weights_, labels); }
@@ -80,7 +85,8 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
       for (int i = 0; i < n; ++i) weights_[labels.of_rows[i] * n + i] = values[i];
   }
 
-  // Results of the rows but those that `skip` names, if it names any: what became of the weights, or (x - max) - log(total / top).
+  // Results of the rows but those that `skip` names, if it names any: what became of the weights, or (x - max) -
+  // log(total / top).
   void write(T* out, const bool* skip) const { TurnedRows<T>::write(weights_, rows_, classes_, out, skip); }
   void write_logarithms(V log_sum, T* out, const bool* skip) {
     for (int64_t j = 0; j < classes_; ++j) store<T>(x_ + j * n, (load(x_ + j * n) - this->largest) - log_sum);
@@ -93,7 +99,8 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   V pick(const T* values, const Labels& labels) const {
     V v = load(values);
     if (classes_ <= compared)
-      for (int64_t j = 1; j < classes_; ++j) v = labels.of_lanes == typename Lanes<T>::Integer(j) ? load(values + j * n) : v;
+      for (int64_t j = 1; j < classes_; ++j)
+        v = labels.of_lanes == typename Lanes<T>::Integer(j) ? load(values + j * n) : v;
     else
       for (int i = 0; i < n; ++i) v[i] = values[labels.of_rows[i] * n + i];
     return v;

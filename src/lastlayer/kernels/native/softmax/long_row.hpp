@@ -23,19 +23,18 @@ struct LongRow {
   using R = Reduction<T>;
   T largest;
   RowExponents<T, T> exponents;
-  Pair kept{}, top{};      // the weight of the largest score: as it stands among the weights, and to more than their precision
+  Pair kept{},
+      top{};  // the weight of the largest score: as it stands among the weights, and to more than their precision
   Pair total{}, others{};  // of all classes, and of all but the largest
   double log_sum = 0.0;    // log(total / top)
 
   explicit LongRow(T largest) : largest(largest), exponents(largest) {}
-  static T largest_of(const T* x, int64_t classes) {
-    return largest_lane<T>(largest_lanes(x, classes));
-  }
+  static T largest_of(const T* x, int64_t classes) { return largest_lane<T>(largest_lanes(x, classes)); }
 
-  // The largest score and `log_sum` of long rows, every part of one in units of its own largest score: calls done(row, what is
-  // known of it) for each row that next(row) names, with null where it cannot be: with +inf, of -inf alone, or of scores so large
-  // that their differences are taken first. While one part is weighed the largest score of the next one is found, so that memory
-  // never stands still.
+  // The largest score and `log_sum` of long rows, every part of one in units of its own largest score: calls done(row,
+  // what is known of it) for each row that next(row) names, with null where it cannot be: with +inf, of -inf alone, or
+  // of scores so large that their differences are taken first. While one part is weighed the largest score of the next
+  // one is found, so that memory never stands still.
   template <class Next, class Done>
   static void sum_by_parts(const T* scores, int64_t begin, int64_t end, int64_t classes, Next next, Done done) {
     const int64_t parts = classes / row_part, size = classes / parts / part_step * part_step;
@@ -60,7 +59,8 @@ struct LongRow {
         if (!is_summed) break;
         // Where nothing follows the part itself is looked at once more.
         const T* following = p + 1 < parts ? x + size : next_row < end ? scores + next_row * classes : x;
-        const double sum = part.sum_and_look(x, count, size, following, p + 1 < parts ? count_of(p + 1) : size, largest);
+        const double sum =
+            part.sum_and_look(x, count, size, following, p + 1 < parts ? count_of(p + 1) : size, largest);
         const double powers = double(part.exponents.power) - double(best.exponents.power);
         if (!is_empty && (!best_scores || part.largest > best.largest)) {
           rest = __builtin_scalbn(rest + best.total.hi, -int(powers));
@@ -89,8 +89,8 @@ struct LongRow {
   // Neither is a row for these passes: one with +inf, and one of -inf alone (or of nothing but NaN).
   bool is_finite() const { return largest < T(infinity) && largest > -T(infinity); }
 
-  // The weights into `out`, where it is given, and their sum. For probabilities the total is enough; the others, whose digits
-  // matter to a logarithm, would have lost some in a long row.
+  // The weights into `out`, where it is given, and their sum. For probabilities the total is enough; the others, whose
+  // digits matter to a logarithm, would have lost some in a long row.
   template <bool is_total_enough>
   void weigh(const T* x, T* out, int64_t classes, Fetch<T> fetch) {
     add_parts<is_total_enough>(classes, [&](int64_t from, int64_t count, auto& sum) __attribute__((always_inline)) {
@@ -125,7 +125,8 @@ struct LongRow {
   }
 
  private:
-  // The sum of a part's weights, and the largest of the scores that follow: in one loop over the `size` that both have at least.
+  // The sum of a part's weights, and the largest of the scores that follow: in one loop over the `size` that both have
+  // at least.
   double sum_and_look(const T* x, int64_t classes, int64_t size, const T* following, int64_t following_count,
                       T& largest_following) const {
     constexpr int n = Lanes<T>::count, beside = WeightSum<T>::beside, step = 32 * n;

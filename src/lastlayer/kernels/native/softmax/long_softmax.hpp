@@ -1,5 +1,5 @@
-// Softmax of rows with many classes: what was asked of each row, by the passes of long_row.hpp. What they are not made for
-// goes to the blocks that every mapping has.
+// Softmax of rows with many classes: what was asked of each row, by the passes of long_row.hpp. What they are not made
+// for goes to the blocks that every mapping has.
 #pragma once
 
 #include <math.h>
@@ -35,16 +35,17 @@ struct LongSoftmax {
 
   static void losses(const Loss& r, int64_t begin, int64_t end, double* memory) {
     RowResults<T, Gradients<T>> results(r.classes);
-    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
-      LongRow<T> passes(largest);
-      const bool is_usual = r.z_loss == 0.0 || fabs(double(largest)) < largest_of_z;
-      if (has_label(r, i) && passes.is_finite() && is_usual) {
-        loss_of_row(r, i, end, x, passes, memory, results, behind);
-      } else {
-        results.close();
-        Blocks<T, Rows>::loss(r, i, i + 1, memory);
-      }
-    });
+    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes,
+              [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
+                LongRow<T> passes(largest);
+                const bool is_usual = r.z_loss == 0.0 || fabs(double(largest)) < largest_of_z;
+                if (has_label(r, i) && passes.is_finite() && is_usual) {
+                  loss_of_row(r, i, end, x, passes, memory, results, behind);
+                } else {
+                  results.close();
+                  Blocks<T, Rows>::loss(r, i, i + 1, memory);
+                }
+              });
     results.close();
   }
   static void losses_by_parts(const Loss& r, int64_t begin, int64_t end, double* memory) {
@@ -60,40 +61,44 @@ struct LongSoftmax {
         losses(r, i, i + 1, memory);
     });
   }
-  static bool has_label(const Loss& r, int64_t i) { return r.is_counted(i) && r.labels[i] >= 0 && r.labels[i] < r.classes; }
+  static bool has_label(const Loss& r, int64_t i) {
+    return r.is_counted(i) && r.labels[i] >= 0 && r.labels[i] < r.classes;
+  }
 
   static void probabilities(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Factor<T>> results(r.classes);
-    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
-      T* to = out + i * r.classes;
-      T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes) : to;
-      const Fetch<T> fetched = fetch(i, end, r.classes);
-      results.weigh(passes, x, kept, is_streamed<T>(r) ? fetched : fetched.in_place(to), behind);
-      const Pair inverse = passes.inverse();
-      if (is_streamed<T>(r))
-        results.set(kept, to, Factor<T>::of(inverse.hi, inverse.lo));
-      else
-        multiply(kept, to, r.classes, inverse.hi, inverse.lo, 0.0);
-    });
+    over_finite_rows(r, begin, end, memory, results,
+                     [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
+                       T* to = out + i * r.classes;
+                       T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes) : to;
+                       const Fetch<T> fetched = fetch(i, end, r.classes);
+                       results.weigh(passes, x, kept, is_streamed<T>(r) ? fetched : fetched.in_place(to), behind);
+                       const Pair inverse = passes.inverse();
+                       if (is_streamed<T>(r))
+                         results.set(kept, to, Factor<T>::of(inverse.hi, inverse.lo));
+                       else
+                         multiply(kept, to, r.classes, inverse.hi, inverse.lo, 0.0);
+                     });
   }
 
   static void logarithms(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     RowResults<T, Logarithms<T>> results(r.classes);
-    over_finite_rows(r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
-      T* to = out + i * r.classes;
-      Fetch<T> fetched = fetch(i, end, r.classes);
-      if (!is_streamed<T>(r)) fetched.results = to;
-      results.weigh(passes, x, nullptr, fetched, behind);
-      passes.separate(x, nullptr, r.classes);
-      const Logarithms<T> make = {passes.largest, T(passes.log_sum)};
-      if (is_streamed<T>(r))
-        results.set(x, to, make);
-      else
-        over_vectors(x, r.classes, passes.largest,
-                     [&](Vector<T> v, int64_t j, int count) { store_some(to + j, make(v), count); });
-    });
+    over_finite_rows(r, begin, end, memory, results,
+                     [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
+                       T* to = out + i * r.classes;
+                       Fetch<T> fetched = fetch(i, end, r.classes);
+                       if (!is_streamed<T>(r)) fetched.results = to;
+                       results.weigh(passes, x, nullptr, fetched, behind);
+                       passes.separate(x, nullptr, r.classes);
+                       const Logarithms<T> make = {passes.largest, T(passes.log_sum)};
+                       if (is_streamed<T>(r))
+                         results.set(x, to, make);
+                       else
+                         over_vectors(x, r.classes, passes.largest,
+                                      [&](Vector<T> v, int64_t j, int count) { store_some(to + j, make(v), count); });
+                     });
   }
 
   static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
@@ -123,13 +128,15 @@ struct LongSoftmax {
 
   // The rows that these passes can do; the others go to the blocks, when the last one's results have been written.
   template <class Results, class Work>
-  static void over_finite_rows(const Evaluation& r, int64_t begin, int64_t end, double* memory, Results& results, Work work) {
-    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes, [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
-      LongRow<T> passes(largest);
-      if (passes.is_finite()) return work(i, x, passes, behind);
-      results.close();
-      Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
-    });
+  static void over_finite_rows(const Evaluation& r, int64_t begin, int64_t end, double* memory, Results& results,
+                               Work work) {
+    over_rows(static_cast<const T*>(r.scores), begin, end, r.classes,
+              [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
+                LongRow<T> passes(largest);
+                if (passes.is_finite()) return work(i, x, passes, behind);
+                results.close();
+                Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
+              });
     results.close();
   }
 
@@ -146,8 +153,9 @@ struct LongSoftmax {
     }
   }
 
-  // While the results of one row go past the caches the next one's weights are made: two places, in turns, each behind a vector
-  // of what is before them. Whole vectors' addresses, as far as the results may be from one: stores beside them take longer.
+  // While the results of one row go past the caches the next one's weights are made: two places, in turns, each behind
+  // a vector of what is before them. Whole vectors' addresses, as far as the results may be from one: stores beside
+  // them take longer.
   static T* kept_weights(double* memory, int64_t row, int64_t classes) {
     constexpr int n = Lanes<T>::count;
     const int64_t size = (classes / n + 2) * n;
@@ -197,7 +205,8 @@ struct LongSoftmax {
     passes.separate(x, kept, classes);
     r.losses[i] = loss.value(passes.log_sum);
     if (!to) return;
-    const double scale = loss.weight * r.gradient_scale, pull = loss.pull(passes.log_sum), all = scale * (loss.total + pull);
+    const double scale = loss.weight * r.gradient_scale, pull = loss.pull(passes.log_sum),
+                 all = scale * (loss.total + pull);
     const double own_weight = double(kept[label]);
     // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
     const Pair rest = own_weight == passes.kept.hi ? passes.others : passes.total + Pair{-own_weight, 0.0};
@@ -206,7 +215,8 @@ struct LongSoftmax {
     const Pair inverse = passes.inverse();
     const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
     const auto products = Factor<T>::of(factor.hi, factor.lo);
-    if (is_streamed<T>(r) && loss.even == 0.0 && !products.is_wide()) return results.set(kept, to, {products, label, T(own)});
+    if (is_streamed<T>(r) && loss.even == 0.0 && !products.is_wide())
+      return results.set(kept, to, {products, label, T(own)});
     results.close();
     multiply(kept, to, classes, factor.hi, factor.lo, scale * loss.even);
     to[label] = T(own);

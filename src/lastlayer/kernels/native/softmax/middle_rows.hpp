@@ -1,5 +1,5 @@
-// A tile of rows as they lie, each longer than a vector: the passes run along the rows, and what is to be done once a row is done
-// for all of them at a time.
+// A tile of rows as they lie, each longer than a vector: the passes run along the rows, and what is to be done once a
+// row is done for all of them at a time.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -21,17 +21,18 @@ class MiddleRows : public TileRows<T, 1> {
   using Halves = RowNumbers<T, Lanes<T>::count / lanes>;
 
  public:
-  using typename Base::Labels;
-  using typename Base::W;
   using Base::n;
   using Base::parts;
+  using typename Base::Labels;
+  using typename Base::W;
   static constexpr int width = Lanes<T>::count;
   static constexpr bool streams = can_stream<T>;
 
-  // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes little time
-  // a tile, also the next ones. Pairs, which are weighed beside each other.
+  // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes
+  // little time a tile, also the next ones. Pairs, which are weighed beside each other.
   static int rows_at_a_time(int64_t classes, bool is_total_enough) {
-    const int64_t bytes = is_total_enough && sizeof(T) == 4 ? 5120 : 8192, fit = bytes / int64_t(sizeof(T)) / whole(classes);
+    const int64_t bytes = is_total_enough && sizeof(T) == 4 ? 5120 : 8192,
+                  fit = bytes / int64_t(sizeof(T)) / whole(classes);
     return fit >= n ? n : int(fit / 2) * 2;
   }
 
@@ -41,11 +42,18 @@ class MiddleRows : public TileRows<T, 1> {
   // Doubles of memory to work in: a tile's weights, behind a vector of what is before the first row.
   static int64_t memory_size(int64_t) { return 1024 + lanes; }
 
-  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched where they
-  // will be streamed.
-  MiddleRows(const T* scores, T* results, bool is_streamed, bool keeps_weights, int rows, int64_t classes, T* memory, V largest)
-      : Base(largest), x_(scores), results_(results), weights_(keeps_weights ? memory + width : nullptr), classes_(classes),
-        stride_(whole(classes)), rows_(rows), fetch_{0, is_streamed ? nullptr : results, is_streamed} {}
+  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched
+  // where they will be streamed.
+  MiddleRows(const T* scores, T* results, bool is_streamed, bool keeps_weights, int rows, int64_t classes, T* memory,
+             V largest)
+      : Base(largest),
+        x_(scores),
+        results_(results),
+        weights_(keeps_weights ? memory + width : nullptr),
+        classes_(classes),
+        stride_(whole(classes)),
+        rows_(rows),
+        fetch_{0, is_streamed ? nullptr : results, is_streamed} {}
 
   V scores_of(const Labels& labels) const { return pick(x_, classes_, labels); }
   V weights_of(const Labels& labels) const { return pick(weights_, stride_, labels); }

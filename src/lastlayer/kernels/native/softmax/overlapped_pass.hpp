@@ -9,9 +9,9 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What else is done while a row is weighed, a vector of each for every one of its own: the results of the row before it are made
-// and go past the caches, and the largest score of the row behind it is found. Where these follow each other, arithmetic waits for
-// memory and memory for arithmetic.
+// What else is done while a row is weighed, a vector of each for every one of its own: the results of the row before it
+// are made and go past the caches, and the largest score of the row behind it is found. Where these follow each other,
+// arithmetic waits for memory and memory for arithmetic.
 template <class T, class Make>
 class Beside {
   static constexpr int n = Lanes<T>::count;
@@ -19,7 +19,12 @@ class Beside {
  public:
   // Results go to `line` from the place `first` on.
   Beside(const T* before, int64_t first, T* line, Make make, const T* behind, int64_t classes)
-      : before_(before), behind_(behind), first_(first), place_(first), ahead_((n - displacement(behind)) % n), line_(line),
+      : before_(before),
+        behind_(behind),
+        first_(first),
+        place_(first),
+        ahead_((n - displacement(behind)) % n),
+        line_(line),
         make_(make) {
     // A maximum may see a score twice.
     largest_[0] = load(behind);
@@ -30,7 +35,8 @@ class Beside {
 
   // Adds the row's weights from place `begin` on to a sum, in the order of weigh_row, and keeps them in `out`.
   template <bool keeps, class Sums>
-  LASTLAYER_INLINE void weigh(const T* x, T* out, int64_t begin, int64_t end, const RowExponents<T, T>& exponents, Sums& sum) {
+  LASTLAYER_INLINE void weigh(const T* x, T* out, int64_t begin, int64_t end, const RowExponents<T, T>& exponents,
+                              Sums& sum) {
     constexpr int count = Sums::beside, step = count * n;
     static_assert(count <= most);
     // In registers, as in weigh_row.
@@ -76,7 +82,8 @@ class Beside {
   // From which place on results are still to be made, and where they belong.
   int64_t place() const { return place_; }
   T* line() const { return line_ + (place_ - first_); }
-  // The line with the label once more, if it is among those written: one too many takes less time than to look for it in each.
+  // The line with the label once more, if it is among those written: one too many takes less time than to look for it
+  // in each.
   void write_own() const {
     if constexpr (Make::has_own) {
       if (make_.place < first_ || make_.place >= place_) return;

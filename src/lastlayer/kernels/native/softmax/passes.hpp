@@ -10,8 +10,8 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What has been loaded stays in a register: the compiler would read it from memory for each of its uses, and of two lines where
-// it does not lie in one.
+// What has been loaded stays in a register: the compiler would read it from memory for each of its uses, and of two
+// lines where it does not lie in one.
 template <class V>
 LASTLAYER_INLINE void once(V& v) {
 #if defined(__FMA__)
@@ -51,8 +51,8 @@ LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then t
   if (j < classes) then(load_some(x + j, int(classes - j), filler), j, int(classes - j));
 }
 
-// What to fetch while a row is in work: the scores that stand so far ahead, and where its results will go, unless they are
-// streamed. The nearest cache has no room for scores that are far ahead.
+// What to fetch while a row is in work: the scores that stand so far ahead, and where its results will go, unless they
+// are streamed. The nearest cache has no room for scores that are far ahead.
 template <class T>
 struct Fetch {
   int64_t ahead = 0;
@@ -80,7 +80,8 @@ LASTLAYER_INLINE void with_fetching(Fetch<T> fetch, Pass pass) {
 
 // Adds the weights of a row to a sum, and keeps them in `out` where it is given.
 template <bool is_far, class T, class Sums>
-LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
+LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch,
+                                Sums& sum) {
   const T* results = fetch.results;
   const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
     // In registers: for all that the compiler knows, what is stored could change a sum that stands in memory.
@@ -102,13 +103,14 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
         here.add(w[i]);
       }
     }
-    over_vectors(x + done, classes - done, -T(infinity), [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
-      const int64_t j = done + at;
-      fetch_line<what.value>(x + fetch.ahead + j, results + j);
-      const Weights<T> w = weights<is_far>(v, exponents);
-      if constexpr (keep.value) store_some(out + j, w.hi, count);
-      here.add(w);
-    });
+    over_vectors(x + done, classes - done, -T(infinity),
+                 [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
+                   const int64_t j = done + at;
+                   fetch_line<what.value>(x + fetch.ahead + j, results + j);
+                   const Weights<T> w = weights<is_far>(v, exponents);
+                   if constexpr (keep.value) store_some(out + j, w.hi, count);
+                   here.add(w);
+                 });
     sum = here;
   };
   with_fetching(fetch, [&](auto what) __attribute__((always_inline)) {
@@ -116,21 +118,20 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
   });
 }
 template <class T, class Sums>
-LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch, Sums& sum) {
+LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch,
+                                Sums& sum) {
   // The sum's own order depends on the number of classes alone.
   exponents.offset != T(0) ? weigh_row<true>(x, out, classes, exponents, fetch, sum)
                            : weigh_row<false>(x, out, classes, exponents, fetch, sum);
 }
 
-// The weights of all classes but the largest, whose weight is `own`: of weights that were kept, or of the scores. For rows in which
-// the others are less than half of all: none of them weighs as much.
+// The weights of all classes but the largest, whose weight is `own`: of weights that were kept, or of the scores. For
+// rows in which the others are less than half of all: none of them weighs as much.
 template <class T, class Weigh>
 inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh weigh) {
   constexpr int n = Lanes<T>::count, beside = 4;
   Sum<T> sum;
-  const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) {
-    sum.add(w.but(w.hi == own));
-  };
+  const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) { sum.add(w.but(w.hi == own)); };
   int64_t j = 0;
   for (; j + beside * n <= classes; j += beside * n) {
     Vector<T> v[beside];
@@ -203,7 +204,9 @@ template <class T>
 struct Logarithms {
   static constexpr bool has_own = false;
   T largest, log_sum;
-  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const { return (v - splat(largest)) - splat(log_sum); }
+  LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const {
+    return (v - splat(largest)) - splat(log_sum);
+  }
 };
 
 // Weights times a factor, minus an even share, to where they may stand already.

@@ -1,5 +1,5 @@
-// Softmax with soft targets of float32 rows longer than a vector, in its own precision: a row at a time, and each entry of its
-// gradient in double, made of the other classes where the target is.
+// Softmax with soft targets of float32 rows longer than a vector, in its own precision: a row at a time, and each entry
+// of its gradient in double, made of the other classes where the target is.
 #pragma once
 
 #include "../api/kernels.hpp"
@@ -16,7 +16,9 @@ template <class Y>
 LASTLAYER_INLINE void load_targets(const Y* from, int count, D* halves) {
   for (int half = 0; half < 2; ++half) {
     const int left = count - half * lanes;
-    halves[half] = left >= lanes ? load_wide(from + half * lanes) : left > 0 ? load_wide_some(from + half * lanes, left) : D{};
+    halves[half] = left >= lanes ? load_wide(from + half * lanes)
+                   : left > 0    ? load_wide_some(from + half * lanes, left)
+                                 : D{};
   }
 }
 
@@ -34,7 +36,8 @@ struct SoftSoftmax {
   }
 
  private:
-  static void loss_of_row(const Loss& r, int64_t i, const float* x, LongRow<float>& passes, int64_t next, double* memory) {
+  static void loss_of_row(const Loss& r, int64_t i, const float* x, LongRow<float>& passes, int64_t next,
+                          double* memory) {
     const int64_t classes = r.classes;
     const Y* given = static_cast<const Y*>(r.soft_targets) + i * classes;
     const double kept_share = 1.0 - r.label_smoothing, even = r.label_smoothing / double(classes);
@@ -51,7 +54,8 @@ struct SoftSoftmax {
     over_vectors(x, classes, passes.largest, [&](Vector<float> v, int64_t j, int count) __attribute__((always_inline)) {
       D y[2];
       targets(j, count, y);
-      const D distance[2] = {double(passes.largest) - widened(low_half(v)), double(passes.largest) - widened(high_half(v))};
+      const D distance[2] = {double(passes.largest) - widened(low_half(v)),
+                             double(passes.largest) - widened(high_half(v))};
       for (int half = 0; half < 2; ++half) {
         sums += y[half];
         distances += y[half] != 0.0 ? y[half] * distance[half] : D{};

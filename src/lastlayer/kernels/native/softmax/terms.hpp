@@ -1,6 +1,6 @@
 // Weights of one long row of softmax in its own precision, for rows of which every operation counts.
-// e^x = 2^k e^r, and what softmax needs is e^x / 2^K with the power K of the largest score: exact, where x - max would be
-// rounded, and its rounding come back as a relative error of e^(x - max).
+// e^x = 2^k e^r, and what softmax needs is e^x / 2^K with the power K of the largest score: exact, where x - max would
+// be rounded, and its rounding come back as a relative error of e^(x - max).
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -34,8 +34,8 @@ struct Reduction<float> {
   // Weights are carried times 2^lift, so that those of the smallest that matter have all their bits.
   static constexpr int lift = 64, mantissa_bits = 23;
   static constexpr double unlift = 0x1p-64;
-  // Beyond this distance from the maximum e^x is zero in every result, and so are weights: products that fall below the smallest
-  // number take a processor longer than others.
+  // Beyond this distance from the maximum e^x is zero in every result, and so are weights: products that fall below the
+  // smallest number take a processor longer than others.
   static constexpr float reach = 130.0f;
   // From this size of the maximum on, the scores within reach are so near it that x - max is exact, and taken first.
   static constexpr float far = 512.0f;
@@ -44,8 +44,9 @@ struct Reduction<float> {
   static constexpr float ln2_high = 0.693115234375f, ln2_low = 3.194618329871446e-05f;
   // Powers are of 2^(1 / steps): as many as one instruction finds in a table.
   static constexpr int step_bits = LASTLAYER_BYTES == 64 ? 4 : LASTLAYER_BYTES == 32 ? 3 : 0, steps = 1 << step_bits;
-  // The share of all below which the others are summed anew: their difference to the total has lost digits, the more the more
-  // numbers are in the sum, and in one lane of it, which loses them in one direction where its numbers are alike.
+  // The share of all below which the others are summed anew: their difference to the total has lost digits, the more
+  // the more numbers are in the sum, and in one lane of it, which loses them in one direction where its numbers are
+  // alike.
   static double confident(int64_t classes, int64_t numbers_a_lane) {
     return 0x1p-18 * double(classes < 32 ? 32 : classes) * (numbers_a_lane < 16 ? 1.0 : double(numbers_a_lane) / 16.0);
   }
@@ -104,7 +105,8 @@ struct RowExponents {
     floor = top - R::reach;
     shift = R::shift + T(R::steps) * (T(R::lift) - power);
   }
-  RowExponents(Value offset, Value power, Value floor, Value shift) : offset(offset), power(power), floor(floor), shift(shift) {}
+  RowExponents(Value offset, Value power, Value floor, Value shift)
+      : offset(offset), power(power), floor(floor), shift(shift) {}
   // Of the row in one lane.
   RowExponents<T, T> of(int lane) const { return {offset[lane], power[lane], floor[lane], shift[lane]}; }
 };
@@ -115,20 +117,33 @@ LASTLAYER_INLINE D spread(double x) { return splat(x); }
 LASTLAYER_INLINE D spread(D x) { return x; }
 
 #if LASTLAYER_BYTES > 16
-// 2^(j / steps) as float32, less the j steps in its exponent's bits that the power brings along, and what that rounds away, as a
-// share of it.
+// 2^(j / steps) as float32, less the j steps in its exponent's bits that the power brings along, and what that rounds
+// away, as a share of it.
 struct StepTable {
   uint32_t bits[Reduction<float>::steps];
   float rest[Reduction<float>::steps];
 };
 constexpr StepTable step_table() {
   using R = Reduction<float>;
-  constexpr uint32_t powers[] = {0x3f800000, 0x3f85aac3, 0x3f8b95c2, 0x3f91c3d3, 0x3f9837f0, 0x3f9ef532, 0x3fa5fed7, 0x3fad583f,
-                                 0x3fb504f3, 0x3fbd08a4, 0x3fc5672a, 0x3fce248c, 0x3fd744fd, 0x3fe0ccdf, 0x3feac0c7, 0x3ff5257d};
-  constexpr float rests[] = {0.0f,             4.62854715e-08f,  -1.19921575e-08f, 4.72978243e-08f,
-                             3.19341815e-08f,  3.62105723e-08f,  -3.09907193e-08f, -7.47521334e-09f,
-                             1.71142709e-08f,  -3.04768335e-08f, 5.23333421e-09f,  6.10759177e-09f,
-                             -1.47196051e-08f, -5.25879518e-09f, -6.12825968e-09f, 5.14060927e-09f};
+  constexpr uint32_t powers[] = {0x3f800000, 0x3f85aac3, 0x3f8b95c2, 0x3f91c3d3, 0x3f9837f0, 0x3f9ef532,
+                                 0x3fa5fed7, 0x3fad583f, 0x3fb504f3, 0x3fbd08a4, 0x3fc5672a, 0x3fce248c,
+                                 0x3fd744fd, 0x3fe0ccdf, 0x3feac0c7, 0x3ff5257d};
+  constexpr float rests[] = {0.0f,
+                             4.62854715e-08f,
+                             -1.19921575e-08f,
+                             4.72978243e-08f,
+                             3.19341815e-08f,
+                             3.62105723e-08f,
+                             -3.09907193e-08f,
+                             -7.47521334e-09f,
+                             1.71142709e-08f,
+                             -3.04768335e-08f,
+                             5.23333421e-09f,
+                             6.10759177e-09f,
+                             -1.47196051e-08f,
+                             -5.25879518e-09f,
+                             -6.12825968e-09f,
+                             5.14060927e-09f};
   StepTable table{};
   for (int j = 0; j < R::steps; ++j) {
     table.bits[j] = powers[j * 16 / R::steps] - (uint32_t(j) << (R::mantissa_bits - R::step_bits));
@@ -138,10 +153,11 @@ constexpr StepTable step_table() {
 }
 #endif
 
-// Of several vectors, one step of all of them after the other: what one waits for, the others do. A weight as it is kept is within
-// 1.12 * 2^-24 of itself, all of it within 0.12 * 2^-24, and without a table within 0.23 * 2^-24.
+// Of several vectors, one step of all of them after the other: what one waits for, the others do. A weight as it is
+// kept is within 1.12 * 2^-24 of itself, all of it within 0.12 * 2^-24, and without a table within 0.23 * 2^-24.
 template <bool is_far, int count, class Value>
-LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows, Weights<float>* out) {
+LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows,
+                                    Weights<float>* out) {
   using R = Reduction<float>;
   using V = Vector<float>;
   using B = Lanes<float>::Bits;
@@ -157,7 +173,8 @@ LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExpone
   }
 #if LASTLAYER_BYTES > 16
   // (e^r - 1) / r on |r| <= ln(2) / 32 or / 16, minimax to 2^-29 or 2^-31 of e^r.
-  constexpr float c[] = {1.0f, R::steps == 16 ? 0.500016212f : 0.5f, R::steps == 16 ? 0.166667178f : 0.16668655f, 0.041676607f};
+  constexpr float c[] = {1.0f, R::steps == 16 ? 0.500016212f : 0.5f, R::steps == 16 ? 0.166667178f : 0.16668655f,
+                         0.041676607f};
   constexpr int degree = R::steps == 16 ? 2 : 3;
   constexpr StepTable table = step_table();
   V powers, rests;
@@ -169,7 +186,8 @@ LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExpone
   for (int i = 0; i < count; ++i) {
     const auto is_above = lanes_above(spread(rows[i].floor), x[i]);
     out[i].rest = fma_where(is_above, q[i], r[i], looked_up(rests, (B)shifted[i]));
-    out[i].base = (V)sum_where(is_above, (B)looked_up(powers, (B)shifted[i]), (B)shifted[i] << (R::mantissa_bits - R::step_bits));
+    out[i].base =
+        (V)sum_where(is_above, (B)looked_up(powers, (B)shifted[i]), (B)shifted[i] << (R::mantissa_bits - R::step_bits));
     out[i].hi = fma(out[i].base, out[i].rest, out[i].base);
   }
 #else
@@ -266,9 +284,9 @@ struct Sum<double> {
   Pair total() const { return sum_of(lanes_sum()); }
 };
 
-// The same of weights, none of which is larger than `start`: what each addition to it loses is exact, and is added up beside it.
-// Float32 may lose 2^-34 of the total of 32 numbers in each of 16 lanes; of the others that is the more the less they are of it:
-// see `confident`.
+// The same of weights, none of which is larger than `start`: what each addition to it loses is exact, and is added up
+// beside it. Float32 may lose 2^-34 of the total of 32 numbers in each of 16 lanes; of the others that is the more the
+// less they are of it: see `confident`.
 template <class T>
 struct WeightSum {
   static constexpr int beside = LASTLAYER_BYTES == 64 && sizeof(T) == 4 ? 4 : 2;
@@ -290,7 +308,8 @@ struct WeightSum {
   LASTLAYER_INLINE auto lanes_of(int half) const {
     const Vector<T> grown = sum - start;
     if constexpr (sizeof(T) == 4)
-      return Real(widened(half ? high_half(grown) : low_half(grown)) + widened(half ? high_half(lost) : low_half(lost)));
+      return Real(widened(half ? high_half(grown) : low_half(grown)) +
+                  widened(half ? high_half(lost) : low_half(lost)));
     else
       return lanes_sum();
   }

@@ -9,15 +9,20 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What a tile knows of each row in wide arithmetic: float32 rows in one or two vectors of doubles, float64 rows in one pair.
+// What a tile knows of each row in wide arithmetic: float32 rows in one or two vectors of doubles, float64 rows in one
+// pair.
 template <class T, int parts>
 struct RowNumbers;
 template <int parts>
 struct RowNumbers<float, parts> {
   using W = Real;
   static Real widen_part(Vector<float> v, int part) { return Real(widened(part ? high_half(v) : low_half(v))); }
-  static Real widen_part(Vector<float> v, Vector<float> low, int part) { return widen_part(v, part) + widen_part(low, part); }
-  static Vector<float> narrow(const D* v) { return joined(narrowed(v[0]), parts == 2 ? narrowed(v[parts - 1]) : Floats{}); }
+  static Real widen_part(Vector<float> v, Vector<float> low, int part) {
+    return widen_part(v, part) + widen_part(low, part);
+  }
+  static Vector<float> narrow(const D* v) {
+    return joined(narrowed(v[0]), parts == 2 ? narrowed(v[parts - 1]) : Floats{});
+  }
   static Lanes<float>::Integers narrow(const Mask* v) {
     const Mask halves[] = {v[0], parts == 2 ? v[parts - 1] : Mask{}};
     return narrowed(halves);

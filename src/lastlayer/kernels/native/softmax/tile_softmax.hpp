@@ -1,5 +1,5 @@
-// Softmax of rows by tiles: what was asked of each row, by the passes of few_rows.hpp or middle_rows.hpp. What they are not
-// made for goes to the blocks that every mapping has.
+// Softmax of rows by tiles: what was asked of each row, by the passes of few_rows.hpp or middle_rows.hpp. What they are
+// not made for goes to the blocks that every mapping has.
 #pragma once
 
 #include "../api/kernels.hpp"
@@ -32,8 +32,8 @@ struct TileSoftmax {
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int rows = int(end - i < tile_rows ? end - i : tile_rows);
       T* to = r.quantity == Quantity::log_partition ? nullptr : out + i * r.classes;
-      Tile tile(scores + i * r.classes, to, is_streamed(r), is_total_enough, rows, r.classes, reinterpret_cast<T*>(memory),
-                largest);
+      Tile tile(scores + i * r.classes, to, is_streamed(r), is_total_enough, rows, r.classes,
+                reinterpret_cast<T*>(memory), largest);
       const int64_t next = ahead(i, end, (is_streamed(r) ? 2 : 1) * tile_rows, r.classes);
       Mask elsewhere[parts];
       for (int part = 0; part < parts; ++part) elsewhere[part] = ~tile.is_finite(part);
@@ -114,13 +114,15 @@ struct TileSoftmax {
       Mask own;
       __builtin_memcpy(&own, own_labels + part * lanes, sizeof own);
       weight[part] = row_weights ? load(row_weights + part * lanes) : all(1.0);
-      elsewhere[part] = ~tile.is_finite(part) | (own < 0) | (own >= classes) | (own == r.ignore_index) | (weight[part] == 0.0);
+      elsewhere[part] =
+          ~tile.is_finite(part) | (own < 0) | (own >= classes) | (own == r.ignore_index) | (weight[part] == 0.0);
       if (r.z_loss != 0.0) elsewhere[part] |= absolute(Tile::wide(tile.largest, part).hi) > largest_of_z;
       label[part] = elsewhere[part] ? Mask{} : own;
       target[part] = all(1.0 - r.label_smoothing + even);
     }
     const typename Tile::Labels labels(label);
-    for (int row = 0; r.class_weight && row < n; ++row) target[row / lanes][row % lanes] = r.class_weight[labels.of_rows[row]];
+    for (int row = 0; r.class_weight && row < n; ++row)
+      target[row / lanes][row % lanes] = r.class_weight[labels.of_rows[row]];
     for (int part = 0; r.class_weight && part < parts; ++part) elsewhere[part] |= target[part] == 0.0;
     bool left_out[n];
     const bool* skip = named(elsewhere, left_out);

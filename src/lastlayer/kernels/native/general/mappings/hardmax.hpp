@@ -55,7 +55,8 @@ class Hardmax : public Regularized<W, X> {
     if (with_gradient)
       for (int64_t step = 0; step < at.steps; ++step) {
         const D p = load(this->p_ + step * lanes), y = targets(step);
-        store(this->p_ + step * lanes, (factor * this->gap(p, y, total) + this->pulled(p, pull)) * scale + this->poison_);
+        store(this->p_ + step * lanes,
+              (factor * this->gap(p, y, total) + this->pulled(p, pull)) * scale + this->poison_);
       }
     return loss + this->poison_;
   }

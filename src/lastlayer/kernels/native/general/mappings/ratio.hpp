@@ -20,13 +20,21 @@ struct Ratio {
   static D log2_scale(const Context& c) { return c.exponent; }
   // + 0: and never -0.
   template <class W>
-  static W mantissa(D x, const Context& c) { return W(x * c.scale + 0.0); }
+  static W mantissa(D x, const Context& c) {
+    return W(x * c.scale + 0.0);
+  }
   template <class W>
-  static W derivative(D, const Context& c) { return W(c.scale); }
+  static W derivative(D, const Context& c) {
+    return W(c.scale);
+  }
   template <class W>
-  static W steepness(D x, const Context&) { return quotient_or_infinity<W>(1.0, x + 0.0); }
+  static W steepness(D x, const Context&) {
+    return quotient_or_infinity<W>(1.0, x + 0.0);
+  }
   template <class W>
-  static W log_g(D x, const Context&) { return logarithm(W(x)); }
+  static W log_g(D x, const Context&) {
+    return logarithm(W(x));
+  }
 };
 
 }  // namespace

@@ -17,7 +17,9 @@ struct SigmoidRatio {
 
   static D exponent(D x) { return smaller(x, D{}); }
   template <class W>
-  static W mantissa(D x, const Context&) { return W(all(1.0)) / (W(all(1.0)) + tail<W>(x)); }
+  static W mantissa(D x, const Context&) {
+    return W(all(1.0)) / (W(all(1.0)) + tail<W>(x));
+  }
   // 1 - g, without the subtraction.
   template <class W>
   static W steepness(D x, const Context& c) {
@@ -25,11 +27,15 @@ struct SigmoidRatio {
     return choose(x < 0.0, part, tail<W>(x) * part);
   }
   template <class W>
-  static W log_g(D x, const Context& c) { return W(exponent(x)) + logarithm(mantissa<W>(x, c)); }
+  static W log_g(D x, const Context& c) {
+    return W(exponent(x)) + logarithm(mantissa<W>(x, c));
+  }
 
  private:
   template <class W>
-  static W tail(D x) { return exponential<0>(W(-absolute(x))); }
+  static W tail(D x) {
+    return exponential<0>(W(-absolute(x)));
+  }
 };
 
 }  // namespace

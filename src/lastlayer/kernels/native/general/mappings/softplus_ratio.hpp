@@ -20,18 +20,24 @@ struct SoftplusRatio {
   static D reference(D largest) { return largest; }
   static D log2_scale(const Context& c) { return c.exponent; }
   template <class W>
-  static W mantissa(D x, const Context& c) { return scaled(unscaled<W>(x, tail<W>(x)), c.scale); }
+  static W mantissa(D x, const Context& c) {
+    return scaled(unscaled<W>(x, tail<W>(x)), c.scale);
+  }
   template <class W>
   static W steepness(D x, const Context&) {
     const W t = tail<W>(x);
     return W(all(1.0)) / ((W(all(1.0)) + t) * unscaled<W>(x, t));
   }
   template <class W>
-  static W log_g(D x, const Context&) { return W(exponent(x)) + logarithm(unscaled<W>(x, tail<W>(x))); }
+  static W log_g(D x, const Context&) {
+    return W(exponent(x)) + logarithm(unscaled<W>(x, tail<W>(x)));
+  }
 
  private:
   template <class W>
-  static W tail(D x) { return exponential<0>(W(-absolute(x))); }
+  static W tail(D x) {
+    return exponential<0>(W(-absolute(x)));
+  }
   template <class W>
   static W unscaled(D x, W t) {
     const W log_tail = log1p(t);

@@ -24,9 +24,13 @@ struct Spherical {
     return y * y;
   }
   template <class W>
-  static W derivative(D x, const Context& c) { return W(2.0 * (x * c.scale) * c.scale); }
+  static W derivative(D x, const Context& c) {
+    return W(2.0 * (x * c.scale) * c.scale);
+  }
   template <class W>
-  static W steepness(D x, const Context&) { return quotient_or_infinity<W>(2.0, x); }
+  static W steepness(D x, const Context&) {
+    return quotient_or_infinity<W>(2.0, x);
+  }
   template <class W>
   static W log_g(D x, const Context&) {
     const W log_size = logarithm(W(absolute(x)));

@@ -19,14 +19,18 @@ struct Stablemax {
   static D reference(D largest) { return largest >= 0.0 ? largest + 1.0 : 1.0 / (1.0 - largest); }
   static D log2_scale(const Context& c) { return c.exponent; }
   template <class W>
-  static W mantissa(D x, const Context& c) { return choose(x < 0.0, inverse<W>(x, c.scale), scaled(size_of<W>(x), c.scale)); }
+  static W mantissa(D x, const Context& c) {
+    return choose(x < 0.0, inverse<W>(x, c.scale), scaled(size_of<W>(x), c.scale));
+  }
   template <class W>
   static W derivative(D x, const Context& c) {
     return choose(x < 0.0, inverse<W>(x, c.scale) * inverse<W>(x, all(1.0)), W(c.scale));
   }
   // 1 / (1 + |x|) on both sides.
   template <class W>
-  static W steepness(D x, const Context&) { return inverse<W>(x, all(1.0)); }
+  static W steepness(D x, const Context&) {
+    return inverse<W>(x, all(1.0));
+  }
   template <class W>
   static W log_g(D x, const Context&) {
     const W log_size = logarithm(size_of<W>(x));
@@ -35,7 +39,9 @@ struct Stablemax {
 
  private:
   template <class W>
-  static W size_of(D x) { return W::sum(all(1.0), absolute(x)); }
+  static W size_of(D x) {
+    return W::sum(all(1.0), absolute(x));
+  }
   // above / (1 + |x|); sizes near the overflow threshold get room, which is exact in the shift.
   template <class W>
   static W inverse(D x, D above) {

@@ -32,7 +32,8 @@ struct Taylor {
   template <class W>
   static W steepness(D x, const Context& c) {
     const D one = own_scale(x);
-    return scaled(polynomial<W>(x * one, one, c.order, c.order - 1) / polynomial<W>(x * one, one, c.order, c.order), one);
+    return scaled(polynomial<W>(x * one, one, c.order, c.order - 1) / polynomial<W>(x * one, one, c.order, c.order),
+                  one);
   }
   template <class W>
   static W log_g(D x, const Context& c) {
@@ -64,7 +65,8 @@ struct Taylor {
     return (D)((Bits)(2046 - (biased > 2045 ? all_of(2045) : biased)) << 52);
   }
   // sum over j <= degree of (order! / j!) (y / s)^j s^degree by Horner's rule, homogeneous in y and the scale s. The
-  // coefficients are integers, exact up to order 18. Around x = -1 the terms nearly cancel, which wide arithmetic bears.
+  // coefficients are integers, exact up to order 18. Around x = -1 the terms nearly cancel, which wide arithmetic
+  // bears.
   template <class W>
   static W polynomial(D y, D s, int order, int degree) {
     W total(all(factorial(order) / factorial(degree)));

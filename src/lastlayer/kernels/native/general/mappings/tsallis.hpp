@@ -1,6 +1,6 @@
 // Tsallis regularization, Omega(p) = sum(p^a - p) / (a (a - 1)): sparsemax at a = 2, entmax elsewhere. At the optimum
-// p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae & Martins
-// 2019). Vectors without a class in reach of a positive p are left out of every pass after the first.
+// p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae &
+// Martins 2019). Vectors without a class in reach of a positive p are left out of every pass after the first.
 #pragma once
 
 #include "../../api/kernels.hpp"
@@ -59,15 +59,16 @@ class Tsallis : public Regularized<W, X> {
     return (this->is_dominated_ ? all(infinity) : this->largest_ + at_.sum(sum).value()) + this->poison_;
   }
 
-  // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far below the support the targets lie; every term >= 0.
-  // The gradient goes where p stands.
+  // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far below the support the targets lie; every term >=
+  // 0. The gradient goes where p stands.
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const D total = targets.total(), factor = targets.factor();
     LossSum<W> sum;
     const auto add = [&](int64_t step) {
       const D p = load(p_ + step * lanes), y = targets(step), u = exponent(step);
       const D edge = -1.0 / rate_, slack = (y != 0.0) & (u < edge) ? y * (edge - u) : D{};
-      const D divergence = Power::divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, rate_, targets.is_plain());
+      const D divergence =
+          Power::divergence(p, y, this->gap(p, y, total), u < edge ? edge : u, rate_, targets.is_plain());
       const D term = divergence + slack;
       sum.add(W(term < infinity ? term : D{}), term < infinity ? D{} : term);
     };
@@ -93,7 +94,8 @@ class Tsallis : public Regularized<W, X> {
     if (with_gradient) {
       const auto differentiate = [&](int64_t step) {
         const D p = load(p_ + step * lanes);
-        store(p_ + step * lanes, (factor * this->gap(p, targets(step), total) + this->pulled(p, pull)) * scale + this->poison_);
+        store(p_ + step * lanes,
+              (factor * this->gap(p, targets(step), total) + this->pulled(p, pull)) * scale + this->poison_);
       };
       if (is_sparse && !has_any(this->poison_ != 0.0)) {
         for (int64_t i = 0; i < live_count_; ++i) differentiate(live_[i]);
@@ -161,8 +163,8 @@ class Tsallis : public Regularized<W, X> {
   }
 
   // Newton's steps kept in a bracket, which is halved where a step would leave it; for a > 2, where p has vertical
-  // tangents, at every second trip. In plain double: what is left is for the polish. Rows that are done stay as they are,
-  // whatever the others of their block still need.
+  // tangents, at every second trip. In plain double: what is left is for the polish. Rows that are done stay as they
+  // are, whatever the others of their block still need.
   void search() {
     D low = Power::lowest(double(at_.classes), rate_), high{}, t{};
     Mask is_done{};
@@ -187,7 +189,9 @@ class Tsallis : public Regularized<W, X> {
       const Mask is_exact = total == 1.0;
       next = is_exact ? t : is_halving ? middle : next;
       const D moved = absolute(next - t), scale = absolute(t) + 1.0;
-      const Mask is_close = is_exact ? all_of(-1) : is_steep_ ? high - low <= 0x1p-52 * scale : moved <= 0x1p-44 * scale;
+      const Mask is_close = is_exact    ? all_of(-1)
+                            : is_steep_ ? high - low <= 0x1p-52 * scale
+                                        : moved <= 0x1p-44 * scale;
       t = is_done ? t : next;
       is_done |= is_close | (this->poison_ != 0.0);
     }

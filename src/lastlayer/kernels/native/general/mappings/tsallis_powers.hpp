@@ -1,6 +1,6 @@
-// What differs between sparsemax, 1.5-entmax and entmax of any other a: how p comes from its base 1 + (a - 1) u, its slope
-// p^(2 - a) = p / base in u, Newton's step for the sum of p to be one, and D(y, p) of one class, of which u is no lower than the edge
-// of the support, and y is 0 or 1 if it is plain. `rate` is a - 1.
+// What differs between sparsemax, 1.5-entmax and entmax of any other a: how p comes from its base 1 + (a - 1) u, its
+// slope p^(2 - a) = p / base in u, Newton's step for the sum of p to be one, and D(y, p) of one class, of which u is no
+// lower than the edge of the support, and y is 0 or 1 if it is plain. `rate` is a - 1.
 #pragma once
 
 #include <math.h>
@@ -14,7 +14,9 @@ namespace {
 // a = 2.
 struct Linear {
   template <class W>
-  static W power(W base, W, D) { return base; }
+  static W power(W base, W, D) {
+    return base;
+  }
   static D lowest(double classes, D) { return all(1.0 / classes - 1.0); }
   static D newton(D total, D slope, D) { return (total - 1.0) / slope; }
   static D slope(D, D p) { return p > 0.0 ? all(1.0) : D{}; }
@@ -24,12 +26,12 @@ struct Linear {
 // a = 1.5.
 struct Square {
   template <class W>
-  static W power(W base, W, D) { return base * base; }
+  static W power(W base, W, D) {
+    return base * base;
+  }
   static D lowest(double classes, D) { return all(2.0 * (1.0 / __builtin_sqrt(classes) - 1.0)); }
   // Of the norm, sqrt of the total, which is nearly linear in t.
-  static D newton(D total, D slope, D) {
-    return 2.0 * (total - square_root(total)) / slope;
-  }
+  static D newton(D total, D slope, D) { return 2.0 * (total - square_root(total)) / slope; }
   static D slope(D base, D) { return base > 0.0 ? base : D{}; }
   // (sqrt y - sqrt p)^2 (sqrt y + sqrt p / 2) / (a (a - 1)), the difference of the roots from that of y and p.
   static D divergence(D p, D y, D gap, D, D, bool is_plain) {
