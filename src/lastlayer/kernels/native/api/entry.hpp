@@ -57,13 +57,13 @@ struct Evaluate {
   template <class E>
   struct Of {
     const Evaluate& call;
-    template <class Rows>
+    template <class Point>
     void operator()() const {
       const Evaluation& r = call.request;
-      if constexpr (__is_same(Rows, Normalized<Real, Softmax>) || __is_same(Rows, Normalized<Twofold, Softmax>)) {
-        return SoftmaxRows<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
+      if constexpr (__is_same(Point, Normalized<Double, Softmax>) || __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
+        return SoftmaxLoops<E, Point>::evaluate(r, call.begin, call.end, call.memory);
       }
-      Blocks<E, Rows>::evaluate(r, call.begin, call.end, call.memory);
+      Blocks<E, Point>::evaluate(r, call.begin, call.end, call.memory);
     }
   };
 };
@@ -75,13 +75,13 @@ struct ComputeLoss {
   template <class E>
   struct Of {
     const ComputeLoss& call;
-    template <class Rows>
+    template <class Point>
     void operator()() const {
       const Loss& r = call.request;
-      if constexpr (__is_same(Rows, Normalized<Real, Softmax>) || __is_same(Rows, Normalized<Twofold, Softmax>)) {
-        return SoftmaxRows<E, Rows>::loss(r, call.begin, call.end, call.memory);
+      if constexpr (__is_same(Point, Normalized<Double, Softmax>) || __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
+        return SoftmaxLoops<E, Point>::loss(r, call.begin, call.end, call.memory);
       }
-      Blocks<E, Rows>::loss(r, call.begin, call.end, call.memory);
+      Blocks<E, Point>::loss(r, call.begin, call.end, call.memory);
     }
   };
 };
@@ -89,10 +89,10 @@ struct ComputeLoss {
 template <class Call>
 void with_element(Element element, const MappingAt& at, const Call& call) {
   switch (element) {
-    case Element::float32: return with_mapping<Real>(at, typename Call::template Of<float>{call});
-    case Element::float64: return with_mapping<Twofold>(at, typename Call::template Of<double>{call});
-    case Element::float16: return with_mapping<Real>(at, typename Call::template Of<Half>{call});
-    case Element::bfloat16: return with_mapping<Real>(at, typename Call::template Of<Brain>{call});
+    case Element::float32: return with_mapping<Double>(at, typename Call::template Of<float>{call});
+    case Element::float64: return with_mapping<DoubleDouble>(at, typename Call::template Of<double>{call});
+    case Element::float16: return with_mapping<Double>(at, typename Call::template Of<Float16>{call});
+    case Element::bfloat16: return with_mapping<Double>(at, typename Call::template Of<BFloat16>{call});
   }
 }
 
@@ -127,6 +127,6 @@ int64_t count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64
 
 }  // namespace
 
-const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows, pull_back};
+const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows, vjp};
 
 }  // namespace lastlayer::LASTLAYER_ISA

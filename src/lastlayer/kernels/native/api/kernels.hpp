@@ -49,7 +49,7 @@ struct Evaluation {
   const void* scores;
   void* out;
   int64_t classes;
-  bool is_streamed;  // out goes past the caches, where a kernel can; it is not the scores then
+  bool is_nontemporal;  // out goes past the caches, where a kernel can; it is not the scores then
 
   // The same of the rows from `first` on, whose scores lie elsewhere, and their result with them unless it is one a
   // row.
@@ -57,7 +57,7 @@ struct Evaluation {
     Evaluation part = *this;
     part.scores = strip;
     const int64_t size = element == Element::float64 ? 8 : 4;
-    part.is_streamed = false;
+    part.is_nontemporal = false;
     part.out = quantity == Quantity::log_partition ? static_cast<char*>(out) + first * size : strip;
     if (at.row_parameters) part.at.row_parameters += first;
     return part;
@@ -83,14 +83,14 @@ struct Loss {
   double label_smoothing;
   double z_loss;
   double gradient_scale;  // of the gradient alone: one over the denominator of a mean
-  bool is_streamed;       // the gradient goes past the caches, as `out` above
+  bool is_nontemporal;       // the gradient goes past the caches, as `out` above
 
   // The same of the rows from `first` on, whose scores lie elsewhere, and their gradient with them.
   Loss of_strip(int64_t first, void* strip) const {
     Loss part = *this;
     part.scores = strip;
     if (gradient) part.gradient = strip;
-    part.is_streamed = false;
+    part.is_nontemporal = false;
     part.losses += first;
     if (labels) part.labels += first;
     const int64_t size = soft_element == Element::float64 ? 8 : 4;
@@ -102,7 +102,7 @@ struct Loss {
 
   // The normalized family sums over the classes, and there class weights multiply the targets; elsewhere they weigh the
   // row.
-  bool has_weights_in_sum() const { return at.mapping < Mapping::hardmax; }
+  bool has_class_weights_in_sum() const { return at.mapping < Mapping::hardmax; }
 
   // A counted row: its label is not the ignored one, and neither its own weight nor the weight of all its targets is
   // zero.
@@ -113,7 +113,7 @@ struct Loss {
  private:
   // Smoothed targets of a sum lie on the other classes too.
   bool is_weightless(int64_t row) const {
-    if (!labels || !class_weight || (label_smoothing != 0.0 && has_weights_in_sum())) return false;
+    if (!labels || !class_weight || (label_smoothing != 0.0 && has_class_weights_in_sum())) return false;
     return labels[row] >= 0 && labels[row] < classes && class_weight[labels[row]] == 0.0;
   }
 };
@@ -125,12 +125,12 @@ struct Transposition {
   int64_t rows, columns, from_stride;
   void* to;
   int64_t to_stride;
-  bool is_streamed;  // past the caches: nobody reads it soon
+  bool is_nontemporal;  // past the caches: nobody reads it soon
 };
 
 // Slopes s and cotangents of probabilities, or softmax's log-probabilities in the slopes' place and their cotangents,
 // (N, K) of float32 or float64; out may be either of them.
-struct Product {
+struct VjpRequest {
   Element element;
   bool is_of_logarithms;
   const void *slopes, *cotangents;
@@ -161,7 +161,7 @@ struct InstructionSet {
   // Labels that are not the ignored one, -1 where one of them is no class.
   int64_t (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
   void (*transpose)(const Transposition& request);
-  void (*pull_back)(const Product& request, int64_t begin, int64_t end);
+  void (*vjp)(const VjpRequest& request, int64_t begin, int64_t end);
 };
 
 namespace baseline { extern const InstructionSet kernels; }

@@ -64,14 +64,14 @@ bool has_columns(const Array& array) {
 // From so many bytes on results go past the caches, which would not hold them until somebody reads them. On AMD Zen 4
 // with 32 MiB of cache that takes a tenth to a third less time from twice this size on, at this size and half of it
 // about as much, and below more: then whoever reads them next waits for memory.
-std::atomic<size_t> stream_limit{size_t(24) << 20};
+std::atomic<size_t> nontemporal_limit{size_t(24) << 20};
 
-size_t set_stream_limit(size_t bytes) { return stream_limit.exchange(bytes); }
+size_t set_stream_limit(size_t bytes) { return nontemporal_limit.exchange(bytes); }
 
 // So many results. Of those in place the scores' lines are in the caches already.
 template <class T>
-bool is_beyond_caches(const T* scores, const T* results, size_t count) {
-  return results != scores && count * sizeof(T) >= stream_limit;
+bool wants_nontemporal(const T* scores, const T* results, size_t count) {
+  return results != scores && count * sizeof(T) >= nontemporal_limit;
 }
 
 template <class T, bool is_of_logarithms>
@@ -79,12 +79,12 @@ void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents,
   const size_t rows = slopes.shape(0), classes = slopes.shape(1);
   require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents have not the slopes' shape");
   require(out.shape(0) == rows && out.shape(1) == classes, "out has not the slopes' shape");
-  const Product request{element_of<T>(false), is_of_logarithms, slopes.data(),
+  const VjpRequest request{element_of<T>(false), is_of_logarithms, slopes.data(),
                         cotangents.data(),    out.data(),       int64_t(classes)};
   const InstructionSet& kernels = instruction_set();
   const nb::gil_scoped_release released;
   parallel_rows(int64_t(rows), int64_t(classes), num_threads(),
-                [&](int64_t begin, int64_t end) { kernels.pull_back(request, begin, end); });
+                [&](int64_t begin, int64_t end) { kernels.vjp(request, begin, end); });
 }
 
 // Some classes' scores of all rows, class after class, to where they belong in the rows.
@@ -127,7 +127,7 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
                            scores.data(),
                            out.data(),
                            classes,
-                           is_beyond_caches(scores.data(), out.data(), out.size())};
+                           wants_nontemporal(scores.data(), out.data(), out.size())};
   const InstructionSet& kernels = instruction_set();
   const int64_t doubles = workspace_size(classes, evaluation_arrays);
   if (is_by_columns) {
@@ -189,7 +189,7 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
                label_smoothing,
                z_loss,
                gradient_scale.value_or(1.0),
-               gradient && is_beyond_caches(scores.data(), gradient->data(), scores.size())};
+               gradient && wants_nontemporal(scores.data(), gradient->data(), scores.size())};
   const InstructionSet& kernels = instruction_set();
   const int64_t count = int64_t(rows), each = int64_t(classes), doubles = workspace_size(each, loss_arrays);
   double weight, total;

@@ -41,17 +41,17 @@ LASTLAYER_INLINE void exponential_tails(const D* r, D* q) {
                                0.0083332791722225499, 0.0013888792691368952, 0.00019910600985135172,
                                2.4889331097442314e-05};
   // Even and odd powers apart: two chains, each half as long.
-  constexpr int degree = W::is_twofold ? 10 : 6;
+  constexpr int degree = W::is_double_double ? 10 : 6;
   D square[count], odd[count];
   for (int i = 0; i < count; ++i) {
     square[i] = r[i] * r[i];
-    q[i] = all(W::is_twofold ? fine[10] : coarse[6]);
-    odd[i] = all(W::is_twofold ? fine[9] : coarse[5]);
+    q[i] = splat(W::is_double_double ? fine[10] : coarse[6]);
+    odd[i] = splat(W::is_double_double ? fine[9] : coarse[5]);
   }
   for (int k = degree - 2; k >= 0; k -= 2)
     for (int i = 0; i < count; ++i) {
-      q[i] = fma(q[i], square[i], all(W::is_twofold ? fine[k] : coarse[k]));
-      if (k > 0) odd[i] = fma(odd[i], square[i], all(W::is_twofold ? fine[k - 1] : coarse[k - 1]));
+      q[i] = fma(q[i], square[i], splat(W::is_double_double ? fine[k] : coarse[k]));
+      if (k > 0) odd[i] = fma(odd[i], square[i], splat(W::is_double_double ? fine[k - 1] : coarse[k - 1]));
     }
   for (int i = 0; i < count; ++i) q[i] = fma(odd[i], r[i], q[i]);
 }
@@ -65,27 +65,27 @@ LASTLAYER_INLINE D exponential_tail(D r) {
 // e^u * 2^lift. Below the reach, which is chosen so that nothing can show of it, Real's e^u is that of the reach, and
 // Twofold's 0.
 template <int lift>
-LASTLAYER_INLINE Real exponential(Real u) {
-  const D x = larger(u.hi, all(-700.0)), shifted = fma(x, all(log2_e), all(round_shift + lift));
-  const D power = shifted - (round_shift + lift), r = fma(power, all(-ln2_low), fma(power, all(-ln2_high), x));
-  const D e = fma(r * r, exponential_tail<Real>(r), r + 1.0);
+LASTLAYER_INLINE Double exponential(Double u) {
+  const D x = larger(u.hi, splat(-700.0)), shifted = fma(x, splat(log2_e), splat(round_shift + lift));
+  const D power = shifted - (round_shift + lift), r = fma(power, splat(-ln2_low), fma(power, splat(-ln2_high), x));
+  const D e = fma(r * r, exponential_tail<Double>(r), r + 1.0);
   // The power goes straight into the exponent's bits.
-  return Real((D)((Bits)e + ((Bits)shifted << 52)));
+  return Double((D)((Bits)e + ((Bits)shifted << 52)));
 }
 
 template <int lift>
-LASTLAYER_INLINE Twofold exponential(Twofold u) {
-  if constexpr (lift == 0) return scaled(exponential<512>(u), all(0x1p-512));
+LASTLAYER_INLINE DoubleDouble exponential(DoubleDouble u) {
+  if constexpr (lift == 0) return scaled(exponential<512>(u), splat(0x1p-512));
   constexpr double reach = -1050.0;
   const Mask is_far = u.hi < reach;
-  const D x = is_far ? all(reach) : u.hi, x_low = is_far ? D{} : u.lo;
-  const D shifted = fma(x, all(log2_e), all(round_shift)), power = shifted - round_shift;
+  const D x = is_far ? splat(reach) : u.hi, x_low = is_far ? D{} : u.lo;
+  const D shifted = fma(x, splat(log2_e), splat(round_shift)), power = shifted - round_shift;
   // Exact, then rounded with what is lost kept.
-  const D coarse = fma(power, all(-ln2_high), x), r = fma(power, all(-ln2_low), coarse);
-  const D r_low = fma(power, all(-ln2_low), coarse - r) + x_low;
+  const D coarse = fma(power, splat(-ln2_high), x), r = fma(power, splat(-ln2_low), coarse);
+  const D r_low = fma(power, splat(-ln2_low), coarse - r) + x_low;
   // 1 + r + r^2 q: what 1 + r loses goes into the smaller terms.
-  const D near = r + 1.0, small = fma(r * r, exponential_tail<Twofold>(r), r - (near - 1.0));
-  const Twofold e = Twofold::join(near, small);
+  const D near = r + 1.0, small = fma(r * r, exponential_tail<DoubleDouble>(r), r - (near - 1.0));
+  const DoubleDouble e = DoubleDouble::fast_two_sum(near, small);
   // Beyond the reach it is nothing, which a factor near the largest number would show.
   const D scale = is_far ? D{} : power_of_two(shifted, lift);
   return {e.hi * scale, fma(e.hi, r_low, e.lo) * scale};
@@ -96,8 +96,8 @@ template <class W>
 inline W logarithm(W v, D exponent = D{}, D low = D{}) {
   // Away from the ends of the exponents, where a mantissa has no power of two to be divided by.
   const Mask is_small = v.hi < 0x1p-1000, is_large = v.hi > 0x1p1000;
-  const D moved = is_small ? all(200.0) : is_large ? all(-200.0) : D{};
-  const D by = is_small ? all(0x1p200) : is_large ? all(0x1p-200) : all(1.0), lifted = v.hi * by;
+  const D moved = is_small ? splat(200.0) : is_large ? splat(-200.0) : D{};
+  const D by = is_small ? splat(0x1p200) : is_large ? splat(0x1p-200) : splat(1.0), lifted = v.hi * by;
   // The power that leaves a mantissa in [sqrt(1/2), sqrt(2)), as bits: biased, so that a logical shift serves.
   constexpr uint64_t root = 0x3fe6a09e667f3bcdull, bias = 1023ull << 52;
   const Bits power = ((Bits)lifted - root + bias) >> 52;
@@ -106,27 +106,27 @@ inline W logarithm(W v, D exponent = D{}, D low = D{}) {
   const D k = whole + exponent - moved;
   // One power after the other: of a subnormal v their product overflows.
   const D scale = (D)((2046ull - power) << 52);
-  const W f = W::sum(m - 1.0, (W::is_twofold ? v.low() : low) * by * scale);
+  const W f = W::two_sum(m - 1.0, (W::is_double_double ? v.low() : low) * by * scale);
   // log(1 + f) = 2 artanh s, s = f / (2 + f), |s| < 0.172.
-  const W s = f / (W::sum(all(2.0), f.hi) + W(f.low()));
+  const W s = f / (W::two_sum(splat(2.0), f.hi) + W(f.low()));
   const D z = s.hi * s.hi;
-  constexpr int terms = W::is_twofold ? 12 : 8;
-  D tail = all(1.0 / (2 * terms + 1));
-  for (int i = terms - 1; i >= 1; --i) tail = fma(tail, z, all(1.0 / (2 * i + 1)));
-  const D high = k * ln2_high, small = fma(k, all(ln2_low), 2.0 * (s.low() + s.hi * (z * tail)));
-  const W first = W::sum(high, 2.0 * s.hi);
-  W result = W::join(first.hi, first.low() + small);
+  constexpr int terms = W::is_double_double ? 12 : 8;
+  D tail = splat(1.0 / (2 * terms + 1));
+  for (int i = terms - 1; i >= 1; --i) tail = fma(tail, z, splat(1.0 / (2 * i + 1)));
+  const D high = k * ln2_high, small = fma(k, splat(ln2_low), 2.0 * (s.low() + s.hi * (z * tail)));
+  const W first = W::two_sum(high, 2.0 * s.hi);
+  W result = W::fast_two_sum(first.hi, first.low() + small);
   const Mask is_usual = (v.hi > 0.0) & (v.hi < infinity);
-  const D unusual = v.hi == 0.0 ? all(-infinity) : v.hi == infinity ? v.hi : all(not_a_number);
+  const D unusual = v.hi == 0.0 ? splat(-infinity) : v.hi == infinity ? v.hi : splat(not_a_number);
   return choose(is_usual, result, W(unusual));
 }
 
 // log(1 + u) with all the digits of a small u.
 template <class W>
 inline W log1p(W u) {
-  const Twofold s = Twofold::sum(all(1.0), u.hi);
-  if constexpr (W::is_twofold) return logarithm(Twofold::join(s.hi, s.lo + u.lo));
-  return W(logarithm(Real(s.hi), D{}, s.hi < infinity ? s.lo : D{}).hi);
+  const DoubleDouble s = DoubleDouble::two_sum(splat(1.0), u.hi);
+  if constexpr (W::is_double_double) return logarithm(DoubleDouble::fast_two_sum(s.hi, s.lo + u.lo));
+  return W(logarithm(Double(s.hi), D{}, s.hi < infinity ? s.lo : D{}).hi);
 }
 
 // log(total / top) of top > 0 and total = top + others, ordinary numbers, with all the digits of small others: with one
@@ -137,19 +137,19 @@ LASTLAYER_INLINE W log_of_total(W top, W others, W total) {
   const Bits power = ((Bits)total.hi - (Bits)top.hi + (1ull << 51)) >> 52;
   const D k = (D)(power | 0x4330000000000000ull) - 0x1p52, scale = (D)((1023ull - power) << 52);
   // log(2^k (1 + f)) = k log 2 + 2 artanh s, s = f / (2 + f), |s| < 0.201.
-  const W rest = choose(k == 0.0, others, scaled(total, scale) - top), s = over(rest, scaled(total, scale) + top);
+  const W rest = choose(k == 0.0, others, scaled(total, scale) - top), s = fast_quotient(rest, scaled(total, scale) + top);
   const D z = s.hi * s.hi;
   // (artanh(s) / s - 1) / s^2, minimax: to 2^-59, or to 2^-42.
   constexpr double fine[] = {0.333333333333333,   0.2000000000002899,  0.14285714277762573, 0.11111112164905317,
                              0.09090831960866841, 0.07695587318035173, 0.06586280425181082, 0.06924991223359789};
   constexpr double coarse[] = {0.33333333355717704, 0.19999992157127505, 0.14286605133375585, 0.11067129265540739,
                                0.10066096737341756};
-  constexpr int degree = W::is_twofold ? 7 : 4;
-  D tail = all(W::is_twofold ? fine[7] : coarse[4]);
-  for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, all(W::is_twofold ? fine[i] : coarse[i]));
-  const D small = fma(k, all(ln2_low), 2.0 * fma(s.hi * z, tail, fma(s.low(), z, s.low())));
-  const W first = W::sum(k * ln2_high, 2.0 * s.hi);
-  return W::join(first.hi, first.low() + small);
+  constexpr int degree = W::is_double_double ? 7 : 4;
+  D tail = splat(W::is_double_double ? fine[7] : coarse[4]);
+  for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, splat(W::is_double_double ? fine[i] : coarse[i]));
+  const D small = fma(k, splat(ln2_low), 2.0 * fma(s.hi * z, tail, fma(s.low(), z, s.low())));
+  const W first = W::two_sum(k * ln2_high, 2.0 * s.hi);
+  return W::fast_two_sum(first.hi, first.low() + small);
 }
 
 LASTLAYER_INLINE double fma(double a, double b, double c) {
@@ -183,13 +183,13 @@ inline double log1p(double u) {
 
 LASTLAYER_INLINE D tanh(D x) {
   const D size = absolute(x);
-  const Twofold tail = exponential<0>(Twofold(-2.0 * size));
+  const DoubleDouble tail = exponential<0>(DoubleDouble(-2.0 * size));
   // 1 - e^(-2x) from both parts of the exponential; near zero the series.
-  const Twofold rest = Twofold::sum(all(1.0), -tail.hi);
+  const DoubleDouble rest = DoubleDouble::two_sum(splat(1.0), -tail.hi);
   const D far = (rest.hi + (rest.lo - tail.lo)) / (1.0 + tail.hi);
   const D z = x * x;
-  D series = fma(all(62.0 / 2835.0), z, all(-17.0 / 315.0));
-  series = fma(fma(series, z, all(2.0 / 15.0)), z, all(-1.0 / 3.0));
+  D series = fma(splat(62.0 / 2835.0), z, splat(-17.0 / 315.0));
+  series = fma(fma(series, z, splat(2.0 / 15.0)), z, splat(-1.0 / 3.0));
   const D near = fma(size * z, series, size);
   const D result = size < 0.03125 ? near : far;
   // The sign of zero stays: mappings with a pole at zero see it.

@@ -9,14 +9,14 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 // Turns the block's scores into what the mapping sees; `slope`, where given, takes the derivative at each of them.
-inline void activate(const Activation& a, const Layout& at, double* x, double* slope) {
-  for (int64_t step = 0; step < at.steps; ++step) {
-    D v = load(x + step * lanes), s = all(1.0);
+inline void activate(const Activation& a, const Layout& layout, double* x, double* slope) {
+  for (int64_t step = 0; step < layout.steps; ++step) {
+    D v = load(x + step * lanes), s = splat(1.0);
     if (a.softcap != 0.0) {
       v = v / a.softcap;
       if (slope) {
         // 1 - tanh^2 would vanish long before sech^2 does.
-        const D tail = exponential<0>(Twofold(-2.0 * absolute(v))).hi;
+        const D tail = exponential<0>(DoubleDouble(-2.0 * absolute(v))).hi;
         s = 4.0 * tail / ((1.0 + tail) * (1.0 + tail));
       }
       v = a.softcap * tanh(v);

@@ -12,13 +12,13 @@ namespace {
 template <class E>
 class BlockResults {
   struct Same {
-    static constexpr bool has_own = false;
+    static constexpr bool has_label_entry = false;
     LASTLAYER_INLINE Vector<float> operator()(Vector<float> v, int64_t) const { return v; }
   };
   // Of whole vectors of scores, from results of halves at(place, scores).
   template <class At>
   struct Made {
-    static constexpr bool has_own = false;
+    static constexpr bool has_label_entry = false;
     At at;
     LASTLAYER_INLINE Vector<float> operator()(Vector<float> x, int64_t place) const {
       return joined(narrowed(at(place, widened(low_half(x)))), narrowed(at(place + lanes, widened(high_half(x)))));
@@ -26,31 +26,31 @@ class BlockResults {
   };
 
  public:
-  BlockResults(bool is_streamed, int64_t classes) : is_streamed_(can_stream<E> && is_streamed && classes > few) {}
+  BlockResults(bool is_nontemporal, int64_t classes) : is_nontemporal_(can_store_nontemporal<E> && is_nontemporal && classes > few) {}
   BlockResults(const BlockResults&) = delete;
   ~BlockResults() {
-    if (!is_streamed_) return;
+    if (!is_nontemporal_) return;
     lines_.close();
-    finish_streams();
+    fence_nontemporal();
   }
 
   // Those of a row, at(place, scores) of every vector, from its scores to where they belong; it may be the same place.
   template <class At>
   void make(const E* scores, const Layout& layout, E* out, At at) {
-    if (is_streamed_) return stream_from<Made<At>>(scores, layout, out, {at});
+    if (is_nontemporal_) return write_nontemporal<Made<At>>(scores, layout, out, {at});
     store_each(scores, layout, out, at);
   }
   // The same but for one class.
   template <class At>
   void make_but(int64_t own_place, double own, const E* scores, const Layout& layout, E* out, At at) {
-    if (is_streamed_) return stream_from<AllBut<float, Made<At>>>(scores, layout, out, {{at}, own_place, float(own)});
+    if (is_nontemporal_) return write_nontemporal<WithLabelEntry<float, Made<At>>>(scores, layout, out, {{at}, own_place, float(own)});
     store_each(scores, layout, out, at);
     store_rounded_one(out + own_place, own);
   }
   // From `x`, which does not keep them.
   void put(E* out, const Layout& at, double* x) {
-    if (!is_streamed_) return store_block(out, at, x);
-    if constexpr (can_stream<E>) {
+    if (!is_nontemporal_) return store_block(out, at, x);
+    if constexpr (can_store_nontemporal<E>) {
       store_block(reinterpret_cast<E*>(x), at, x);
       lines_.add(reinterpret_cast<E*>(x), at.classes, out, Same{});
     }
@@ -58,8 +58,8 @@ class BlockResults {
 
  private:
   template <class Make>
-  void stream_from(const E* scores, const Layout& layout, E* out, Make make) {
-    if constexpr (can_stream<E>) lines_.add(scores, layout.classes, out, make);
+  void write_nontemporal(const E* scores, const Layout& layout, E* out, Make make) {
+    if constexpr (can_store_nontemporal<E>) lines_.add(scores, layout.classes, out, make);
   }
   template <class At>
   static LASTLAYER_INLINE void store_each(const E* scores, const Layout& layout, E* out, At at) {
@@ -70,8 +70,8 @@ class BlockResults {
     if (left) store_rounded_some(out + place, at(place, load_wide_some(scores + place, left)), left);
   }
 
-  bool is_streamed_;
-  LineStream<float> lines_;
+  bool is_nontemporal_;
+  NonTemporalWriter<float> lines_;
 };
 
 }  // namespace

@@ -15,39 +15,39 @@ constexpr int64_t few = 64;
 struct Layout {
   int64_t classes, steps;
   int rows;
-  bool is_across;
+  bool has_row_per_lane;
 
   // Rows that a block holds at most.
   static int block(int64_t classes) { return classes <= few ? lanes : 1; }
 
-  Layout(int64_t classes, int rows) : classes(classes), rows(rows), is_across(classes <= few) {
-    steps = is_across ? classes : (classes + lanes - 1) / lanes;
+  Layout(int64_t classes, int rows) : classes(classes), rows(rows), has_row_per_lane(classes <= few) {
+    steps = has_row_per_lane ? classes : (classes + lanes - 1) / lanes;
   }
 
   // The classes that stand in vector `step`, and which of them there are.
-  Mask index(int64_t step) const { return is_across ? all_of(step) : place_numbers<double>() + step * lanes; }
-  bool is_partial(int64_t step) const { return !is_across && (step + 1) * lanes > classes; }
+  Mask index(int64_t step) const { return has_row_per_lane ? splat_integer(step) : place_numbers<double>() + step * lanes; }
+  bool is_partial(int64_t step) const { return !has_row_per_lane && (step + 1) * lanes > classes; }
   D only_classes(int64_t step, D x, D otherwise = D{}) const {
-    return is_partial(step) ? (index(step) < all_of(classes) ? x : otherwise) : x;
+    return is_partial(step) ? (index(step) < splat_integer(classes) ? x : otherwise) : x;
   }
   template <class W>
   W only_classes(int64_t step, W x) const {
-    return is_partial(step) ? choose(index(step) < all_of(classes), x, W(D{})) : x;
+    return is_partial(step) ? choose(index(step) < splat_integer(classes), x, W(D{})) : x;
   }
 
   // Over the classes of each row, once every vector has been taken in.
   D largest(D v) const {
-    return is_across ? v : fold(v, [](D a, D b) { return larger(a, b); });
+    return has_row_per_lane ? v : fold(v, [](D a, D b) { return larger(a, b); });
   }
-  Mask any(Mask mask) const { return is_across ? mask : all_of(has_any(mask) ? -1 : 0); }
+  Mask any(Mask mask) const { return has_row_per_lane ? mask : splat_integer(has_any(mask) ? -1 : 0); }
   D sum(D v) const {
-    return is_across ? v : fold(v, [](D a, D b) { return a + b; });
+    return has_row_per_lane ? v : fold(v, [](D a, D b) { return a + b; });
   }
-  Real sum(Real v) const { return Real(sum(v.hi)); }
-  Twofold sum(Twofold v) const {
-    if (is_across) return v;
-    const auto add = [](Two<Twofold> a, Two<Twofold> b) { return Two<Twofold>{a.first + b.first, a.second}; };
-    return joined(Two<Twofold>{v, v}, add).first;
+  Double sum(Double v) const { return Double(sum(v.hi)); }
+  DoubleDouble sum(DoubleDouble v) const {
+    if (has_row_per_lane) return v;
+    const auto add = [](Two<DoubleDouble> a, Two<DoubleDouble> b) { return Two<DoubleDouble>{a.first + b.first, a.second}; };
+    return joined(Two<DoubleDouble>{v, v}, add).first;
   }
 
   // Of rows along the lanes, two wide numbers of every lane joined with those of another, until all are.
@@ -60,27 +60,27 @@ struct Layout {
     if constexpr (width == 0)
       return a;
     else
-      return joined<W, width / 2>(join(a, Two<W>{turned_wide<width>(a.first), turned_wide<width>(a.second)}), join);
+      return joined<W, width / 2>(join(a, Two<W>{rotated_wide<width>(a.first), rotated_wide<width>(a.second)}), join);
   }
   template <int width>
-  static Real turned_wide(Real v) {
-    return Real(turned<width>(v.hi));
+  static Double rotated_wide(Double v) {
+    return Double(rotated<width>(v.hi));
   }
   template <int width>
-  static Twofold turned_wide(Twofold v) {
-    return {turned<width>(v.hi), turned<width>(v.lo)};
+  static DoubleDouble rotated_wide(DoubleDouble v) {
+    return {rotated<width>(v.hi), rotated<width>(v.lo)};
   }
 
   // What the rows have at one class each, from vectors at `from`; the classes are in range.
   D pick(const double* from, Mask index) const {
-    if (!is_across) return all(from[index[0]]);
+    if (!has_row_per_lane) return splat(from[index[0]]);
     D v{};
     for (int i = 0; i < lanes; ++i) v[i] = from[index[i] * lanes + i];
     return v;
   }
   // One number a class, at vector `step`.
   D of_classes(const double* each, int64_t step) const {
-    if (is_across) return all(each[step]);
+    if (has_row_per_lane) return splat(each[step]);
     if (!is_partial(step)) return load(each + step * lanes);
     D v{};
     for (int64_t j = step * lanes; j < classes; ++j) v[j - step * lanes] = each[j];
@@ -102,10 +102,10 @@ struct Layout {
 
 // A square of rows' scores from class `from` on; rows that are not there repeat the first one.
 template <class E>
-LASTLAYER_INLINE void load_square(const E* scores, const Layout& at, int64_t from, D* square) {
-  const int64_t left = at.classes - from;
+LASTLAYER_INLINE void load_square(const E* scores, const Layout& layout, int64_t from, D* square) {
+  const int64_t left = layout.classes - from;
   for (int i = 0; i < lanes; ++i) {
-    const E* row = scores + (i < at.rows ? i : 0) * at.classes + from;
+    const E* row = scores + (i < layout.rows ? i : 0) * layout.classes + from;
     square[i] = left >= lanes ? load_wide(row) : load_wide_some(row, int(left));
   }
   transpose(square);
@@ -113,13 +113,13 @@ LASTLAYER_INLINE void load_square(const E* scores, const Layout& at, int64_t fro
 
 // Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which`
 // need not wait for the last; then join(which) for all but the first.
-template <int beside, class Work, class Join>
-LASTLAYER_INLINE void over_steps(const Layout& at, Work work, Join join) {
+template <int unroll, class Work, class Join>
+LASTLAYER_INLINE void over_steps(const Layout& layout, Work work, Join join) {
   int64_t step = 0;
-  for (; step + beside <= at.steps; step += beside)
-    for (int which = 0; which < beside; ++which) work(step + which, which);
-  for (int which = 1; which < beside; ++which) join(which);
-  for (; step < at.steps; ++step) work(step, 0);
+  for (; step + unroll <= layout.steps; step += unroll)
+    for (int which = 0; which < unroll; ++which) work(step + which, which);
+  for (int which = 1; which < unroll; ++which) join(which);
+  for (; step < layout.steps; ++step) work(step, 0);
 }
 
 // One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score. Vectors that are
@@ -128,18 +128,18 @@ template <class E>
 class ScoresInPlace {
  public:
   static constexpr bool is_copy = false;
-  ScoresInPlace(const E* row, const Layout& at, double* room) : row_(row), room_(room), whole_(at.classes / lanes) {
-    if (whole_ < at.steps) {
-      const D last = load_wide_some(row + whole_ * lanes, int(at.classes - whole_ * lanes));
-      last_ = at.only_classes(whole_, last, all(load_wide_one(row)));
+  ScoresInPlace(const E* row, const Layout& layout, double* room) : row_(row), room_(room), whole_(layout.classes / lanes) {
+    if (whole_ < layout.steps) {
+      const D last = load_wide_some(row + whole_ * lanes, int(layout.classes - whole_ * lanes));
+      last_ = layout.only_classes(whole_, last, splat(load_wide_one(row)));
     }
   }
   LASTLAYER_INLINE D operator()(int64_t step) const { return step < whole_ ? load_wide(row_ + step * lanes) : last_; }
-  void keep(int64_t step, D x) { store(room_ + step * lanes, x); }
-  D kept(int64_t step) const { return load(room_ + step * lanes); }
-  D pick(const Layout&, Mask index) const { return all(load_wide_one(row_ + index[0])); }
-  void leave_nothing_beyond(const Layout& at) {
-    if (whole_ < at.steps) last_ = at.only_classes(whole_, last_, all(-infinity));
+  void store_wide(int64_t step, D x) { store(room_ + step * lanes, x); }
+  D stored(int64_t step) const { return load(room_ + step * lanes); }
+  D pick(const Layout&, Mask index) const { return splat(load_wide_one(row_ + index[0])); }
+  void leave_nothing_beyond(const Layout& layout) {
+    if (whole_ < layout.steps) last_ = layout.only_classes(whole_, last_, splat(-infinity));
   }
 
  private:
@@ -156,13 +156,13 @@ class ScoresCopied {
   ScoresCopied(double* x) : x_(x) {}
   LASTLAYER_INLINE D operator()(int64_t step) const { return load(x_ + step * lanes); }
   void set(int64_t step, D x) { store(x_ + step * lanes, x); }
-  void keep(int64_t, D) {}
-  D kept(int64_t step) const { return (*this)(step); }
-  D pick(const Layout& at, Mask index) const { return at.pick(x_, index); }
+  void store_wide(int64_t, D) {}
+  D stored(int64_t step) const { return (*this)(step); }
+  D pick(const Layout& layout, Mask index) const { return layout.pick(x_, index); }
   // In lanes beyond the classes.
-  void leave_nothing_beyond(const Layout& at) {
-    const int64_t last = at.steps - 1;
-    if (last >= 0 && at.is_partial(last)) set(last, at.only_classes(last, (*this)(last), all(-infinity)));
+  void leave_nothing_beyond(const Layout& layout) {
+    const int64_t last = layout.steps - 1;
+    if (last >= 0 && layout.is_partial(last)) set(last, layout.only_classes(last, (*this)(last), splat(-infinity)));
   }
 
  private:
@@ -171,35 +171,35 @@ class ScoresCopied {
 
 // The block's scores into `x`, one vector a step.
 template <class E>
-inline void load_block(const E* scores, const Layout& at, double* x) {
-  if (!at.is_across) {
-    const ScoresInPlace<E> row(scores, at, nullptr);
-    for (int64_t step = 0; step < at.steps; ++step) store(x + step * lanes, row(step));
+inline void load_block(const E* scores, const Layout& layout, double* x) {
+  if (!layout.has_row_per_lane) {
+    const ScoresInPlace<E> row(scores, layout, nullptr);
+    for (int64_t step = 0; step < layout.steps; ++step) store(x + step * lanes, row(step));
     return;
   }
   D square[lanes];
-  for (int64_t from = 0; from < at.classes; from += lanes) {
-    load_square(scores, at, from, square);
-    for (int64_t j = from; j < at.classes && j < from + lanes; ++j) store(x + j * lanes, square[j - from]);
+  for (int64_t from = 0; from < layout.classes; from += lanes) {
+    load_square(scores, layout, from, square);
+    for (int64_t j = from; j < layout.classes && j < from + lanes; ++j) store(x + j * lanes, square[j - from]);
   }
 }
 
 // A block of results from `x` to where they belong, each rounded once.
 template <class E>
-inline void store_block(E* out, const Layout& at, const double* x) {
-  if (!at.is_across) {
+inline void store_block(E* out, const Layout& layout, const double* x) {
+  if (!layout.has_row_per_lane) {
     int64_t step = 0;
-    for (; !at.is_partial(step) && step < at.steps; ++step) store_rounded(out + step * lanes, load(x + step * lanes));
-    if (step < at.steps) store_rounded_some(out + step * lanes, load(x + step * lanes), int(at.classes - step * lanes));
+    for (; !layout.is_partial(step) && step < layout.steps; ++step) store_rounded(out + step * lanes, load(x + step * lanes));
+    if (step < layout.steps) store_rounded_some(out + step * lanes, load(x + step * lanes), int(layout.classes - step * lanes));
     return;
   }
   D square[lanes];
-  for (int64_t from = 0; from < at.classes; from += lanes) {
-    const int64_t left = at.classes - from;
+  for (int64_t from = 0; from < layout.classes; from += lanes) {
+    const int64_t left = layout.classes - from;
     for (int i = 0; i < lanes; ++i) square[i] = i < left ? load(x + (from + i) * lanes) : D{};
     transpose(square);
-    for (int i = 0; i < at.rows; ++i) {
-      E* row = out + i * at.classes + from;
+    for (int i = 0; i < layout.rows; ++i) {
+      E* row = out + i * layout.classes + from;
       left >= lanes ? store_rounded(row, square[i]) : store_rounded_some(row, square[i], int(left));
     }
   }
@@ -207,8 +207,8 @@ inline void store_block(E* out, const Layout& at, const double* x) {
 
 // One result a row.
 template <class E>
-inline void store_rows(E* out, const Layout& at, D v) {
-  store_rounded_some(out, v, at.is_across ? at.rows : 1);
+inline void store_rows(E* out, const Layout& layout, D v) {
+  store_rounded_some(out, v, layout.has_row_per_lane ? layout.rows : 1);
 }
 
 }  // namespace

@@ -21,107 +21,107 @@ struct Context {
 };
 
 template <class W, class M, class X>
-class NormalizedWeights {
+class NormalizedTerms {
  public:
   // Weights of an exponential are carried times 2^lift, so that those of the smallest that matter have all their bits.
-  static constexpr int lift = W::is_twofold && M::has_exponent ? 512 : 0;
+  static constexpr int lift = W::is_double_double && M::has_exponent ? 512 : 0;
 
-  NormalizedWeights(const Layout& at, X x, double* high, double* low, const MappingAt& mapping, int64_t)
-      : at_(at), x_(x), high_(high), low_(low) {
+  NormalizedTerms(const Layout& layout, X x, double* high, double* low, const MappingAt& mapping, int64_t)
+      : layout_(layout), x_(x), high_(high), low_(low) {
     context_.order = int(mapping.parameter);
     // Of few vectors the joining would take longer.
-    constexpr int beside = W::is_twofold ? 2 : 4;
-    const bool has_many = at.steps >= 8 * beside;
-    has_many ? look<beside>() : look<1>();
-    if (!is_odd()) has_many ? weigh<beside>() : weigh<1>();
+    constexpr int unroll = W::is_double_double ? 2 : 4;
+    const bool has_many = layout.steps >= 8 * unroll;
+    has_many ? find_maxima<unroll>() : find_maxima<1>();
+    if (!needs_edge_path()) has_many ? compute_terms<unroll>() : compute_terms<1>();
   }
 
   // A row that needs its edges written over, in scores that must stay as they are: nothing else is known of it.
-  bool is_odd() const { return !X::is_copy && has_infinite_; }
-  D poison() const { return poison_; }
+  bool needs_edge_path() const { return !X::is_copy && has_infinite_; }
+  D nan_mask() const { return nan_mask_; }
 
   // Of the classes from `place` on, whose scores are x.
-  LASTLAYER_INLINE D probabilities_from(int64_t place, D x) const { return probability(weight_from(place, x)); }
+  LASTLAYER_INLINE D probabilities_from(int64_t place, D x) const { return probability(term_from(place, x)); }
   LASTLAYER_INLINE D log_probabilities_from(int64_t place, D x) const {
-    return log_probability(x, weight_from(place, x)).value() + poison_;
+    return log_probability(x, term_from(place, x)).value() + nan_mask_;
   }
   void probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step) store(out + step * lanes, probability(weight(step)));
+    for (int64_t step = 0; step < layout_.steps; ++step) store(out + step * lanes, probability(term(step)));
   }
   void log_probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step)
-      store(out + step * lanes, log_probability(x_(step), weight(step)).value() + poison_);
+    for (int64_t step = 0; step < layout_.steps; ++step)
+      store(out + step * lanes, log_probability(x_(step), term(step)).value() + nan_mask_);
   }
 
   // Z = log sum g.
   D log_partition() const {
     const D z = log_total().value();
-    return (is_dominated_ ? all(infinity) : z) + poison_;
+    return (is_dominated_ ? splat(infinity) : z) + nan_mask_;
   }
 
  protected:
   using Two = Layout::Two<W>;
   // Those that take less time than an array of them does are computed anew.
-  static constexpr bool is_kept = X::is_copy || W::is_twofold || !M::is_quick;
-  W weight(int64_t step) const {
-    if constexpr (is_kept)
+  static constexpr bool stores_terms = X::is_copy || W::is_double_double || !M::is_cheap;
+  W term(int64_t step) const {
+    if constexpr (stores_terms)
       return read(high_, low_, step);
     else
-      return at_.only_classes(step, weight_at(x_(step)));
+      return layout_.only_classes(step, term_at(x_(step)));
   }
-  LASTLAYER_INLINE W weight_from(int64_t place, D x) const {
-    if constexpr (!is_kept) return weight_at(x);
-    if constexpr (W::is_twofold) return W(load(high_ + place), load(low_ + place));
+  LASTLAYER_INLINE W term_from(int64_t place, D x) const {
+    if constexpr (!stores_terms) return term_at(x);
+    if constexpr (W::is_double_double) return W(load(high_ + place), load(low_ + place));
     return W(load(high_ + place));
   }
-  LASTLAYER_INLINE D probability(W w) const { return (w * inverse_).value() + poison_; }
+  LASTLAYER_INLINE D probability(W w) const { return (w * inverse_).value() + nan_mask_; }
   static W read(const double* high, const double* low, int64_t step) {
-    if constexpr (W::is_twofold) return W(load(high + step * lanes), load(low + step * lanes));
+    if constexpr (W::is_double_double) return W(load(high + step * lanes), load(low + step * lanes));
     return W(load(high + step * lanes));
   }
   void write(int64_t step, W w) {
     store(high_ + step * lanes, w.hi);
-    if constexpr (W::is_twofold) store(low_ + step * lanes, w.low());
+    if constexpr (W::is_double_double) store(low_ + step * lanes, w.low());
   }
 
   // NaN rows are poisoned; rows with an infinite g are shared by such classes alone. -inf then stands for "no weight".
-  template <int beside>
-  void look() {
-    D zero[beside] = {}, lowest[beside] = {};
-    Tops tops[beside];
-    over_steps<beside>(
-        at_,
+  template <int unroll>
+  void find_maxima() {
+    D zero[unroll] = {}, lowest[unroll] = {};
+    Maxima maxima[unroll];
+    over_steps<unroll>(
+        layout_,
         [&](int64_t step, int which) __attribute__((always_inline)) {
           const D x = x_(step);
           zero[which] = fma(x, D{}, zero[which]);
           if constexpr (M::is_positive) lowest[which] = smaller(x, lowest[which]);
-          tops[which].take_in(x);
+          maxima[which].include(x);
         },
         [&](int which) __attribute__((always_inline)) {
           zero[0] += zero[which];
           lowest[0] = smaller(lowest[which], lowest[0]);
-          tops[0].join(tops[which]);
+          maxima[0].join(maxima[which]);
         });
-    if constexpr (M::is_positive) poison_ = at_.any(lowest[0] < 0.0) ? all(not_a_number) : D{};
+    if constexpr (M::is_positive) nan_mask_ = layout_.any(lowest[0] < 0.0) ? splat(not_a_number) : D{};
     if (has_any(zero[0] != 0.0)) {
       has_infinite_ = true;
       if constexpr (X::is_copy) {
         find_edges();
-        tops[0] = Tops();
-        for (int64_t step = 0; step < at_.steps; ++step) tops[0].take_in_some(seen(x_(step)));
+        maxima[0] = Maxima();
+        for (int64_t step = 0; step < layout_.steps; ++step) maxima[0].include_finite(substituted(x_(step)));
       }
     }
-    set_tops(tops[0]);
+    set_maxima(maxima[0]);
   }
   void find_edges() {
     Mask is_nan{}, is_up{};
-    for (int64_t step = 0; step < at_.steps; ++step) {
+    for (int64_t step = 0; step < layout_.steps; ++step) {
       const D x = x_(step);
       is_nan |= x != x;
       is_up |= dominates(x);
     }
-    is_dominated_ = at_.any(is_up);
-    poison_ = at_.any(is_nan) ? all(not_a_number) : poison_;
+    is_dominated_ = layout_.any(is_up);
+    nan_mask_ = layout_.any(is_nan) ? splat(not_a_number) : nan_mask_;
   }
   static Mask dominates(D x) {
     Mask mask{};
@@ -129,64 +129,64 @@ class NormalizedWeights {
     if (M::low == infinity) mask |= x == -infinity;
     return mask;
   }
-  Mask has_weight(D x) const {
+  Mask has_term(D x) const {
     const Mask is_above = x != -infinity;
     // Scores in place are finite: see is_odd().
     if constexpr (!X::is_copy) return is_above;
     return has_infinite_ ? (is_dominated_ & dominates(x)) | (~is_dominated_ & is_above) : is_above;
   }
   // Scores whose weights are computed: where infinite ones share a row any number is as good as another.
-  D seen(D x) const { return has_infinite_ ? (is_dominated_ ? all(1.0) : x) : x; }
+  D substituted(D x) const { return has_infinite_ ? (is_dominated_ ? splat(1.0) : x) : x; }
 
   // What the weights are relative to.
-  struct Tops {
-    D exponent = all(-infinity), size = all(-infinity);
-    LASTLAYER_INLINE void take_in(D x) {
+  struct Maxima {
+    D exponent = splat(-infinity), size = splat(-infinity);
+    LASTLAYER_INLINE void include(D x) {
       if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
       if constexpr (M::has_scale) size = larger(M::size(x), size);
     }
     // Of a row with scores that have no weight, whose size says nothing.
-    void take_in_some(D x) {
+    void include_finite(D x) {
       if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
-      if constexpr (M::has_scale) size = larger(x != -infinity ? M::size(x) : all(-infinity), size);
+      if constexpr (M::has_scale) size = larger(x != -infinity ? M::size(x) : splat(-infinity), size);
     }
-    void join(const Tops& other) {
+    void join(const Maxima& other) {
       exponent = larger(other.exponent, exponent);
       size = larger(other.size, size);
     }
   };
-  void set_tops(const Tops& tops) {
+  void set_maxima(const Maxima& maxima) {
     if constexpr (M::has_exponent) {
-      const D top_exponent = at_.largest(tops.exponent);
+      const D exponent = layout_.largest(maxima.exponent);
       // An outcome with the score 0 that is never observed takes part in the maximum.
-      top_ = M::has_spare ? larger(top_exponent, D{}) : top_exponent;
+      max_exponent_ = M::has_spare ? larger(exponent, D{}) : exponent;
     }
-    if constexpr (M::has_scale) set_scale(M::reference(at_.largest(tops.size)));
+    if constexpr (M::has_scale) set_scale(M::reference(layout_.largest(maxima.size)));
   }
 
-  template <int beside>
-  void weigh() {
-    W best_of[beside], others_of[beside];
-    for (int which = 0; which < beside; ++which) best_of[which] = others_of[which] = W(D{});
-    over_steps<beside>(
-        at_,
+  template <int unroll>
+  void compute_terms() {
+    W best_of[unroll], others_of[unroll];
+    for (int which = 0; which < unroll; ++which) best_of[which] = others_of[which] = W(D{});
+    over_steps<unroll>(
+        layout_,
         [&](int64_t step, int which) __attribute__((always_inline)) {
           const D x = x_(step);
-          W w = weight_at(seen(x));
-          if (has_infinite_) w = choose(has_weight(x), w, W(D{}));
-          w = at_.only_classes(step, w);
-          if constexpr (is_kept) write(step, w);
-          take_in(w, best_of[which], others_of[which]);
+          W w = term_at(substituted(x));
+          if (has_infinite_) w = choose(has_term(x), w, W(D{}));
+          w = layout_.only_classes(step, w);
+          if constexpr (stores_terms) write(step, w);
+          add_apart_from_max(w, best_of[which], others_of[which]);
         },
         [&](int which) __attribute__((always_inline)) {
           others_of[0] = others_of[0] + others_of[which];
-          take_in(best_of[which], best_of[0], others_of[0]);
+          add_apart_from_max(best_of[which], best_of[0], others_of[0]);
         });
     W best = best_of[0], others = others_of[0];
-    if (!at_.is_across) {
+    if (!layout_.has_row_per_lane) {
       const auto join = [](Two a, Two b) {
         a.second = a.second + b.second;
-        take_in(b.first, a.first, a.second);
+        add_apart_from_max(b.first, a.first, a.second);
         return a;
       };
       const Two folded = Layout::joined(Two{best, others}, join);
@@ -194,32 +194,32 @@ class NormalizedWeights {
       others = folded.second;
     }
     if constexpr (M::has_spare) {
-      W spare = exponential<lift>(W(-top_));
+      W spare = exponential<lift>(W(-max_exponent_));
       // Beside an infinite score nothing is left for it.
       spare = choose(is_dominated_, W(D{}), spare);
-      take_in(spare, best, others);
+      add_apart_from_max(spare, best, others);
     }
     best_ = best;
     others_ = others;
     total_ = best + others;
-    inverse_ = W(all(1.0)) / total_;
-    if constexpr (M::needs_weight) poison_ = total_.hi == 0.0 ? all(not_a_number) : poison_;
+    inverse_ = W(splat(1.0)) / total_;
+    if constexpr (M::needs_positive_sum) nan_mask_ = total_.hi == 0.0 ? splat(not_a_number) : nan_mask_;
   }
 
   void set_scale(D reference) {
     // 2^-k for the power k of the reference, of which subnormal and huge ones are not reached in full.
     const Bits biased = ((Bits)reference >> 52) & 0x7ff;
     const Mask field = (Mask)biased;
-    const Mask kept = field < 3 ? all_of(3) : field > 2043 ? all_of(2043) : field;
+    const Mask kept = field < 3 ? splat_integer(3) : field > 2043 ? splat_integer(2043) : field;
     context_.scale = (D)((Bits)(2046 - kept) << 52);
     context_.exponent = (D)((Bits)(2046 - kept) | 0x4330000000000000ull) - 0x1p52 - 1023.0;
   }
 
-  W weight_at(D x) const {
+  W term_at(D x) const {
     if constexpr (!M::has_exponent) {
       return M::template mantissa<W>(x, context_);
     } else {
-      const W power = exponential<lift>(W::sum(M::exponent(x), -top_));
+      const W power = exponential<lift>(W::two_sum(M::exponent(x), -max_exponent_));
       if constexpr (M::has_mantissa)
         return M::template mantissa<W>(x, context_) * power;
       else
@@ -229,46 +229,46 @@ class NormalizedWeights {
 
   // log of the total, of true size.
   W log_total() const {
-    const W log_sum = M::has_mantissa ? logarithm(total_, all(-double(lift))) : log1p(others_ / best_);
-    W result = M::has_exponent ? W(top_) + log_sum : log_sum;
+    const W log_sum = M::has_mantissa ? logarithm(total_, splat(-double(lift))) : log1p(others_ / best_);
+    W result = M::has_exponent ? W(max_exponent_) + log_sum : log_sum;
     if constexpr (M::has_scale) {
       const D k = M::log2_scale(context_);
       result = result - (W(k * ln2_high) + W(k * ln2_low));
     }
     // A row of which nothing has weight: log 0, where the correction would make it NaN.
-    return choose(total_.hi == 0.0, W(all(-infinity)), result);
+    return choose(total_.hi == 0.0, W(splat(-infinity)), result);
   }
 
   // log p of classes with scores x and weights w.
   W log_probability(D x, W w) const {
-    const W of_top = -log1p(others_ / best_);
+    const W of_largest = -log1p(others_ / best_);
     W rest;
     if constexpr (!M::has_mantissa) {
-      const W difference = W::sum(x, -top_);
+      const W difference = W::two_sum(x, -max_exponent_);
       // Infinite differences, which those of large finite scores may be, leave no rounding to carry.
-      rest = choose(absolute(difference.hi) < infinity, difference + of_top, W(difference.hi));
+      rest = choose(absolute(difference.hi) < infinity, difference + of_largest, W(difference.hi));
     } else {
       const W m = M::has_exponent ? M::template mantissa<W>(x, context_) : w;
-      const W quotient = m * scaled(inverse_, all(lift ? 0x1p512 : 1.0));
+      const W quotient = m * scaled(inverse_, splat(lift ? 0x1p512 : 1.0));
       rest = logarithm(quotient);
-      if constexpr (M::has_exponent) rest = W::sum(M::exponent(x), -top_) + rest;
+      if constexpr (M::has_exponent) rest = W::two_sum(M::exponent(x), -max_exponent_) + rest;
       // The quotient underflows where the logarithm is still an ordinary number.
-      const Mask is_tiny = (quotient.hi < 0x1p-960) & has_weight(x);
+      const Mask is_tiny = (quotient.hi < 0x1p-960) & has_term(x);
       if (has_any(is_tiny)) {
         const W log_g = M::template log_g<W>(x, context_);
         rest = choose(is_tiny, choose(log_g.hi == -infinity, log_g, log_g - log_total()), rest);
       }
     }
-    rest = choose(has_weight(x), rest, W(all(-infinity)));
-    if (has_infinite_) rest = choose(has_weight(x) | ~(total_.hi == 0.0), rest, W(all(not_a_number)));
-    return choose(is_same(w, best_), of_top, rest);
+    rest = choose(has_term(x), rest, W(splat(-infinity)));
+    if (has_infinite_) rest = choose(has_term(x) | ~(total_.hi == 0.0), rest, W(splat(not_a_number)));
+    return choose(is_same(w, best_), of_largest, rest);
   }
 
-  const Layout& at_;
+  const Layout& layout_;
   X x_;
   double *high_, *low_;
-  Context context_{all(1.0), D{}, 0};
-  D poison_{}, top_{};
+  Context context_{splat(1.0), D{}, 0};
+  D nan_mask_{}, max_exponent_{};
   Mask is_dominated_{};
   bool has_infinite_ = false;
   W best_, others_, total_, inverse_;

@@ -11,32 +11,32 @@ namespace {
 template <class W, class X>
 class Regularized {
  public:
-  static constexpr bool has_weights_in_sum = false;
+  static constexpr bool has_class_weights_in_sum = false;
 
-  Regularized(const Layout& at, X x, double* p) : at_(at), x_(x), p_(p) {
-    at.steps >= 32 ? find_edges<4>() : find_edges<1>();
+  Regularized(const Layout& layout, X x, double* p) : layout_(layout), x_(x), p_(p) {
+    layout.steps >= 32 ? find_edges<4>() : find_edges<1>();
   }
 
   // A row that needs its edges written over, in scores that must stay as they are: nothing else is known of it.
-  bool is_odd() const { return is_odd_; }
-  D poison() const { return poison_; }
+  bool needs_edge_path() const { return needs_edge_path_; }
+  D nan_mask() const { return nan_mask_; }
 
   void probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step) store(out + step * lanes, load(p_ + step * lanes) + poison_);
+    for (int64_t step = 0; step < layout_.steps; ++step) store(out + step * lanes, load(p_ + step * lanes) + nan_mask_);
   }
   void log_probabilities(double* out) const {
-    for (int64_t step = 0; step < at_.steps; ++step)
+    for (int64_t step = 0; step < layout_.steps; ++step)
       store(out + step * lanes, log_probability(load(p_ + step * lanes)));
   }
 
  protected:
   // Rows with a NaN, or without any score above -inf, are poisoned. Scores of +inf share the row equally.
-  template <int beside>
+  template <int unroll>
   void find_edges() {
-    D zero[beside] = {}, largest[beside];
-    for (int which = 0; which < beside; ++which) largest[which] = all(-infinity);
-    over_steps<beside>(
-        at_,
+    D zero[unroll] = {}, largest[unroll];
+    for (int which = 0; which < unroll; ++which) largest[which] = splat(-infinity);
+    over_steps<unroll>(
+        layout_,
         [&](int64_t step, int which) __attribute__((always_inline)) {
           const D x = x_(step);
           zero[which] = fma(x, D{}, zero[which]);
@@ -46,39 +46,39 @@ class Regularized {
           zero[0] += zero[which];
           largest[0] = larger(largest[which], largest[0]);
         });
-    largest_ = at_.largest(largest[0]);
+    largest_ = layout_.largest(largest[0]);
     if (has_any(zero[0] != 0.0)) {
       if constexpr (X::is_copy)
         write_edges();
       else
-        is_odd_ = true;
+        needs_edge_path_ = true;
     }
-    x_.leave_nothing_beyond(at_);
+    x_.leave_nothing_beyond(layout_);
   }
   void write_edges() {
     Mask is_nan{};
-    for (int64_t step = 0; step < at_.steps; ++step) {
+    for (int64_t step = 0; step < layout_.steps; ++step) {
       const D x = x_(step);
       is_nan |= x != x;
-      const D shared = x == infinity ? D{} : all(-infinity);
+      const D shared = x == infinity ? D{} : splat(-infinity);
       x_.set(step, largest_ == infinity ? shared : x);
     }
-    is_nan_ = at_.any(is_nan);
-    poison_ = is_nan_ | (largest_ == -infinity) ? all(not_a_number) : D{};
+    is_nan_ = layout_.any(is_nan);
+    nan_mask_ = is_nan_ | (largest_ == -infinity) ? splat(not_a_number) : D{};
     is_dominated_ = largest_ == infinity;
     largest_ = is_dominated_ ? D{} : largest_;
   }
 
   // x - max, which has no low part where it is infinite: at -inf, or between large finite scores.
   W difference_of(D x) const {
-    const W d = W::sum(x, -largest_);
+    const W d = W::two_sum(x, -largest_);
     return choose(d.hi > -infinity, d, W(d.hi));
   }
   W difference(int64_t step) const { return difference_of(x_(step)); }
 
   D log_probability(D p) const {
     const D confident = log1p(W(-complement(p))).value(), plain = logarithm(W(p)).value();
-    return ((p == best_) & (p > 0.5) ? confident : plain) + poison_;
+    return ((p == best_) & (p > 0.5) ? confident : plain) + nan_mask_;
   }
 
   // Keeps the largest p apart from the sum of the others.
@@ -88,11 +88,11 @@ class Regularized {
     best_ = is_better ? p : best_;
   }
   void finish_complement() {
-    if (!at_.is_across) {
+    if (!layout_.has_row_per_lane) {
       using Two = Layout::Two<W>;
       const auto join = [](Two a, Two b) {
         a.second = a.second + b.second;
-        take_in(b.first, a.first, a.second);
+        add_apart_from_max(b.first, a.first, a.second);
         return a;
       };
       const Two folded = Layout::joined(Two{W(best_), others_}, join);
@@ -105,37 +105,37 @@ class Regularized {
   D complement(D p) const { return p == best_ ? rest_ : 1.0 - p; }
 
   // What the z-loss adds to the gradient; where Z is infinite too it adds nothing to classes without mass.
-  static D pulled(D p, D pull) { return p == 0.0 ? p : pull * p; }
+  static D times_z_slope(D p, D z_slope) { return p == 0.0 ? p : z_slope * p; }
 
   // p - y with y's own entry made of the others.
   D gap(D p, D y, D total) const { return p * (total - y) - y * complement(p); }
 
-  const Layout& at_;
+  const Layout& layout_;
   X x_;
   double* p_;
-  D poison_{}, largest_{}, best_{}, rest_{};
+  D nan_mask_{}, largest_{}, best_{}, rest_{};
   Mask is_dominated_{}, is_nan_{};
-  bool is_odd_ = false;
+  bool needs_edge_path_ = false;
   W others_ = W(D{});
 
  public:
   // The gradient of a row along the lanes whose target is all on its label, without a z-loss; rows.p_of(x) says what p
   // is.
-  template <class Rows>
+  template <class Point>
   struct SlopesOf {
-    const Rows& rows;
+    const Point& point;
     D total, factor;
     double scale;
     int64_t label;
-    double own;
-    SlopesOf(const Rows& rows, const Targets& t, double scale)
-        : rows(rows), total(t.total()), factor(t.factor()), scale(scale), label(t.label[0]) {
-      const D p = rows.p_of(rows.x_.pick(rows.at_, t.label));
-      own = ((factor * rows.gap(p, total, total)) * scale + rows.poison_)[0];
+    double label_entry;
+    SlopesOf(const Point& point, const Targets& t, double scale)
+        : point(point), total(t.total()), factor(t.factor()), scale(scale), label(t.label[0]) {
+      const D p = point.p_of(point.x_.pick(point.layout_, t.label));
+      label_entry = ((factor * point.gap(p, total, total)) * scale + point.nan_mask_)[0];
     }
     // Of all classes but the label whose scores are x.
     LASTLAYER_INLINE D operator()(int64_t, D x) const {
-      return (factor * (rows.p_of(x) * total)) * scale + rows.poison_;
+      return (factor * (point.p_of(x) * total)) * scale + point.nan_mask_;
     }
   };
 };

@@ -22,64 +22,64 @@ struct LossSum {
     sum = sum + term;
     plain += term.hi + infinite;
   }
-  D total(const Layout& at) const {
-    const D rounded = at.sum(plain);
-    return absolute(rounded) < infinity ? at.sum(sum).value() : rounded;
+  D total(const Layout& layout) const {
+    const D rounded = layout.sum(plain);
+    return absolute(rounded) < infinity ? layout.sum(sum).value() : rounded;
   }
 };
 
 struct Targets {
   const Loss& request;
-  const Layout& at;
+  const Layout& layout;
   const double* soft = nullptr;  // the block's soft targets
   bool in_sum;                   // class weights multiply the targets; else they weigh the row
   Mask is_counted, label{};
   Mask has_targets{};      // rows of which any target weighs more than zero: the others have nothing but their z-loss
-  D row_weight, poison{};  // NaN for a row whose label is out of range
+  D row_weight, nan_mask{};  // NaN for a row whose label is out of range
 
   template <class SoftLoader>
-  Targets(const Loss& request, const Layout& at, int64_t first, bool in_sum, double* buffer, SoftLoader load_soft)
-      : request(request), at(at), in_sum(in_sum) {
-    is_counted = all_of(-1);
-    row_weight = request.row_weight ? at.of_rows(request.row_weight + first) : all(1.0);
-    for (int i = 0; i < lanes; ++i) is_counted[i] = request.is_counted(first + (i < at.rows ? i : 0)) ? -1 : 0;
+  Targets(const Loss& request, const Layout& layout, int64_t first, bool in_sum, double* buffer, SoftLoader load_soft)
+      : request(request), layout(layout), in_sum(in_sum) {
+    is_counted = splat_integer(-1);
+    row_weight = request.row_weight ? layout.of_rows(request.row_weight + first) : splat(1.0);
+    for (int i = 0; i < lanes; ++i) is_counted[i] = request.is_counted(first + (i < layout.rows ? i : 0)) ? -1 : 0;
     if (request.labels) {
-      label = at.of_rows(request.labels + first);
-      const Mask is_bad = (label < 0) | (label >= at.classes);
-      poison = is_bad ? all(not_a_number) : D{};
+      label = layout.of_rows(request.labels + first);
+      const Mask is_bad = (label < 0) | (label >= layout.classes);
+      nan_mask = is_bad ? splat(not_a_number) : D{};
       label = is_bad ? Mask{} : label;
     } else {
       load_soft(buffer);
       soft = buffer;
     }
-    weigh();
+    sum_targets();
   }
 
   // Whether all of a row's target is on its label.
   bool is_plain() const { return !soft && request.label_smoothing == 0.0; }
   // The steps in which a target may differ from zero.
-  int64_t begin() const { return is_plain() && !at.is_across ? label[0] / lanes : 0; }
-  int64_t end() const { return is_plain() && !at.is_across ? label[0] / lanes + 1 : at.steps; }
+  int64_t begin() const { return is_plain() && !layout.has_row_per_lane ? label[0] / lanes : 0; }
+  int64_t end() const { return is_plain() && !layout.has_row_per_lane ? label[0] / lanes + 1 : layout.steps; }
 
   D class_weight(int64_t step) const {
-    return request.class_weight ? at.of_classes(request.class_weight, step) : all(1.0);
+    return request.class_weight ? layout.of_classes(request.class_weight, step) : splat(1.0);
   }
   D label_weight() const {
-    D v = all(1.0);
+    D v = splat(1.0);
     if (request.class_weight)
       for (int i = 0; i < lanes; ++i) v[i] = request.class_weight[label[i]];
     return v;
   }
   D raw(int64_t step) const {
-    if (soft) return at.only_classes(step, load(soft + step * lanes));
-    return at.index(step) == label ? all(1.0) : D{};
+    if (soft) return layout.only_classes(step, load(soft + step * lanes));
+    return layout.index(step) == label ? splat(1.0) : D{};
   }
   // y of the loss at vector `step`.
   D operator()(int64_t step) const {
     D y = raw(step);
     if (request.label_smoothing != 0.0) {
-      const double even = request.label_smoothing / double(at.classes);
-      y = at.only_classes(step, y * (1.0 - request.label_smoothing) + even);
+      const double uniform_share = request.label_smoothing / double(layout.classes);
+      y = layout.only_classes(step, y * (1.0 - request.label_smoothing) + uniform_share);
     }
     return in_sum ? y * class_weight(step) : y;
   }
@@ -99,37 +99,37 @@ struct Targets {
   }
 
  private:
-  void weigh() {
+  void sum_targets() {
     Mask has_any_target;
     if (is_plain()) {
-      total_ = in_sum ? label_weight() : all(1.0);
+      total_ = in_sum ? label_weight() : splat(1.0);
       has_any_target = total_ != 0.0;
     } else {
       // Thousands of soft targets would collect the rounding of every addition.
-      Twofold sum(D{});
+      DoubleDouble sum(D{});
       Mask some{};
-      for (int64_t step = 0; step < at.steps; ++step) {
+      for (int64_t step = 0; step < layout.steps; ++step) {
         const D y = (*this)(step);
-        sum = sum + Twofold(y);
+        sum = sum + DoubleDouble(y);
         some |= y != 0.0;
       }
-      total_ = at.sum(sum).value();
-      has_any_target = at.any(some);
+      total_ = layout.sum(sum).value();
+      has_any_target = layout.any(some);
     }
     factor_ = row_factor();
     // A row of weight zero does not count, whatever its scores are; but one without its label is NaN.
-    has_targets = (has_any_target & (factor_ != 0.0)) | (poison != 0.0);
+    has_targets = (has_any_target & (factor_ != 0.0)) | (nan_mask != 0.0);
     if (request.z_loss == 0.0) is_counted &= has_targets;
   }
   D row_factor() const {
     if (in_sum || !request.class_weight) return row_weight;
     if (!soft) return row_weight * label_weight();
-    Twofold sum(D{});
-    for (int64_t step = 0; step < at.steps; ++step) {
+    DoubleDouble sum(D{});
+    for (int64_t step = 0; step < layout.steps; ++step) {
       const D y = raw(step);
-      sum = sum + Twofold(y != 0.0 ? y * class_weight(step) : D{});
+      sum = sum + DoubleDouble(y != 0.0 ? y * class_weight(step) : D{});
     }
-    return row_weight * at.sum(sum).value();
+    return row_weight * layout.sum(sum).value();
   }
 
   D total_, factor_;

@@ -59,7 +59,7 @@ LASTLAYER_INLINE D load_wide(const E* from) {
 template <class E>
 LASTLAYER_INLINE void store_rounded(E* to, D v) {
   if constexpr (is_half<E>) {
-    store_halves<lanes>(to, Coding<E, lanes>::round(cut(v)));
+    store_halves<lanes>(to, Coding<E, lanes>::round(round_to_odd(v)));
   } else if constexpr (sizeof(E) == 4) {
     const Floats f = narrowed(v);
     __builtin_memcpy(to, &f, sizeof f);
@@ -90,7 +90,7 @@ LASTLAYER_INLINE D load_wide_some(const E* from, int count) {
 template <class E>
 LASTLAYER_INLINE void store_rounded_some(E* to, D v, int count) {
   if constexpr (is_half<E>) {
-    store_halves_some<lanes>(to, Coding<E, lanes>::round(cut(v)), count);
+    store_halves_some<lanes>(to, Coding<E, lanes>::round(round_to_odd(v)), count);
   } else {
 #if defined(__AVX512F__)
     const __mmask8 mask = __mmask8((1u << count) - 1);
@@ -113,7 +113,7 @@ inline double load_wide_one(const E* from) {
 }
 template <class E>
 inline void store_rounded_one(E* to, double x) {
-  store_rounded_some(to, all(x), 1);
+  store_rounded_some(to, splat(x), 1);
 }
 
 // Half types as floats, and floats rounded to them.

@@ -7,10 +7,10 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-struct Half {
+struct Float16 {
   uint16_t bits;
 };
-struct Brain {
+struct BFloat16 {
   uint16_t bits;
 };
 
@@ -53,7 +53,7 @@ template <class E, int n>
 struct Coding;
 
 template <int n>
-struct Coding<Brain, n> : Singles<n> {
+struct Coding<BFloat16, n> : Singles<n> {
   using typename Singles<n>::Floats;
   using typename Singles<n>::Bits;
   using typename Singles<n>::Halves;
@@ -67,7 +67,7 @@ struct Coding<Brain, n> : Singles<n> {
 };
 
 template <int n>
-struct Coding<Half, n> : Singles<n> {
+struct Coding<Float16, n> : Singles<n> {
   using typename Singles<n>::Floats;
   using typename Singles<n>::Bits;
   using typename Singles<n>::Halves;
@@ -108,7 +108,7 @@ struct Coding<Half, n> : Singles<n> {
 };
 
 // To float, cut off with the last bit set where something was: rounding that further, to a half type, rounds once.
-LASTLAYER_INLINE Floats cut(D v) {
+LASTLAYER_INLINE Floats round_to_odd(D v) {
 #if defined(__AVX512F__)
   const __m256 f = _mm512_cvt_roundpd_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
   const __mmask8 is_cut = _mm512_cmp_pd_mask(_mm512_cvtps_pd(f), v, _CMP_NEQ_OQ);

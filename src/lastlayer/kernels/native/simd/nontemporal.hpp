@@ -9,15 +9,15 @@ namespace {
 
 // Rows of float32 in wide vectors; others take longer to compute than memory does.
 template <class T>
-constexpr bool can_stream = sizeof(T) == 4 && LASTLAYER_BYTES > 16;
+constexpr bool can_store_nontemporal = sizeof(T) == 4 && LASTLAYER_BYTES > 16;
 template <class T, class Request>
-bool is_streamed(const Request& r) {
-  return can_stream<T> && r.is_streamed;
+bool is_nontemporal(const Request& r) {
+  return can_store_nontemporal<T> && r.is_nontemporal;
 }
 
 // What is written comes back only when all of it is there. The address is a whole vector's.
 template <class T>
-LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
+LASTLAYER_INLINE void store_nontemporal(T* to, Vector<T> v) {
 #if defined(__AVX512F__)
   _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)v);
 #elif defined(__AVX2__)
@@ -28,7 +28,7 @@ LASTLAYER_INLINE void stream(T* to, Vector<T> v) {
 }
 
 // After the last of them: others see what was streamed.
-LASTLAYER_INLINE void finish_streams() {
+LASTLAYER_INLINE void fence_nontemporal() {
 #if defined(__AVX2__)
   _mm_sfence();
 #endif
@@ -36,25 +36,25 @@ LASTLAYER_INLINE void finish_streams() {
 
 // How far an address is behind a whole vector's.
 template <class T>
-LASTLAYER_INLINE int displacement(const T* address) {
+LASTLAYER_INLINE int offset_in_vector(const T* address) {
   return int(reinterpret_cast<uintptr_t>(address) % sizeof(Vector<T>) / sizeof(T));
 }
 
 // What a row's vectors become, but for the number at one place.
 template <class T, class Others>
-struct AllBut {
-  static constexpr bool has_own = true;
+struct WithLabelEntry {
+  static constexpr bool has_label_entry = true;
   Others others;
   int64_t place;
-  T own;
+  T entry;
   LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t first) const {
-    return place_numbers<T>() == typename Lanes<T>::Integer(place - first) ? splat(own) : others(v, first);
+    return place_numbers<T>() == typename Lanes<T>::Integer(place - first) ? splat(entry) : others(v, first);
   }
 };
 
 // Rows that follow each other in memory, written by whole vectors wherever one row ends and the next begins.
 template <class T>
-class LineStream {
+class NonTemporalWriter {
   using V = Vector<T>;
   static constexpr int n = Lanes<T>::count;
 
@@ -86,7 +86,7 @@ class LineStream {
     if (not_ours_)
       store_lanes(v, n);
     else
-      stream<T>(line_, v);
+      store_nontemporal<T>(line_, v);
     not_ours_ = 0;
     line_ += n;
     return first + n;
@@ -94,20 +94,20 @@ class LineStream {
   T* line() const { return line_; }
   template <class Make>
   LASTLAYER_INLINE void finish(const T* row, int64_t j, int64_t end, T* line, Make make) {
-    const auto stream_to = [&](int64_t last, auto each) __attribute__((always_inline)) {
-      for (; j + n <= last; j += n, line += n) stream<T>(line, each(load(row + j), j));
+    const auto store_whole = [&](int64_t last, auto each) __attribute__((always_inline)) {
+      for (; j + n <= last; j += n, line += n) store_nontemporal<T>(line, each(load(row + j), j));
     };
-    if constexpr (Make::has_own) {
+    if constexpr (Make::has_label_entry) {
       // Only one vector has the label; in a short row it takes longer to find it than to look for it in every one.
       if (end - j >= 32 * n) {
         if (make.place >= j && make.place < j + ((end - j) & -n)) {
-          stream_to(j + ((make.place - j) & -n), make.others);
-          stream_to(j + n, make);
+          store_whole(j + ((make.place - j) & -n), make.others);
+          store_whole(j + n, make);
         }
-        stream_to(end, make.others);
+        store_whole(end, make.others);
       }
     }
-    stream_to(end, make);
+    store_whole(end, make);
     line_ = line;
     held_count_ = int(end - j);
     if (held_count_ > 0) held_ = make(load_some(row + j, held_count_, T(0)), j);
@@ -121,7 +121,7 @@ class LineStream {
 
  private:
   void open(T* to) {
-    not_ours_ = held_count_ = displacement(to);
+    not_ours_ = held_count_ = offset_in_vector(to);
     line_ = to - not_ours_;
   }
   V load_behind(const T* from) const {

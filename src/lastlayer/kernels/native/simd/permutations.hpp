@@ -8,13 +8,13 @@ namespace {
 
 // The lanes in a circle, by `by` places.
 template <int by>
-LASTLAYER_INLINE D turned(D v) {
+LASTLAYER_INLINE D rotated(D v) {
   Mask from{};
   for (int i = 0; i < lanes; ++i) from[i] = (i + by) % lanes;
   return __builtin_shuffle(v, from);
 }
 template <int by>
-LASTLAYER_INLINE Vector<float> turned(Vector<float> v) {
+LASTLAYER_INLINE Vector<float> rotated(Vector<float> v) {
   Lanes<float>::Integers from{};
   for (int i = 0; i < 2 * lanes; ++i) from[i] = (i + by) % (2 * lanes);
   return __builtin_shuffle(v, from);
@@ -26,7 +26,7 @@ LASTLAYER_INLINE V fold(V v, Join join) {
   if constexpr (width == 0)
     return v;
   else
-    return fold<V, Join, width / 2>(join(v, turned<width>(v)), join);
+    return fold<V, Join, width / 2>(join(v, rotated<width>(v)), join);
 }
 
 // Rows of a square that are `width` apart: swaps the blocks of that many lanes beside its diagonal.
@@ -79,7 +79,7 @@ LASTLAYER_INLINE V fold_each(V* vectors, Join join) {
     }
     return fold_each<count, 2 * width>(vectors, join);
   } else if constexpr (width < lane_count<V>) {
-    vectors[0] = join(vectors[0], turned<width>(vectors[0]));
+    vectors[0] = join(vectors[0], rotated<width>(vectors[0]));
     return fold_each<count, 2 * width>(vectors, join);
   } else {
     return vectors[0];

@@ -76,7 +76,7 @@ LASTLAYER_INLINE void move_rows(const Vector<T>* from, Vector<T>* to) {
 
 // The rows of a matrix with so many classes, and the vectors of their classes one after the other.
 template <class T>
-class TurnedRows {
+class ShortRowTranspose {
   using V = Vector<T>;
   static constexpr int n = Lanes<T>::count;
 

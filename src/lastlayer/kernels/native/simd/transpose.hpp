@@ -9,7 +9,7 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-template <class T, bool is_streamed>
+template <class T, bool is_nontemporal>
 void transpose_matrix(const Transposition& r) {
   constexpr int n = Lanes<T>::count;
   // Squares beside each other in the result, so that what is written lies together; and how far ahead lines are
@@ -28,19 +28,19 @@ void transpose_matrix(const Transposition& r) {
         transpose(square);
         for (int k = 0; k < n; ++k) {
           T* place = to + (j + k) * r.to_stride + i;
-          is_streamed ? stream<T>(place, square[k]) : store<T>(place, square[k]);
+          is_nontemporal ? store_nontemporal<T>(place, square[k]) : store<T>(place, square[k]);
         }
       }
   for (int64_t i = 0; i < r.rows; ++i)
     for (int64_t j = i < rows ? columns : 0; j < r.columns; ++j) to[j * r.to_stride + i] = from[i * r.from_stride + j];
-  if (is_streamed) finish_streams();
+  if (is_nontemporal) fence_nontemporal();
 }
 
 template <class T>
 void transpose_of(const Transposition& r) {
   const bool is_aligned =
       reinterpret_cast<uintptr_t>(r.to) % sizeof(Vector<T>) == 0 && r.to_stride % Lanes<T>::count == 0;
-  r.is_streamed&& is_aligned ? transpose_matrix<T, true>(r) : transpose_matrix<T, false>(r);
+  r.is_nontemporal&& is_aligned ? transpose_matrix<T, true>(r) : transpose_matrix<T, false>(r);
 }
 
 void transpose_rows(const Transposition& r) {

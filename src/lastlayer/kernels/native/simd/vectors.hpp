@@ -68,8 +68,8 @@ LASTLAYER_INLINE Vector<T> splat(T value) {
   return value - Vector<T>{};
 }
 
-LASTLAYER_INLINE D all(double value) { return splat(value); }
-LASTLAYER_INLINE Mask all_of(int64_t value) { return Mask{} + value; }
+
+LASTLAYER_INLINE Mask splat_integer(int64_t value) { return Mask{} + value; }
 
 // a * b + c, rounded once where the hardware can.
 LASTLAYER_INLINE float fma(float a, float b, float c) { return a * b + c; }

@@ -19,17 +19,17 @@ namespace {
 constexpr int64_t few_of_softmax = 56, middle_of_softmax = 512;
 
 // Softmax in its own precision; that of half types is float.
-template <class E, class Rows>
-struct SoftmaxRows {
+template <class E, class Point>
+struct SoftmaxLoops {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     if constexpr (is_half<E>) {
-      HalfSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+      HalfStrips<E, Point>::evaluate(r, begin, end, memory);
     } else {
       // In wide arithmetic one class has all, whatever rounding its weight took.
-      if (r.classes == 1) return Blocks<E, Rows>::evaluate(r, begin, end, memory);
-      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::evaluate(r, begin, end, memory);
-      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::evaluate(r, begin, end, memory);
-      LongSoftmax<E, Rows>::evaluate(r, begin, end, memory);
+      if (r.classes == 1) return Blocks<E, Point>::evaluate(r, begin, end, memory);
+      if (r.classes <= few_of_softmax) return TileSoftmax<E, Point, FewRows<E>>::evaluate(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Point, MiddleRows<E>>::evaluate(r, begin, end, memory);
+      LongSoftmax<E, Point>::evaluate(r, begin, end, memory);
     }
   }
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
@@ -37,18 +37,18 @@ struct SoftmaxRows {
     const bool has_passes =
         r.labels ? !(r.label_smoothing != 0.0 && r.class_weight) : sizeof(E) < 8 && !r.class_weight && r.classes > few;
     if (!r.activation.is_identity() || !has_passes || r.classes == 1)
-      return Blocks<E, Rows>::loss(r, begin, end, memory);
+      return Blocks<E, Point>::loss(r, begin, end, memory);
     if constexpr (is_half<E>) {
-      HalfSoftmax<E, Rows>::loss(r, begin, end, memory);
+      HalfStrips<E, Point>::loss(r, begin, end, memory);
     } else {
       if constexpr (sizeof(E) == 4) {
         if (!r.labels && r.soft_element == Element::float32)
-          return SoftSoftmax<Rows, float>::loss(r, begin, end, memory);
-        if (!r.labels) return SoftSoftmax<Rows, double>::loss(r, begin, end, memory);
+          return SoftTargetsSoftmax<Point, float>::loss(r, begin, end, memory);
+        if (!r.labels) return SoftTargetsSoftmax<Point, double>::loss(r, begin, end, memory);
       }
-      if (r.classes <= few_of_softmax) return TileSoftmax<E, Rows, FewRows<E>>::loss(r, begin, end, memory);
-      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Rows, MiddleRows<E>>::loss(r, begin, end, memory);
-      LongSoftmax<E, Rows>::loss(r, begin, end, memory);
+      if (r.classes <= few_of_softmax) return TileSoftmax<E, Point, FewRows<E>>::loss(r, begin, end, memory);
+      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Point, MiddleRows<E>>::loss(r, begin, end, memory);
+      LongSoftmax<E, Point>::loss(r, begin, end, memory);
     }
   }
 };

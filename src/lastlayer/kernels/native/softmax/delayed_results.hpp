@@ -12,26 +12,26 @@ namespace {
 
 // The row behind the one in work, null where there is none, and its largest score when it has been seen.
 template <class T>
-struct RowBehind {
+struct NextRow {
   const T* x;
   T largest{};
-  bool is_seen = false;
+  bool is_known = false;
 
-  void see(int64_t classes) {
-    if (x && !is_seen) set(largest_lanes(x, classes));
+  void find_largest(int64_t classes) {
+    if (x && !is_known) set(largest_lanes(x, classes));
   }
   void set(Vector<T> lanes) {
     largest = largest_lane<T>(lanes);
-    is_seen = true;
+    is_known = true;
   }
 };
 
 // The results make(numbers, place) of one row after the other into a stream: those of a row while the next one is
 // weighed.
 template <class T, class Make>
-class RowResults {
+class DelayedResults {
  public:
-  explicit RowResults(int64_t classes) : classes_(classes) {}
+  explicit DelayedResults(int64_t classes) : classes_(classes) {}
 
   // Those of a row that follows the last one, of which nothing is left.
   void set(const T* row, T* to, Make make) {
@@ -46,28 +46,28 @@ class RowResults {
   }
 
   // Weighs a row, writes the results of the one before it, and sees the one behind it.
-  void weigh(LongRow<T>& row, const T* x, T* kept, Fetch<T> fetch, RowBehind<T>& behind) {
+  void compute_terms(LongRow<T>& row, const T* x, T* stored, Prefetch<T> fetch, NextRow<T>& following) {
     constexpr bool is_total_enough = __is_same(Make, Factor<T>);
-    if constexpr (can_stream<T>) {
-      if (row_ && behind.x && row.exponents.offset == T(0)) {
+    if constexpr (can_store_nontemporal<T>) {
+      if (row_ && following.x && row.exponents.offset == T(0)) {
         const int64_t first = lines_.begin(row_, classes_, to_, make_);
-        Beside<T, Make> beside(row_, first, lines_.line(), make_, behind.x, classes_);
-        row.template weigh_beside<is_total_enough>(x, kept, classes_, beside);
-        behind.set(beside.largest_lanes());
-        beside.write_own();
-        lines_.finish(row_, beside.place(), classes_, beside.line(), make_);
+        OverlappedPass<T, Make> overlapped(row_, first, lines_.line(), make_, following.x, classes_);
+        row.template compute_terms_overlapped<is_total_enough>(x, stored, classes_, overlapped);
+        following.set(overlapped.largest_lanes());
+        overlapped.write_label_entry();
+        lines_.finish(row_, overlapped.place(), classes_, overlapped.line(), make_);
         row_ = nullptr;
         return;
       }
     }
-    row.template weigh<is_total_enough>(x, kept, classes_, fetch);
+    row.template compute_terms<is_total_enough>(x, stored, classes_, fetch);
     finish();
-    behind.see(classes_);
+    following.find_largest(classes_);
   }
 
  private:
   __attribute__((noinline)) void finish() {
-    if constexpr (can_stream<T>)
+    if constexpr (can_store_nontemporal<T>)
       if (row_) lines_.add(row_, classes_, to_, make_);
     row_ = nullptr;
   }
@@ -76,7 +76,7 @@ class RowResults {
   const T* row_ = nullptr;
   T* to_ = nullptr;
   Make make_{};
-  LineStream<T> lines_;
+  NonTemporalWriter<T> lines_;
 };
 
 }  // namespace

@@ -17,11 +17,11 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 
  public:
   using Base::n;
-  using Base::parts;
+  using Base::groups;
   using typename Base::Labels;
   using typename Base::W;
 
-  static constexpr bool streams = false;  // to lay rows out a second time takes longer than memory does
+  static constexpr bool has_nontemporal = false;  // to lay rows out a second time takes longer than memory does
   static int rows_at_a_time(int64_t, bool) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
@@ -33,28 +33,28 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
         scores_(scores),
         results_(results ? results : scores),
         x_(memory),
-        weights_(memory + classes * n),
+        terms_(memory + classes * n),
         classes_(classes),
         rows_(rows) {}
 
   V scores_of(const Labels& labels) const { return pick(x_, labels); }
-  V weights_of(const Labels& labels) const { return pick(weights_, labels); }
+  V terms_of(const Labels& labels) const { return pick(terms_, labels); }
 
   // Per row, of one part: the sum of max - x.
-  D distance(int part) const {
+  D distance(int group) const {
     D sum{};
-    const D top_score = Base::wide(this->largest, part).hi;
-    for (int64_t j = 0; j < classes_; ++j) sum += top_score - Base::wide(load(x_ + j * n), part).hi;
+    const D top_score = Base::wide(this->largest, group).hi;
+    for (int64_t j = 0; j < classes_; ++j) sum += top_score - Base::wide(load(x_ + j * n), group).hi;
     return sum;
   }
 
   // The weights and their sums; fetches what is so far ahead, and where results go.
-  void weigh(const bool*, int64_t ahead) {
-    is_summed_wide() ? weigh<Sum<T>>(ahead) : weigh<WeightSum<T>>(ahead);
+  void compute_terms(const bool*, int64_t ahead) {
+    is_summed_wide() ? sum_terms<Sum<T>>(ahead) : sum_terms<TermSum<T>>(ahead);
     separate();
   }
   // The same for probabilities, which need no others.
-  void weigh_for_total(const bool*, int64_t ahead) { weigh<WeightSum<T>>(ahead); }
+  void compute_terms_for_total(const bool*, int64_t ahead) { sum_terms<TermSum<T>>(ahead); }
 
   // Weights times a factor of the row, minus each row's even share where there are shares.
   void multiply(const W* factor, const double* shares, const bool*) {
@@ -62,35 +62,35 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     const auto is_wide = factors.is_wide();
     const bool is_any_wide = sizeof(T) == 4 && (shares || has_any((Mask)is_wide));
     for (int64_t j = 0; j < classes_; ++j) {
-      const V w = load(weights_ + j * n);
+      const V w = load(terms_ + j * n);
       V p = times_each(w, factors.hi, factors.lo);
       if constexpr (sizeof(T) == 4) {
         if (is_any_wide) {
-          D exact[parts];
-          for (int i = 0; i < parts; ++i)
+          D exact[groups];
+          for (int i = 0; i < groups; ++i)
             exact[i] = Base::wide(w, i).hi * factor[i].hi - (shares ? load(shares + i * lanes) : D{});
           p = shares ? Base::narrow(exact) : is_wide ? Base::narrow(exact) : p;
         }
       } else {
         p = shares ? p - load(shares) : p;
       }
-      store<T>(weights_ + j * n, p);
+      store<T>(terms_ + j * n, p);
     }
   }
   void set(const Labels& labels, V values, const bool*) {
     if (classes_ <= compared)
       for (int64_t j = 0; j < classes_; ++j)
-        store<T>(weights_ + j * n, labels.of_lanes == typename Lanes<T>::Integer(j) ? values : load(weights_ + j * n));
+        store<T>(terms_ + j * n, labels.of_lanes == typename Lanes<T>::Integer(j) ? values : load(terms_ + j * n));
     else
-      for (int i = 0; i < n; ++i) weights_[labels.of_rows[i] * n + i] = values[i];
+      for (int i = 0; i < n; ++i) terms_[labels.of_rows[i] * n + i] = values[i];
   }
 
   // Results of the rows but those that `skip` names, if it names any: what became of the weights, or (x - max) -
   // log(total / top).
-  void write(T* out, const bool* skip) const { TurnedRows<T>::write(weights_, rows_, classes_, out, skip); }
+  void write(T* out, const bool* skip) const { ShortRowTranspose<T>::write(terms_, rows_, classes_, out, skip); }
   void write_logarithms(V log_sum, T* out, const bool* skip) {
     for (int64_t j = 0; j < classes_; ++j) store<T>(x_ + j * n, (load(x_ + j * n) - this->largest) - log_sum);
-    TurnedRows<T>::write(x_, rows_, classes_, out, skip);
+    ShortRowTranspose<T>::write(x_, rows_, classes_, out, skip);
   }
 
  private:
@@ -108,7 +108,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 
   // Reads `rows` rows of scores, those that are not there as the first one; their largest ones.
   static V read(const T* scores, int rows, int64_t classes, T* x) {
-    TurnedRows<T>::read(scores, rows, classes, x);
+    ShortRowTranspose<T>::read(scores, rows, classes, x);
     return largest_of(x, classes);
   }
   static V largest_of(const T* x, int64_t classes) {
@@ -118,52 +118,52 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   }
 
   template <class Sums>
-  void weigh(int64_t ahead) {
+  void sum_terms(int64_t ahead) {
     Sums sum;
     int64_t j = 0;
-    for (; j + beside <= classes_; j += beside) weigh_some<beside>(j, ahead, sum);
-    for (; j < classes_; ++j) weigh_some<1>(j, ahead, sum);
-    W sums[parts];
-    for (int i = 0; i < parts; ++i) sums[i] = sum.lanes_of(i);
+    for (; j + unroll <= classes_; j += unroll) add_terms_of_rows<unroll>(j, ahead, sum);
+    for (; j < classes_; ++j) add_terms_of_rows<1>(j, ahead, sum);
+    W sums[groups];
+    for (int i = 0; i < groups; ++i) sums[i] = sum.lanes_of(i);
     this->set_sums(sums);
   }
   // Classes beside each other, whose operations need not wait for each other.
-  static constexpr int beside = sizeof(T) == 8 ? 2 : 1;
+  static constexpr int unroll = sizeof(T) == 8 ? 2 : 1;
   template <int count, class Sums>
-  LASTLAYER_INLINE void weigh_some(int64_t first, int64_t ahead, Sums& sum) {
+  LASTLAYER_INLINE void add_terms_of_rows(int64_t first, int64_t ahead, Sums& sum) {
     V v[count];
     RowExponents<T, V> exponents[count];
-    Weights<T> w[count];
+    Terms<T> w[count];
     for (int i = 0; i < count; ++i) {
       __builtin_prefetch(scores_ + ahead + (first + i) * n);
       __builtin_prefetch(results_ + (first + i) * n, 1);
       v[i] = load(x_ + (first + i) * n);
       exponents[i] = this->exponents;
     }
-    weigh_vectors<true, count>(v, exponents, w);
+    term_vectors<true, count>(v, exponents, w);
     for (int i = 0; i < count; ++i) {
-      store<T>(weights_ + (first + i) * n, w[i].hi);
+      store<T>(terms_ + (first + i) * n, w[i].hi);
       sum.add(w[i]);
     }
   }
 
   // Of so few float32 weights the sum in double takes less time, and the others seldom lose their digits in it.
   bool is_summed_wide() const { return sizeof(T) == 4 && classes_ <= 8; }
-  Mask is_confident(int part) const {
-    return Base::is_confident(part, is_summed_wide() ? 0x1p-19 : Reduction<T>::confident(classes_, classes_));
+  Mask is_confident(int group) const {
+    return Base::is_confident(group, is_summed_wide() ? 0x1p-19 : ExponentialConstants<T>::confident(classes_, classes_));
   }
   void separate() {
     Mask is_any{};
-    for (int i = 0; i < parts; ++i) is_any |= is_confident(i);
+    for (int i = 0; i < groups; ++i) is_any |= is_confident(i);
     if (!has_any(is_any)) return;
     Sum<T> sum;
     V best{};
     for (int64_t j = 0; j < classes_; ++j) {
-      const V w = load(weights_ + j * n);
+      const V w = load(terms_ + j * n);
       sum.add(w < best ? w : best);
       best = larger(w, best);
     }
-    for (int i = 0; i < parts; ++i) this->set_others(is_confident(i), i, sum.lanes_of(i));
+    for (int i = 0; i < groups; ++i) this->set_others(is_confident(i), i, sum.lanes_of(i));
   }
 
   static V times_each(V w, V hi, V lo) {
@@ -172,7 +172,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
 #else
     // Without fma the two products round twice.
     if constexpr (sizeof(T) == 8) {
-      const Twofold p = product(w, hi);
+      const DoubleDouble p = product(w, hi);
       return p.hi + (p.lo + w * lo);
     } else {
       for (int i = 0; i < n; ++i) w[i] = T(double(w[i]) * (double(hi[i]) + double(lo[i])));
@@ -182,7 +182,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   }
 
   const T *scores_, *results_;
-  T *x_, *weights_;  // class by class
+  T *x_, *terms_;  // class by class
   int64_t classes_;
   int rows_;
 };

@@ -7,12 +7,12 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-template <class E, class Rows>
-struct SoftmaxRows;
+template <class E, class Point>
+struct SoftmaxLoops;
 
-template <class E, class Rows>
-struct HalfSoftmax {
-  using InFloat = SoftmaxRows<float, Rows>;
+template <class E, class Point>
+struct HalfStrips {
+  using InFloat = SoftmaxLoops<float, Point>;
 
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const E* scores = static_cast<const E*>(r.scores);

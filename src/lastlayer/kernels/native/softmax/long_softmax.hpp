@@ -15,46 +15,46 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-template <class T, class Rows>
+template <class T, class Point>
 struct LongSoftmax {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     if (r.quantity == Quantity::log_partition) return log_partitions(r, begin, end, memory);
     r.quantity == Quantity::probabilities ? probabilities(r, begin, end, memory) : logarithms(r, begin, end, memory);
-    if (is_streamed<T>(r)) finish_streams();
+    if (is_nontemporal<T>(r)) fence_nontemporal();
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const bool is_by_parts = can_sum_by_parts && !r.gradient && r.classes > long_row;
-    is_by_parts ? losses_by_parts(r, begin, end, memory) : losses(r, begin, end, memory);
-    if (is_streamed<T>(r)) finish_streams();
+    const bool is_by_chunks = can_sum_by_chunks && !r.gradient && r.classes > long_row;
+    is_by_chunks ? losses_by_chunks(r, begin, end, memory) : losses(r, begin, end, memory);
+    if (is_nontemporal<T>(r)) fence_nontemporal();
   }
 
  private:
   // Float64 sums keep all digits of a whole row.
-  static constexpr bool can_sum_by_parts = sizeof(T) == 4;
+  static constexpr bool can_sum_by_chunks = sizeof(T) == 4;
 
   static void losses(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    RowResults<T, Gradients<T>> results(r.classes);
+    DelayedResults<T, Gradients<T>> results(r.classes);
     over_rows(static_cast<const T*>(r.scores), begin, end, r.classes,
-              [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
+              [&](int64_t i, const T* x, T largest, NextRow<T>& following) {
                 LongRow<T> passes(largest);
                 const bool is_usual = r.z_loss == 0.0 || fabs(double(largest)) < largest_of_z;
                 if (has_label(r, i) && passes.is_finite() && is_usual) {
-                  loss_of_row(r, i, end, x, passes, memory, results, behind);
+                  loss_of_row(r, i, end, x, passes, memory, results, following);
                 } else {
                   results.close();
-                  Blocks<T, Rows>::loss(r, i, i + 1, memory);
+                  Blocks<T, Point>::loss(r, i, i + 1, memory);
                 }
               });
     results.close();
   }
-  static void losses_by_parts(const Loss& r, int64_t begin, int64_t end, double* memory) {
+  static void losses_by_chunks(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const T* scores = static_cast<const T*>(r.scores);
     const auto next = [&](int64_t i) {
       for (; i < end && !has_label(r, i); ++i) losses(r, i, i + 1, memory);
       return i;
     };
-    LongRow<T>::sum_by_parts(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
+    LongRow<T>::sum_by_chunks(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
       if (row)
         r.losses[i] = RowLoss(r, i, scores + i * r.classes, row->largest).value(row->log_sum);
       else
@@ -67,33 +67,33 @@ struct LongSoftmax {
 
   static void probabilities(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
-    RowResults<T, Factor<T>> results(r.classes);
+    DelayedResults<T, Factor<T>> results(r.classes);
     over_finite_rows(r, begin, end, memory, results,
-                     [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
+                     [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
                        T* to = out + i * r.classes;
-                       T* kept = is_streamed<T>(r) ? kept_weights(memory, i, r.classes) : to;
-                       const Fetch<T> fetched = fetch(i, end, r.classes);
-                       results.weigh(passes, x, kept, is_streamed<T>(r) ? fetched : fetched.in_place(to), behind);
-                       const Pair inverse = passes.inverse();
-                       if (is_streamed<T>(r))
-                         results.set(kept, to, Factor<T>::of(inverse.hi, inverse.lo));
+                       T* stored = is_nontemporal<T>(r) ? term_storage(memory, i, r.classes) : to;
+                       const Prefetch<T> prefetch = prefetch_for(i, end, r.classes);
+                       results.compute_terms(passes, x, stored, is_nontemporal<T>(r) ? prefetch : prefetch.in_place(to), following);
+                       const ScalarDoubleDouble inverse = passes.inverse();
+                       if (is_nontemporal<T>(r))
+                         results.set(stored, to, Factor<T>::of(inverse.hi, inverse.lo));
                        else
-                         multiply(kept, to, r.classes, inverse.hi, inverse.lo, 0.0);
+                         multiply(stored, to, r.classes, inverse.hi, inverse.lo, 0.0);
                      });
   }
 
   static void logarithms(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
-    RowResults<T, Logarithms<T>> results(r.classes);
+    DelayedResults<T, Logarithms<T>> results(r.classes);
     over_finite_rows(r, begin, end, memory, results,
-                     [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
+                     [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
                        T* to = out + i * r.classes;
-                       Fetch<T> fetched = fetch(i, end, r.classes);
-                       if (!is_streamed<T>(r)) fetched.results = to;
-                       results.weigh(passes, x, nullptr, fetched, behind);
+                       Prefetch<T> prefetch = prefetch_for(i, end, r.classes);
+                       if (!is_nontemporal<T>(r)) prefetch.results = to;
+                       results.compute_terms(passes, x, nullptr, prefetch, following);
                        passes.separate(x, nullptr, r.classes);
                        const Logarithms<T> make = {passes.largest, T(passes.log_sum)};
-                       if (is_streamed<T>(r))
+                       if (is_nontemporal<T>(r))
                          results.set(x, to, make);
                        else
                          over_vectors(x, r.classes, passes.largest,
@@ -103,10 +103,10 @@ struct LongSoftmax {
 
   static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
-    if (can_sum_by_parts && r.classes > long_row) {
+    if (can_sum_by_chunks && r.classes > long_row) {
       const T* scores = static_cast<const T*>(r.scores);
       const auto next = [](int64_t i) { return i; };
-      LongRow<T>::sum_by_parts(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
+      LongRow<T>::sum_by_chunks(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
         if (row)
           out[i] = T(double(row->largest) + row->log_sum);
         else
@@ -118,9 +118,9 @@ struct LongSoftmax {
   }
   static void whole_log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
-    RowResults<T, Logarithms<T>> none(r.classes);
-    over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, RowBehind<T>& behind) {
-      none.weigh(passes, x, nullptr, fetch(i, end, r.classes), behind);
+    DelayedResults<T, Logarithms<T>> none(r.classes);
+    over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
+      none.compute_terms(passes, x, nullptr, prefetch_for(i, end, r.classes), following);
       passes.separate(x, nullptr, r.classes);
       out[i] = T(double(passes.largest) + passes.log_sum);
     });
@@ -131,11 +131,11 @@ struct LongSoftmax {
   static void over_finite_rows(const Evaluation& r, int64_t begin, int64_t end, double* memory, Results& results,
                                Work work) {
     over_rows(static_cast<const T*>(r.scores), begin, end, r.classes,
-              [&](int64_t i, const T* x, T largest, RowBehind<T>& behind) {
+              [&](int64_t i, const T* x, T largest, NextRow<T>& following) {
                 LongRow<T> passes(largest);
-                if (passes.is_finite()) return work(i, x, passes, behind);
+                if (passes.is_finite()) return work(i, x, passes, following);
                 results.close();
-                Blocks<T, Rows>::evaluate(r, i, i + 1, memory);
+                Blocks<T, Point>::evaluate(r, i, i + 1, memory);
               });
     results.close();
   }
@@ -143,83 +143,83 @@ struct LongSoftmax {
   // Calls work(row, its scores, the largest, the row behind it) for each row.
   template <class Work>
   static void over_rows(const T* scores, int64_t begin, int64_t end, int64_t classes, Work work) {
-    RowBehind<T> row{scores + begin * classes};
-    row.see(classes);
+    NextRow<T> row{scores + begin * classes};
+    row.find_largest(classes);
     for (int64_t i = begin; i < end; ++i) {
-      RowBehind<T> behind{i + 1 < end ? row.x + classes : nullptr};
-      work(i, row.x, row.largest, behind);
-      behind.see(classes);
-      row = behind;
+      NextRow<T> following{i + 1 < end ? row.x + classes : nullptr};
+      work(i, row.x, row.largest, following);
+      following.find_largest(classes);
+      row = following;
     }
   }
 
   // While the results of one row go past the caches the next one's weights are made: two places, in turns, each behind
   // a vector of what is before them. Whole vectors' addresses, as far as the results may be from one: stores beside
   // them take longer.
-  static T* kept_weights(double* memory, int64_t row, int64_t classes) {
+  static T* term_storage(double* memory, int64_t row, int64_t classes) {
     constexpr int n = Lanes<T>::count;
     const int64_t size = (classes / n + 2) * n;
     return reinterpret_cast<T*>(memory) + (row % 2) * size + n;
   }
   // Two rows ahead, so that none comes late, or one that is long.
-  static Fetch<T> fetch(int64_t i, int64_t end, int64_t classes) {
+  static Prefetch<T> prefetch_for(int64_t i, int64_t end, int64_t classes) {
     const bool is_long = classes > long_row;
     const int64_t rows = is_long ? 1 : 2;
     return {i + rows < end ? rows * classes : 0, nullptr, is_long};
   }
   // What a row's loss is made of, besides the logarithm of its sum. Made before weights may overwrite the scores.
   struct RowLoss {
-    double weight, even, own_target, total, largest, own_score, distance, z_loss;
+    double weight, uniform_share, label_target, total, largest, label_score, distance, z_loss;
     RowLoss(const Loss& r, int64_t i, const T* x, T largest_score) {
       const int64_t label = r.labels[i];
       const double smoothing = r.label_smoothing;
-      even = smoothing / double(r.classes);
+      uniform_share = smoothing / double(r.classes);
       const double label_weight = r.class_weight ? r.class_weight[label] : 1.0;
-      own_target = label_weight * (1.0 - smoothing) + even;
-      total = own_target - even + (even != 0.0 ? smoothing : 0.0);
+      label_target = label_weight * (1.0 - smoothing) + uniform_share;
+      total = label_target - uniform_share + (uniform_share != 0.0 ? smoothing : 0.0);
       weight = r.row_weight ? r.row_weight[i] : 1.0;
       largest = double(largest_score);
-      own_score = double(x[label]);
-      distance = even != 0.0 ? even * distance_to(x, r.classes, largest) : 0.0;
+      label_score = double(x[label]);
+      distance = uniform_share != 0.0 ? uniform_share * distance_to(x, r.classes, largest) : 0.0;
       // By the label's class weight: see Targets::add_z_loss.
       z_loss = r.z_loss * label_weight;
     }
     double value(double log_sum) const {
       double loss = total * log_sum + distance;
-      if (own_target != even) loss += (own_target - even) * (largest - own_score);
+      if (label_target != uniform_share) loss += (label_target - uniform_share) * (largest - label_score);
       const double z = largest + log_sum;
       if (z_loss != 0.0) loss += z_loss * z * z;
       return weight * loss;
     }
     // What the penalty adds to the gradient, in probabilities.
-    double pull(double log_sum) const { return z_loss != 0.0 ? 2.0 * z_loss * (largest + log_sum) : 0.0; }
+    double z_slope(double log_sum) const { return z_loss != 0.0 ? 2.0 * z_loss * (largest + log_sum) : 0.0; }
   };
   static void loss_of_row(const Loss& r, int64_t i, int64_t end, const T* x, LongRow<T>& passes, double* memory,
-                          RowResults<T, Gradients<T>>& results, RowBehind<T>& behind) {
+                          DelayedResults<T, Gradients<T>>& results, NextRow<T>& following) {
     const int64_t classes = r.classes, label = r.labels[i];
     const RowLoss loss(r, i, x, passes.largest);
     T* to = r.gradient ? static_cast<T*>(r.gradient) + i * classes : nullptr;
-    T* kept = is_streamed<T>(r) ? kept_weights(memory, i, classes) : to;
-    const Fetch<T> fetched = fetch(i, end, classes);
-    results.weigh(passes, x, kept, to && !is_streamed<T>(r) ? fetched.in_place(to) : fetched, behind);
-    passes.separate(x, kept, classes);
+    T* stored = is_nontemporal<T>(r) ? term_storage(memory, i, classes) : to;
+    const Prefetch<T> prefetch = prefetch_for(i, end, classes);
+    results.compute_terms(passes, x, stored, to && !is_nontemporal<T>(r) ? prefetch.in_place(to) : prefetch, following);
+    passes.separate(x, stored, classes);
     r.losses[i] = loss.value(passes.log_sum);
     if (!to) return;
-    const double scale = loss.weight * r.gradient_scale, pull = loss.pull(passes.log_sum),
-                 all = scale * (loss.total + pull);
-    const double own_weight = double(kept[label]);
+    const double scale = loss.weight * r.gradient_scale, z_slope = loss.z_slope(passes.log_sum),
+                 all = scale * (loss.total + z_slope);
+    const double label_term = double(stored[label]);
     // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
-    const Pair rest = own_weight == passes.kept.hi ? passes.others : passes.total + Pair{-own_weight, 0.0};
-    const double own = scale * ((loss.total - loss.own_target + pull) * (own_weight / passes.total.hi) -
-                                loss.own_target * (rest.value() / passes.total.hi));
-    const Pair inverse = passes.inverse();
-    const Pair factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
+    const ScalarDoubleDouble rest = label_term == passes.stored_max_term.hi ? passes.others : passes.total + ScalarDoubleDouble{-label_term, 0.0};
+    const double label_entry = scale * ((loss.total - loss.label_target + z_slope) * (label_term / passes.total.hi) -
+                                loss.label_target * (rest.value() / passes.total.hi));
+    const ScalarDoubleDouble inverse = passes.inverse();
+    const ScalarDoubleDouble factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
     const auto products = Factor<T>::of(factor.hi, factor.lo);
-    if (is_streamed<T>(r) && loss.even == 0.0 && !products.is_wide())
-      return results.set(kept, to, {products, label, T(own)});
+    if (is_nontemporal<T>(r) && loss.uniform_share == 0.0 && !products.is_wide())
+      return results.set(stored, to, {products, label, T(label_entry)});
     results.close();
-    multiply(kept, to, classes, factor.hi, factor.lo, scale * loss.even);
-    to[label] = T(own);
+    multiply(stored, to, classes, factor.hi, factor.lo, scale * loss.uniform_share);
+    to[label] = T(label_entry);
   }
 
   // Of the smoothed part of the loss what differs between classes: the sum of max - x.

@@ -22,11 +22,11 @@ class MiddleRows : public TileRows<T, 1> {
 
  public:
   using Base::n;
-  using Base::parts;
+  using Base::groups;
   using typename Base::Labels;
   using typename Base::W;
   static constexpr int width = Lanes<T>::count;
-  static constexpr bool streams = can_stream<T>;
+  static constexpr bool has_nontemporal = can_store_nontemporal<T>;
 
   // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes
   // little time a tile, also the next ones. Pairs, which are weighed beside each other.
@@ -44,64 +44,64 @@ class MiddleRows : public TileRows<T, 1> {
 
   // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched
   // where they will be streamed.
-  MiddleRows(const T* scores, T* results, bool is_streamed, bool keeps_weights, int rows, int64_t classes, T* memory,
+  MiddleRows(const T* scores, T* results, bool is_nontemporal, bool keeps_terms, int rows, int64_t classes, T* memory,
              V largest)
       : Base(largest),
         x_(scores),
         results_(results),
-        weights_(keeps_weights ? memory + width : nullptr),
+        terms_(keeps_terms ? memory + width : nullptr),
         classes_(classes),
         stride_(whole(classes)),
         rows_(rows),
-        fetch_{0, is_streamed ? nullptr : results, is_streamed} {}
+        prefetch_{0, is_nontemporal ? nullptr : results, is_nontemporal} {}
 
   V scores_of(const Labels& labels) const { return pick(x_, classes_, labels); }
-  V weights_of(const Labels& labels) const { return pick(weights_, stride_, labels); }
+  V terms_of(const Labels& labels) const { return pick(terms_, stride_, labels); }
 
   // Per row, of one part: the sum of max - x.
-  D distance(int part) const {
+  D distance(int group) const {
     D sum{};
-    for (int i = 0; i < lanes && part * lanes + i < rows_; ++i) {
-      const T* row = x_ + (part * lanes + i) * classes_;
-      const double top_score = double(this->largest[part * lanes + i]);
+    for (int i = 0; i < lanes && group * lanes + i < rows_; ++i) {
+      const T* row = x_ + (group * lanes + i) * classes_;
+      const double top_score = double(this->largest[group * lanes + i]);
       D distances{};
       over_vectors(row, classes_, T(top_score), [&](V v, int64_t, int) {
-        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_part(v, half).hi;
+        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_group(v, half).hi;
       });
-      sum[i] = sum_of(Real(distances)).hi;
+      sum[i] = sum_of(Double(distances)).hi;
     }
     return sum;
   }
 
-  void weigh(const bool* skip, int64_t ahead) {
-    weigh_for_total(skip, ahead);
-    for (int part = 0; part < parts; ++part) {
-      const Mask where = this->is_confident(part, Reduction<T>::confident(classes_, stride_ / width));
+  void compute_terms(const bool* skip, int64_t ahead) {
+    compute_terms_for_total(skip, ahead);
+    for (int group = 0; group < groups; ++group) {
+      const Mask where = this->is_confident(group, ExponentialConstants<T>::confident(classes_, stride_ / width));
       if (!has_any(where)) continue;
-      W anew = this->others[part];
+      W recomputed = this->others[group];
       for (int i = 0; i < lanes; ++i) {
-        const int row = part * lanes + i;
+        const int row = group * lanes + i;
         if (!where[i] || row >= rows_ || (skip && skip[row])) continue;
-        const T* kept = weights_ ? weights_ + row * stride_ : nullptr;
-        const Pair sum = sum_others(x_ + row * classes_, kept, classes_, this->kept[row], this->exponents.of(row));
-        anew.hi[i] = sum.hi;
-        if constexpr (W::is_twofold) anew.lo[i] = sum.lo;
+        const T* stored = terms_ ? terms_ + row * stride_ : nullptr;
+        const ScalarDoubleDouble sum = sum_others(x_ + row * classes_, stored, classes_, this->stored_max_term[row], this->exponents.of(row));
+        recomputed.hi[i] = sum.hi;
+        if constexpr (W::is_double_double) recomputed.lo[i] = sum.lo;
       }
-      this->set_others(where, part, anew);
+      this->set_others(where, group, recomputed);
     }
   }
   // The same for probabilities, which need no others.
-  LASTLAYER_INLINE void weigh_for_total(const bool* skip, int64_t ahead) {
+  LASTLAYER_INLINE void compute_terms_for_total(const bool* skip, int64_t ahead) {
     W sums[n];
     const auto is_far = this->exponents.offset != V{};
     if (!skip && rows_ % 2 == 0 && !has_any((Mask)is_far)) {
-      for (int row = 0; row < rows_; row += 2) weigh_some<false, 2>(row, ahead, sums);
+      for (int row = 0; row < rows_; row += 2) add_terms_of_rows<false, 2>(row, ahead, sums);
       for (int row = rows_; row < n; ++row) sums[row] = W(D{});
     } else {
       for (int row = 0; row < n; ++row) {
         sums[row] = W(D{});
         if (row < rows_ && !(skip && skip[row]))
-          is_far[row] ? weigh_some<true, 1>(row, ahead, sums) : weigh_some<false, 1>(row, ahead, sums);
+          is_far[row] ? add_terms_of_rows<true, 1>(row, ahead, sums) : add_terms_of_rows<false, 1>(row, ahead, sums);
       }
     }
     const W folded = fold_each<n>(sums, [](W a, W b) { return a + b; });
@@ -113,7 +113,7 @@ class MiddleRows : public TileRows<T, 1> {
     const auto is_wide = factors.is_wide();
     for (int row = 0; row < rows_; ++row) {
       if (skip && skip[row]) continue;
-      const T* from = weights_ + row * stride_;
+      const T* from = terms_ + row * stride_;
       T* to = results_ + row * classes_;
       if (shares || is_wide[row])
         lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
@@ -128,11 +128,11 @@ class MiddleRows : public TileRows<T, 1> {
   }
 
   // The same past the caches, without shares; each row with its own entry where there are labels.
-  void stream(const W* factor, const Labels* labels, V own, const bool* skip, LineStream<T>& lines) {
+  void write_nontemporal(const W* factor, const Labels* labels, V entries, const bool* skip, NonTemporalWriter<T>& lines) {
     const typename Base::Factors factors(factor);
     const auto is_wide = factors.is_wide();
     for (int row = 0; row < rows_; ++row) {
-      const T* from = weights_ + row * stride_;
+      const T* from = terms_ + row * stride_;
       T* to = results_ + row * classes_;
       const bool is_skipped = skip && skip[row];
       if (is_skipped || is_wide[row]) lines.close();
@@ -141,15 +141,15 @@ class MiddleRows : public TileRows<T, 1> {
       if (is_wide[row]) {
         lastlayer::LASTLAYER_ISA::multiply(from, to, classes_, factor[row / lanes].hi[row % lanes],
                                            factor[row / lanes].low()[row % lanes], 0.0);
-        if (labels) to[labels->of_rows[row]] = own[row];
+        if (labels) to[labels->of_rows[row]] = entries[row];
       } else if (labels) {
-        lines.add(from, classes_, to, Gradients<T>{products, labels->of_rows[row], own[row]});
+        lines.add(from, classes_, to, Gradients<T>{products, labels->of_rows[row], entries[row]});
       } else {
         lines.add(from, classes_, to, products);
       }
     }
   }
-  void stream_logarithms(V log_sum, T* out, const bool* skip, LineStream<T>& lines) const {
+  void write_logarithms_nontemporal(V log_sum, T* out, const bool* skip, NonTemporalWriter<T>& lines) const {
     for (int row = 0; row < rows_; ++row) {
       if (skip && skip[row])
         lines.close();
@@ -188,35 +188,35 @@ class MiddleRows : public TileRows<T, 1> {
 
   // Rows beside each other, whose operations need not wait for each other.
   template <bool is_far, int count>
-  LASTLAYER_INLINE void weigh_some(int first, int64_t ahead, W* sums) {
+  LASTLAYER_INLINE void add_terms_of_rows(int first, int64_t ahead, W* sums) {
     const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
       const T* x = x_ + first * classes_;
       const T* results = results_ + first * classes_;
-      T* kept = weights_ + first * stride_;
+      T* stored = terms_ + first * stride_;
       const int64_t classes = classes_, stride = stride_;
       RowExponents<T, T> exponents[count];
       for (int i = 0; i < count; ++i) exponents[i] = this->exponents.of(first + i);
-      WeightSum<T> here[count];
+      TermSum<T> here[count];
       for (int64_t j = 0; j < classes; j += width) {
         const int left = int(classes - j);
         Vector<T> v[count];
-        Weights<T> w[count];
+        Terms<T> w[count];
         for (int i = 0; i < count; ++i) {
           // In the order of memory.
-          fetch_line<what.value>(x + ahead + count * j + i * width, results + count * j + i * width);
+          prefetch_line<what.value>(x + ahead + count * j + i * width, results + count * j + i * width);
           const T* from = x + i * classes + j;
           v[i] = left >= width ? load(from) : load_some(from, left, -T(infinity));
         }
-        weigh_vectors<is_far, count>(v, exponents, w);
+        term_vectors<is_far, count>(v, exponents, w);
         for (int i = 0; i < count; ++i) {
-          if constexpr (keep.value) store<T>(kept + i * stride + j, w[i].hi);
+          if constexpr (keep.value) store<T>(stored + i * stride + j, w[i].hi);
           here[i].add(w[i]);
         }
       }
       for (int i = 0; i < count; ++i) sums[first + i] = here[i].lanes_sum();
     };
-    with_fetching(fetch_, [&](auto what) __attribute__((always_inline)) {
-      weights_ ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
+    with_prefetch_kind(prefetch_, [&](auto what) __attribute__((always_inline)) {
+      terms_ ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
     });
   }
 
@@ -229,10 +229,10 @@ class MiddleRows : public TileRows<T, 1> {
   }
 
   const T* x_;
-  T *results_, *weights_;  // null where there are none
+  T *results_, *terms_;  // null where there are none
   int64_t classes_, stride_;
   int rows_;
-  Fetch<T> fetch_;
+  Prefetch<T> prefetch_;
 };
 
 }  // namespace

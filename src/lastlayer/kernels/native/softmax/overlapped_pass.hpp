@@ -13,31 +13,31 @@ namespace {
 // are made and go past the caches, and the largest score of the row behind it is found. Where these follow each other,
 // arithmetic waits for memory and memory for arithmetic.
 template <class T, class Make>
-class Beside {
+class OverlappedPass {
   static constexpr int n = Lanes<T>::count;
 
  public:
   // Results go to `line` from the place `first` on.
-  Beside(const T* before, int64_t first, T* line, Make make, const T* behind, int64_t classes)
+  OverlappedPass(const T* before, int64_t first, T* line, Make make, const T* following, int64_t classes)
       : before_(before),
-        behind_(behind),
+        following_(following),
         first_(first),
         place_(first),
-        ahead_((n - displacement(behind)) % n),
+        ahead_((n - offset_in_vector(following)) % n),
         line_(line),
         make_(make) {
     // A maximum may see a score twice.
-    largest_[0] = load(behind);
-    for (int i = 1; i < most; ++i) largest_[i] = load(behind + classes - n);
+    largest_[0] = load(following);
+    for (int i = 1; i < most; ++i) largest_[i] = load(following + classes - n);
     // So many that each of the three has whole vectors.
     shared_ = classes - (first_ > ahead_ ? first_ : ahead_);
   }
 
   // Adds the row's weights from place `begin` on to a sum, in the order of weigh_row, and keeps them in `out`.
   template <bool keeps, class Sums>
-  LASTLAYER_INLINE void weigh(const T* x, T* out, int64_t begin, int64_t end, const RowExponents<T, T>& exponents,
+  LASTLAYER_INLINE void compute_terms(const T* x, T* out, int64_t begin, int64_t end, const RowExponents<T, T>& exponents,
                               Sums& sum) {
-    constexpr int count = Sums::beside, step = count * n;
+    constexpr int count = Sums::unroll, step = count * n;
     static_assert(count <= most);
     // In registers, as in weigh_row.
     Sums here = sum;
@@ -49,29 +49,29 @@ class Beside {
     }
     const int64_t whole = begin + (end - begin) / step * step, shared = shared_ / step * step;
     const int64_t last = whole < shared ? whole : shared;
-    const T *before = before_ + first_, *behind = behind_ + ahead_;
+    const T *before = before_ + first_, *following = following_ + ahead_;
     int64_t j = begin;
     for (; j < last; j += step) {
       Vector<T> v[count];
-      Weights<T> w[count];
+      Terms<T> w[count];
       for (int i = 0; i < count; ++i) v[i] = load(x + j + i * n);
-      for (int i = 0; i < count; ++i) once(v[i]);
-      weigh_vectors<false, count>(v, rows, w);
+      for (int i = 0; i < count; ++i) in_register(v[i]);
+      term_vectors<false, count>(v, rows, w);
       for (int i = 0; i < count; ++i) {
         const int64_t at = j + i * n;
-        fetch_line<Fetching::near>(behind + at + fetched, nullptr);
+        prefetch_line<PrefetchKind::near>(following + at + prefetch_distance, nullptr);
         if constexpr (keeps) store<T>(out + at, w[i].hi);
         here.add(w[i]);
-        largest[i] = larger(load(behind + at), largest[i]);
-        stream<T>(line_ + at, result(load(before + at), first_ + at));
+        largest[i] = larger(load(following + at), largest[i]);
+        store_nontemporal<T>(line_ + at, result(load(before + at), first_ + at));
       }
     }
     if (j > begin) place_ = first_ + j;
     over_vectors(x + j, end - j, -T(infinity), [&](Vector<T> v, int64_t at, int some) __attribute__((always_inline)) {
-      const Weights<T> w = weights<false>(v, exponents);
+      const Terms<T> w = compute_term<false>(v, exponents);
       if constexpr (keeps) store_some(out + j + at, w.hi, some);
       here.add(w);
-      largest[0] = larger(load_some(behind_ + j + at, some, -T(infinity)), largest[0]);
+      largest[0] = larger(load_some(following_ + j + at, some, -T(infinity)), largest[0]);
     });
     for (int i = 0; i < count; ++i) largest_[i] = largest[i];
     sum = here;
@@ -84,26 +84,26 @@ class Beside {
   T* line() const { return line_ + (place_ - first_); }
   // The line with the label once more, if it is among those written: one too many takes less time than to look for it
   // in each.
-  void write_own() const {
-    if constexpr (Make::has_own) {
+  void write_label_entry() const {
+    if constexpr (Make::has_label_entry) {
       if (make_.place < first_ || make_.place >= place_) return;
       const int64_t at = (make_.place - first_) / n * n;
-      stream<T>(line_ + at, make_(load(before_ + first_ + at), first_ + at));
+      store_nontemporal<T>(line_ + at, make_(load(before_ + first_ + at), first_ + at));
     }
   }
 
  private:
   static constexpr int most = 4;
   // So many scores ahead, as far as memory takes to answer.
-  static constexpr int64_t fetched = 2048;
+  static constexpr int64_t prefetch_distance = 2048;
   LASTLAYER_INLINE Vector<T> result(Vector<T> v, int64_t at) const {
-    if constexpr (Make::has_own)
+    if constexpr (Make::has_label_entry)
       return make_.others(v, at);
     else
       return make_(v, at);
   }
 
-  const T *before_, *behind_;
+  const T *before_, *following_;
   int64_t first_, place_, ahead_, shared_;  // behind + ahead is a whole vector's address
   T* line_;
   Make make_;

@@ -13,7 +13,7 @@ namespace {
 // What has been loaded stays in a register: the compiler would read it from memory for each of its uses, and of two
 // lines where it does not lie in one.
 template <class V>
-LASTLAYER_INLINE void once(V& v) {
+LASTLAYER_INLINE void in_register(V& v) {
 #if defined(__FMA__)
   asm("" : "+v"(v));
 #endif
@@ -54,33 +54,33 @@ LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then t
 // What to fetch while a row is in work: the scores that stand so far ahead, and where its results will go, unless they
 // are streamed. The nearest cache has no room for scores that are far ahead.
 template <class T>
-struct Fetch {
+struct Prefetch {
   int64_t ahead = 0;
   const T* results = nullptr;
   bool is_far_ahead = false;
 
   // Of weights where the results will be. Those of a long row's next one would wait in the cache in vain.
-  Fetch in_place(const T* to) const { return {ahead, to + (ahead < 2048 ? ahead : 2048), is_far_ahead}; }
-  Fetch from(int64_t place) const { return {ahead, results ? results + place : nullptr, is_far_ahead}; }
+  Prefetch in_place(const T* to) const { return {ahead, to + (ahead < 2048 ? ahead : 2048), is_far_ahead}; }
+  Prefetch from(int64_t place) const { return {ahead, results ? results + place : nullptr, is_far_ahead}; }
 };
-enum class Fetching { near, far, near_and_results };
+enum class PrefetchKind { near, far, near_and_results };
 
-template <Fetching what>
-LASTLAYER_INLINE void fetch_line(const void* scores, const void* results) {
-  __builtin_prefetch(scores, 0, what == Fetching::far ? 2 : 3);
-  if constexpr (what == Fetching::near_and_results) __builtin_prefetch(results, 1);
+template <PrefetchKind what>
+LASTLAYER_INLINE void prefetch_line(const void* scores, const void* results) {
+  __builtin_prefetch(scores, 0, what == PrefetchKind::far ? 2 : 3);
+  if constexpr (what == PrefetchKind::near_and_results) __builtin_prefetch(results, 1);
 }
 
 // Calls pass with what is to be fetched as a constant.
 template <class T, class Pass>
-LASTLAYER_INLINE void with_fetching(Fetch<T> fetch, Pass pass) {
-  if (fetch.results) return pass(Constant<Fetching::near_and_results>());
-  fetch.is_far_ahead ? pass(Constant<Fetching::far>()) : pass(Constant<Fetching::near>());
+LASTLAYER_INLINE void with_prefetch_kind(Prefetch<T> fetch, Pass pass) {
+  if (fetch.results) return pass(Constant<PrefetchKind::near_and_results>());
+  fetch.is_far_ahead ? pass(Constant<PrefetchKind::far>()) : pass(Constant<PrefetchKind::near>());
 }
 
 // Adds the weights of a row to a sum, and keeps them in `out` where it is given.
 template <bool is_far, class T, class Sums>
-LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch,
+LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Prefetch<T> fetch,
                                 Sums& sum) {
   const T* results = fetch.results;
   const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
@@ -89,16 +89,16 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
     constexpr int n = Lanes<T>::count;
     int64_t done = 0;
     // Several vectors at a time, so that none waits.
-    constexpr int count = Sums::beside;
+    constexpr int count = Sums::unroll;
     RowExponents<T, T> rows[count];
     for (int i = 0; i < count; ++i) rows[i] = exponents;
     for (; done + count * n <= classes; done += count * n) {
       Vector<T> v[count];
-      Weights<T> w[count];
+      Terms<T> w[count];
       for (int i = 0; i < count; ++i) v[i] = load(x + done + i * n);
-      weigh_vectors<is_far, count>(v, rows, w);
+      term_vectors<is_far, count>(v, rows, w);
       for (int i = 0; i < count; ++i) {
-        fetch_line<what.value>(x + fetch.ahead + done + i * n, results + done + i * n);
+        prefetch_line<what.value>(x + fetch.ahead + done + i * n, results + done + i * n);
         if constexpr (keep.value) store<T>(out + done + i * n, w[i].hi);
         here.add(w[i]);
       }
@@ -106,76 +106,76 @@ LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponent
     over_vectors(x + done, classes - done, -T(infinity),
                  [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
                    const int64_t j = done + at;
-                   fetch_line<what.value>(x + fetch.ahead + j, results + j);
-                   const Weights<T> w = weights<is_far>(v, exponents);
+                   prefetch_line<what.value>(x + fetch.ahead + j, results + j);
+                   const Terms<T> w = compute_term<is_far>(v, exponents);
                    if constexpr (keep.value) store_some(out + j, w.hi, count);
                    here.add(w);
                  });
     sum = here;
   };
-  with_fetching(fetch, [&](auto what) __attribute__((always_inline)) {
+  with_prefetch_kind(fetch, [&](auto what) __attribute__((always_inline)) {
     out ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
   });
 }
 template <class T, class Sums>
-LASTLAYER_INLINE void weigh_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Fetch<T> fetch,
+LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Prefetch<T> fetch,
                                 Sums& sum) {
   // The sum's own order depends on the number of classes alone.
-  exponents.offset != T(0) ? weigh_row<true>(x, out, classes, exponents, fetch, sum)
-                           : weigh_row<false>(x, out, classes, exponents, fetch, sum);
+  exponents.offset != T(0) ? add_terms_of_row<true>(x, out, classes, exponents, fetch, sum)
+                           : add_terms_of_row<false>(x, out, classes, exponents, fetch, sum);
 }
 
 // The weights of all classes but the largest, whose weight is `own`: of weights that were kept, or of the scores. For
 // rows in which the others are less than half of all: none of them weighs as much.
 template <class T, class Weigh>
-inline Pair sum_others(const T* from, int64_t classes, T own, T filler, Weigh weigh) {
-  constexpr int n = Lanes<T>::count, beside = 4;
+inline ScalarDoubleDouble sum_others(const T* from, int64_t classes, T max_term, T filler, Weigh terms_from) {
+  constexpr int n = Lanes<T>::count, unroll = 4;
   Sum<T> sum;
-  const auto add = [&](const Weights<T>& w) __attribute__((always_inline)) { sum.add(w.but(w.hi == own)); };
+  const auto add = [&](const Terms<T>& w) __attribute__((always_inline)) { sum.add(w.but(w.hi == max_term)); };
   int64_t j = 0;
-  for (; j + beside * n <= classes; j += beside * n) {
-    Vector<T> v[beside];
-    Weights<T> w[beside];
-    for (int i = 0; i < beside; ++i) v[i] = load(from + j + i * n);
-    weigh(Constant<beside>(), v, w);
-    for (int i = 0; i < beside; ++i) add(w[i]);
+  for (; j + unroll * n <= classes; j += unroll * n) {
+    Vector<T> v[unroll];
+    Terms<T> w[unroll];
+    for (int i = 0; i < unroll; ++i) v[i] = load(from + j + i * n);
+    terms_from(Constant<unroll>(), v, w);
+    for (int i = 0; i < unroll; ++i) add(w[i]);
   }
   over_vectors(from + j, classes - j, filler, [&](Vector<T> v, int64_t, int) __attribute__((always_inline)) {
-    Weights<T> w;
-    weigh(Constant<1>(), &v, &w);
+    Terms<T> w;
+    terms_from(Constant<1>(), &v, &w);
     add(w);
   });
   return sum.total();
 }
 template <class T>
-inline Pair sum_others(const T* x, const T* kept, int64_t classes, T own, const RowExponents<T, T>& exponents) {
-  if (kept)
-    return sum_others(kept, classes, own, T(0), [](auto count, const Vector<T>* w, Weights<T>* out) {
-      for (int i = 0; i < count.value; ++i) out[i] = Weights<T>::kept(w[i]);
+inline ScalarDoubleDouble sum_others(const T* x, const T* stored, int64_t classes, T max_term, const RowExponents<T, T>& exponents) {
+  if (stored)
+    return sum_others(stored, classes, max_term, T(0), [](auto count, const Vector<T>* w, Terms<T>* out) {
+      for (int i = 0; i < count.value; ++i) out[i] = Terms<T>::stored(w[i]);
     });
-  return sum_others(x, classes, own, -T(infinity), [&](auto count, const Vector<T>* v, Weights<T>* out) {
+  return sum_others(x, classes, max_term, -T(infinity), [&](auto count, const Vector<T>* v, Terms<T>* out) {
     RowExponents<T, T> of_each[count.value];
     for (int i = 0; i < count.value; ++i) of_each[i] = exponents;
-    weigh_vectors<true, count.value>(v, of_each, out);
+    term_vectors<true, count.value>(v, of_each, out);
   });
 }
 
-LASTLAYER_INLINE Vector<float> times_wide(Vector<float> w, double factor, double even) {
-  return joined(narrowed(widened(low_half(w)) * factor - even), narrowed(widened(high_half(w)) * factor - even));
+LASTLAYER_INLINE Vector<float> times_wide(Vector<float> w, double factor, double uniform_share) {
+  return joined(narrowed(widened(low_half(w)) * factor - uniform_share), narrowed(widened(high_half(w)) * factor - uniform_share));
 }
 inline D times_wide(D w, double, double) { return w; }
 
 template <class T>
 LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 #if defined(__FMA__)
-  once(w);
+  in_register(w);
   return fma(w, splat(hi), w * lo);
 #else
   // Without fma the two products round twice; float32 has double to go through.
   if constexpr (sizeof(T) == 4) {
     return times_wide(w, double(hi) + double(lo), 0.0);
   } else {
-    const Twofold p = product(w, splat(hi));
+    const DoubleDouble p = product(w, splat(hi));
     return p.hi + (p.lo + w * lo);
   }
 #endif
@@ -184,7 +184,7 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 // A factor of weights in two parts, for its rounding would add to the weight's.
 template <class T>
 struct Factor {
-  static constexpr bool has_own = false;
+  static constexpr bool has_label_entry = false;
   T hi, lo;
   static Factor of(double factor, double low) {
     const T hi = T(factor);
@@ -197,12 +197,12 @@ struct Factor {
 
 // Gradients: weights times a factor, but for the label's own.
 template <class T>
-using Gradients = AllBut<T, Factor<T>>;
+using Gradients = WithLabelEntry<T, Factor<T>>;
 
 // (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
 template <class T>
 struct Logarithms {
-  static constexpr bool has_own = false;
+  static constexpr bool has_label_entry = false;
   T largest, log_sum;
   LASTLAYER_INLINE Vector<T> operator()(Vector<T> v, int64_t = 0) const {
     return (v - splat(largest)) - splat(log_sum);
@@ -211,11 +211,11 @@ struct Logarithms {
 
 // Weights times a factor, minus an even share, to where they may stand already.
 template <class T>
-inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double even) {
+inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double uniform_share) {
   const auto of = Factor<T>::of(factor, factor_low);
   // A difference in double, where float32 has too few digits for it.
-  const bool is_wide = of.is_wide() || (sizeof(T) == 4 && even != 0.0);
-  if (!is_wide && even == 0.0) {
+  const bool is_wide = of.is_wide() || (sizeof(T) == 4 && uniform_share != 0.0);
+  if (!is_wide && uniform_share == 0.0) {
     // Whole lines of the cache at a time: the order of these products shows nowhere.
     const int64_t bytes = int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63);
     const int64_t ahead = bytes / int64_t(sizeof(T)) < classes ? bytes / int64_t(sizeof(T)) : classes;
@@ -227,7 +227,7 @@ inline void multiply(const T* from, T* to, int64_t classes, double factor, doubl
     multiply_some(ahead, classes - ahead);
   } else
     over_vectors<T>(from, classes, T(0), [&](Vector<T> w, int64_t j, int count) {
-      store_some(to + j, is_wide ? times_wide(w, factor, even) : of(w) - T(even), count);
+      store_some(to + j, is_wide ? times_wide(w, factor, uniform_share) : of(w) - T(uniform_share), count);
     });
 }
 

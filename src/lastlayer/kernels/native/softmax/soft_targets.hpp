@@ -22,8 +22,8 @@ LASTLAYER_INLINE void load_targets(const Y* from, int count, D* halves) {
   }
 }
 
-template <class Rows, class Y>
-struct SoftSoftmax {
+template <class Point, class Y>
+struct SoftTargetsSoftmax {
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     for (int64_t i = begin; i < end; ++i) {
       const float* x = static_cast<const float*>(r.scores) + i * r.classes;
@@ -31,7 +31,7 @@ struct SoftSoftmax {
       if (r.is_counted(i) && passes.is_finite())
         loss_of_row(r, i, x, passes, i + 1 < end ? r.classes : 0, memory);
       else
-        Blocks<float, Rows>::loss(r, i, i + 1, memory);
+        Blocks<float, Point>::loss(r, i, i + 1, memory);
     }
   }
 
@@ -40,13 +40,13 @@ struct SoftSoftmax {
                           double* memory) {
     const int64_t classes = r.classes;
     const Y* given = static_cast<const Y*>(r.soft_targets) + i * classes;
-    const double kept_share = 1.0 - r.label_smoothing, even = r.label_smoothing / double(classes);
+    const double target_share = 1.0 - r.label_smoothing, uniform_share = r.label_smoothing / double(classes);
     float* to = r.gradient ? static_cast<float*>(r.gradient) + i * classes : nullptr;
     // The options' share of the targets, with nothing beyond the classes.
     const auto targets = [&](int64_t j, int count, D* y) __attribute__((always_inline)) {
       load_targets(given + j, count, y);
-      for (int half = 0; even != 0.0 && half < 2; ++half)
-        y[half] = lane_places(half) < all_of(count) ? y[half] * kept_share + even : D{};
+      for (int half = 0; uniform_share != 0.0 && half < 2; ++half)
+        y[half] = lane_places(half) < splat_integer(count) ? y[half] * target_share + uniform_share : D{};
     };
     // Before the weights may overwrite the scores.
     D sums{}, distances{};
@@ -63,28 +63,28 @@ struct SoftSoftmax {
       }
     });
     // A row that does not count.
-    if (!has_any(has_targets) && r.z_loss == 0.0) return Blocks<float, Rows>::loss(r, i, i + 1, memory);
-    const double total = sum_of(Real(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
-    const Fetch<float> fetched = {next};
-    passes.template weigh<false>(x, to, classes, to ? fetched.in_place(to) : fetched);
+    if (!has_any(has_targets) && r.z_loss == 0.0) return Blocks<float, Point>::loss(r, i, i + 1, memory);
+    const double total = sum_of(Double(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
+    const Prefetch<float> prefetch = {next};
+    passes.template compute_terms<false>(x, to, classes, to ? prefetch.in_place(to) : prefetch);
     passes.separate(x, to, classes);
-    double loss = total * passes.log_sum + sum_of(Real(distances)).hi, pull = 0.0;
+    double loss = total * passes.log_sum + sum_of(Double(distances)).hi, z_slope = 0.0;
     if (r.z_loss != 0.0) {
       const double z = double(passes.largest) + passes.log_sum;
       loss += r.z_loss * z * z;
-      pull = 2.0 * r.z_loss * z;
+      z_slope = 2.0 * r.z_loss * z;
     }
     r.losses[i] = weight * loss;
     if (!to) return;
-    const double factor = weight * r.gradient_scale / passes.total.hi, kept = passes.kept.hi;
-    const double others = passes.others.value(), all_weights = passes.total.hi;
+    const double factor = weight * r.gradient_scale / passes.total.hi, stored_max = passes.stored_max_term.hi;
+    const double others = passes.others.value(), all_terms = passes.total.hi;
     over_vectors<float>(to, classes, 0.0f, [&](Vector<float> v, int64_t j, int count) __attribute__((always_inline)) {
       D y[2], g[2];
       targets(j, count, y);
       const D w[2] = {widened(low_half(v)), widened(high_half(v))};
       for (int half = 0; half < 2; ++half) {
-        const D rest = w[half] == kept ? all(others) : all_weights - w[half];
-        g[half] = ((total + pull - y[half]) * w[half] - y[half] * rest) * factor;
+        const D rest = w[half] == stored_max ? splat(others) : all_terms - w[half];
+        g[half] = ((total + z_slope - y[half]) * w[half] - y[half] * rest) * factor;
       }
       store_some(to + j, joined(narrowed(g[0]), narrowed(g[1])), count);
     });

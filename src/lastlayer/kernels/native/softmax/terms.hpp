@@ -12,25 +12,25 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 // The unevaluated sum hi + lo.
-struct Pair {
+struct ScalarDoubleDouble {
   double hi, lo;
   double value() const { return hi + lo; }
 };
 
-inline Pair two_sum(double a, double b) {
+inline ScalarDoubleDouble two_sum(double a, double b) {
   const double hi = a + b, t = hi - a;
   return {hi, (a - (hi - t)) + (b - t)};
 }
 
-inline Pair operator+(Pair a, Pair b) {
-  const Pair s = two_sum(a.hi, b.hi);
+inline ScalarDoubleDouble operator+(ScalarDoubleDouble a, ScalarDoubleDouble b) {
+  const ScalarDoubleDouble s = two_sum(a.hi, b.hi);
   return two_sum(s.hi, s.lo + (a.lo + b.lo));
 }
 
 template <class T>
-struct Reduction;
+struct ExponentialConstants;
 template <>
-struct Reduction<float> {
+struct ExponentialConstants<float> {
   // Weights are carried times 2^lift, so that those of the smallest that matter have all their bits.
   static constexpr int lift = 64, mantissa_bits = 23;
   static constexpr double unlift = 0x1p-64;
@@ -52,7 +52,7 @@ struct Reduction<float> {
   }
 };
 template <>
-struct Reduction<double> {
+struct ExponentialConstants<double> {
   static constexpr int lift = 512, mantissa_bits = 52;
   static constexpr double unlift = 0x1p-512;
   static constexpr double reach = 1050.0, far = 2048.0;
@@ -64,27 +64,27 @@ struct Reduction<double> {
 
 // A weight as it is kept, `hi`, and what that rounding has lost: a sum over many alike would lose it in one direction.
 template <class T>
-struct Weights;
+struct Terms;
 template <>
-struct Weights<double> {
+struct Terms<double> {
   D hi, low;
-  LASTLAYER_INLINE static Weights kept(D w) { return {w, D{}}; }
+  LASTLAYER_INLINE static Terms stored(D w) { return {w, D{}}; }
   // All of it but a part that is near it.
-  LASTLAYER_INLINE D behind(D part) const { return (hi - part) + low; }
+  LASTLAYER_INLINE D remainder_after(D part) const { return (hi - part) + low; }
   LASTLAYER_INLINE D lo() const { return low; }
-  LASTLAYER_INLINE Weights but(Mask mask) const { return {mask ? D{} : hi, mask ? D{} : low}; }
+  LASTLAYER_INLINE Terms but(Mask mask) const { return {mask ? D{} : hi, mask ? D{} : low}; }
 };
 template <>
-struct Weights<float> {
+struct Terms<float> {
   // All of it is base + base * rest, or base + rest where such a product would be rounded.
   static constexpr bool is_product = LASTLAYER_BYTES > 16;
   Vector<float> hi, base, rest;
-  LASTLAYER_INLINE static Weights kept(Vector<float> w) { return {w, w, Vector<float>{}}; }
-  LASTLAYER_INLINE Vector<float> behind(Vector<float> part) const {
+  LASTLAYER_INLINE static Terms stored(Vector<float> w) { return {w, w, Vector<float>{}}; }
+  LASTLAYER_INLINE Vector<float> remainder_after(Vector<float> part) const {
     return is_product ? fma(base, rest, base - part) : (base - part) + rest;
   }
-  LASTLAYER_INLINE Vector<float> lo() const { return behind(hi); }
-  LASTLAYER_INLINE Weights but(Lanes<float>::Integers mask) const {
+  LASTLAYER_INLINE Vector<float> lo() const { return remainder_after(hi); }
+  LASTLAYER_INLINE Terms but(Lanes<float>::Integers mask) const {
     return {mask ? Vector<float>{} : hi, mask ? Vector<float>{} : base, mask ? Vector<float>{} : rest};
   }
 };
@@ -92,7 +92,7 @@ struct Weights<float> {
 // Value is a number, or a vector with a row in each lane.
 template <class T, class Value>
 struct RowExponents {
-  using R = Reduction<T>;
+  using R = ExponentialConstants<T>;
   Value offset, power, floor, shift;
 
   RowExponents() = default;
@@ -100,9 +100,9 @@ struct RowExponents {
     const Value nothing = largest - largest;
     offset = largest >= R::far ? largest : nothing;
     offset = largest <= -R::far ? largest : offset;
-    const Value top = largest - offset;
-    power = (top * R::log2_e + R::shift) - R::shift;
-    floor = top - R::reach;
+    const Value reduced = largest - offset;
+    power = (reduced * R::log2_e + R::shift) - R::shift;
+    floor = reduced - R::reach;
     shift = R::shift + T(R::steps) * (T(R::lift) - power);
   }
   RowExponents(Value offset, Value power, Value floor, Value shift)
@@ -120,11 +120,11 @@ LASTLAYER_INLINE D spread(D x) { return x; }
 // 2^(j / steps) as float32, less the j steps in its exponent's bits that the power brings along, and what that rounds
 // away, as a share of it.
 struct StepTable {
-  uint32_t bits[Reduction<float>::steps];
-  float rest[Reduction<float>::steps];
+  uint32_t bits[ExponentialConstants<float>::steps];
+  float rest[ExponentialConstants<float>::steps];
 };
 constexpr StepTable step_table() {
-  using R = Reduction<float>;
+  using R = ExponentialConstants<float>;
   constexpr uint32_t powers[] = {0x3f800000, 0x3f85aac3, 0x3f8b95c2, 0x3f91c3d3, 0x3f9837f0, 0x3f9ef532,
                                  0x3fa5fed7, 0x3fad583f, 0x3fb504f3, 0x3fbd08a4, 0x3fc5672a, 0x3fce248c,
                                  0x3fd744fd, 0x3fe0ccdf, 0x3feac0c7, 0x3ff5257d};
@@ -156,9 +156,9 @@ constexpr StepTable step_table() {
 // Of several vectors, one step of all of them after the other: what one waits for, the others do. A weight as it is
 // kept is within 1.12 * 2^-24 of itself, all of it within 0.12 * 2^-24, and without a table within 0.23 * 2^-24.
 template <bool is_far, int count, class Value>
-LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows,
-                                    Weights<float>* out) {
-  using R = Reduction<float>;
+LASTLAYER_INLINE void term_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows,
+                                    Terms<float>* out) {
+  using R = ExponentialConstants<float>;
   using V = Vector<float>;
   using B = Lanes<float>::Bits;
   V x[count], power[count], coarse[count], r[count], q[count], shifted[count];
@@ -210,8 +210,8 @@ LASTLAYER_INLINE void weigh_vectors(const Vector<float>* scores, const RowExpone
 }
 
 template <bool is_far, int count, class Value>
-LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, Value>* rows, Weights<double>* out) {
-  using R = Reduction<double>;
+LASTLAYER_INLINE void term_vectors(const D* scores, const RowExponents<double, Value>* rows, Terms<double>* out) {
+  using R = ExponentialConstants<double>;
   D x[count], r[count], r_low[count], q[count], shifted[count];
   for (int i = 0; i < count; ++i) {
     x[i] = is_far ? scores[i] - rows[i].offset : scores[i];
@@ -220,7 +220,7 @@ LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, 
     r[i] = fma(power, splat(-R::ln2_low), coarse);
     r_low[i] = fma(power, splat(-R::ln2_low), coarse - r[i]);
   }
-  exponential_tails<Twofold, count>(r, q);
+  exponential_tails<DoubleDouble, count>(r, q);
   for (int i = 0; i < count; ++i) {
     const D near = r[i] + 1.0, small = fma(r[i] * r[i], q[i], r[i] - (near - 1.0));
     const D e = near + small, lost = (near - e) + small + r_low[i];
@@ -230,19 +230,19 @@ LASTLAYER_INLINE void weigh_vectors(const D* scores, const RowExponents<double, 
 }
 
 template <bool is_far, class T, class Value>
-LASTLAYER_INLINE Weights<T> weights(Vector<T> x, const RowExponents<T, Value>& row) {
-  Weights<T> w;
-  weigh_vectors<is_far, 1>(&x, &row, &w);
+LASTLAYER_INLINE Terms<T> compute_term(Vector<T> x, const RowExponents<T, Value>& row) {
+  Terms<T> w;
+  term_vectors<is_far, 1>(&x, &row, &w);
   return w;
 }
 
 // Over the lanes.
-inline Pair sum_of(Real v) {
+inline ScalarDoubleDouble sum_of(Double v) {
   return {fold(v.hi, [](D a, D b) { return a + b; })[0], 0.0};
 }
-inline Pair sum_of(Twofold v) {
-  Pair all{0.0, 0.0};
-  for (int i = 0; i < lanes; ++i) all = all + Pair{v.hi[i], v.lo[i]};
+inline ScalarDoubleDouble sum_of(DoubleDouble v) {
+  ScalarDoubleDouble all{0.0, 0.0};
+  for (int i = 0; i < lanes; ++i) all = all + ScalarDoubleDouble{v.hi[i], v.lo[i]};
   return all;
 }
 
@@ -251,69 +251,69 @@ template <class T>
 struct Sum;
 template <>
 struct Sum<float> {
-  static constexpr int beside = LASTLAYER_BYTES == 64 ? 4 : 2;  // so many vectors at a time are fastest
+  static constexpr int unroll = LASTLAYER_BYTES == 64 ? 4 : 2;  // so many vectors at a time are fastest
   D low{}, high{};
   Vector<float> lost{};
   LASTLAYER_INLINE void add(Vector<float> v) {
     low += widened(low_half(v));
     high += widened(high_half(v));
   }
-  LASTLAYER_INLINE void add(Weights<float> w) {
+  LASTLAYER_INLINE void add(Terms<float> w) {
     add(w.hi);
     lost += w.lo();
   }
   // Of rows in lanes: those of one half.
-  LASTLAYER_INLINE Real lanes_of(int half) const {
-    return Real(half ? high + widened(high_half(lost)) : low + widened(low_half(lost)));
+  LASTLAYER_INLINE Double lanes_of(int half) const {
+    return Double(half ? high + widened(high_half(lost)) : low + widened(low_half(lost)));
   }
-  LASTLAYER_INLINE Real lanes_sum() const { return lanes_of(0) + lanes_of(1); }
-  Pair total() const { return sum_of(lanes_sum()); }
+  LASTLAYER_INLINE Double lanes_sum() const { return lanes_of(0) + lanes_of(1); }
+  ScalarDoubleDouble total() const { return sum_of(lanes_sum()); }
 };
 template <>
 struct Sum<double> {
-  static constexpr int beside = 2;
+  static constexpr int unroll = 2;
   D sum{}, rest{};
-  LASTLAYER_INLINE void add(D v) { add(Weights<double>::kept(v)); }
-  LASTLAYER_INLINE void add(Weights<double> w) {
+  LASTLAYER_INLINE void add(D v) { add(Terms<double>::stored(v)); }
+  LASTLAYER_INLINE void add(Terms<double> w) {
     const D s = sum + w.hi, t = s - sum;
-    rest += (sum - (s - t)) + w.behind(t);
+    rest += (sum - (s - t)) + w.remainder_after(t);
     sum = s;
   }
-  LASTLAYER_INLINE Twofold lanes_of(int) const { return Twofold::sum(sum, rest); }
-  LASTLAYER_INLINE Twofold lanes_sum() const { return lanes_of(0); }
-  Pair total() const { return sum_of(lanes_sum()); }
+  LASTLAYER_INLINE DoubleDouble lanes_of(int) const { return DoubleDouble::two_sum(sum, rest); }
+  LASTLAYER_INLINE DoubleDouble lanes_sum() const { return lanes_of(0); }
+  ScalarDoubleDouble total() const { return sum_of(lanes_sum()); }
 };
 
 // The same of weights, none of which is larger than `start`: what each addition to it loses is exact, and is added up
 // beside it. Float32 may lose 2^-34 of the total of 32 numbers in each of 16 lanes; of the others that is the more the
 // less they are of it: see `confident`.
 template <class T>
-struct WeightSum {
-  static constexpr int beside = LASTLAYER_BYTES == 64 && sizeof(T) == 4 ? 4 : 2;
+struct TermSum {
+  static constexpr int unroll = LASTLAYER_BYTES == 64 && sizeof(T) == 4 ? 4 : 2;
   static constexpr T start = sizeof(T) == 4 ? T(0x1p65) : T(0x1p513);
   Vector<T> sum = splat(start), lost{};
-  LASTLAYER_INLINE void add(Weights<T> w) {
+  LASTLAYER_INLINE void add(Terms<T> w) {
     const Vector<T> s = sum + w.hi;
-    lost += w.behind(s - sum);
+    lost += w.remainder_after(s - sum);
     sum = s;
   }
   LASTLAYER_INLINE auto lanes_sum() const {
     const Vector<T> grown = sum - start;
     if constexpr (sizeof(T) == 4)
-      return Real((widened(low_half(grown)) + widened(high_half(grown))) + widened(low_half(lost) + high_half(lost)));
+      return Double((widened(low_half(grown)) + widened(high_half(grown))) + widened(low_half(lost) + high_half(lost)));
     else
-      return Twofold::sum(grown, lost);
+      return DoubleDouble::two_sum(grown, lost);
   }
   // Of rows in lanes: those of one half.
   LASTLAYER_INLINE auto lanes_of(int half) const {
     const Vector<T> grown = sum - start;
     if constexpr (sizeof(T) == 4)
-      return Real(widened(half ? high_half(grown) : low_half(grown)) +
+      return Double(widened(half ? high_half(grown) : low_half(grown)) +
                   widened(half ? high_half(lost) : low_half(lost)));
     else
       return lanes_sum();
   }
-  Pair total() const { return sum_of(lanes_sum()); }
+  ScalarDoubleDouble total() const { return sum_of(lanes_sum()); }
 };
 
 }  // namespace

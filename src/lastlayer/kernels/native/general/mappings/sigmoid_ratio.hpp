@@ -10,15 +10,15 @@ namespace {
 
 struct SigmoidRatio {
   static constexpr bool has_exponent = true, has_mantissa = true, has_scale = false, has_spare = false;
-  static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
-  static constexpr bool is_quick = false;
+  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool is_cheap = false;
   static constexpr double low = 0.0, high = 1.0;
   static constexpr double steepness_below = 1.0;  // the limit at -inf
 
   static D exponent(D x) { return smaller(x, D{}); }
   template <class W>
   static W mantissa(D x, const Context&) {
-    return W(all(1.0)) / (W(all(1.0)) + tail<W>(x));
+    return W(splat(1.0)) / (W(splat(1.0)) + tail<W>(x));
   }
   // 1 - g, without the subtraction.
   template <class W>

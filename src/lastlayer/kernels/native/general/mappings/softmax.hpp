@@ -8,8 +8,8 @@ namespace {
 
 struct Softmax {
   static constexpr bool has_exponent = true, has_mantissa = false, has_scale = false, has_spare = false;
-  static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
-  static constexpr bool is_quick = false;
+  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool is_cheap = false;
   static constexpr double low = 0.0, high = infinity;
   static D exponent(D x) { return x; }
 };

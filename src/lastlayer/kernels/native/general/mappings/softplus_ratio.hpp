@@ -10,13 +10,13 @@ namespace {
 
 struct SoftplusRatio {
   static constexpr bool has_exponent = true, has_mantissa = true, has_scale = true, has_spare = false;
-  static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
-  static constexpr bool is_quick = false;
+  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool is_cheap = false;
   static constexpr double low = 0.0, high = infinity;
   static constexpr double steepness_below = 1.0;  // the limit at -inf
 
   static D exponent(D x) { return smaller(x, D{}); }
-  static D size(D x) { return larger(x, all(1.0)); }
+  static D size(D x) { return larger(x, splat(1.0)); }
   static D reference(D largest) { return largest; }
   static D log2_scale(const Context& c) { return c.exponent; }
   template <class W>
@@ -26,7 +26,7 @@ struct SoftplusRatio {
   template <class W>
   static W steepness(D x, const Context&) {
     const W t = tail<W>(x);
-    return W(all(1.0)) / ((W(all(1.0)) + t) * unscaled<W>(x, t));
+    return W(splat(1.0)) / ((W(splat(1.0)) + t) * unscaled<W>(x, t));
   }
   template <class W>
   static W log_g(D x, const Context&) {
@@ -43,7 +43,7 @@ struct SoftplusRatio {
     const W log_tail = log1p(t);
     // Below 2^-60 the quotient is 1 to the last bit, and 0 / 0 is not asked.
     const Mask is_tiny = t.hi < 0x1p-60;
-    const W below = choose(is_tiny, W(all(1.0)), log_tail / choose(is_tiny, W(all(1.0)), t));
+    const W below = choose(is_tiny, W(splat(1.0)), log_tail / choose(is_tiny, W(splat(1.0)), t));
     return choose(x < 0.0, below, W(x) + log_tail);
   }
 };

@@ -10,8 +10,8 @@ namespace {
 
 struct Spherical {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
-  static constexpr bool is_positive = false, needs_weight = true, is_fenchel_young = false;
-  static constexpr bool is_quick = true;
+  static constexpr bool is_positive = false, needs_positive_sum = true, is_fenchel_young = false;
+  static constexpr bool is_cheap = true;
   static constexpr double low = infinity, high = infinity;
   static constexpr double steepness_below = 0.0;  // the limit at -inf
 
@@ -34,7 +34,7 @@ struct Spherical {
   template <class W>
   static W log_g(D x, const Context&) {
     const W log_size = logarithm(W(absolute(x)));
-    return scaled(log_size, all(2.0));
+    return scaled(log_size, splat(2.0));
   }
 };
 

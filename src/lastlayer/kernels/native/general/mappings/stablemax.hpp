@@ -10,8 +10,8 @@ namespace {
 
 struct Stablemax {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
-  static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
-  static constexpr bool is_quick = false;
+  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool is_cheap = false;
   static constexpr double low = 0.0, high = infinity;
   static constexpr double steepness_below = 0.0;  // the limit at -inf
 
@@ -24,12 +24,12 @@ struct Stablemax {
   }
   template <class W>
   static W derivative(D x, const Context& c) {
-    return choose(x < 0.0, inverse<W>(x, c.scale) * inverse<W>(x, all(1.0)), W(c.scale));
+    return choose(x < 0.0, inverse<W>(x, c.scale) * inverse<W>(x, splat(1.0)), W(c.scale));
   }
   // 1 / (1 + |x|) on both sides.
   template <class W>
   static W steepness(D x, const Context&) {
-    return inverse<W>(x, all(1.0));
+    return inverse<W>(x, splat(1.0));
   }
   template <class W>
   static W log_g(D x, const Context&) {
@@ -40,12 +40,12 @@ struct Stablemax {
  private:
   template <class W>
   static W size_of(D x) {
-    return W::sum(all(1.0), absolute(x));
+    return W::two_sum(splat(1.0), absolute(x));
   }
   // above / (1 + |x|); sizes near the overflow threshold get room, which is exact in the shift.
   template <class W>
   static W inverse(D x, D above) {
-    const D room = all(0x1p-100);
+    const D room = splat(0x1p-100);
     return scaled(W(above) / scaled(size_of<W>(x), room), room);
   }
 };

@@ -10,15 +10,15 @@ namespace {
 
 struct Taylor {
   static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
-  static constexpr bool is_positive = false, needs_weight = false, is_fenchel_young = false;
-  static constexpr bool is_quick = false;
+  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool is_cheap = false;
   static constexpr double low = infinity, high = infinity;
   static constexpr double steepness_below = 0.0;  // the limit at -inf
 
-  static D size(D x) { return larger(absolute(x), all(1.0)); }
+  static D size(D x) { return larger(absolute(x), splat(1.0)); }
   static D reference(D largest) { return largest; }
   static D log2_scale(const Context& c) {
-    return double(c.order) * c.exponent + (is_far(c) ? all(log2_of_lift(c)) : D{});
+    return double(c.order) * c.exponent + (is_far(c) ? splat(log2_of_lift(c)) : D{});
   }
   template <class W>
   static W mantissa(D x, const Context& c) {
@@ -31,16 +31,16 @@ struct Taylor {
   }
   template <class W>
   static W steepness(D x, const Context& c) {
-    const D one = own_scale(x);
+    const D one = scale_of(x);
     return scaled(polynomial<W>(x * one, one, c.order, c.order - 1) / polynomial<W>(x * one, one, c.order, c.order),
                   one);
   }
   template <class W>
   static W log_g(D x, const Context& c) {
-    const D one = own_scale(x);
+    const D one = scale_of(x);
     // The scale's own power: its exponent field, as a number.
     const D power = (D)(((Bits)one >> 52) | 0x4330000000000000ull) - 0x1p52 - 1023.0;
-    const W g = polynomial<W>(x * one, one, c.order, c.order) / W(all(factorial(c.order)));
+    const W g = polynomial<W>(x * one, one, c.order, c.order) / W(splat(factorial(c.order)));
     return logarithm(g, -double(c.order) * power);
   }
 
@@ -56,24 +56,24 @@ struct Taylor {
   template <class W>
   static W lifted(W g, const Context& c) {
     const double power = double(uint64_t(1) << int(log2_of_lift(c)));
-    const W raised = scaled(g, is_far(c) ? all(power) : all(1.0));
-    return c.order == 2 ? scaled(raised, all(0.5)) : raised / W(all(factorial(c.order)));
+    const W raised = scaled(g, is_far(c) ? splat(power) : splat(1.0));
+    return c.order == 2 ? scaled(raised, splat(0.5)) : raised / W(splat(factorial(c.order)));
   }
-  static D own_scale(D x) {
+  static D scale_of(D x) {
     const Mask biased = (Mask)(((Bits)size(x) >> 52) & 0x7ff);
     // The largest power has no inverse that is an ordinary number.
-    return (D)((Bits)(2046 - (biased > 2045 ? all_of(2045) : biased)) << 52);
+    return (D)((Bits)(2046 - (biased > 2045 ? splat_integer(2045) : biased)) << 52);
   }
   // sum over j <= degree of (order! / j!) (y / s)^j s^degree by Horner's rule, homogeneous in y and the scale s. The
   // coefficients are integers, exact up to order 18. Around x = -1 the terms nearly cancel, which wide arithmetic
   // bears.
   template <class W>
   static W polynomial(D y, D s, int order, int degree) {
-    W total(all(factorial(order) / factorial(degree)));
-    D weight = s;
+    W total(splat(factorial(order) / factorial(degree)));
+    D power = s;
     for (int j = degree - 1; j >= 0; --j) {
-      total = total * W(y) + W(weight * (factorial(order) / factorial(j)));
-      weight *= s;
+      total = total * W(y) + W(power * (factorial(order) / factorial(j)));
+      power *= s;
     }
     return total;
   }

@@ -16,7 +16,7 @@ namespace {
 template <class W, class Power, class X = ScoresCopied>
 class Tsallis : public Regularized<W, X> {
   using Base = Regularized<W, X>;
-  using Base::at_;
+  using Base::layout_;
   using Base::p_;
   using Base::x_;
 
@@ -31,9 +31,9 @@ class Tsallis : public Regularized<W, X> {
   friend LabelSlopes;
 
   // `live` has room for a step number each.
-  Tsallis(const Layout& at, X x, double* p, double* live, const MappingAt& mapping, int64_t first)
-      : Base(at, x, p), live_(reinterpret_cast<int32_t*>(live)) {
-    if (this->is_odd()) return;
+  Tsallis(const Layout& layout, X x, double* p, double* live, const MappingAt& mapping, int64_t first)
+      : Base(layout, x, p), live_(reinterpret_cast<int32_t*>(live)) {
+    if (this->needs_edge_path()) return;
     set_rate(mapping, first);
     find_live();
     search();
@@ -45,7 +45,7 @@ class Tsallis : public Regularized<W, X> {
     // A question for every vector, which is worth its answer where most have nothing.
     return has_few_ && !has_any(x >= edge_) ? D{} : value_of(this->difference_of(x), t_).p.value();
   }
-  LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->poison_; }
+  LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->nan_mask_; }
   LASTLAYER_INLINE D log_probabilities_from(int64_t, D x) const { return this->log_probability(p_of(x)); }
 
   // Omega*(x) = max + sum p (x - max - u / a), for Omega(p) = sum p u / a.
@@ -56,7 +56,7 @@ class Tsallis : public Regularized<W, X> {
       const D term = difference(live_[i]).value() - exponent(live_[i]) / (1.0 + rate_);
       sum = sum + W(p > 0.0 ? p * term : D{});
     }
-    return (this->is_dominated_ ? all(infinity) : this->largest_ + at_.sum(sum).value()) + this->poison_;
+    return (this->is_dominated_ ? splat(infinity) : this->largest_ + layout_.sum(sum).value()) + this->nan_mask_;
   }
 
   // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far below the support the targets lie; every term >=
@@ -72,39 +72,39 @@ class Tsallis : public Regularized<W, X> {
       const D term = divergence + slack;
       sum.add(W(term < infinity ? term : D{}), term < infinity ? D{} : term);
     };
-    const bool is_sparse = targets.is_plain() && !at_.is_across;
-    const int64_t own = is_sparse ? targets.begin() : 0;
-    bool is_own_live = false;
+    const bool is_sparse = targets.is_plain() && !layout_.has_row_per_lane;
+    const int64_t label_step = is_sparse ? targets.begin() : 0;
+    bool is_label_live = false;
     if (is_sparse) {
       for (int64_t i = 0; i < live_count_; ++i) {
         add(live_[i]);
-        is_own_live |= live_[i] == own;
+        is_label_live |= live_[i] == label_step;
       }
-      if (!is_own_live) {
-        store(p_ + own * lanes, D{});
-        x_.keep(own, x_(own));
-        add(own);
+      if (!is_label_live) {
+        store(p_ + label_step * lanes, D{});
+        x_.store_wide(label_step, x_(label_step));
+        add(label_step);
       }
     } else {
-      for (int64_t step = 0; step < at_.steps; ++step) add(step);
+      for (int64_t step = 0; step < layout_.steps; ++step) add(step);
     }
-    D loss = factor * sum.total(at_);
+    D loss = factor * sum.total(layout_);
     loss = targets.has_targets ? loss : D{};
-    const D pull = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
+    const D z_slope = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
     if (with_gradient) {
       const auto differentiate = [&](int64_t step) {
         const D p = load(p_ + step * lanes);
         store(p_ + step * lanes,
-              (factor * this->gap(p, targets(step), total) + this->pulled(p, pull)) * scale + this->poison_);
+              (factor * this->gap(p, targets(step), total) + this->times_z_slope(p, z_slope)) * scale + this->nan_mask_);
       };
-      if (is_sparse && !has_any(this->poison_ != 0.0)) {
+      if (is_sparse && !has_any(this->nan_mask_ != 0.0)) {
         for (int64_t i = 0; i < live_count_; ++i) differentiate(live_[i]);
-        if (!is_own_live) differentiate(own);
+        if (!is_label_live) differentiate(label_step);
       } else {
-        for (int64_t step = 0; step < at_.steps; ++step) differentiate(step);
+        for (int64_t step = 0; step < layout_.steps; ++step) differentiate(step);
       }
     }
-    return loss + this->poison_;
+    return loss + this->nan_mask_;
   }
 
  private:
@@ -113,12 +113,12 @@ class Tsallis : public Regularized<W, X> {
   };
 
   void set_rate(const MappingAt& mapping, int64_t first) {
-    D alpha = mapping.row_parameters ? at_.of_rows(mapping.row_parameters + first) : all(mapping.parameter);
+    D alpha = mapping.row_parameters ? layout_.of_rows(mapping.row_parameters + first) : splat(mapping.parameter);
     if (mapping.row_parameters) {
       // Outside the range there is no mapping; at 1 the limit is taken from a hair above it.
-      this->poison_ = (alpha >= 1.0) & (alpha < infinity) ? this->poison_ : all(not_a_number);
-      alpha = larger(alpha, all(1.0 + 0x1p-52));
-      alpha = alpha < infinity ? alpha : all(2.0);
+      this->nan_mask_ = (alpha >= 1.0) & (alpha < infinity) ? this->nan_mask_ : splat(not_a_number);
+      alpha = larger(alpha, splat(1.0 + 0x1p-52));
+      alpha = alpha < infinity ? alpha : splat(2.0);
     }
     rate_ = alpha - 1.0;
     is_steep_ = has_any(rate_ > 1.0) || mapping.row_parameters;
@@ -126,24 +126,24 @@ class Tsallis : public Regularized<W, X> {
 
   void find_live() {
     edge_ = this->largest_ - 1.0 / rate_;
-    for (int64_t step = 0; step < at_.steps; ++step) {
+    for (int64_t step = 0; step < layout_.steps; ++step) {
       if constexpr (X::is_copy) store(p_ + step * lanes, D{});
       // A hair wider than the support can be, for the subtraction is rounded.
       const D x = x_(step);
       if (!has_any(x >= edge_)) continue;
       live_[live_count_++] = int32_t(step);
-      x_.keep(step, x);
+      x_.store_wide(step, x);
     }
-    has_few_ = 8 * live_count_ < at_.steps;
+    has_few_ = 8 * live_count_ < layout_.steps;
   }
 
   // Of vectors that are looked at.
-  W difference(int64_t step) const { return this->difference_of(x_.kept(step)); }
+  W difference(int64_t step) const { return this->difference_of(x_.stored(step)); }
 
   // (1 + (a - 1) u)+ and exp_a(u) at u = x - max + t.
   Value value(int64_t step, W t) const { return value_of(difference(step), t); }
   Value value_of(W difference, W t) const {
-    const W below = (difference + t) * W(rate_), base = W(all(1.0)) + below;
+    const W below = (difference + t) * W(rate_), base = W(splat(1.0)) + below;
     const Mask is_inside = base.hi > 0.0;
     return {choose(is_inside, base, W(D{})), choose(is_inside, Power::power(base, below, rate_), W(D{}))};
   }
@@ -158,26 +158,26 @@ class Tsallis : public Regularized<W, X> {
       total = total + v.p;
       slope += Power::slope(v.base.hi, v.p.hi);
     }
-    total = at_.sum(total);
-    slope = at_.sum(slope);
+    total = layout_.sum(total);
+    slope = layout_.sum(slope);
   }
 
   // Newton's steps kept in a bracket, which is halved where a step would leave it; for a > 2, where p has vertical
   // tangents, at every second trip. In plain double: what is left is for the polish. Rows that are done stay as they
   // are, whatever the others of their block still need.
   void search() {
-    D low = Power::lowest(double(at_.classes), rate_), high{}, t{};
+    D low = Power::lowest(double(layout_.classes), rate_), high{}, t{};
     Mask is_done{};
     for (int trip = 0; trip < 200 && has_any(~is_done); ++trip) {
       D total{}, slope{};
       for (int64_t i = 0; i < live_count_; ++i) {
-        const D below = rate_ * ((x_.kept(live_[i]) - this->largest_) + t), base = 1.0 + below;
-        const D p = base > 0.0 ? Power::power(Real(base), Real(below), rate_).hi : D{};
+        const D below = rate_ * ((x_.stored(live_[i]) - this->largest_) + t), base = 1.0 + below;
+        const D p = base > 0.0 ? Power::power(Double(base), Double(below), rate_).hi : D{};
         total += p;
         slope += Power::slope(base, p);
       }
-      total = at_.sum(total);
-      slope = at_.sum(slope);
+      total = layout_.sum(total);
+      slope = layout_.sum(slope);
       const Mask is_above = total >= 1.0;
       high = is_above & ~is_done ? t : high;
       low = is_above | is_done ? low : t;
@@ -189,11 +189,11 @@ class Tsallis : public Regularized<W, X> {
       const Mask is_exact = total == 1.0;
       next = is_exact ? t : is_halving ? middle : next;
       const D moved = absolute(next - t), scale = absolute(t) + 1.0;
-      const Mask is_close = is_exact    ? all_of(-1)
+      const Mask is_close = is_exact    ? splat_integer(-1)
                             : is_steep_ ? high - low <= 0x1p-52 * scale
                                         : moved <= 0x1p-44 * scale;
       t = is_done ? t : next;
-      is_done |= is_close | (this->poison_ != 0.0);
+      is_done |= is_close | (this->nan_mask_ != 0.0);
     }
     // Of a steep row's last bracket the end at which it sums to one or more: at the other it may sum to nothing.
     t_ = W(is_steep_ ? high : t);
@@ -202,15 +202,15 @@ class Tsallis : public Regularized<W, X> {
   // Newton with the sums kept wide takes t to its last bit. A step counts where it brings the sum nearer to one.
   void polish() {
     // Of float32 scores the search has far more digits than can show.
-    if (!W::is_twofold && !is_steep_) return;
+    if (!W::is_double_double && !is_steep_) return;
     W total;
     D slope;
     const auto excess_at = [&](W t) {
       sums([&](int64_t step) { return value(step, t); }, total, slope);
-      return (total - W(all(1.0))).value();
+      return (total - W(splat(1.0))).value();
     };
     D excess = excess_at(t_), step = -excess / slope;
-    for (int i = 0; i < (W::is_twofold ? 2 : 1); ++i) {
+    for (int i = 0; i < (W::is_double_double ? 2 : 1); ++i) {
       const W trial = t_ + W(step);
       const D trial_excess = excess_at(trial);
       const Mask is_better = (absolute(trial_excess) < absolute(excess)) & (trial_excess > -0.5);
@@ -231,11 +231,11 @@ class Tsallis : public Regularized<W, X> {
   void share_out() {
     const auto slope_at = [&](int64_t step, D p) {
       const D base = value(step, t_).base.hi;
-      return p > 0.0 ? p / (base > 0.0 ? base : all(1.0)) : D{};
+      return p > 0.0 ? p / (base > 0.0 ? base : splat(1.0)) : D{};
     };
     D slopes{};
     for (int64_t i = 0; i < live_count_; ++i) slopes += slope_at(live_[i], load(p_ + live_[i] * lanes));
-    slopes = at_.sum(slopes);
+    slopes = layout_.sum(slopes);
     W total(D{});
     for (int64_t i = 0; i < live_count_; ++i) {
       const D p = load(p_ + live_[i] * lanes), moved = p - excess_ * slope_at(live_[i], p) / slopes;
@@ -243,7 +243,7 @@ class Tsallis : public Regularized<W, X> {
       store(p_ + live_[i] * lanes, kept);
       total = total + W(kept);
     }
-    excess_ = (at_.sum(total) - W(all(1.0))).value();
+    excess_ = (layout_.sum(total) - W(splat(1.0))).value();
   }
 
   // u = x - max + t, rounded once.

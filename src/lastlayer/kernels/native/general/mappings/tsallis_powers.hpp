@@ -17,9 +17,9 @@ struct Linear {
   static W power(W base, W, D) {
     return base;
   }
-  static D lowest(double classes, D) { return all(1.0 / classes - 1.0); }
+  static D lowest(double classes, D) { return splat(1.0 / classes - 1.0); }
   static D newton(D total, D slope, D) { return (total - 1.0) / slope; }
-  static D slope(D, D p) { return p > 0.0 ? all(1.0) : D{}; }
+  static D slope(D, D p) { return p > 0.0 ? splat(1.0) : D{}; }
   static D divergence(D, D, D gap, D, D, bool) { return gap * gap * 0.5; }
 };
 
@@ -29,14 +29,14 @@ struct Square {
   static W power(W base, W, D) {
     return base * base;
   }
-  static D lowest(double classes, D) { return all(2.0 * (1.0 / __builtin_sqrt(classes) - 1.0)); }
+  static D lowest(double classes, D) { return splat(2.0 * (1.0 / __builtin_sqrt(classes) - 1.0)); }
   // Of the norm, sqrt of the total, which is nearly linear in t.
   static D newton(D total, D slope, D) { return 2.0 * (total - square_root(total)) / slope; }
   static D slope(D base, D) { return base > 0.0 ? base : D{}; }
   // (sqrt y - sqrt p)^2 (sqrt y + sqrt p / 2) / (a (a - 1)), the difference of the roots from that of y and p.
   static D divergence(D p, D y, D gap, D, D, bool is_plain) {
     const D root_y = is_plain ? y : square_root(y), root_p = square_root(p);
-    const D sum = root_y + root_p, difference = gap / (sum > 0.0 ? sum : all(1.0));
+    const D sum = root_y + root_p, difference = gap / (sum > 0.0 ? sum : splat(1.0));
     return difference * difference * (root_y + 0.5 * root_p) / 0.75;
   }
 };
@@ -46,7 +46,7 @@ struct AnyPower {
   template <class W>
   static W power(W, W below, D rate) {
     const W u = log1p(below) / W(rate);
-    if constexpr (W::is_twofold) return exponential<0>(u);
+    if constexpr (W::is_double_double) return exponential<0>(u);
     // Beyond the exponential's reach p is nothing: the reach itself would show in log p.
     return choose(u.hi < -700.0, W(D{}), exponential<0>(u));
   }
@@ -56,10 +56,10 @@ struct AnyPower {
   }
   // Of ln_a of the total: convex in t for a <= 2, and linear at a = 1.
   static D newton(D total, D slope, D rate) {
-    const D log_total = logarithm(Real(total)).hi, z = rate * log_total;
+    const D log_total = logarithm(Double(total)).hi, z = rate * log_total;
     const D near = log_total * (1.0 + z * (0.5 + z * (1.0 / 6.0 + z * (1.0 / 24.0))));
-    const D far = (exponential<0>(Real(z)).hi - 1.0) / rate;
-    const D power = exponential<0>(Real((1.0 - rate) * log_total)).hi;
+    const D far = (exponential<0>(Double(z)).hi - 1.0) / rate;
+    const D power = exponential<0>(Double((1.0 - rate) * log_total)).hi;
     return (absolute(z) < 1e-3 ? near : far) * power / slope;
   }
   static D slope(D base, D p) { return p > 0.0 ? p / base : D{}; }
