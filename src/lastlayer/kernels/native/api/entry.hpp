@@ -60,7 +60,8 @@ struct Evaluate {
     template <class Point>
     void operator()() const {
       const Evaluation& r = call.request;
-      if constexpr (__is_same(Point, Normalized<Double, Softmax>) || __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
+      if constexpr (__is_same(Point, Normalized<Double, Softmax>) ||
+                    __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
         return SoftmaxLoops<E, Point>::evaluate(r, call.begin, call.end, call.memory);
       }
       Blocks<E, Point>::evaluate(r, call.begin, call.end, call.memory);
@@ -78,7 +79,8 @@ struct ComputeLoss {
     template <class Point>
     void operator()() const {
       const Loss& r = call.request;
-      if constexpr (__is_same(Point, Normalized<Double, Softmax>) || __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
+      if constexpr (__is_same(Point, Normalized<Double, Softmax>) ||
+                    __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
         return SoftmaxLoops<E, Point>::loss(r, call.begin, call.end, call.memory);
       }
       Blocks<E, Point>::loss(r, call.begin, call.end, call.memory);

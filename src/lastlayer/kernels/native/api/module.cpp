@@ -10,8 +10,11 @@
 
 #include "../runtime/memory.hpp"
 #include "../runtime/parallel.hpp"
+#include "../runtime/processors.hpp"
 #include "../runtime/reduction.hpp"
 #include "../runtime/threads.hpp"
+#include "../runtime/workspace.hpp"
+#include "../thresholds.hpp"
 #include "kernels.hpp"
 
 namespace nb = nanobind;
@@ -61,14 +64,11 @@ bool has_columns(const Array& array) {
          array.stride(1) == int64_t(array.shape(0));
 }
 
-// From so many bytes on results go past the caches, which would not hold them until somebody reads them. On AMD Zen 4
-// with 32 MiB of cache that takes a tenth to a third less time from twice this size on, at this size and half of it
-// about as much, and below more: then whoever reads them next waits for memory.
-std::atomic<size_t> nontemporal_limit{size_t(24) << 20};
+std::atomic<size_t> nontemporal_limit{size_t(thresholds::nontemporal_bytes)};
 
-size_t set_stream_limit(size_t bytes) { return nontemporal_limit.exchange(bytes); }
+size_t set_nontemporal_limit(size_t bytes) { return nontemporal_limit.exchange(bytes); }
 
-// So many results. Of those in place the scores' lines are in the caches already.
+// Results in place are stored as usual: the scores' cache lines are in the caches already.
 template <class T>
 bool wants_nontemporal(const T* scores, const T* results, size_t count) {
   return results != scores && count * sizeof(T) >= nontemporal_limit;
@@ -80,7 +80,7 @@ void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents,
   require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents have not the slopes' shape");
   require(out.shape(0) == rows && out.shape(1) == classes, "out has not the slopes' shape");
   const VjpRequest request{element_of<T>(false), is_of_logarithms, slopes.data(),
-                        cotangents.data(),    out.data(),       int64_t(classes)};
+                           cotangents.data(),    out.data(),       int64_t(classes)};
   const InstructionSet& kernels = instruction_set();
   const nb::gil_scoped_release released;
   parallel_rows(int64_t(rows), int64_t(classes), num_threads(),
@@ -131,27 +131,30 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   const InstructionSet& kernels = instruction_set();
   const int64_t doubles = workspace_size(classes, evaluation_arrays);
   if (is_by_columns) {
-    const Strips<T> strips(rows, classes, doubles);
+    const ColumnStrips<T> strips(rows, classes, doubles);
     const nb::gil_scoped_release released;
     T* results = wanted == Quantity::log_partition ? nullptr : out.data();
     return strips.run(scores.data(), results, [&](int64_t first, int64_t count, T* strip, double* workspace) {
       kernels.evaluate(request.of_strip(first, strip), 0, count, workspace);
     });
   }
-  const Parts parts(rows, classes, doubles);
+  const RowShares shares(rows, classes, doubles);
   const nb::gil_scoped_release released;
-  parts.run([&](int64_t begin, int64_t end, double* workspace) { kernels.evaluate(request, begin, end, workspace); });
+  shares.run([&](int64_t begin, int64_t end, double* workspace) { kernels.evaluate(request, begin, end, workspace); });
 }
 
 // The losses' total and what their mean divides by. None, and nothing written, where bad labels are refused and there
 // is one.
+#define LASTLAYER_PARAMETER(type, name) type name,
+#define LASTLAYER_VALUE(type, name) name,
+#define LASTLAYER_ARGUMENT(type, name) nb::arg(#name),
 template <class T>
 nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int64_t>>& labels,
                 const std::optional<Matrix<const double>>& soft, const std::optional<Matrix<const float>>& soft32,
                 const Flat<double>& losses, const std::optional<Grid<T>>& gradient,
                 const std::optional<Flat<const double>>& class_weight,
-                const std::optional<Flat<const double>>& row_weight, int64_t ignore_index, double label_smoothing,
-                double z_loss, double temperature, double softcap, std::optional<double> gradient_scale, int mapping,
+                const std::optional<Flat<const double>>& row_weight,
+                LASTLAYER_LOSS_OPTIONS(LASTLAYER_PARAMETER) std::optional<double> gradient_scale, int mapping,
                 double parameter, const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16,
                 bool refuses_bad_labels) {
   const size_t rows = scores.shape(0), classes = scores.shape(1);
@@ -171,9 +174,9 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
   require(!class_weight || class_weight->shape(0) == classes, "class_weight is not one a class");
   require(!row_weight || row_weight->shape(0) == rows, "row_weight is not one a row");
   require(temperature > 0.0 && softcap >= 0.0, "temperature must be positive, and softcap not negative");
-  Loss request{mapping_at(mapping, parameter, row_parameters, rows),
+  Loss request{LossOptions{LASTLAYER_LOSS_OPTIONS(LASTLAYER_VALUE)},
+               mapping_at(mapping, parameter, row_parameters, rows),
                element_of<T>(is_bfloat16),
-               {temperature, softcap},
                scores.data(),
                gradient ? gradient->data() : nullptr,
                losses.data(),
@@ -185,9 +188,6 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
                soft ? Element::float64 : Element::float32,
                class_weight ? class_weight->data() : nullptr,
                row_weight ? row_weight->data() : nullptr,
-               ignore_index,
-               label_smoothing,
-               z_loss,
                gradient_scale.value_or(1.0),
                gradient && wants_nontemporal(scores.data(), gradient->data(), scores.size())};
   const InstructionSet& kernels = instruction_set();
@@ -205,7 +205,7 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
   };
   bool is_done;
   if (is_by_columns) {
-    const Strips<T> strips(count, each, doubles);
+    const ColumnStrips<T> strips(count, each, doubles);
     is_done = compute([&] {
       strips.run(scores.data(), gradient ? gradient->data() : nullptr,
                  [&](int64_t first, int64_t some, T* strip, double* workspace) {
@@ -213,9 +213,9 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
                  });
     });
   } else {
-    const Parts parts(count, each, doubles);
+    const RowShares shares(count, each, doubles);
     is_done = compute([&] {
-      parts.run([&](int64_t begin, int64_t end, double* workspace) { kernels.loss(request, begin, end, workspace); });
+      shares.run([&](int64_t begin, int64_t end, double* workspace) { kernels.loss(request, begin, end, workspace); });
     });
   }
   if (!is_done) return nb::none();
@@ -228,8 +228,8 @@ void define(nb::module_& m) {
         "parameter"_a = 0.0, "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false);
   m.def("loss", &loss<T>, "scores"_a.noconvert(), "labels"_a.noconvert().none(), "soft"_a.noconvert().none(),
         "soft32"_a.noconvert().none(), "losses"_a.noconvert(), "gradient"_a.noconvert().none(),
-        "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(), "ignore_index"_a, "label_smoothing"_a,
-        "z_loss"_a, "temperature"_a, "softcap"_a, "gradient_scale"_a.none(), "mapping"_a, "parameter"_a = 0.0,
+        "class_weight"_a.noconvert().none(), "row_weight"_a.noconvert().none(),
+        LASTLAYER_LOSS_OPTIONS(LASTLAYER_ARGUMENT) "gradient_scale"_a.none(), "mapping"_a, "parameter"_a = 0.0,
         "row_parameters"_a.noconvert().none() = nb::none(), "is_bfloat16"_a = false, "refuses_bad_labels"_a = false);
   if constexpr (sizeof(T) >= 4) {
     m.def("place_columns", &place_columns<T>, "columns"_a.noconvert(), "rows"_a.noconvert());
@@ -279,7 +279,7 @@ NB_MODULE(native, m) {
   m.def("kept_bytes", &kept_bytes);
   m.def("kept_limit", &kept_limit);
   m.def("instruction_set", [] { return instruction_set().name; });
-  m.def("set_stream_limit", &set_stream_limit, "bytes"_a);
+  m.def("set_nontemporal_limit", &set_nontemporal_limit, "bytes"_a);
   m.def("num_threads", &num_threads);
   m.def("borrow_threads", &borrow_threads);
   m.def("set_num_threads", &set_num_threads, "n"_a);

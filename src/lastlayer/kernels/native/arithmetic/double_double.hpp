@@ -86,7 +86,9 @@ LASTLAYER_INLINE DoubleDouble fast_quotient(DoubleDouble a, DoubleDouble b) {
   const DoubleDouble back = product(hi, b.hi);
   return {hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) * inverse};
 }
-LASTLAYER_INLINE DoubleDouble choose(Mask mask, DoubleDouble a, DoubleDouble b) { return {mask ? a.hi : b.hi, mask ? a.lo : b.lo}; }
+LASTLAYER_INLINE DoubleDouble choose(Mask mask, DoubleDouble a, DoubleDouble b) {
+  return {mask ? a.hi : b.hi, mask ? a.lo : b.lo};
+}
 LASTLAYER_INLINE DoubleDouble scaled(DoubleDouble a, D power) { return {a.hi * power, a.lo * power}; }
 
 template <>

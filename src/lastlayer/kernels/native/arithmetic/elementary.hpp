@@ -137,7 +137,8 @@ LASTLAYER_INLINE W log_of_total(W top, W others, W total) {
   const Bits power = ((Bits)total.hi - (Bits)top.hi + (1ull << 51)) >> 52;
   const D k = (D)(power | 0x4330000000000000ull) - 0x1p52, scale = (D)((1023ull - power) << 52);
   // log(2^k (1 + f)) = k log 2 + 2 artanh s, s = f / (2 + f), |s| < 0.201.
-  const W rest = choose(k == 0.0, others, scaled(total, scale) - top), s = fast_quotient(rest, scaled(total, scale) + top);
+  const W rest = choose(k == 0.0, others, scaled(total, scale) - top),
+          s = fast_quotient(rest, scaled(total, scale) + top);
   const D z = s.hi * s.hi;
   // (artanh(s) / s - 1) / s^2, minimax: to 2^-59, or to 2^-42.
   constexpr double fine[] = {0.333333333333333,   0.2000000000002899,  0.14285714277762573, 0.11111112164905317,

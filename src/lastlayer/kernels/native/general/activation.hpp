@@ -1,7 +1,7 @@
 // Softcap, then temperature: softcap * tanh(x / softcap) / temperature, and its derivative.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../arithmetic/elementary.hpp"
 #include "layout.hpp"
 
@@ -9,7 +9,7 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 // Turns the block's scores into what the mapping sees; `slope`, where given, takes the derivative at each of them.
-inline void activate(const Activation& a, const Layout& layout, double* x, double* slope) {
+inline void activate(const LossOptions& a, const Layout& layout, double* x, double* slope) {
   for (int64_t step = 0; step < layout.steps; ++step) {
     D v = load(x + step * lanes), s = splat(1.0);
     if (a.softcap != 0.0) {

@@ -3,6 +3,7 @@
 
 #include "../simd/elements.hpp"
 #include "../simd/nontemporal.hpp"
+#include "../thresholds.hpp"
 #include "layout.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
@@ -26,7 +27,8 @@ class BlockResults {
   };
 
  public:
-  BlockResults(bool is_nontemporal, int64_t classes) : is_nontemporal_(can_store_nontemporal<E> && is_nontemporal && classes > few) {}
+  BlockResults(bool is_nontemporal, int64_t classes)
+      : is_nontemporal_(can_store_nontemporal<E> && is_nontemporal && classes > thresholds::row_per_lane_classes) {}
   BlockResults(const BlockResults&) = delete;
   ~BlockResults() {
     if (!is_nontemporal_) return;
@@ -43,7 +45,8 @@ class BlockResults {
   // The same but for one class.
   template <class At>
   void make_but(int64_t own_place, double own, const E* scores, const Layout& layout, E* out, At at) {
-    if (is_nontemporal_) return write_nontemporal<WithLabelEntry<float, Made<At>>>(scores, layout, out, {{at}, own_place, float(own)});
+    if (is_nontemporal_)
+      return write_nontemporal<WithLabelEntry<float, Made<At>>>(scores, layout, out, {{at}, own_place, float(own)});
     store_each(scores, layout, out, at);
     store_rounded_one(out + own_place, own);
   }

@@ -1,9 +1,10 @@
 // Rows under any mapping, block by block: a block is read from memory once, and written once.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "activation.hpp"
 #include "block_results.hpp"
+#include "label_loss.hpp"
 #include "layout.hpp"
 #include "targets.hpp"
 
@@ -39,7 +40,7 @@ struct Blocks {
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const int64_t block = Layout::block(r.classes);
     if constexpr (can_read_in_place) {
-      const bool is_plain = r.labels && r.label_smoothing == 0.0 && r.z_loss == 0.0 && r.activation.is_identity();
+      const bool is_plain = r.labels && r.label_smoothing == 0.0 && !has_z_term(r) && !r.has_activation();
       if (is_plain && r.classes > Point::longest_copy) return loss_in_place(r, begin, end, memory);
     }
     BlockResults<E> results(r.is_nontemporal, r.classes);
@@ -52,8 +53,8 @@ struct Blocks {
  private:
   static constexpr bool can_read_in_place = Point::reads_in_place && !is_half<E>;
 
-  LASTLAYER_INLINE static void evaluate_block(const Evaluation& r, int64_t first, const Layout& layout, const Workspace& w,
-                                              BlockResults<E>& results) {
+  LASTLAYER_INLINE static void evaluate_block(const Evaluation& r, int64_t first, const Layout& layout,
+                                              const Workspace& w, BlockResults<E>& results) {
     load_block(static_cast<const E*>(r.scores) + first * r.classes, layout, w.x);
     const Point point(layout, w.x, w.high, w.low, r.at, first);
     E* out = static_cast<E*>(r.out);
@@ -129,16 +130,15 @@ struct Blocks {
     D losses{};
     if (has_any(targets.is_counted)) {
       load_block(static_cast<const E*>(r.scores) + first * r.classes, layout, w.x);
-      const bool has_activation = !r.activation.is_identity();
-      if (has_activation) activate(r.activation, layout, w.x, gradient ? w.slope : nullptr);
+      if (r.has_activation()) activate(r, layout, w.x, gradient ? w.slope : nullptr);
       Point point(layout, w.x, w.high, w.low, r.at, first);
       losses = point.loss(targets, gradient, r.gradient_scale) + targets.nan_mask;
       losses = targets.is_counted ? losses : D{};
       if (gradient) {
         const bool is_whole = !has_any(~targets.is_counted | (targets.nan_mask != 0.0));
-        for (int64_t step = 0; (has_activation || !is_whole) && step < layout.steps; ++step) {
+        for (int64_t step = 0; (r.has_activation() || !is_whole) && step < layout.steps; ++step) {
           D g = load(w.high + step * lanes);
-          if (has_activation) g *= load(w.slope + step * lanes);
+          if (r.has_activation()) g *= load(w.slope + step * lanes);
           store(w.high + step * lanes, targets.is_counted ? g + targets.nan_mask : D{});
         }
         results.put(gradient, layout, w.high);

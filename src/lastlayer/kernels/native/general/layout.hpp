@@ -3,14 +3,16 @@
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
+#include "../runtime/workspace.hpp"
 #include "../simd/elements.hpp"
 #include "../simd/permutations.hpp"
 #include "../simd/vectors.hpp"
+#include "../thresholds.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-constexpr int64_t few = 64;
+static_assert(lanes <= widest_lanes);
 
 struct Layout {
   int64_t classes, steps;
@@ -18,14 +20,17 @@ struct Layout {
   bool has_row_per_lane;
 
   // Rows that a block holds at most.
-  static int block(int64_t classes) { return classes <= few ? lanes : 1; }
+  static int block(int64_t classes) { return classes <= thresholds::row_per_lane_classes ? lanes : 1; }
 
-  Layout(int64_t classes, int rows) : classes(classes), rows(rows), has_row_per_lane(classes <= few) {
+  Layout(int64_t classes, int rows)
+      : classes(classes), rows(rows), has_row_per_lane(classes <= thresholds::row_per_lane_classes) {
     steps = has_row_per_lane ? classes : (classes + lanes - 1) / lanes;
   }
 
   // The classes that stand in vector `step`, and which of them there are.
-  Mask index(int64_t step) const { return has_row_per_lane ? splat_integer(step) : place_numbers<double>() + step * lanes; }
+  Mask index(int64_t step) const {
+    return has_row_per_lane ? splat_integer(step) : place_numbers<double>() + step * lanes;
+  }
   bool is_partial(int64_t step) const { return !has_row_per_lane && (step + 1) * lanes > classes; }
   D only_classes(int64_t step, D x, D otherwise = D{}) const {
     return is_partial(step) ? (index(step) < splat_integer(classes) ? x : otherwise) : x;
@@ -46,7 +51,9 @@ struct Layout {
   Double sum(Double v) const { return Double(sum(v.hi)); }
   DoubleDouble sum(DoubleDouble v) const {
     if (has_row_per_lane) return v;
-    const auto add = [](Two<DoubleDouble> a, Two<DoubleDouble> b) { return Two<DoubleDouble>{a.first + b.first, a.second}; };
+    const auto add = [](Two<DoubleDouble> a, Two<DoubleDouble> b) {
+      return Two<DoubleDouble>{a.first + b.first, a.second};
+    };
     return joined(Two<DoubleDouble>{v, v}, add).first;
   }
 
@@ -128,7 +135,8 @@ template <class E>
 class ScoresInPlace {
  public:
   static constexpr bool is_copy = false;
-  ScoresInPlace(const E* row, const Layout& layout, double* room) : row_(row), room_(room), whole_(layout.classes / lanes) {
+  ScoresInPlace(const E* row, const Layout& layout, double* room)
+      : row_(row), room_(room), whole_(layout.classes / lanes) {
     if (whole_ < layout.steps) {
       const D last = load_wide_some(row + whole_ * lanes, int(layout.classes - whole_ * lanes));
       last_ = layout.only_classes(whole_, last, splat(load_wide_one(row)));
@@ -189,8 +197,10 @@ template <class E>
 inline void store_block(E* out, const Layout& layout, const double* x) {
   if (!layout.has_row_per_lane) {
     int64_t step = 0;
-    for (; !layout.is_partial(step) && step < layout.steps; ++step) store_rounded(out + step * lanes, load(x + step * lanes));
-    if (step < layout.steps) store_rounded_some(out + step * lanes, load(x + step * lanes), int(layout.classes - step * lanes));
+    for (; !layout.is_partial(step) && step < layout.steps; ++step)
+      store_rounded(out + step * lanes, load(x + step * lanes));
+    if (step < layout.steps)
+      store_rounded_some(out + step * lanes, load(x + step * lanes), int(layout.classes - step * lanes));
     return;
   }
   D square[lanes];

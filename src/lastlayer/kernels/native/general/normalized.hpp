@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../arithmetic/elementary.hpp"
+#include "../thresholds.hpp"
 #include "layout.hpp"
 #include "normalized_terms.hpp"
 #include "targets.hpp"
@@ -12,13 +13,13 @@ namespace {
 template <class W, class M, class X = ScoresCopied>
 class Normalized : public NormalizedTerms<W, M, X> {
   using Base = NormalizedTerms<W, M, X>;
-  using Base::layout_, Base::best_, Base::context_, Base::has_infinite_, Base::high_, Base::inverse_, Base::is_dominated_,
-      Base::low_;
   using Base::has_term, Base::log_probability, Base::others_, Base::nan_mask_, Base::total_, Base::term, Base::x_;
+  using Base::layout_, Base::best_, Base::context_, Base::has_infinite_, Base::high_, Base::inverse_,
+      Base::is_dominated_, Base::low_;
 
  public:
   static constexpr bool has_class_weights_in_sum = !M::is_fenchel_young, reads_in_place = true;
-  static constexpr int64_t longest_copy = few;
+  static constexpr int64_t longest_copy = thresholds::row_per_lane_classes;
   // The same of scores that lie elsewhere.
   template <class Other>
   using Of = Normalized<W, M, Other>;
@@ -28,8 +29,7 @@ class Normalized : public NormalizedTerms<W, M, X> {
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const D total = targets.total(), factor = targets.factor();
     D loss = factor * (targets.is_plain() ? label_loss(targets) : soft_loss(targets));
-    loss = targets.has_targets ? loss : D{};
-    const D z_slope = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
+    const D z_slope = targets.finish(loss, [&] { return log_partition(); });
     if (with_gradient) differentiate(targets, total, factor * scale, z_slope * scale);
     return loss + nan_mask_;
   }
@@ -102,14 +102,17 @@ class Normalized : public NormalizedTerms<W, M, X> {
       const Mask is_term = y != 0.0, is_finite = absolute(plain) < infinity;
       // The Fenchel-Young loss of softmax is cross-entropy - H(y). An infinite logarithm has no low part to subtract
       // from.
-      if constexpr (M::is_fenchel_young) log_p = choose(is_finite, log_p - logarithm(W(y > 0.0 ? y : splat(1.0))), log_p);
+      if constexpr (M::is_fenchel_young)
+        log_p = choose(is_finite, log_p - logarithm(W(y > 0.0 ? y : splat(1.0))), log_p);
       sum.add(choose(is_term & is_finite, -log_p * W(y), W(D{})), is_term & ~is_finite ? plain : D{});
     }
     return sum.total(layout_);
   }
 
   // A row of -inf alone has no probabilities, though the logarithm of its sum is known.
-  D nan_mask_of_gradient() const { return has_infinite_ ? (total_.hi == 0.0 ? splat(not_a_number) : nan_mask_) : nan_mask_; }
+  D nan_mask_of_gradient() const {
+    return has_infinite_ ? (total_.hi == 0.0 ? splat(not_a_number) : nan_mask_) : nan_mask_;
+  }
   D elsewhere(D x, W w, W row) const { return (slope_of_sum(x, w) * row).value() + nan_mask_; }
   D entry(D x, W w, D y, D total, D scale, D z_slope) const {
     const D share = (total - y) * scale + z_slope;
@@ -117,7 +120,8 @@ class Normalized : public NormalizedTerms<W, M, X> {
     W elsewhere = W(share) * (slope_of_sum(x, w) * inverse_);
     W label_entry = W(y * scale) * (others * inverse_ * steep);
     // A class of probability 0 may be infinitely steep, which has no low part.
-    if constexpr (M::has_mantissa) label_entry = choose(absolute(steep.hi) < infinity, label_entry, W(y * scale * steep.hi));
+    if constexpr (M::has_mantissa)
+      label_entry = choose(absolute(steep.hi) < infinity, label_entry, W(y * scale * steep.hi));
     // A factor of zero makes a part zero: what it multiplies may be infinite, as 1 / x of a subnormal x.
     elsewhere = choose(share == 0.0, W(D{}), elsewhere);
     label_entry = choose((y == 0.0) | (others.hi == 0.0), W(D{}), label_entry);

@@ -6,8 +6,9 @@
 // others alone, and must not vanish in 1 + others.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../arithmetic/elementary.hpp"
+#include "../thresholds.hpp"
 #include "layout.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
@@ -31,7 +32,7 @@ class NormalizedTerms {
     context_.order = int(mapping.parameter);
     // Of few vectors the joining would take longer.
     constexpr int unroll = W::is_double_double ? 2 : 4;
-    const bool has_many = layout.steps >= 8 * unroll;
+    const bool has_many = layout.steps >= thresholds::unrolled_steps_per_copy * unroll;
     has_many ? find_maxima<unroll>() : find_maxima<1>();
     if (!needs_edge_path()) has_many ? compute_terms<unroll>() : compute_terms<1>();
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../arithmetic/elementary.hpp"
+#include "../thresholds.hpp"
 #include "layout.hpp"
 #include "targets.hpp"
 
@@ -14,7 +15,7 @@ class Regularized {
   static constexpr bool has_class_weights_in_sum = false;
 
   Regularized(const Layout& layout, X x, double* p) : layout_(layout), x_(x), p_(p) {
-    layout.steps >= 32 ? find_edges<4>() : find_edges<1>();
+    layout.steps >= thresholds::unrolled_steps ? find_edges<4>() : find_edges<1>();
   }
 
   // A row that needs its edges written over, in scores that must stay as they are: nothing else is known of it.

@@ -2,15 +2,13 @@
 // weighs.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../arithmetic/double_double.hpp"
+#include "label_loss.hpp"
 #include "layout.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
-
-// Larger scores, whose z-loss may pull without bound, go to the blocks.
-constexpr double largest_of_z = 1e280;
 
 // The sum of a loss's terms, of which some are infinite, and large finite ones may become so together: then no rounding
 // is left.
@@ -34,7 +32,7 @@ struct Targets {
   const double* soft = nullptr;  // the block's soft targets
   bool in_sum;                   // class weights multiply the targets; else they weigh the row
   Mask is_counted, label{};
-  Mask has_targets{};      // rows of which any target weighs more than zero: the others have nothing but their z-loss
+  Mask has_targets{};        // rows of which any target weighs more than zero: the others have nothing but their z-loss
   D row_weight, nan_mask{};  // NaN for a row whose label is out of range
 
   template <class SoftLoader>
@@ -88,14 +86,17 @@ struct Targets {
   // What multiplies the row's loss: its own weight, and its class weights where they do not stand in the sum.
   D factor() const { return factor_; }
 
-  // Adds the z-loss of rows to their losses, and says what it adds to their gradients for each unit of the gradient of
-  // Z. The weight is the row's part of a mean's denominator, so that the scale of the class weights leaves the mean of
-  // Z^2 alone.
-  D add_z_loss(D z, D& loss) const {
-    const D weight = soft || !request.class_weight ? row_weight : row_weight * label_weight();
+  // Completes a row's loss: zero without targets, and the z-term added. Returns what the z-term adds to the gradient,
+  // per unit of the gradient of Z. `log_partition` is called only if there is a z-term.
+  template <class LogPartition>
+  D finish(D& loss, LogPartition log_partition) const {
+    loss = has_targets ? loss : D{};
+    if (!has_z_term(request)) return D{};
+    const ZTerm<D> z_term(request, splat(1.0));
+    const D z = log_partition(), weight = soft || !request.class_weight ? row_weight : row_weight * label_weight();
     const Mask counts = weight != 0.0;
-    loss += counts ? weight * (request.z_loss * z * z) : D{};
-    return counts ? weight * (2.0 * request.z_loss * z) : D{};
+    loss += counts ? weight * z_term.value(z) : D{};
+    return counts ? weight * z_term.slope(z) : D{};
   }
 
  private:
@@ -119,7 +120,7 @@ struct Targets {
     factor_ = row_factor();
     // A row of weight zero does not count, whatever its scores are; but one without its label is NaN.
     has_targets = (has_any_target & (factor_ != 0.0)) | (nan_mask != 0.0);
-    if (request.z_loss == 0.0) is_counted &= has_targets;
+    if (!has_z_term(request)) is_counted &= has_targets;
   }
   D row_factor() const {
     if (in_sum || !request.class_weight) return row_weight;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../arithmetic/elementary.hpp"
 #include "../simd/elements.hpp"
 #include "../simd/permutations.hpp"

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "../api/kernels.hpp"
+#include "../thresholds.hpp"
 #include "memory.hpp"
 #include "threads.hpp"
 
@@ -21,24 +22,24 @@ constexpr Element element_of(bool is_bfloat16) {
 inline void* aligned_memory(size_t bytes) {
   return allocated([bytes] { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); });
 }
-struct Aligned {
+struct AlignedDoubles {
   double* data;
-  explicit Aligned(int64_t doubles) : data(static_cast<double*>(aligned_memory(size_t(doubles) * sizeof(double)))) {}
-  Aligned(const Aligned&) = delete;
-  ~Aligned() { std::free(data); }
+  explicit AlignedDoubles(int64_t doubles)
+      : data(static_cast<double*>(aligned_memory(size_t(doubles) * sizeof(double)))) {}
+  AlignedDoubles(const AlignedDoubles&) = delete;
+  ~AlignedDoubles() { std::free(data); }
 };
 
 // Memory of strips; needs the GIL.
-class Held {
+class StripMemory {
  public:
   void* data;
-  explicit Held(size_t size) : data(nullptr), region_{nullptr, 0} {
-    constexpr size_t large = size_t(1) << 20;
-    if (size >= large) region_ = take_region(size);
+  explicit StripMemory(size_t size) : data(nullptr), region_{nullptr, 0} {
+    if (size >= size_t(thresholds::large_strip_bytes)) region_ = take_region(size);
     data = region_.data ? region_.data : aligned_memory(size);
   }
-  Held(const Held&) = delete;
-  ~Held() {
+  StripMemory(const StripMemory&) = delete;
+  ~StripMemory() {
     if (region_.data)
       return_region(region_);
     else
@@ -49,11 +50,11 @@ class Held {
   Region region_;
 };
 
-// Parts of `count` things of so many scores each, and so many doubles of memory for each thread that works on them.
+// RowShares of `count` things of so many scores each, and so many doubles of memory for each thread that works on them.
 // Made with the GIL, run without it.
-class Parts {
+class RowShares {
  public:
-  Parts(int64_t count, int64_t cost, int64_t doubles)
+  RowShares(int64_t count, int64_t cost, int64_t doubles)
       : count_(count),
         cost_(cost),
         threads_(useful_threads(count, cost, num_threads())),
@@ -72,29 +73,29 @@ class Parts {
   int64_t count_, cost_;
   int threads_;
   int64_t slot_;
-  Aligned workspace_;
+  AlignedDoubles workspace_;
 };
 
 // The rows of a matrix whose rows of each class are contiguous, in strips: some rows copied to where their classes are.
 template <class T>
-class Strips {
+class ColumnStrips {
  public:
-  Strips(int64_t rows, int64_t classes, int64_t doubles)
+  ColumnStrips(int64_t rows, int64_t classes, int64_t doubles)
       : rows_(rows),
         classes_(classes),
-        most_(line * std::max<int64_t>(1, 4096 / (line * classes))),
-        parts_((rows + most_ - 1) / most_, most_ * classes, doubles),
-        memory_(size_t(parts_.threads()) * size_t(most_ * classes) * sizeof(T)) {}
+        strip_rows_(line * std::max<int64_t>(1, thresholds::column_strip_scores / (line * classes))),
+        shares_((rows + strip_rows_ - 1) / strip_rows_, strip_rows_ * classes, doubles),
+        memory_(size_t(shares_.threads()) * size_t(strip_rows_ * classes) * sizeof(T)) {}
 
   // Calls kernel(first, count, strip, workspace) for each strip. What the kernel leaves in the strip goes to `results`,
   // a matrix like the columns, where that is not null.
   template <class Kernel>
   void run(const T* columns, T* results, const Kernel& kernel) const {
     const InstructionSet& kernels = instruction_set();
-    parts_.run([&](int64_t begin, int64_t end, double* workspace) {
-      T* strip = static_cast<T*>(memory_.data) + current_worker() * most_ * classes_;
-      for (int64_t first = begin * most_; first < std::min(end * most_, rows_); first += most_) {
-        const int64_t count = std::min(most_, rows_ - first);
+    shares_.run([&](int64_t begin, int64_t end, double* workspace) {
+      T* strip = static_cast<T*>(memory_.data) + current_worker() * strip_rows_ * classes_;
+      for (int64_t first = begin * strip_rows_; first < std::min(end * strip_rows_, rows_); first += strip_rows_) {
+        const int64_t count = std::min(strip_rows_, rows_ - first);
         kernels.transpose({element_of<T>(false), columns + first, classes_, count, rows_, strip, classes_, false});
         kernel(first, count, strip, workspace);
         if (results)
@@ -106,9 +107,9 @@ class Strips {
  private:
   // Rows that fill whole lines of memory, and a strip that fits into the nearest cache where rows are short.
   static constexpr int64_t line = 64 / sizeof(T);
-  int64_t rows_, classes_, most_;
-  Parts parts_;
-  Held memory_;
+  int64_t rows_, classes_, strip_rows_;
+  RowShares shares_;
+  StripMemory memory_;
 };
 
 }  // namespace lastlayer

@@ -6,27 +6,25 @@
 #include <vector>
 
 #include "../api/kernels.hpp"
+#include "../thresholds.hpp"
 #include "threads.hpp"
 
 namespace lastlayer {
 
-// Rows that one thread sums at a time: as many whoever does it, so that the number of threads shows in no sum.
-constexpr int64_t summed_rows = 4096;
-
-inline int64_t blocks_of(int64_t rows) { return (rows + summed_rows - 1) / summed_rows; }
+inline int64_t blocks_of(int64_t rows) { return (rows + thresholds::rows_per_sum - 1) / thresholds::rows_per_sum; }
 
 // Calls work(block, begin, end) for the blocks of so many rows, on several threads where that is worth it.
 template <class Work>
 void over_blocks(int64_t rows, const Work& work) {
-  parallel_rows(blocks_of(rows), summed_rows, num_threads(), [&](int64_t first, int64_t last) {
+  parallel_rows(blocks_of(rows), thresholds::rows_per_sum, num_threads(), [&](int64_t first, int64_t last) {
     for (int64_t block = first; block < last; ++block)
-      work(block, block * summed_rows, std::min(rows, (block + 1) * summed_rows));
+      work(block, block * thresholds::rows_per_sum, std::min(rows, (block + 1) * thresholds::rows_per_sum));
   });
 }
 // The sum of sum_of(begin, end) of every block, with the rounding of every addition kept.
 template <class SumOf>
 double sum_of_blocks(int64_t rows, const SumOf& sum_of) {
-  if (rows <= summed_rows) return sum_of(0, rows);
+  if (rows <= thresholds::rows_per_sum) return sum_of(0, rows);
   std::vector<double> sums(size_t(blocks_of(rows)));
   over_blocks(rows, [&](int64_t block, int64_t begin, int64_t end) { sums[size_t(block)] = sum_of(begin, end); });
   return instruction_set().sum(sums.data(), int64_t(sums.size()));
@@ -62,7 +60,7 @@ inline double denominator(const Loss& r, int64_t rows) {
     return (r.row_weight ? r.row_weight[i] : 1.0) * (labels && r.class_weight ? r.class_weight[labels[i]] : 1.0);
   };
   return sum_of_blocks(rows, [&](int64_t begin, int64_t end) {
-    double weights[summed_rows];
+    double weights[thresholds::rows_per_sum];
     for (int64_t i = begin; i < end; ++i) weights[i - begin] = weight(i);
     return instruction_set().sum(weights, end - begin);
   });

@@ -1,42 +1,34 @@
-// Threads that wait between calls, started at the first call that is worth them.
+// Sharing rows among threads, which start at the first call that is large enough and then wait between calls.
 #pragma once
 #include <cstdint>
 #include <functional>
 
 namespace lastlayer {
 
-// OMP_NUM_THREADS where it is set, else what affinity and control group grant. Never more than `most_threads()`.
-int default_threads();
+// The number of threads in use: `default_threads()` until one is set.
 int num_threads();
 void set_num_threads(int threads);
-// Four for each processor, and 64 where those are fewer: more would only take memory.
-int most_threads();
 
-// The whole processors that a control group's quota grants, 0 where there is none: version 2 or 1, whose hierarchies
-// lie below `root`, for the groups that `membership` names as /proc/self/cgroup does, and for the groups that these lie
-// in.
-int granted_processors(const char* root, const char* membership);
-
-// From now on the threads are those of the OpenMP library that the process has loaded, if it has one: they look for
-// work for a while when theirs is done, and other threads beside them would wait for the processors meanwhile. Whether
-// there is one.
+// From now on use the threads of the OpenMP library that the process has loaded, if there is one: its threads spin for
+// a while after their work, and other threads would wait for the processors meanwhile. Returns whether there is one.
 bool borrow_threads();
 
-// The threads that `parallel_rows` uses at most for so many rows of this cost.
+// The number of threads that `parallel_rows` uses for this many rows of this cost.
 int useful_threads(int64_t rows, int64_t cost, int threads);
 
-// Calls work(begin, end) over parts of [0, rows), on up to `threads` where rows * cost (scores touched) is worth it,
-// and on fewer where the system starts no more. A part's bounds never show in its results. Called from several threads
-// at once, or inside itself, all but the first caller run on their own thread. A forked child starts afresh.
+// Calls work(begin, end) over shares of [0, rows), on up to `threads` threads if rows * cost (the scores touched) is
+// worth it, and on fewer if the system starts no more. Results do not depend on the shares' bounds. When it is called
+// by several threads at once, or inside itself, all but the first caller work alone. A forked child starts its own
+// threads.
 //
-// Throws Interrupted, and leaves the work unfinished, where the check of `set_interrupt_check` says so: a call that
-// takes long makes it many times a second, on the caller's thread and no other.
+// Throws Interrupted, and leaves the work unfinished, when the check of `set_interrupt_check` says so: a long call
+// makes it many times a second, on the caller's thread only.
 void parallel_rows(int64_t rows, int64_t cost, int threads, const std::function<void(int64_t, int64_t)>& work);
 
 struct Interrupted {};
 void set_interrupt_check(bool (*is_interrupted)());
 
-// Which of the threads of a `parallel_rows` calls: 0 for the caller's own, less than `useful_threads` for the others.
+// Which thread of a `parallel_rows` call this is: 0 for the caller, less than `useful_threads` for the others.
 int current_worker();
 
 }  // namespace lastlayer

@@ -2,6 +2,7 @@
 // written.
 #pragma once
 
+#include "../thresholds.hpp"
 #include "vectors.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
@@ -99,7 +100,7 @@ class NonTemporalWriter {
     };
     if constexpr (Make::has_label_entry) {
       // Only one vector has the label; in a short row it takes longer to find it than to look for it in every one.
-      if (end - j >= 32 * n) {
+      if (end - j >= thresholds::label_lookup_vectors * n) {
         if (make.place >= j && make.place < j + ((end - j) & -n)) {
           store_whole(j + ((make.place - j) & -n), make.others);
           store_whole(j + n, make);

@@ -1,7 +1,8 @@
 // Columns into rows and back, square by square.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
+#include "../thresholds.hpp"
 #include "nontemporal.hpp"
 #include "permutations.hpp"
 #include "vectors.hpp"
@@ -14,7 +15,7 @@ void transpose_matrix(const Transposition& r) {
   constexpr int n = Lanes<T>::count;
   // Squares beside each other in the result, so that what is written lies together; and how far ahead lines are
   // fetched, which lie too far apart for the processor to foresee them.
-  constexpr int64_t strip = 64, ahead = 4 * n;
+  constexpr int64_t strip = thresholds::transpose_strip_rows, ahead = thresholds::transpose_prefetch_squares * n;
   const T* from = static_cast<const T*>(r.from);
   T* to = static_cast<T*>(r.to);
   const int64_t rows = r.rows / n * n, columns = r.columns / n * n;

@@ -68,7 +68,6 @@ LASTLAYER_INLINE Vector<T> splat(T value) {
   return value - Vector<T>{};
 }
 
-
 LASTLAYER_INLINE Mask splat_integer(int64_t value) { return Mask{} + value; }
 
 // a * b + c, rounded once where the hardware can.

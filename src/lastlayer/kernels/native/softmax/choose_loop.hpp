@@ -1,10 +1,10 @@
 // Which loop serves a softmax request.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../general/blocks.hpp"
-#include "../general/layout.hpp"
 #include "../simd/elements.hpp"
+#include "../thresholds.hpp"
 #include "few_rows.hpp"
 #include "half_strips.hpp"
 #include "long_softmax.hpp"
@@ -15,9 +15,6 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Up to so many classes a row in each lane is faster than a row along them, and beyond so many one row at a time.
-constexpr int64_t few_of_softmax = 56, middle_of_softmax = 512;
-
 // Softmax in its own precision; that of half types is float.
 template <class E, class Point>
 struct SoftmaxLoops {
@@ -27,17 +24,18 @@ struct SoftmaxLoops {
     } else {
       // In wide arithmetic one class has all, whatever rounding its weight took.
       if (r.classes == 1) return Blocks<E, Point>::evaluate(r, begin, end, memory);
-      if (r.classes <= few_of_softmax) return TileSoftmax<E, Point, FewRows<E>>::evaluate(r, begin, end, memory);
-      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Point, MiddleRows<E>>::evaluate(r, begin, end, memory);
+      if (r.classes <= thresholds::softmax_row_per_lane_classes)
+        return TileSoftmax<E, Point, FewRows<E>>::evaluate(r, begin, end, memory);
+      if (r.classes <= thresholds::softmax_tile_classes)
+        return TileSoftmax<E, Point, MiddleRows<E>>::evaluate(r, begin, end, memory);
       LongSoftmax<E, Point>::evaluate(r, begin, end, memory);
     }
   }
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     // Of scores that reach the mapping as they are; float64 has no passes for soft targets.
-    const bool has_passes =
-        r.labels ? !(r.label_smoothing != 0.0 && r.class_weight) : sizeof(E) < 8 && !r.class_weight && r.classes > few;
-    if (!r.activation.is_identity() || !has_passes || r.classes == 1)
-      return Blocks<E, Point>::loss(r, begin, end, memory);
+    const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
+                                     : sizeof(E) < 8 && !r.class_weight && r.classes > thresholds::row_per_lane_classes;
+    if (r.has_activation() || !has_passes || r.classes == 1) return Blocks<E, Point>::loss(r, begin, end, memory);
     if constexpr (is_half<E>) {
       HalfStrips<E, Point>::loss(r, begin, end, memory);
     } else {
@@ -46,8 +44,10 @@ struct SoftmaxLoops {
           return SoftTargetsSoftmax<Point, float>::loss(r, begin, end, memory);
         if (!r.labels) return SoftTargetsSoftmax<Point, double>::loss(r, begin, end, memory);
       }
-      if (r.classes <= few_of_softmax) return TileSoftmax<E, Point, FewRows<E>>::loss(r, begin, end, memory);
-      if (r.classes <= middle_of_softmax) return TileSoftmax<E, Point, MiddleRows<E>>::loss(r, begin, end, memory);
+      if (r.classes <= thresholds::softmax_row_per_lane_classes)
+        return TileSoftmax<E, Point, FewRows<E>>::loss(r, begin, end, memory);
+      if (r.classes <= thresholds::softmax_tile_classes)
+        return TileSoftmax<E, Point, MiddleRows<E>>::loss(r, begin, end, memory);
       LongSoftmax<E, Point>::loss(r, begin, end, memory);
     }
   }

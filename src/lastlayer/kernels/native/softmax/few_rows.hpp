@@ -4,6 +4,7 @@
 #include "../arithmetic/double_double.hpp"
 #include "../simd/short_row_transpose.hpp"
 #include "../simd/vectors.hpp"
+#include "../thresholds.hpp"
 #include "terms.hpp"
 #include "tile.hpp"
 
@@ -16,17 +17,17 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   using V = Vector<T>;
 
  public:
-  using Base::n;
   using Base::groups;
+  using Base::n;
   using typename Base::Labels;
   using typename Base::W;
 
   static constexpr bool has_nontemporal = false;  // to lay rows out a second time takes longer than memory does
-  static int rows_at_a_time(int64_t, bool) { return n; }
+  static int rows_per_tile(int64_t, bool) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
   // Doubles of memory to work in: two tiles.
-  static int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
+  static constexpr int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
 
   FewRows(const T* scores, const T* results, bool, bool, int rows, int64_t classes, T* memory, V)
       : Base(read(scores, rows, classes, memory)),
@@ -78,7 +79,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     }
   }
   void set(const Labels& labels, V values, const bool*) {
-    if (classes_ <= compared)
+    if (classes_ <= thresholds::label_comparing_classes)
       for (int64_t j = 0; j < classes_; ++j)
         store<T>(terms_ + j * n, labels.of_lanes == typename Lanes<T>::Integer(j) ? values : load(terms_ + j * n));
     else
@@ -94,11 +95,9 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   }
 
  private:
-  // Up to so many classes each is compared with the labels; beyond, each label is looked up.
-  static constexpr int64_t compared = 16;
   V pick(const T* values, const Labels& labels) const {
     V v = load(values);
-    if (classes_ <= compared)
+    if (classes_ <= thresholds::label_comparing_classes)
       for (int64_t j = 1; j < classes_; ++j)
         v = labels.of_lanes == typename Lanes<T>::Integer(j) ? load(values + j * n) : v;
     else
@@ -148,9 +147,10 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   }
 
   // Of so few float32 weights the sum in double takes less time, and the others seldom lose their digits in it.
-  bool is_summed_wide() const { return sizeof(T) == 4 && classes_ <= 8; }
+  bool is_summed_wide() const { return sizeof(T) == 4 && classes_ <= thresholds::double_sum_classes; }
   Mask is_confident(int group) const {
-    return Base::is_confident(group, is_summed_wide() ? 0x1p-19 : ExponentialConstants<T>::confident(classes_, classes_));
+    return Base::is_confident(group,
+                              is_summed_wide() ? 0x1p-19 : ExponentialConstants<T>::confident(classes_, classes_));
   }
   void separate() {
     Mask is_any{};

@@ -1,7 +1,8 @@
 // Softmax of half types: some rows at a time as floats, whose rounding is nothing beside that of the result.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
+#include "../runtime/workspace.hpp"
 #include "../simd/elements.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {

@@ -5,17 +5,13 @@
 
 #include "../arithmetic/elementary.hpp"
 #include "../simd/vectors.hpp"
+#include "../thresholds.hpp"
 #include "overlapped_pass.hpp"
 #include "passes.hpp"
 #include "terms.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
-
-// Beyond so many classes a row takes so long that memory would stand still in between.
-constexpr int64_t long_row = 8192;
-// Such a row of which only the sum is asked goes by parts of about so many scores, and what is so far ahead is fetched.
-constexpr int64_t row_chunk = 4096, chunk_step = 64, prefetch_distance = 8192;
 
 // What is known of a row after its first two passes. Weights are in units of 2^(K - lift).
 template <class T>
@@ -26,7 +22,7 @@ struct LongRow {
   ScalarDoubleDouble stored_max_term{},
       max_term{};  // the weight of the largest score: as it stands among the weights, and to more than their precision
   ScalarDoubleDouble total{}, others{};  // of all classes, and of all but the largest
-  double log_sum = 0.0;    // log(total / top)
+  double log_sum = 0.0;                  // log(total / top)
 
   explicit LongRow(T largest) : largest(largest), exponents(largest) {}
   static T largest_of(const T* x, int64_t classes) { return largest_lane<T>(largest_lanes(x, classes)); }
@@ -37,7 +33,8 @@ struct LongRow {
   // one is found, so that memory never stands still.
   template <class Next, class Done>
   static void sum_by_chunks(const T* scores, int64_t begin, int64_t end, int64_t classes, Next next, Done done) {
-    const int64_t chunks = classes / row_chunk, size = classes / chunks / chunk_step * chunk_step;
+    const int64_t chunks = classes / thresholds::chunk_scores,
+                  size = classes / chunks / thresholds::chunk_step * thresholds::chunk_step;
     const auto count_of = [&](int64_t chunk) { return chunk + 1 < chunks ? size : classes - chunk * size; };
     const auto first_of = [&](int64_t row) { return row < end ? largest_of(scores + row * classes, size) : T(0); };
     int64_t i = next(begin);
@@ -59,8 +56,8 @@ struct LongRow {
         if (!is_summed) break;
         // Where nothing follows the part itself is looked at once more.
         const T* following = p + 1 < chunks ? x + size : next_row < end ? scores + next_row * classes : x;
-        const double sum =
-            chunk.sum_and_find_next_largest(x, count, size, following, p + 1 < chunks ? count_of(p + 1) : size, largest);
+        const double sum = chunk.sum_and_find_next_largest(x, count, size, following,
+                                                           p + 1 < chunks ? count_of(p + 1) : size, largest);
         const double powers = double(chunk.exponents.power) - double(best.exponents.power);
         if (!is_empty && (!best_scores || chunk.largest > best.largest)) {
           rest = __builtin_scalbn(rest + best.total.hi, -int(powers));
@@ -101,9 +98,10 @@ struct LongRow {
   template <bool is_total_enough, class Make>
   void compute_terms_overlapped(const T* x, T* out, int64_t classes, OverlappedPass<T, Make>& overlapped) {
     const auto compute_all = [&](auto keeps) __attribute__((always_inline)) {
-      add_segments<is_total_enough>(classes, [&](int64_t from, int64_t count, auto& sum) __attribute__((always_inline)) {
-        overlapped.template compute_terms<keeps.value>(x, out, from, from + count, exponents, sum);
-      });
+      add_segments<is_total_enough>(
+          classes, [&](int64_t from, int64_t count, auto& sum) __attribute__((always_inline)) {
+            overlapped.template compute_terms<keeps.value>(x, out, from, from + count, exponents, sum);
+          });
     };
     out ? compute_all(Constant<true>()) : compute_all(Constant<false>());
   }
@@ -117,7 +115,7 @@ struct LongRow {
   // The others where their digits are gone from the difference, and the logarithm. `kept_weights`, or null.
   void separate(const T* x, const T* term_storage, int64_t classes) {
     // Long rows are summed in double, others by parts, which do not lose in one direction.
-    if (others.hi < R::confident(classes > long_row ? 0 : classes, 0) * total.hi) {
+    if (others.hi < R::confident(classes > thresholds::long_row_classes ? 0 : classes, 0) * total.hi) {
       others = sum_others(x, term_storage, classes, T(stored_max_term.hi), exponents);
       total = max_term + others;
     }
@@ -127,9 +125,9 @@ struct LongRow {
  private:
   // The sum of a part's weights, and the largest of the scores that follow: in one loop over the `size` that both have
   // at least.
-  double sum_and_find_next_largest(const T* x, int64_t classes, int64_t size, const T* following, int64_t following_count,
-                      T& largest_following) const {
-    constexpr int n = Lanes<T>::count, unroll = TermSum<T>::unroll, step = 32 * n;
+  double sum_and_find_next_largest(const T* x, int64_t classes, int64_t size, const T* following,
+                                   int64_t following_count, T& largest_following) const {
+    constexpr int n = Lanes<T>::count, unroll = TermSum<T>::unroll, step = thresholds::float32_segment_vectors * n;
     RowExponents<T, T> rows[unroll];
     Vector<T> best[unroll];
     for (int i = 0; i < unroll; ++i) {
@@ -146,7 +144,7 @@ struct LongRow {
         for (int i = 0; i < unroll; ++i) {
           v[i] = load(x + j + i * n);
           best[i] = larger(load(following + j + i * n), best[i]);
-          prefetch_line<PrefetchKind::far>(following + j + i * n + prefetch_distance, nullptr);
+          prefetch_line<PrefetchKind::far>(following + j + i * n + thresholds::chunk_prefetch, nullptr);
         }
         term_vectors<false, unroll>(v, rows, w);
         for (int i = 0; i < unroll; ++i) sum.add(w[i]);
@@ -168,7 +166,7 @@ struct LongRow {
   template <bool is_total_enough, class Add>
   LASTLAYER_INLINE void add_segments(int64_t classes, Add add) {
     set_max_term();
-    if (!is_total_enough && classes > long_row) return set(sum_of_segments(classes, add));
+    if (!is_total_enough && classes > thresholds::long_row_classes) return set(sum_of_segments(classes, add));
     auto lanes_sum = TermSum<T>().lanes_sum();
     over_segments(classes, [&](int64_t from, int64_t count) __attribute__((always_inline)) {
       TermSum<T> sum;
@@ -187,7 +185,8 @@ struct LongRow {
   template <class Work>
   static void over_segments(int64_t classes, Work work) {
     // What float32 sums lose grows with their length.
-    constexpr int64_t chunk = (sizeof(T) == 4 ? 32 : 1024) * Lanes<T>::count;
+    constexpr int64_t chunk =
+        (sizeof(T) == 4 ? thresholds::float32_segment_vectors : thresholds::float64_segment_vectors) * Lanes<T>::count;
     for (int64_t from = 0; from < classes; from += chunk) work(from, classes - from < chunk ? classes - from : chunk);
   }
   // Of the largest score alone; before the others, whose sum takes longer.

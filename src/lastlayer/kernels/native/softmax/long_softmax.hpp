@@ -4,10 +4,11 @@
 
 #include <math.h>
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../general/blocks.hpp"
-#include "../general/targets.hpp"
+#include "../general/label_loss.hpp"
 #include "../simd/nontemporal.hpp"
+#include "../thresholds.hpp"
 #include "delayed_results.hpp"
 #include "long_row.hpp"
 #include "passes.hpp"
@@ -24,7 +25,7 @@ struct LongSoftmax {
   }
 
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    const bool is_by_chunks = can_sum_by_chunks && !r.gradient && r.classes > long_row;
+    const bool is_by_chunks = can_sum_by_chunks && !r.gradient && r.classes > thresholds::long_row_classes;
     is_by_chunks ? losses_by_chunks(r, begin, end, memory) : losses(r, begin, end, memory);
     if (is_nontemporal<T>(r)) fence_nontemporal();
   }
@@ -38,7 +39,7 @@ struct LongSoftmax {
     over_rows(static_cast<const T*>(r.scores), begin, end, r.classes,
               [&](int64_t i, const T* x, T largest, NextRow<T>& following) {
                 LongRow<T> passes(largest);
-                const bool is_usual = r.z_loss == 0.0 || fabs(double(largest)) < largest_of_z;
+                const bool is_usual = !has_z_term(r) || fabs(double(largest)) < largest_score_of_z_term;
                 if (has_label(r, i) && passes.is_finite() && is_usual) {
                   loss_of_row(r, i, end, x, passes, memory, results, following);
                 } else {
@@ -68,18 +69,18 @@ struct LongSoftmax {
   static void probabilities(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     DelayedResults<T, Factor<T>> results(r.classes);
-    over_finite_rows(r, begin, end, memory, results,
-                     [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
-                       T* to = out + i * r.classes;
-                       T* stored = is_nontemporal<T>(r) ? term_storage(memory, i, r.classes) : to;
-                       const Prefetch<T> prefetch = prefetch_for(i, end, r.classes);
-                       results.compute_terms(passes, x, stored, is_nontemporal<T>(r) ? prefetch : prefetch.in_place(to), following);
-                       const ScalarDoubleDouble inverse = passes.inverse();
-                       if (is_nontemporal<T>(r))
-                         results.set(stored, to, Factor<T>::of(inverse.hi, inverse.lo));
-                       else
-                         multiply(stored, to, r.classes, inverse.hi, inverse.lo, 0.0);
-                     });
+    over_finite_rows(
+        r, begin, end, memory, results, [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
+          T* to = out + i * r.classes;
+          T* stored = is_nontemporal<T>(r) ? term_storage(memory, i, r.classes) : to;
+          const Prefetch<T> prefetch = prefetch_for(i, end, r.classes);
+          results.compute_terms(passes, x, stored, is_nontemporal<T>(r) ? prefetch : prefetch.in_place(to), following);
+          const ScalarDoubleDouble inverse = passes.inverse();
+          if (is_nontemporal<T>(r))
+            results.set(stored, to, Factor<T>::of(inverse.hi, inverse.lo));
+          else
+            multiply(stored, to, r.classes, inverse.hi, inverse.lo, 0.0);
+        });
   }
 
   static void logarithms(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
@@ -103,7 +104,7 @@ struct LongSoftmax {
 
   static void log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
-    if (can_sum_by_chunks && r.classes > long_row) {
+    if (can_sum_by_chunks && r.classes > thresholds::long_row_classes) {
       const T* scores = static_cast<const T*>(r.scores);
       const auto next = [](int64_t i) { return i; };
       LongRow<T>::sum_by_chunks(scores, begin, end, r.classes, next, [&](int64_t i, const LongRow<T>* row) {
@@ -119,11 +120,12 @@ struct LongSoftmax {
   static void whole_log_partitions(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     T* out = static_cast<T*>(r.out);
     DelayedResults<T, Logarithms<T>> none(r.classes);
-    over_finite_rows(r, begin, end, memory, none, [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
-      none.compute_terms(passes, x, nullptr, prefetch_for(i, end, r.classes), following);
-      passes.separate(x, nullptr, r.classes);
-      out[i] = T(double(passes.largest) + passes.log_sum);
-    });
+    over_finite_rows(r, begin, end, memory, none,
+                     [&](int64_t i, const T* x, LongRow<T>& passes, NextRow<T>& following) {
+                       none.compute_terms(passes, x, nullptr, prefetch_for(i, end, r.classes), following);
+                       passes.separate(x, nullptr, r.classes);
+                       out[i] = T(double(passes.largest) + passes.log_sum);
+                     });
   }
 
   // The rows that these passes can do; the others go to the blocks, when the last one's results have been written.
@@ -163,36 +165,23 @@ struct LongSoftmax {
   }
   // Two rows ahead, so that none comes late, or one that is long.
   static Prefetch<T> prefetch_for(int64_t i, int64_t end, int64_t classes) {
-    const bool is_long = classes > long_row;
+    const bool is_long = classes > thresholds::long_row_classes;
     const int64_t rows = is_long ? 1 : 2;
     return {i + rows < end ? rows * classes : 0, nullptr, is_long};
   }
-  // What a row's loss is made of, besides the logarithm of its sum. Made before weights may overwrite the scores.
-  struct RowLoss {
-    double weight, uniform_share, label_target, total, largest, label_score, distance, z_loss;
-    RowLoss(const Loss& r, int64_t i, const T* x, T largest_score) {
-      const int64_t label = r.labels[i];
-      const double smoothing = r.label_smoothing;
-      uniform_share = smoothing / double(r.classes);
-      const double label_weight = r.class_weight ? r.class_weight[label] : 1.0;
-      label_target = label_weight * (1.0 - smoothing) + uniform_share;
-      total = label_target - uniform_share + (uniform_share != 0.0 ? smoothing : 0.0);
-      weight = r.row_weight ? r.row_weight[i] : 1.0;
-      largest = double(largest_score);
-      label_score = double(x[label]);
-      distance = uniform_share != 0.0 ? uniform_share * distance_to(x, r.classes, largest) : 0.0;
-      // By the label's class weight: see Targets::add_z_loss.
-      z_loss = r.z_loss * label_weight;
-    }
+  // The loss of one row. Made before terms may overwrite the scores.
+  struct RowLoss : LabelLoss<double> {
+    double largest, label_part, uniform_part;
+    RowLoss(const Loss& r, int64_t i, const T* x, T largest_score)
+        : LabelLoss<double>(r, r.classes, r.row_weight ? r.row_weight[i] : 1.0,
+                            r.class_weight ? r.class_weight[r.labels[i]] : 1.0),
+          largest(double(largest_score)),
+          label_part(LabelLoss<double>::label_part(largest - double(x[r.labels[i]]))),
+          uniform_part(uniform_share != 0.0 ? uniform_share * distance_to(x, r.classes, largest) : 0.0) {}
     double value(double log_sum) const {
-      double loss = total * log_sum + distance;
-      if (label_target != uniform_share) loss += (label_target - uniform_share) * (largest - label_score);
-      const double z = largest + log_sum;
-      if (z_loss != 0.0) loss += z_loss * z * z;
-      return weight * loss;
+      return LabelLoss<double>::value(total * log_sum, uniform_part, label_part, largest + log_sum);
     }
-    // What the penalty adds to the gradient, in probabilities.
-    double z_slope(double log_sum) const { return z_loss != 0.0 ? 2.0 * z_loss * (largest + log_sum) : 0.0; }
+    double z_slope(double log_sum) const { return LabelLoss<double>::z_slope(largest + log_sum); }
   };
   static void loss_of_row(const Loss& r, int64_t i, int64_t end, const T* x, LongRow<T>& passes, double* memory,
                           DelayedResults<T, Gradients<T>>& results, NextRow<T>& following) {
@@ -206,14 +195,15 @@ struct LongSoftmax {
     r.losses[i] = loss.value(passes.log_sum);
     if (!to) return;
     const double scale = loss.weight * r.gradient_scale, z_slope = loss.z_slope(passes.log_sum),
-                 all = scale * (loss.total + z_slope);
+                 all = scale * loss.slope_of_others(z_slope);
     const double label_term = double(stored[label]);
-    // The label's own entry is made of the other classes alone: p - 1 would round to zero before they do.
-    const ScalarDoubleDouble rest = label_term == passes.stored_max_term.hi ? passes.others : passes.total + ScalarDoubleDouble{-label_term, 0.0};
-    const double label_entry = scale * ((loss.total - loss.label_target + z_slope) * (label_term / passes.total.hi) -
-                                loss.label_target * (rest.value() / passes.total.hi));
+    const ScalarDoubleDouble rest =
+        label_term == passes.stored_max_term.hi ? passes.others : passes.total + ScalarDoubleDouble{-label_term, 0.0};
+    const double label_entry =
+        scale * loss.label_entry(label_term / passes.total.hi, rest.value() / passes.total.hi, z_slope);
     const ScalarDoubleDouble inverse = passes.inverse();
-    const ScalarDoubleDouble factor = {all * inverse.hi, __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
+    const ScalarDoubleDouble factor = {all * inverse.hi,
+                                       __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
     const auto products = Factor<T>::of(factor.hi, factor.lo);
     if (is_nontemporal<T>(r) && loss.uniform_share == 0.0 && !products.is_wide())
       return results.set(stored, to, {products, label, T(label_entry)});

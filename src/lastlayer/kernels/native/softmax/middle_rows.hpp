@@ -6,6 +6,7 @@
 #include "../simd/nontemporal.hpp"
 #include "../simd/permutations.hpp"
 #include "../simd/vectors.hpp"
+#include "../thresholds.hpp"
 #include "passes.hpp"
 #include "terms.hpp"
 #include "tile.hpp"
@@ -21,17 +22,19 @@ class MiddleRows : public TileRows<T, 1> {
   using Halves = RowNumbers<T, Lanes<T>::count / lanes>;
 
  public:
-  using Base::n;
   using Base::groups;
+  using Base::n;
   using typename Base::Labels;
   using typename Base::W;
   static constexpr int width = Lanes<T>::count;
+  static_assert(2 * sizeof(T) * thresholds::softmax_tile_classes <= thresholds::tile_bytes,
+                "a tile has at least two rows");
   static constexpr bool has_nontemporal = can_store_nontemporal<T>;
 
   // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes
   // little time a tile, also the next ones. Pairs, which are weighed beside each other.
-  static int rows_at_a_time(int64_t classes, bool is_total_enough) {
-    const int64_t bytes = is_total_enough && sizeof(T) == 4 ? 5120 : 8192,
+  static int rows_per_tile(int64_t classes, bool is_total_enough) {
+    const int64_t bytes = is_total_enough && sizeof(T) == 4 ? thresholds::tile_bytes_for_total : thresholds::tile_bytes,
                   fit = bytes / int64_t(sizeof(T)) / whole(classes);
     return fit >= n ? n : int(fit / 2) * 2;
   }
@@ -40,7 +43,7 @@ class MiddleRows : public TileRows<T, 1> {
   static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
 
   // Doubles of memory to work in: a tile's weights, behind a vector of what is before the first row.
-  static int64_t memory_size(int64_t) { return 1024 + lanes; }
+  static constexpr int64_t memory_size(int64_t) { return thresholds::tile_bytes / 8 + lanes; }
 
   // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched
   // where they will be streamed.
@@ -83,7 +86,8 @@ class MiddleRows : public TileRows<T, 1> {
         const int row = group * lanes + i;
         if (!where[i] || row >= rows_ || (skip && skip[row])) continue;
         const T* stored = terms_ ? terms_ + row * stride_ : nullptr;
-        const ScalarDoubleDouble sum = sum_others(x_ + row * classes_, stored, classes_, this->stored_max_term[row], this->exponents.of(row));
+        const ScalarDoubleDouble sum =
+            sum_others(x_ + row * classes_, stored, classes_, this->stored_max_term[row], this->exponents.of(row));
         recomputed.hi[i] = sum.hi;
         if constexpr (W::is_double_double) recomputed.lo[i] = sum.lo;
       }
@@ -128,7 +132,8 @@ class MiddleRows : public TileRows<T, 1> {
   }
 
   // The same past the caches, without shares; each row with its own entry where there are labels.
-  void write_nontemporal(const W* factor, const Labels* labels, V entries, const bool* skip, NonTemporalWriter<T>& lines) {
+  void write_nontemporal(const W* factor, const Labels* labels, V entries, const bool* skip,
+                         NonTemporalWriter<T>& lines) {
     const typename Base::Factors factors(factor);
     const auto is_wide = factors.is_wide();
     for (int row = 0; row < rows_; ++row) {

@@ -3,6 +3,7 @@
 
 #include "../simd/nontemporal.hpp"
 #include "../simd/vectors.hpp"
+#include "../thresholds.hpp"
 #include "passes.hpp"
 #include "terms.hpp"
 
@@ -35,8 +36,8 @@ class OverlappedPass {
 
   // Adds the row's weights from place `begin` on to a sum, in the order of weigh_row, and keeps them in `out`.
   template <bool keeps, class Sums>
-  LASTLAYER_INLINE void compute_terms(const T* x, T* out, int64_t begin, int64_t end, const RowExponents<T, T>& exponents,
-                              Sums& sum) {
+  LASTLAYER_INLINE void compute_terms(const T* x, T* out, int64_t begin, int64_t end,
+                                      const RowExponents<T, T>& exponents, Sums& sum) {
     constexpr int count = Sums::unroll, step = count * n;
     static_assert(count <= most);
     // In registers, as in weigh_row.
@@ -59,7 +60,7 @@ class OverlappedPass {
       term_vectors<false, count>(v, rows, w);
       for (int i = 0; i < count; ++i) {
         const int64_t at = j + i * n;
-        prefetch_line<PrefetchKind::near>(following + at + prefetch_distance, nullptr);
+        prefetch_line<PrefetchKind::near>(following + at + thresholds::overlapped_prefetch, nullptr);
         if constexpr (keeps) store<T>(out + at, w[i].hi);
         here.add(w[i]);
         largest[i] = larger(load(following + at), largest[i]);
@@ -94,8 +95,6 @@ class OverlappedPass {
 
  private:
   static constexpr int most = 4;
-  // So many scores ahead, as far as memory takes to answer.
-  static constexpr int64_t prefetch_distance = 2048;
   LASTLAYER_INLINE Vector<T> result(Vector<T> v, int64_t at) const {
     if constexpr (Make::has_label_entry)
       return make_.others(v, at);

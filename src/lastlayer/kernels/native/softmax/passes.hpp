@@ -5,6 +5,7 @@
 #include "../simd/nontemporal.hpp"
 #include "../simd/permutations.hpp"
 #include "../simd/vectors.hpp"
+#include "../thresholds.hpp"
 #include "terms.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
@@ -60,7 +61,9 @@ struct Prefetch {
   bool is_far_ahead = false;
 
   // Of weights where the results will be. Those of a long row's next one would wait in the cache in vain.
-  Prefetch in_place(const T* to) const { return {ahead, to + (ahead < 2048 ? ahead : 2048), is_far_ahead}; }
+  Prefetch in_place(const T* to) const {
+    return {ahead, to + (ahead < thresholds::in_place_prefetch ? ahead : thresholds::in_place_prefetch), is_far_ahead};
+  }
   Prefetch from(int64_t place) const { return {ahead, results ? results + place : nullptr, is_far_ahead}; }
 };
 enum class PrefetchKind { near, far, near_and_results };
@@ -80,8 +83,8 @@ LASTLAYER_INLINE void with_prefetch_kind(Prefetch<T> fetch, Pass pass) {
 
 // Adds the weights of a row to a sum, and keeps them in `out` where it is given.
 template <bool is_far, class T, class Sums>
-LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Prefetch<T> fetch,
-                                Sums& sum) {
+LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents,
+                                       Prefetch<T> fetch, Sums& sum) {
   const T* results = fetch.results;
   const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
     // In registers: for all that the compiler knows, what is stored could change a sum that stands in memory.
@@ -118,8 +121,8 @@ LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowE
   });
 }
 template <class T, class Sums>
-LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents, Prefetch<T> fetch,
-                                Sums& sum) {
+LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents,
+                                       Prefetch<T> fetch, Sums& sum) {
   // The sum's own order depends on the number of classes alone.
   exponents.offset != T(0) ? add_terms_of_row<true>(x, out, classes, exponents, fetch, sum)
                            : add_terms_of_row<false>(x, out, classes, exponents, fetch, sum);
@@ -148,7 +151,8 @@ inline ScalarDoubleDouble sum_others(const T* from, int64_t classes, T max_term,
   return sum.total();
 }
 template <class T>
-inline ScalarDoubleDouble sum_others(const T* x, const T* stored, int64_t classes, T max_term, const RowExponents<T, T>& exponents) {
+inline ScalarDoubleDouble sum_others(const T* x, const T* stored, int64_t classes, T max_term,
+                                     const RowExponents<T, T>& exponents) {
   if (stored)
     return sum_others(stored, classes, max_term, T(0), [](auto count, const Vector<T>* w, Terms<T>* out) {
       for (int i = 0; i < count.value; ++i) out[i] = Terms<T>::stored(w[i]);
@@ -161,7 +165,8 @@ inline ScalarDoubleDouble sum_others(const T* x, const T* stored, int64_t classe
 }
 
 LASTLAYER_INLINE Vector<float> times_wide(Vector<float> w, double factor, double uniform_share) {
-  return joined(narrowed(widened(low_half(w)) * factor - uniform_share), narrowed(widened(high_half(w)) * factor - uniform_share));
+  return joined(narrowed(widened(low_half(w)) * factor - uniform_share),
+                narrowed(widened(high_half(w)) * factor - uniform_share));
 }
 inline D times_wide(D w, double, double) { return w; }
 

@@ -2,8 +2,9 @@
 // of its gradient in double, made of the other classes where the target is.
 #pragma once
 
-#include "../api/kernels.hpp"
+#include "../api/requests.hpp"
 #include "../general/blocks.hpp"
+#include "../general/label_loss.hpp"
 #include "../simd/elements.hpp"
 #include "../simd/vectors.hpp"
 #include "long_row.hpp"
@@ -63,16 +64,17 @@ struct SoftTargetsSoftmax {
       }
     });
     // A row that does not count.
-    if (!has_any(has_targets) && r.z_loss == 0.0) return Blocks<float, Point>::loss(r, i, i + 1, memory);
+    if (!has_any(has_targets) && !has_z_term(r)) return Blocks<float, Point>::loss(r, i, i + 1, memory);
     const double total = sum_of(Double(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
     const Prefetch<float> prefetch = {next};
     passes.template compute_terms<false>(x, to, classes, to ? prefetch.in_place(to) : prefetch);
     passes.separate(x, to, classes);
     double loss = total * passes.log_sum + sum_of(Double(distances)).hi, z_slope = 0.0;
-    if (r.z_loss != 0.0) {
+    if (has_z_term(r)) {
+      const ZTerm<double> z_term(r, 1.0);
       const double z = double(passes.largest) + passes.log_sum;
-      loss += r.z_loss * z * z;
-      z_slope = 2.0 * r.z_loss * z;
+      loss += z_term.value(z);
+      z_slope = z_term.slope(z);
     }
     r.losses[i] = weight * loss;
     if (!to) return;

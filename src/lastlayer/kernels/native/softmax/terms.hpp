@@ -157,7 +157,7 @@ constexpr StepTable step_table() {
 // kept is within 1.12 * 2^-24 of itself, all of it within 0.12 * 2^-24, and without a table within 0.23 * 2^-24.
 template <bool is_far, int count, class Value>
 LASTLAYER_INLINE void term_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows,
-                                    Terms<float>* out) {
+                                   Terms<float>* out) {
   using R = ExponentialConstants<float>;
   using V = Vector<float>;
   using B = Lanes<float>::Bits;
@@ -309,7 +309,7 @@ struct TermSum {
     const Vector<T> grown = sum - start;
     if constexpr (sizeof(T) == 4)
       return Double(widened(half ? high_half(grown) : low_half(grown)) +
-                  widened(half ? high_half(lost) : low_half(lost)));
+                    widened(half ? high_half(lost) : low_half(lost)));
     else
       return lanes_sum();
   }

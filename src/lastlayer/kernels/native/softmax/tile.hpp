@@ -51,7 +51,7 @@ class TileRows : protected RowNumbers<T, groups_> {
   V largest;
   RowExponents<T, V> exponents;
   W max_term[groups], total[groups], others[groups];  // as for LongRow, of every row
-  V stored_max_term;                                     // the largest score's weight as it stands among the weights
+  V stored_max_term;                                  // the largest score's weight as it stands among the weights
 
   // A class for each row.
   struct Labels {

@@ -1,7 +1,8 @@
 // Omega = 0: all mass on the largest score; ties share equally.
 #pragma once
 
-#include "../../api/kernels.hpp"
+#include "../../api/requests.hpp"
+#include "../../thresholds.hpp"
 #include "../layout.hpp"
 #include "../regularized.hpp"
 #include "../targets.hpp"
@@ -15,7 +16,7 @@ class Hardmax : public Regularized<W, X> {
 
  public:
   static constexpr bool reads_in_place = true;
-  static constexpr int64_t longest_copy = few;
+  static constexpr int64_t longest_copy = thresholds::row_per_lane_classes;
   // The same of scores that lie elsewhere.
   template <class Other>
   using Of = Hardmax<W, Other>;
@@ -24,7 +25,7 @@ class Hardmax : public Regularized<W, X> {
 
   Hardmax(const Layout& layout, X x, double* p, double*, const MappingAt&, int64_t) : Base(layout, x, p) {
     if (this->needs_edge_path()) return;
-    layout.steps >= 32 ? count<4>() : count<1>();
+    layout.steps >= thresholds::unrolled_steps ? count<4>() : count<1>();
     if constexpr (X::is_copy)
       for (int64_t step = 0; step < layout.steps; ++step) store(p + step * lanes, p_of(this->x_(step)));
   }
@@ -50,8 +51,7 @@ class Hardmax : public Regularized<W, X> {
       sum.add(choose((y != 0.0) & is_finite, -d * W(y), W(D{})), (y != 0.0) & ~is_finite ? splat(infinity) : D{});
     }
     D loss = factor * sum.total(layout);
-    loss = targets.has_targets ? loss : D{};
-    const D z_slope = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
+    const D z_slope = targets.finish(loss, [&] { return log_partition(); });
     if (with_gradient)
       for (int64_t step = 0; step < layout.steps; ++step) {
         const D p = load(this->p_ + step * lanes), y = targets(step);

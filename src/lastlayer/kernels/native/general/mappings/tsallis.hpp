@@ -3,8 +3,9 @@
 // Martins 2019). Vectors without a class in reach of a positive p are left out of every pass after the first.
 #pragma once
 
-#include "../../api/kernels.hpp"
+#include "../../api/requests.hpp"
 #include "../../arithmetic/double_double.hpp"
+#include "../../thresholds.hpp"
 #include "../layout.hpp"
 #include "../regularized.hpp"
 #include "../targets.hpp"
@@ -23,7 +24,7 @@ class Tsallis : public Regularized<W, X> {
  public:
   // What `share_out` moves is nowhere but in p; and shorter rows are looked at so often that a wide copy of them pays.
   static constexpr bool reads_in_place = !__is_same(Power, AnyPower);
-  static constexpr int64_t longest_copy = 4096;
+  static constexpr int64_t longest_copy = thresholds::regularized_copy_classes;
   // The same of scores that lie elsewhere.
   template <class Other>
   using Of = Tsallis<W, Power, Other>;
@@ -89,13 +90,13 @@ class Tsallis : public Regularized<W, X> {
       for (int64_t step = 0; step < layout_.steps; ++step) add(step);
     }
     D loss = factor * sum.total(layout_);
-    loss = targets.has_targets ? loss : D{};
-    const D z_slope = targets.request.z_loss != 0.0 ? targets.add_z_loss(log_partition(), loss) : D{};
+    const D z_slope = targets.finish(loss, [&] { return log_partition(); });
     if (with_gradient) {
       const auto differentiate = [&](int64_t step) {
         const D p = load(p_ + step * lanes);
-        store(p_ + step * lanes,
-              (factor * this->gap(p, targets(step), total) + this->times_z_slope(p, z_slope)) * scale + this->nan_mask_);
+        store(
+            p_ + step * lanes,
+            (factor * this->gap(p, targets(step), total) + this->times_z_slope(p, z_slope)) * scale + this->nan_mask_);
       };
       if (is_sparse && !has_any(this->nan_mask_ != 0.0)) {
         for (int64_t i = 0; i < live_count_; ++i) differentiate(live_[i]);
@@ -134,7 +135,7 @@ class Tsallis : public Regularized<W, X> {
       live_[live_count_++] = int32_t(step);
       x_.store_wide(step, x);
     }
-    has_few_ = 8 * live_count_ < layout_.steps;
+    has_few_ = thresholds::sparse_share * live_count_ < layout_.steps;
   }
 
   // Of vectors that are looked at.
