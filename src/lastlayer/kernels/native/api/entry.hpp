@@ -1,5 +1,5 @@
-// Every row of a request: which mapping, in which arithmetic, block by block. A block is read from memory once, and
-// written once. Compiled once per instruction set: see simd/isa.hpp.
+// The entry points of one instruction set, and the choice of mapping and arithmetic for a request. Compiled once per
+// instruction set: see simd/isa.hpp.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -22,13 +22,14 @@
 #include "../simd/vectors.hpp"
 #include "../softmax/choose_loop.hpp"
 #include "../softmax/passes.hpp"
+#include "../softmax/term_sums.hpp"
 #include "../softmax/terms.hpp"
 #include "kernels.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Calls `then` with the rows of the request's mapping, in the arithmetic that its elements ask for.
+// Calls `then` with the request's mapping as a type (a Point), in the arithmetic W.
 template <class W, class Then>
 void with_mapping(const MappingAt& at, Then then) {
   switch (at.mapping) {
@@ -113,7 +114,7 @@ double sum(const double* values, int64_t count) {
     sums.add(v);
     plain += v;
   });
-  // Infinite and NaN sums have no rounding to put back.
+  // Infinite and NaN sums have no rounding error to add back.
   const double total = fold(plain, [](D a, D b) { return a + b; })[0];
   return total - total == 0.0 ? sums.total().value() : total;
 }

@@ -1,4 +1,4 @@
-// The choice of an instruction set, once a process.
+// Chooses the instruction set, once per process.
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -13,7 +13,7 @@ namespace lastlayer {
 namespace {
 
 #if defined(LASTLAYER_X86)
-// Conversions of float16, which not every compiler's __builtin_cpu_supports has heard of.
+// Conversions of float16. Not every compiler's __builtin_cpu_supports knows them.
 bool has_f16c() {
   unsigned a, b, c, d;
   return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);

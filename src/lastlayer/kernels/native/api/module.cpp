@@ -1,4 +1,4 @@
-// Python's view of the kernels: shapes and dtypes are checked here, and nothing is computed.
+// The Python binding. It checks shapes and dtypes, and computes nothing.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -43,14 +43,14 @@ MappingAt mapping_at(int mapping, double parameter, const std::optional<Flat<con
   require(!is_taylor || (parameter >= 2.0 && parameter <= 18.0 && parameter == 2 * int(parameter / 2)),
           "taylor's order must be even, from 2 to 18");
   require(!row_parameters || (is_entmax && row_parameters->shape(0) == rows),
-          "row_parameters are not one a row of entmax");
+          "row_parameters must have one number per row, and belong to entmax");
   require(!is_entmax || row_parameters || (parameter >= 1.0 && parameter < 1e300), "entmax's alpha must be at least 1");
-  // Sparsemax is entmax at 2.
+  // Sparsemax is entmax at alpha = 2.
   if (Mapping(mapping) == Mapping::sparsemax) parameter = 2.0;
   return {Mapping(mapping), parameter, row_parameters ? row_parameters->data() : nullptr};
 }
 
-// Whether the classes of each row are contiguous, row after row; or the rows of each class, class after class.
+// Whether rows are contiguous, one after the other; or columns.
 template <class Array>
 bool has_rows(const Array& array) {
   int64_t step = 1;
@@ -77,8 +77,8 @@ bool wants_nontemporal(const T* scores, const T* results, size_t count) {
 template <class T, bool is_of_logarithms>
 void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents, const Matrix<T>& out) {
   const size_t rows = slopes.shape(0), classes = slopes.shape(1);
-  require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents have not the slopes' shape");
-  require(out.shape(0) == rows && out.shape(1) == classes, "out has not the slopes' shape");
+  require(cotangents.shape(0) == rows && cotangents.shape(1) == classes, "cotangents must have the slopes' shape");
+  require(out.shape(0) == rows && out.shape(1) == classes, "out must have the slopes' shape");
   const VjpRequest request{element_of<T>(false), is_of_logarithms, slopes.data(),
                            cotangents.data(),    out.data(),       int64_t(classes)};
   const InstructionSet& kernels = instruction_set();
@@ -87,16 +87,17 @@ void pull_back(const Matrix<const T>& slopes, const Matrix<const T>& cotangents,
                 [&](int64_t begin, int64_t end) { kernels.vjp(request, begin, end); });
 }
 
-// Some classes' scores of all rows, class after class, to where they belong in the rows.
+// Transposes a block of columns into the rows they belong to.
 template <class T>
 void place_columns(const Matrix<const T>& columns, const Grid<T>& rows) {
   const int64_t classes = int64_t(columns.shape(0)), count = int64_t(columns.shape(1));
-  require(int64_t(rows.shape(0)) == count && int64_t(rows.shape(1)) == classes, "rows have not the columns' shape");
-  require(classes < 2 || rows.stride(1) == 1, "the classes of rows are not contiguous");
+  require(int64_t(rows.shape(0)) == count && int64_t(rows.shape(1)) == classes,
+          "rows must have the columns' shape, transposed");
+  require(classes < 2 || rows.stride(1) == 1, "the classes of rows must be contiguous");
   require(count < 2 || rows.stride(0) >= classes, "rows overlap");
   const InstructionSet& kernels = instruction_set();
   const nb::gil_scoped_release released;
-  // Whole lines of the rows' memory to each thread.
+  // Each thread writes whole cache lines of the rows.
   constexpr int64_t line = 64 / sizeof(T);
   parallel_rows((classes + line - 1) / line, line * count, num_threads(), [&](int64_t begin, int64_t end) {
     const int64_t first = begin * line, last = std::min(end * line, classes);
@@ -105,7 +106,7 @@ void place_columns(const Matrix<const T>& columns, const Grid<T>& rows) {
   });
 }
 
-// Scores of any shape with the classes last; out has that shape, without the classes for a log-partition.
+// Scores of any shape with the classes last. out has the same shape, without the class axis for a log-partition.
 template <class T>
 void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int mapping, double parameter,
               const std::optional<Flat<const double>>& row_parameters, bool is_bfloat16) {
@@ -115,11 +116,11 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   const size_t axes = scores.ndim() - (wanted == Quantity::log_partition ? 1 : 0);
   bool fits = out.ndim() == axes;
   for (size_t axis = 0; fits && axis < axes; ++axis) fits = out.shape(axis) == scores.shape(axis);
-  require(fits, "out has not the shape of the result");
+  require(fits, "out must have the shape of the result");
   const bool is_by_columns = !has_rows(scores) && has_columns(scores);
-  require(is_by_columns || has_rows(scores), "scores are neither contiguous rows nor contiguous columns");
+  require(is_by_columns || has_rows(scores), "scores must be contiguous rows or contiguous columns");
   require(is_by_columns && wanted != Quantity::log_partition ? has_columns(out) : has_rows(out),
-          "out is not laid out like the scores");
+          "out must have the layout of the scores");
   const int64_t classes = int64_t(scores.shape(scores.ndim() - 1)), rows = int64_t(scores.size()) / classes;
   const Evaluation request{mapping_at(mapping, parameter, row_parameters, size_t(rows)),
                            element_of<T>(is_bfloat16),
@@ -143,8 +144,8 @@ void evaluate(const Any<const T>& scores, const Any<T>& out, int quantity, int m
   shares.run([&](int64_t begin, int64_t end, double* workspace) { kernels.evaluate(request, begin, end, workspace); });
 }
 
-// The losses' total and what their mean divides by. None, and nothing written, where bad labels are refused and there
-// is one.
+// Returns the total of the losses and the denominator of their mean. Returns None, and writes nothing, if a label is
+// bad and bad labels are refused.
 #define LASTLAYER_PARAMETER(type, name) type name,
 #define LASTLAYER_VALUE(type, name) name,
 #define LASTLAYER_ARGUMENT(type, name) nb::arg(#name),
@@ -162,18 +163,18 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
     return !matrix || (matrix->shape(0) == rows && matrix->shape(1) == classes);
   };
   require(classes > 0, "scores have no classes");
-  require(int(bool(labels)) + int(bool(soft)) + int(bool(soft32)) == 1, "targets are either labels or soft");
-  require(!labels || labels->shape(0) == rows, "labels are not one a row");
-  require(is_like_scores(soft) && is_like_scores(soft32), "soft targets have not the scores' shape");
-  require(losses.shape(0) == rows, "losses are not one a row");
-  require(is_like_scores(gradient), "gradient has not the scores' shape");
+  require(int(bool(labels)) + int(bool(soft)) + int(bool(soft32)) == 1, "targets must be either labels or soft");
+  require(!labels || labels->shape(0) == rows, "labels must have one entry per row");
+  require(is_like_scores(soft) && is_like_scores(soft32), "soft targets must have the scores' shape");
+  require(losses.shape(0) == rows, "losses must have one entry per row");
+  require(is_like_scores(gradient), "gradient must have the scores' shape");
   const bool is_by_columns = !has_rows(scores) && has_columns(scores);
-  require(is_by_columns || has_rows(scores), "scores are neither contiguous rows nor contiguous columns");
+  require(is_by_columns || has_rows(scores), "scores must be contiguous rows or contiguous columns");
   require(!gradient || (is_by_columns ? has_columns(*gradient) : has_rows(*gradient)),
-          "gradient is not laid out like the scores");
-  require(!class_weight || class_weight->shape(0) == classes, "class_weight is not one a class");
-  require(!row_weight || row_weight->shape(0) == rows, "row_weight is not one a row");
-  require(temperature > 0.0 && softcap >= 0.0, "temperature must be positive, and softcap not negative");
+          "gradient must have the layout of the scores");
+  require(!class_weight || class_weight->shape(0) == classes, "class_weight must have one entry per class");
+  require(!row_weight || row_weight->shape(0) == rows, "row_weight must have one entry per row");
+  require(temperature > 0.0 && softcap >= 0.0, "temperature must be positive, and softcap must not be negative");
   Loss request{LossOptions{LASTLAYER_LOSS_OPTIONS(LASTLAYER_VALUE)},
                mapping_at(mapping, parameter, row_parameters, rows),
                element_of<T>(is_bfloat16),
@@ -193,7 +194,8 @@ nb::object loss(const Grid<const T>& scores, const std::optional<Flat<const int6
   const InstructionSet& kernels = instruction_set();
   const int64_t count = int64_t(rows), each = int64_t(classes), doubles = workspace_size(each, loss_arrays);
   double weight, total;
-  // The denominator, whose inverse scales the gradients of a mean, then the rows and their sum. Whether it is done.
+  // Computes the denominator, whose inverse scales the gradient of a mean, then the rows and their total. Returns
+  // whether it did.
   const auto compute = [&](const auto& run) {
     const nb::gil_scoped_release released;
     weight = denominator(request, count);
@@ -239,13 +241,13 @@ void define(nb::module_& m) {
   }
 }
 
-// Whether a signal's handler has raised, as that of Ctrl-C does; the exception is Python's to raise then.
+// Whether a signal handler has raised, for example on Ctrl-C. Then Python raises its exception.
 bool has_python_raised() {
   const nb::gil_scoped_acquire held;
   return PyErr_CheckSignals() != 0;
 }
 
-// Bytes of a large result; when the last array on them is gone their memory is kept for the next one.
+// The memory of a large result. It is kept for the next result when the last array that uses it is gone.
 nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>> large_buffer(size_t size) {
   auto region = std::make_unique<Region>(take_region(size));
   void* data = region->data;
@@ -266,7 +268,7 @@ NB_MODULE(native, m) {
     try {
       std::rethrow_exception(thrown);
     } catch (const Interrupted&) {
-      // Python's own exception is set.
+      // Python's exception is already set.
     }
   });
   define<float>(m);

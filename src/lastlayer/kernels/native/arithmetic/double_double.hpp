@@ -1,6 +1,6 @@
-// The arithmetic that kernels compute in: for float32 and the half types a double holds all that matters (Real), for
-// float64 the unevaluated sum of two of them does (Twofold). Written once for both. Sources: Knuth (TAOCP 2, 4.2.2) for
-// the sum, Dekker 1971 for the product.
+// The arithmetic that the general kernels compute in, written once for two types: float32 and half types need a double
+// (Double), float64 needs a double-double, the unevaluated sum of two doubles (DoubleDouble). Sources: Knuth (TAOCP 2,
+// 4.2.2) for two_sum, Dekker 1971 for the product.
 #pragma once
 
 #include "../simd/permutations.hpp"
@@ -27,7 +27,7 @@ LASTLAYER_INLINE Double operator/(Double a, Double b) { return Double(a.hi / b.h
 LASTLAYER_INLINE Double fast_quotient(Double a, Double b) { return a / b; }
 LASTLAYER_INLINE Double operator-(Double a) { return Double(-a.hi); }
 LASTLAYER_INLINE Double choose(Mask mask, Double a, Double b) { return Double(mask ? a.hi : b.hi); }
-// Times a power of two.
+// Multiplies by a power of two.
 LASTLAYER_INLINE Double scaled(Double a, D power) { return Double(a.hi * power); }
 
 struct DoubleDouble {
@@ -41,7 +41,7 @@ struct DoubleDouble {
     const D hi = a + b, t = hi - a;
     return {hi, (a - (hi - t)) + (b - t)};
   }
-  // a + b where |a| >= |b|, exact.
+  // a + b, exact if |a| >= |b|.
   static DoubleDouble fast_two_sum(D a, D b) {
     const D hi = a + b;
     return {hi, b - (hi - a)};
@@ -55,7 +55,8 @@ LASTLAYER_INLINE DoubleDouble product(D a, D b) {
 #if defined(__FMA__)
   return {hi, fma(a, b, -hi)};
 #else
-  // The cut of a large factor would overflow before the factor does: it is made smaller, and the rest larger again.
+  // Splitting a large factor would overflow before the factor does: it is scaled down first, and the error scaled up
+  // again.
   const D down_a = absolute(a) > 0x1p900 ? splat(0x1p-200) : splat(1.0),
           down_b = absolute(b) > 0x1p900 ? splat(0x1p-200) : splat(1.0);
   const D x = a * down_a, y = b * down_b, tx = x * 134217729.0, ty = y * 134217729.0;
@@ -80,7 +81,7 @@ LASTLAYER_INLINE DoubleDouble operator/(DoubleDouble a, DoubleDouble b) {
   const DoubleDouble back = product(hi, b.hi);
   return DoubleDouble::fast_two_sum(hi, (((a.hi - back.hi) - back.lo) + a.lo - hi * b.lo) / b.hi);
 }
-// The quotient to nearly as many digits, with one division, where the inverse of b is an ordinary number.
+// The quotient with one division and a few bits less, if the inverse of b is a normal number.
 LASTLAYER_INLINE DoubleDouble fast_quotient(DoubleDouble a, DoubleDouble b) {
   const D inverse = 1.0 / b.hi, hi = a.hi * inverse;
   const DoubleDouble back = product(hi, b.hi);
@@ -105,21 +106,22 @@ LASTLAYER_INLINE void swap_lanes(DoubleDouble& a, DoubleDouble& b) {
   swap_lanes<width>(a.lo, b.lo);
 }
 
-// Whether two are the same number.
+// Whether two numbers are equal, low parts included.
 template <class W>
 LASTLAYER_INLINE Mask is_same(W a, W b) {
   if constexpr (W::is_double_double) return (a.hi == b.hi) & (a.lo == b.lo);
   return a.hi == b.hi;
 }
 
-// a / x, which beyond the largest number has no low part.
+// a / x. An infinite quotient has no low part.
 template <class W>
 LASTLAYER_INLINE W quotient_or_infinity(double a, D x) {
   const D plain = a / x;
   return choose(absolute(plain) < infinity, W(splat(a)) / W(x), W(plain));
 }
 
-// Takes w in: the larger of it and the largest so far stays apart, the smaller one joins the others.
+// Adds w to a sum from which the largest number is kept apart: the larger of w and `largest` stays apart, the smaller
+// joins `others`.
 LASTLAYER_INLINE void add_apart_from_max(Double w, Double& largest, Double& others) {
   others = others + Double(smaller(w.hi, largest.hi));
   largest = Double(larger(w.hi, largest.hi));
@@ -128,6 +130,32 @@ LASTLAYER_INLINE void add_apart_from_max(DoubleDouble w, DoubleDouble& largest, 
   const Mask is_larger = (w.hi > largest.hi) | ((w.hi == largest.hi) & (w.lo > largest.lo));
   others = others + choose(is_larger, largest, w);
   largest = choose(is_larger, w, largest);
+}
+
+// A double-double of one row.
+struct ScalarDoubleDouble {
+  double hi, lo;
+  double value() const { return hi + lo; }
+};
+
+inline ScalarDoubleDouble two_sum(double a, double b) {
+  const double hi = a + b, t = hi - a;
+  return {hi, (a - (hi - t)) + (b - t)};
+}
+
+inline ScalarDoubleDouble operator+(ScalarDoubleDouble a, ScalarDoubleDouble b) {
+  const ScalarDoubleDouble s = two_sum(a.hi, b.hi);
+  return two_sum(s.hi, s.lo + (a.lo + b.lo));
+}
+
+// Sums over the lanes.
+inline ScalarDoubleDouble sum_of(Double v) {
+  return {fold(v.hi, [](D a, D b) { return a + b; })[0], 0.0};
+}
+inline ScalarDoubleDouble sum_of(DoubleDouble v) {
+  ScalarDoubleDouble all{0.0, 0.0};
+  for (int i = 0; i < lanes; ++i) all = all + ScalarDoubleDouble{v.hi[i], v.lo[i]};
+  return all;
 }
 
 }  // namespace

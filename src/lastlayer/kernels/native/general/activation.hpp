@@ -8,7 +8,7 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Turns the block's scores into what the mapping sees; `slope`, where given, takes the derivative at each of them.
+// Applies both to a block's scores; `slope`, if not null, receives the derivative at each score.
 inline void activate(const LossOptions& a, const Layout& layout, double* x, double* slope) {
   for (int64_t step = 0; step < layout.steps; ++step) {
     D v = load(x + step * lanes), s = splat(1.0);

@@ -1,4 +1,4 @@
-// Results of blocks of rows to where they belong: past the caches where they are many.
+// Stores the results of the general blocks, with non-temporal stores if they are large.
 #pragma once
 
 #include "../simd/elements.hpp"
@@ -9,14 +9,14 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// The results of one block after the other to where they belong, each rounded once.
+// Stores the results of one block after another, each rounded once.
 template <class E>
 class BlockResults {
   struct Same {
     static constexpr bool has_label_entry = false;
     LASTLAYER_INLINE Vector<float> operator()(Vector<float> v, int64_t) const { return v; }
   };
-  // Of whole vectors of scores, from results of halves at(place, scores).
+  // Results of a whole vector of floats, from at(place, scores) on its two halves.
   template <class At>
   struct Made {
     static constexpr bool has_label_entry = false;
@@ -36,21 +36,21 @@ class BlockResults {
     fence_nontemporal();
   }
 
-  // Those of a row, at(place, scores) of every vector, from its scores to where they belong; it may be the same place.
+  // Stores a row of results at(place, scores). `out` may be the scores.
   template <class At>
   void make(const E* scores, const Layout& layout, E* out, At at) {
     if (is_nontemporal_) return write_nontemporal<Made<At>>(scores, layout, out, {at});
     store_each(scores, layout, out, at);
   }
-  // The same but for one class.
+  // The same, except for one entry.
   template <class At>
-  void make_but(int64_t own_place, double own, const E* scores, const Layout& layout, E* out, At at) {
+  void make_but(int64_t entry_place, double entry, const E* scores, const Layout& layout, E* out, At at) {
     if (is_nontemporal_)
-      return write_nontemporal<WithLabelEntry<float, Made<At>>>(scores, layout, out, {{at}, own_place, float(own)});
+      return write_nontemporal<WithLabelEntry<float, Made<At>>>(scores, layout, out, {{at}, entry_place, float(entry)});
     store_each(scores, layout, out, at);
-    store_rounded_one(out + own_place, own);
+    store_rounded_one(out + entry_place, entry);
   }
-  // From `x`, which does not keep them.
+  // Stores a block of results from `x`, which is overwritten.
   void put(E* out, const Layout& at, double* x) {
     if (!is_nontemporal_) return store_block(out, at, x);
     if constexpr (can_store_nontemporal<E>) {

@@ -1,4 +1,4 @@
-// Rows under any mapping, block by block: a block is read from memory once, and written once.
+// The general loop: any mapping, any options, block by block. A block is read from memory once and written once.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -11,7 +11,7 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// The arrays that a block needs, of one number a class and lane each.
+// The arrays of a block, each with a double per class and lane.
 struct Workspace {
   double *x, *high, *low, *slope, *soft;
   Workspace(double* memory, const Layout& layout) {
@@ -63,8 +63,8 @@ struct Blocks {
     results.put(out + first * r.classes, layout, w.high);
   }
 
-  // Rows along the lanes, from where their scores are to where their results belong, with nothing between but weights
-  // that take longer than memory. Odd ones go by a copy.
+  // One row at a time, read and written in place; only expensive terms are stored in between. Rows that need the edge
+  // path are copied.
   static void evaluate_in_place(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     using InPlace = typename Point::template Of<ScoresInPlace<E>>;
     const Layout layout(r.classes, 1);
@@ -104,7 +104,7 @@ struct Blocks {
         continue;
       }
       InPlace point(layout, ScoresInPlace<E>(scores, layout, w.x), w.high, w.low, r.at, i);
-      // Not one question with the one above: GCC 12 fails on it, at baseline.
+      // A separate test from the one above: GCC 12 crashes on the combined one at baseline.
       if (point.needs_edge_path()) {
         loss_of_block(r, i, layout, w, results);
         continue;

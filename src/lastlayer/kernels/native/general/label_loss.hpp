@@ -1,8 +1,8 @@
-// The label loss of softmax, and the z-loss of every mapping. Each formula is here once; loops give it one row (Number
-// is double) or a row per lane (Number is D).
+// The label loss of softmax, and the z-loss of every mapping. Each formula is here once; a loop uses it for one row
+// (Number is double) or with a row in each lane (Number is D).
 //
-//   L = w (t log S + (y - u) (max - x_label) + u sum_c (max - x_c) + lambda Z^2),   S = sum_c e^(x_c - max),  Z = max +
-//   log S
+//   L = w (t log S + (y - u) (max - x_label) + u sum_c (max - x_c) + lambda Z^2)
+//   S = sum_c e^(x_c - max),  Z = max + log S
 //
 // with the row weight w, the label's target y, the uniform share u of label smoothing, and the sum t of all targets.
 #pragma once
@@ -14,11 +14,11 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 inline bool has_z_term(const LossOptions& options) { return options.z_loss != 0.0; }
-// Softmax rows with a larger score go to the general blocks, which know what to do where Z^2 overflows.
+// Rows with a larger score go to the general blocks, which handle an overflow of Z^2.
 constexpr double largest_score_of_z_term = 1e280;
 
-// lambda Z^2. lambda is multiplied by the label's class weight, the row's part of a mean's denominator: so the scale of
-// the class weights leaves the mean of Z^2 alone.
+// lambda Z^2. The class weight of the label multiplies lambda, as it does the denominator of a mean: the scale of the
+// class weights then cancels.
 template <class Number>
 struct ZTerm {
   Number lambda;
@@ -43,24 +43,24 @@ struct LabelLoss {
         has_z(has_z_term(options)),
         z_term(options, label_weight) {}
 
-  // (y - u) (max - x_label). A label whose target is all smoothed away may have the score -inf.
+  // (y - u) (max - x_label). The score may be -inf if smoothing leaves the label no target.
   Number label_part(Number distance) const {
     const Number above = target - uniform_share;
     return above != 0.0 ? above * distance : Number{};
   }
-  // L from t log S and the two other parts, in the order of the loop that calls.
+  // L from t log S and the two other parts, added in the caller's order.
   Number value(Number log_part, Number first, Number second, Number z) const {
     Number loss = log_part + first + second;
     if (has_z) loss += z_term.value(z);
     return weight * loss;
   }
 
-  // What the z-loss adds to the gradient, in units of the probabilities.
+  // The gradient of the z-loss, per unit of a class's probability.
   Number z_slope(Number z) const { return has_z ? z_term.slope(z) : Number{}; }
-  // The gradient of a class without the label is p times this, minus u; both times w.
+  // The gradient of a class without the label is w times (p times this, minus u).
   Number slope_of_others(Number z_slope) const { return total + z_slope; }
-  // The gradient at the label, divided by w, made of the sum 1 - p of the other classes: p - 1 would round to zero
-  // before they do.
+  // The gradient at the label, divided by w. `others` is the sum of the other classes' probabilities: p - 1 would round
+  // to zero before they do.
   Number label_entry(Number p, Number others, Number z_slope) const {
     return (total - target + z_slope) * p - target * others;
   }

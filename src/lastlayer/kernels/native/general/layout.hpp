@@ -1,5 +1,6 @@
-// How rows lie in vectors. Few classes: a row in each lane, and a vector for each class. Many: one row along the lanes.
-// What is said of a row is a vector in both: of the rows, or of the same number in every lane.
+// How a block's rows lie in vectors. With few classes each lane holds a row, and there is a vector per class. With
+// many, one row lies along the lanes. A number per row is a vector in both: one lane per row, or the same number in
+// every lane.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -19,7 +20,7 @@ struct Layout {
   int rows;
   bool has_row_per_lane;
 
-  // Rows that a block holds at most.
+  // The rows of a block.
   static int block(int64_t classes) { return classes <= thresholds::row_per_lane_classes ? lanes : 1; }
 
   Layout(int64_t classes, int rows)
@@ -27,7 +28,7 @@ struct Layout {
     steps = has_row_per_lane ? classes : (classes + lanes - 1) / lanes;
   }
 
-  // The classes that stand in vector `step`, and which of them there are.
+  // The classes that vector `step` holds, and whether some of its lanes lie beyond the last class.
   Mask index(int64_t step) const {
     return has_row_per_lane ? splat_integer(step) : place_numbers<double>() + step * lanes;
   }
@@ -40,7 +41,7 @@ struct Layout {
     return is_partial(step) ? choose(index(step) < splat_integer(classes), x, W(D{})) : x;
   }
 
-  // Over the classes of each row, once every vector has been taken in.
+  // Reductions over the classes of each row, after all vectors have been accumulated lane by lane.
   D largest(D v) const {
     return has_row_per_lane ? v : fold(v, [](D a, D b) { return larger(a, b); });
   }
@@ -57,7 +58,7 @@ struct Layout {
     return joined(Two<DoubleDouble>{v, v}, add).first;
   }
 
-  // Of rows along the lanes, two wide numbers of every lane joined with those of another, until all are.
+  // With a row along the lanes: reduces pairs of numbers over the lanes.
   template <class W>
   struct Two {
     W first, second;
@@ -78,14 +79,14 @@ struct Layout {
     return {rotated<width>(v.hi), rotated<width>(v.lo)};
   }
 
-  // What the rows have at one class each, from vectors at `from`; the classes are in range.
+  // Each row's number at one class, from vectors at `from`. The classes must be in range.
   D pick(const double* from, Mask index) const {
     if (!has_row_per_lane) return splat(from[index[0]]);
     D v{};
     for (int i = 0; i < lanes; ++i) v[i] = from[index[i] * lanes + i];
     return v;
   }
-  // One number a class, at vector `step`.
+  // One number per class, for vector `step`.
   D of_classes(const double* each, int64_t step) const {
     if (has_row_per_lane) return splat(each[step]);
     if (!is_partial(step)) return load(each + step * lanes);
@@ -93,7 +94,7 @@ struct Layout {
     for (int64_t j = step * lanes; j < classes; ++j) v[j - step * lanes] = each[j];
     return v;
   }
-  // One number a row. Lanes without a row repeat the first one's.
+  // One number per row. Lanes without a row repeat the first one.
   template <class T>
   Vector<T> of_rows(const T* each) const {
     Vector<T> v{};
@@ -107,7 +108,7 @@ struct Layout {
   }
 };
 
-// A square of rows' scores from class `from` on; rows that are not there repeat the first one.
+// A square of scores from class `from` on, a row in each lane. Missing rows repeat the first one.
 template <class E>
 LASTLAYER_INLINE void load_square(const E* scores, const Layout& layout, int64_t from, D* square) {
   const int64_t left = layout.classes - from;
@@ -118,8 +119,8 @@ LASTLAYER_INLINE void load_square(const E* scores, const Layout& layout, int64_t
   transpose(square);
 }
 
-// Calls work(step, which) for every vector, `beside` of them one after the other, so that what is kept for each `which`
-// need not wait for the last; then join(which) for all but the first.
+// Calls work(step, which) for every vector, unrolled, so that the accumulators of different `which` overlap; then
+// join(which) for all but the first.
 template <int unroll, class Work, class Join>
 LASTLAYER_INLINE void over_steps(const Layout& layout, Work work, Join join) {
   int64_t step = 0;
@@ -129,8 +130,8 @@ LASTLAYER_INLINE void over_steps(const Layout& layout, Work work, Join join) {
   for (; step < layout.steps; ++step) work(step, 0);
 }
 
-// One row's scores where they are, one vector a step. Lanes beyond its classes hold its first score. Vectors that are
-// read often may be kept, wide, in `room`.
+// One row's scores in place, one vector per step. Lanes beyond the classes hold its first score. Vectors that are read
+// often may be stored in `room`, widened.
 template <class E>
 class ScoresInPlace {
  public:
@@ -157,7 +158,7 @@ class ScoresInPlace {
   D last_{};
 };
 
-// A block's scores in an array of their own, where the edges may be written over.
+// A copy of a block's scores, in which edge cases may be overwritten.
 class ScoresCopied {
  public:
   static constexpr bool is_copy = true;
@@ -167,7 +168,7 @@ class ScoresCopied {
   void store_wide(int64_t, D) {}
   D stored(int64_t step) const { return (*this)(step); }
   D pick(const Layout& layout, Mask index) const { return layout.pick(x_, index); }
-  // In lanes beyond the classes.
+  // Sets the lanes beyond the classes to -inf.
   void leave_nothing_beyond(const Layout& layout) {
     const int64_t last = layout.steps - 1;
     if (last >= 0 && layout.is_partial(last)) set(last, layout.only_classes(last, (*this)(last), splat(-infinity)));
@@ -177,7 +178,7 @@ class ScoresCopied {
   double* x_;
 };
 
-// The block's scores into `x`, one vector a step.
+// Loads a block's scores into `x`, one vector per step.
 template <class E>
 inline void load_block(const E* scores, const Layout& layout, double* x) {
   if (!layout.has_row_per_lane) {
@@ -192,7 +193,7 @@ inline void load_block(const E* scores, const Layout& layout, double* x) {
   }
 }
 
-// A block of results from `x` to where they belong, each rounded once.
+// Stores a block of results from `x`, each rounded once.
 template <class E>
 inline void store_block(E* out, const Layout& layout, const double* x) {
   if (!layout.has_row_per_lane) {
@@ -215,7 +216,7 @@ inline void store_block(E* out, const Layout& layout, const double* x) {
   }
 }
 
-// One result a row.
+// Stores one result per row.
 template <class E>
 inline void store_rows(E* out, const Layout& layout, D v) {
   store_rounded_some(out, v, layout.has_row_per_lane ? layout.rows : 1);

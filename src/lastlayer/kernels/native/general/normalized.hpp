@@ -1,4 +1,4 @@
-// The normalized family's losses and their gradients: log loss of labels or soft targets, with the z-loss.
+// Losses of the normalized family and their gradients: log loss of labels or soft targets, with the z-loss.
 #pragma once
 
 #include "../arithmetic/elementary.hpp"
@@ -20,12 +20,12 @@ class Normalized : public NormalizedTerms<W, M, X> {
  public:
   static constexpr bool has_class_weights_in_sum = !M::is_fenchel_young, reads_in_place = true;
   static constexpr int64_t longest_copy = thresholds::row_per_lane_classes;
-  // The same of scores that lie elsewhere.
+  // The same mapping of scores stored elsewhere.
   template <class Other>
   using Of = Normalized<W, M, Other>;
   using Base::Base, Base::log_partition;
 
-  // The row's loss, and its gradient in place of the weights, in the scores that the mapping sees.
+  // Returns the loss of each row. The gradient in the scores that the mapping sees overwrites the terms.
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const D total = targets.total(), factor = targets.factor();
     D loss = factor * (targets.is_plain() ? label_loss(targets) : soft_loss(targets));
@@ -34,7 +34,7 @@ class Normalized : public NormalizedTerms<W, M, X> {
     return loss + nan_mask_;
   }
 
-  // The gradient of a row along the lanes whose target is all on its label, without a z-loss.
+  // The gradient of one row in place, for a plain label without z-loss.
   struct LabelSlopes {
     const Normalized& point;
     W row;
@@ -45,17 +45,17 @@ class Normalized : public NormalizedTerms<W, M, X> {
       row = point.inverse_ * W(total * by);
       label_entry = point.entry(point.label_score(t), point.label_term(t), total, total, by, D{})[0];
     }
-    // Of all classes but the label, from `place` on, whose scores are x.
+    // The entry of any class but the label, from the place and score.
     LASTLAYER_INLINE D operator()(int64_t place, D x) const {
       return point.elsewhere(x, point.term_from(place, x), row);
     }
   };
 
  private:
-  // 1 - p, times the total.
+  // (1 - p) times the total.
   W complement(W w) const { return choose(is_same(w, best_), others_, total_ - w); }
 
-  // g' on the scale of the weights.
+  // g', in units of the terms.
   W slope_of_sum(D x, W w) const {
     if constexpr (!M::has_mantissa) {
       return w;
@@ -74,7 +74,7 @@ class Normalized : public NormalizedTerms<W, M, X> {
       return W(splat(1.0));
     } else {
       const W steep = M::template steepness<W>(x, context_);
-      // Its limits, of which that at +inf is zero for every g that has a mantissa.
+      // The limits of g' / g. At +inf it is zero for every g with a mantissa.
       const D limit = x < 0.0 ? splat(M::steepness_below) : D{};
       return has_infinite_ ? choose(absolute(x) < infinity, steep, W(limit)) : steep;
     }
@@ -109,7 +109,7 @@ class Normalized : public NormalizedTerms<W, M, X> {
     return sum.total(layout_);
   }
 
-  // A row of -inf alone has no probabilities, though the logarithm of its sum is known.
+  // A row of nothing but -inf has no probabilities, though it has a log-partition.
   D nan_mask_of_gradient() const {
     return has_infinite_ ? (total_.hi == 0.0 ? splat(not_a_number) : nan_mask_) : nan_mask_;
   }
@@ -119,18 +119,18 @@ class Normalized : public NormalizedTerms<W, M, X> {
     const W others = complement(w), steep = steepness(x);
     W elsewhere = W(share) * (slope_of_sum(x, w) * inverse_);
     W label_entry = W(y * scale) * (others * inverse_ * steep);
-    // A class of probability 0 may be infinitely steep, which has no low part.
+    // At probability 0 the slope may be infinite, which has no low part.
     if constexpr (M::has_mantissa)
       label_entry = choose(absolute(steep.hi) < infinity, label_entry, W(y * scale * steep.hi));
-    // A factor of zero makes a part zero: what it multiplies may be infinite, as 1 / x of a subnormal x.
+    // A factor of zero makes a part zero, even if the other factor is infinite, as 1 / x of a subnormal x.
     elsewhere = choose(share == 0.0, W(D{}), elsewhere);
     label_entry = choose((y == 0.0) | (others.hi == 0.0), W(D{}), label_entry);
     const D rest = (elsewhere - label_entry).value();
     return (absolute(label_entry.hi) < infinity ? rest : -label_entry.hi) + nan_mask_of_gradient();
   }
-  // g'_k (sum y + pull) / S - y_k g'_k / g_k, with the target's own entry made of the other classes alone.
+  // g'_k (sum y + z_slope) / S - y_k g'_k / g_k, where a target's entry is made of the other classes alone.
   void differentiate(const Targets& t, D total, D scale, D z_slope) {
-    // The z-loss of an infinite score pulls without bound, and has no low part.
+    // The gradient of an infinite score's z-loss is infinite, and has no low part.
     const Mask is_endless = absolute(z_slope) == infinity;
     const bool has_endless = has_any(is_endless), is_plain = t.is_plain();
     const D bounded = is_endless ? D{} : z_slope;

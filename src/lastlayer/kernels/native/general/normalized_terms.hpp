@@ -1,9 +1,9 @@
-// The normalized family, p = g(x) / sum g(x), of a block of rows. A mapping is a functor that says how its g is
-// carried: g = mantissa * e^exponent, up to a power of two of the row, and whether it is quick: whether to compute it
-// again takes less time than to keep it. The loops and the edges are here, once; losses in normalized.hpp.
+// The normalized family, p = g(x) / sum g(x), for a block of rows. A mapping is a functor that says how g is computed:
+// g = mantissa * e^exponent, up to a power of two per row, and whether it is cheap: computing it again takes less time
+// than storing it. Loops and edge cases are here; losses are in normalized.hpp.
 //
-// The largest class is kept apart from the sum of the others: log p and 1 - p of a confident class are made of the
-// others alone, and must not vanish in 1 + others.
+// The largest term is kept apart from the sum of the others: log p and 1 - p of a confident class depend on the others
+// alone, which must not vanish in 1 + others.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -14,34 +14,35 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What functors are told beside a score.
+// What functors know besides the score.
 struct Context {
   D scale;     // the row's power of two
-  D exponent;  // of that power
+  D exponent;  // its exponent
   int order;
 };
 
 template <class W, class M, class X>
 class NormalizedTerms {
  public:
-  // Weights of an exponential are carried times 2^lift, so that those of the smallest that matter have all their bits.
+  // Exponential terms are scaled by 2^lift, so that the smallest ones that matter are normal numbers.
   static constexpr int lift = W::is_double_double && M::has_exponent ? 512 : 0;
 
   NormalizedTerms(const Layout& layout, X x, double* high, double* low, const MappingAt& mapping, int64_t)
       : layout_(layout), x_(x), high_(high), low_(low) {
     context_.order = int(mapping.parameter);
-    // Of few vectors the joining would take longer.
+    // With few vectors, merging unrolled accumulators takes longer than it saves.
     constexpr int unroll = W::is_double_double ? 2 : 4;
     const bool has_many = layout.steps >= thresholds::unrolled_steps_per_copy * unroll;
     has_many ? find_maxima<unroll>() : find_maxima<1>();
     if (!needs_edge_path()) has_many ? compute_terms<unroll>() : compute_terms<1>();
   }
 
-  // A row that needs its edges written over, in scores that must stay as they are: nothing else is known of it.
+  // The row has edge cases that must be overwritten, and its scores are in place: it needs a copy, and nothing else is
+  // known.
   bool needs_edge_path() const { return !X::is_copy && has_infinite_; }
   D nan_mask() const { return nan_mask_; }
 
-  // Of the classes from `place` on, whose scores are x.
+  // The results of the classes from `place` on, from their scores x.
   LASTLAYER_INLINE D probabilities_from(int64_t place, D x) const { return probability(term_from(place, x)); }
   LASTLAYER_INLINE D log_probabilities_from(int64_t place, D x) const {
     return log_probability(x, term_from(place, x)).value() + nan_mask_;
@@ -62,7 +63,7 @@ class NormalizedTerms {
 
  protected:
   using Two = Layout::Two<W>;
-  // Those that take less time than an array of them does are computed anew.
+  // Cheap terms are computed again instead of stored.
   static constexpr bool stores_terms = X::is_copy || W::is_double_double || !M::is_cheap;
   W term(int64_t step) const {
     if constexpr (stores_terms)
@@ -85,7 +86,7 @@ class NormalizedTerms {
     if constexpr (W::is_double_double) store(low_ + step * lanes, w.low());
   }
 
-  // NaN rows are poisoned; rows with an infinite g are shared by such classes alone. -inf then stands for "no weight".
+  // Rows with a NaN become NaN. Classes with an infinite g share their row. In other rows -inf means "no term".
   template <int unroll>
   void find_maxima() {
     D zero[unroll] = {}, lowest[unroll] = {};
@@ -132,21 +133,21 @@ class NormalizedTerms {
   }
   Mask has_term(D x) const {
     const Mask is_above = x != -infinity;
-    // Scores in place are finite: see is_odd().
+    // Scores in place are finite: see needs_edge_path().
     if constexpr (!X::is_copy) return is_above;
     return has_infinite_ ? (is_dominated_ & dominates(x)) | (~is_dominated_ & is_above) : is_above;
   }
-  // Scores whose weights are computed: where infinite ones share a row any number is as good as another.
+  // The scores whose terms are computed. If infinite classes share the row, any number serves.
   D substituted(D x) const { return has_infinite_ ? (is_dominated_ ? splat(1.0) : x) : x; }
 
-  // What the weights are relative to.
+  // What terms are relative to.
   struct Maxima {
     D exponent = splat(-infinity), size = splat(-infinity);
     LASTLAYER_INLINE void include(D x) {
       if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
       if constexpr (M::has_scale) size = larger(M::size(x), size);
     }
-    // Of a row with scores that have no weight, whose size says nothing.
+    // In a row with scores of -inf, which have no size.
     void include_finite(D x) {
       if constexpr (M::has_exponent) exponent = larger(M::exponent(x), exponent);
       if constexpr (M::has_scale) size = larger(x != -infinity ? M::size(x) : splat(-infinity), size);
@@ -159,7 +160,7 @@ class NormalizedTerms {
   void set_maxima(const Maxima& maxima) {
     if constexpr (M::has_exponent) {
       const D exponent = layout_.largest(maxima.exponent);
-      // An outcome with the score 0 that is never observed takes part in the maximum.
+      // The unobserved outcome has score 0 and takes part in the maximum.
       max_exponent_ = M::has_spare ? larger(exponent, D{}) : exponent;
     }
     if constexpr (M::has_scale) set_scale(M::reference(layout_.largest(maxima.size)));
@@ -196,7 +197,7 @@ class NormalizedTerms {
     }
     if constexpr (M::has_spare) {
       W spare = exponential<lift>(W(-max_exponent_));
-      // Beside an infinite score nothing is left for it.
+      // If a class is infinite nothing is left for the unobserved outcome.
       spare = choose(is_dominated_, W(D{}), spare);
       add_apart_from_max(spare, best, others);
     }
@@ -208,7 +209,7 @@ class NormalizedTerms {
   }
 
   void set_scale(D reference) {
-    // 2^-k for the power k of the reference, of which subnormal and huge ones are not reached in full.
+    // 2^-k for the exponent k of the reference, limited for subnormal and huge ones.
     const Bits biased = ((Bits)reference >> 52) & 0x7ff;
     const Mask field = (Mask)biased;
     const Mask kept = field < 3 ? splat_integer(3) : field > 2043 ? splat_integer(2043) : field;
@@ -228,7 +229,7 @@ class NormalizedTerms {
     }
   }
 
-  // log of the total, of true size.
+  // log of the total, without scaling.
   W log_total() const {
     const W log_sum = M::has_mantissa ? logarithm(total_, splat(-double(lift))) : log1p(others_ / best_);
     W result = M::has_exponent ? W(max_exponent_) + log_sum : log_sum;
@@ -236,24 +237,24 @@ class NormalizedTerms {
       const D k = M::log2_scale(context_);
       result = result - (W(k * ln2_high) + W(k * ln2_low));
     }
-    // A row of which nothing has weight: log 0, where the correction would make it NaN.
+    // If no class has a term: log 0, where the correction would make it NaN.
     return choose(total_.hi == 0.0, W(splat(-infinity)), result);
   }
 
-  // log p of classes with scores x and weights w.
+  // log p of classes with scores x and terms w.
   W log_probability(D x, W w) const {
     const W of_largest = -log1p(others_ / best_);
     W rest;
     if constexpr (!M::has_mantissa) {
       const W difference = W::two_sum(x, -max_exponent_);
-      // Infinite differences, which those of large finite scores may be, leave no rounding to carry.
+      // A difference of large finite scores may be infinite; then it has no rounding error to keep.
       rest = choose(absolute(difference.hi) < infinity, difference + of_largest, W(difference.hi));
     } else {
       const W m = M::has_exponent ? M::template mantissa<W>(x, context_) : w;
       const W quotient = m * scaled(inverse_, splat(lift ? 0x1p512 : 1.0));
       rest = logarithm(quotient);
       if constexpr (M::has_exponent) rest = W::two_sum(M::exponent(x), -max_exponent_) + rest;
-      // The quotient underflows where the logarithm is still an ordinary number.
+      // The quotient underflows where its logarithm is still a normal number.
       const Mask is_tiny = (quotient.hi < 0x1p-960) & has_term(x);
       if (has_any(is_tiny)) {
         const W log_g = M::template log_g<W>(x, context_);

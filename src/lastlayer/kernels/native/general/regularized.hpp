@@ -1,4 +1,4 @@
-// The regularized family, p = argmax over the simplex of <p, x> - Omega(p): what all of its mappings share.
+// The regularized family, p = argmax over the simplex of <p, x> - Omega(p): what its mappings share.
 #pragma once
 
 #include "../arithmetic/elementary.hpp"
@@ -18,7 +18,8 @@ class Regularized {
     layout.steps >= thresholds::unrolled_steps ? find_edges<4>() : find_edges<1>();
   }
 
-  // A row that needs its edges written over, in scores that must stay as they are: nothing else is known of it.
+  // The row has edge cases that must be overwritten, and its scores are in place: it needs a copy, and nothing else is
+  // known.
   bool needs_edge_path() const { return needs_edge_path_; }
   D nan_mask() const { return nan_mask_; }
 
@@ -31,7 +32,7 @@ class Regularized {
   }
 
  protected:
-  // Rows with a NaN, or without any score above -inf, are poisoned. Scores of +inf share the row equally.
+  // Rows with a NaN, or without any score above -inf, become NaN. Scores of +inf share their row equally.
   template <int unroll>
   void find_edges() {
     D zero[unroll] = {}, largest[unroll];
@@ -70,7 +71,7 @@ class Regularized {
     largest_ = is_dominated_ ? D{} : largest_;
   }
 
-  // x - max, which has no low part where it is infinite: at -inf, or between large finite scores.
+  // x - max. It has no low part if it is infinite: at -inf, or between large finite scores.
   W difference_of(D x) const {
     const W d = W::two_sum(x, -largest_);
     return choose(d.hi > -infinity, d, W(d.hi));
@@ -102,13 +103,13 @@ class Regularized {
     }
     rest_ = others_.value();
   }
-  // 1 - p, for the largest class as the sum of the others: it must not vanish while any other has mass.
+  // 1 - p; for the largest class the sum of the others, which must not vanish while any other has mass.
   D complement(D p) const { return p == best_ ? rest_ : 1.0 - p; }
 
-  // What the z-loss adds to the gradient; where Z is infinite too it adds nothing to classes without mass.
+  // The z-loss part of a gradient. Classes without mass get nothing, even if Z is infinite.
   static D times_z_slope(D p, D z_slope) { return p == 0.0 ? p : z_slope * p; }
 
-  // p - y with y's own entry made of the others.
+  // p - y, where a target's entry is made of the other classes.
   D gap(D p, D y, D total) const { return p * (total - y) - y * complement(p); }
 
   const Layout& layout_;
@@ -120,8 +121,7 @@ class Regularized {
   W others_ = W(D{});
 
  public:
-  // The gradient of a row along the lanes whose target is all on its label, without a z-loss; rows.p_of(x) says what p
-  // is.
+  // The gradient of one row in place, for a plain label without z-loss; point.p_of(x) gives p.
   template <class Point>
   struct SlopesOf {
     const Point& point;
@@ -134,7 +134,7 @@ class Regularized {
       const D p = point.p_of(point.x_.pick(point.layout_, t.label));
       label_entry = ((factor * point.gap(p, total, total)) * scale + point.nan_mask_)[0];
     }
-    // Of all classes but the label whose scores are x.
+    // The entry of any class but the label, from its score.
     LASTLAYER_INLINE D operator()(int64_t, D x) const {
       return (factor * (point.p_of(x) * total)) * scale + point.nan_mask_;
     }

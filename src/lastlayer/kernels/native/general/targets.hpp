@@ -1,5 +1,5 @@
-// The targets of a block's rows, their options applied: smoothing and class weights, which rows count, and what each
-// weighs.
+// The targets of a block's rows with their options applied: smoothing, class weights, which rows count, and their
+// weights.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -10,8 +10,8 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// The sum of a loss's terms, of which some are infinite, and large finite ones may become so together: then no rounding
-// is left.
+// A compensated sum of a loss's terms. Some terms may be infinite, or the sum may overflow: then no rounding error is
+// added back.
 template <class W>
 struct LossSum {
   W sum = W(D{});
@@ -30,10 +30,10 @@ struct Targets {
   const Loss& request;
   const Layout& layout;
   const double* soft = nullptr;  // the block's soft targets
-  bool in_sum;                   // class weights multiply the targets; else they weigh the row
+  bool in_sum;                   // class weights multiply the targets; else the row's loss
   Mask is_counted, label{};
-  Mask has_targets{};        // rows of which any target weighs more than zero: the others have nothing but their z-loss
-  D row_weight, nan_mask{};  // NaN for a row whose label is out of range
+  Mask has_targets{};        // rows with a target of nonzero weight: the others have only their z-loss
+  D row_weight, nan_mask{};  // nan_mask: NaN for a row whose label is out of range, else 0
 
   template <class SoftLoader>
   Targets(const Loss& request, const Layout& layout, int64_t first, bool in_sum, double* buffer, SoftLoader load_soft)
@@ -53,9 +53,9 @@ struct Targets {
     sum_targets();
   }
 
-  // Whether all of a row's target is on its label.
+  // Whether the whole target of a row is its label.
   bool is_plain() const { return !soft && request.label_smoothing == 0.0; }
-  // The steps in which a target may differ from zero.
+  // The range of steps in which a target may be nonzero.
   int64_t begin() const { return is_plain() && !layout.has_row_per_lane ? label[0] / lanes : 0; }
   int64_t end() const { return is_plain() && !layout.has_row_per_lane ? label[0] / lanes + 1 : layout.steps; }
 
@@ -72,7 +72,7 @@ struct Targets {
     if (soft) return layout.only_classes(step, load(soft + step * lanes));
     return layout.index(step) == label ? splat(1.0) : D{};
   }
-  // y of the loss at vector `step`.
+  // The target y in vector `step`.
   D operator()(int64_t step) const {
     D y = raw(step);
     if (request.label_smoothing != 0.0) {
@@ -83,11 +83,11 @@ struct Targets {
   }
   // The sum of y.
   D total() const { return total_; }
-  // What multiplies the row's loss: its own weight, and its class weights where they do not stand in the sum.
+  // The factor of the row's loss: the row weight, and class weights unless they are in the sum.
   D factor() const { return factor_; }
 
-  // Completes a row's loss: zero without targets, and the z-term added. Returns what the z-term adds to the gradient,
-  // per unit of the gradient of Z. `log_partition` is called only if there is a z-term.
+  // Completes the loss of each row: zero without targets, plus the z-loss. Returns what the z-loss adds to the
+  // gradient, per unit of the gradient of Z. Calls `log_partition` only if there is a z-loss.
   template <class LogPartition>
   D finish(D& loss, LogPartition log_partition) const {
     loss = has_targets ? loss : D{};
@@ -106,7 +106,7 @@ struct Targets {
       total_ = in_sum ? label_weight() : splat(1.0);
       has_any_target = total_ != 0.0;
     } else {
-      // Thousands of soft targets would collect the rounding of every addition.
+      // Thousands of soft targets would collect the rounding errors of all additions.
       DoubleDouble sum(D{});
       Mask some{};
       for (int64_t step = 0; step < layout.steps; ++step) {
@@ -118,7 +118,7 @@ struct Targets {
       has_any_target = layout.any(some);
     }
     factor_ = row_factor();
-    // A row of weight zero does not count, whatever its scores are; but one without its label is NaN.
+    // A row of weight zero does not count, whatever its scores are; but a row with a bad label is NaN.
     has_targets = (has_any_target & (factor_ != 0.0)) | (nan_mask != 0.0);
     if (!has_z_term(request)) is_counted &= has_targets;
   }

@@ -1,4 +1,4 @@
-// Cotangents pulled back to the scores, from results alone.
+// Vector-Jacobian products of results, without the scores.
 #pragma once
 
 #include <math.h>
@@ -8,12 +8,13 @@
 #include "../simd/elements.hpp"
 #include "../simd/permutations.hpp"
 #include "../softmax/passes.hpp"
+#include "../softmax/term_sums.hpp"
 #include "../softmax/terms.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Of probabilities: s (v - t) with t = sum(s v) / sum(s), where the Jacobian is diag(s) - s s^T / sum(s).
+// For probabilities: s (v - t) with t = sum(s v) / sum(s), because the Jacobian is diag(s) - s s^T / sum(s).
 
 template <class T>
 void vjp_of_probabilities(const VjpRequest& r, int64_t begin, int64_t end) {
@@ -40,15 +41,15 @@ void vjp_of_probabilities(const VjpRequest& r, int64_t begin, int64_t end) {
   }
 }
 
-// e^x - 1 of x in [-ln(2)/2, 0], with its digits near zero.
+// e^x - 1 for x in [-ln(2)/2, 0], with full relative accuracy near zero.
 LASTLAYER_INLINE D exponential_less_one(D x) { return fma(x * x, exponential_tail<DoubleDouble>(x), x); }
 LASTLAYER_INLINE Vector<float> exponential_less_one(Vector<float> x) {
   return joined(narrowed(exponential_less_one(widened(low_half(x)))),
                 narrowed(exponential_less_one(widened(high_half(x)))));
 }
 
-// Of softmax's logarithms: v - p sum(v) as v (1 - p) - p (sum(v) - v), in which a label that all of v stands on has
-// what the other classes have, and no rounded one.
+// For softmax's logarithms: v - p sum(v), as v (1 - p) - p (sum(v) - v). If the whole cotangent is on one class, its
+// entry depends on the other classes alone.
 template <class T>
 void vjp_of_logarithms(const VjpRequest& r, int64_t begin, int64_t end) {
   const RowExponents<T, T> exponents(T(0));
@@ -59,16 +60,17 @@ void vjp_of_logarithms(const VjpRequest& r, int64_t begin, int64_t end) {
     T* out = static_cast<T*>(r.out) + i * r.classes;
     Sum<T> sum;
     over_vectors(cotangents, r.classes, T(0), [&](Vector<T> v, int64_t, int) { sum.add(v); });
-    const ScalarDoubleDouble all = sum.total();
-    if (sizeof(T) == 4 && !(fabs(all.hi) < 0x1p126)) {
-      // Beyond what the differences below may be in float32.
+    const ScalarDoubleDouble sum_of_cotangents = sum.total();
+    if (sizeof(T) == 4 && !(fabs(sum_of_cotangents.hi) < 0x1p126)) {
+      // The differences below would overflow in float32.
       for (int64_t j = 0; j < r.classes; ++j) {
         const double x = double(logarithms[j]), v = double(cotangents[j]);
-        out[j] = T(v * -expm1(x) - (all.hi - v) * exp(x));
+        out[j] = T(v * -expm1(x) - (sum_of_cotangents.hi - v) * exp(x));
       }
       continue;
     }
-    const Vector<T> high = splat(T(all.hi)), low = splat(T((all.hi - double(T(all.hi))) + all.lo));
+    const Vector<T> high = splat(T(sum_of_cotangents.hi)),
+                    low = splat(T((sum_of_cotangents.hi - double(T(sum_of_cotangents.hi))) + sum_of_cotangents.lo));
     over_vectors(
         logarithms, r.classes, -T(infinity), [&](Vector<T> x, int64_t j, int count) __attribute__((always_inline)) {
           const Vector<T> v = count == Lanes<T>::count ? load(cotangents + j) : load_some(cotangents + j, count, T(0));

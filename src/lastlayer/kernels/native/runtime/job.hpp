@@ -47,7 +47,7 @@ class Job {
         shares_(shares),
         step_(std::max<int64_t>(1, thresholds::scores_before_clock / std::max<int64_t>(1, cost))) {}
 
-  // Until no part is left, or the call is interrupted.
+  // Works until no share is left, or the call is interrupted.
   void work(bool is_caller) {
     for (int64_t i = next_++; i < shares_ && !is_stopped_; i = next_++) {
       do_share(rows_ * i / shares_, rows_ * (i + 1) / shares_, is_caller);
@@ -55,7 +55,7 @@ class Job {
     }
   }
 
-  // Asks, if it has not just been done, whether the call is interrupted. By the caller alone.
+  // Checks for an interrupt, unless that was just done. Called by the caller's thread only.
   void check() {
     const auto now = Clock::now();
     if (is_stopped_ || now - checked_ < check_time) return;
@@ -79,7 +79,7 @@ class Job {
       if (is_caller) check();
     }
   }
-  // Steps of whole tiles of rows, where they have so many.
+  // A step is a whole number of tiles, if it has that many rows.
   void adapt(int64_t step, Clock::duration taken) {
     const double factor =
         double(step_time.count()) * 1e-3 / std::max(1e-9, std::chrono::duration<double>(taken).count());

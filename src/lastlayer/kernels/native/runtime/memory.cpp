@@ -17,14 +17,13 @@
 namespace lastlayer {
 namespace {
 
-// A huge page of x86-64 and of most of AArch64: whole ones cost one fault each, and need few entries in the processor's
-// tables.
+// A huge page of x86-64 and most of AArch64. Whole ones take one page fault each, and few TLB entries.
 constexpr size_t unit = size_t(2) << 20;
 
 #if defined(MADV_FREE)
 
 Region map_region(size_t size) {
-  // More than asked for, so that the part kept can begin at a huge page.
+  // Maps more than asked for, so that the region can begin at a huge page.
   const size_t wide = size + unit;
   char* start = static_cast<char*>(allocated([wide] {
     void* data = mmap(nullptr, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -41,7 +40,7 @@ Region map_region(size_t size) {
 
 void unmap_region(Region region) { munmap(region.data, region.size); }
 
-// From now until the next write the pages are the operating system's to take. False where it does not know how.
+// Lets the operating system take the pages until they are written again. False if it cannot.
 bool offer_pages(Region region) { return madvise(region.data, region.size, MADV_FREE) == 0; }
 
 size_t physical_memory() {
@@ -49,7 +48,7 @@ size_t physical_memory() {
   return pages > 0 && bytes > 0 ? size_t(pages) * size_t(bytes) : 0;
 }
 
-// What the process may map: what is kept counts there, though the operating system may take its pages.
+// The limit of the process's address space. Kept regions count, even after the operating system took their pages.
 size_t address_space() {
   rlimit limit;
   return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? size_t(limit.rlim_cur) : SIZE_MAX;
@@ -68,7 +67,7 @@ size_t address_space() { return 0; }
 
 #endif
 
-// The number that LASTLAYER_KEPT_MEMORY gives, `otherwise` where it is not set.
+// The value of LASTLAYER_KEPT_MEMORY, or `otherwise` if it is not set.
 size_t limit_given(size_t otherwise) {
   const char* given = std::getenv("LASTLAYER_KEPT_MEMORY");
   if (!given || !*given) return otherwise;
@@ -79,9 +78,9 @@ size_t limit_given(size_t otherwise) {
   return size_t(std::stoull(text));
 }
 
-// Callers hold Python's lock, so that no fork finds this one locked by a thread that the child has not.
+// Callers hold the GIL: a fork then never finds this lock held by a thread that the child does not have.
 std::mutex guard;
-// The oldest first. Never freed: an array may outlive whatever is taken down when the process ends.
+// The oldest first. Never freed: an array may outlive everything that is destroyed at exit.
 std::deque<Region>& kept = *new std::deque<Region>;
 size_t total = 0;
 
@@ -113,7 +112,7 @@ Region take_region(size_t size) {
     std::lock_guard<std::mutex> lock(guard);
     auto best = kept.end();
     for (auto it = kept.begin(); it != kept.end(); ++it) {
-      // A much larger one would hide how much memory the result takes.
+      // A much larger region would hide how much memory the result takes.
       const bool fits = it->size >= size && it->size <= size + size / 4;
       if (fits && (best == kept.end() || it->size <= best->size)) best = it;
     }

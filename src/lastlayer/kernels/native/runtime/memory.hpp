@@ -1,5 +1,5 @@
-// Memory of large results. What is freed is kept for the next result: the first touch of new pages takes longer than
-// the kernels.
+// Memory of large results. Freed memory is kept for the next result: the first touch of new pages takes longer than the
+// kernels.
 #pragma once
 
 #include <cstddef>
@@ -12,22 +12,21 @@ struct Region {
   size_t size;
 };
 
-// At least `size` bytes, aligned to a page, of any content. Throws std::bad_alloc.
+// At least `size` bytes with any content, aligned to a page. Throws std::bad_alloc.
 Region take_region(size_t size);
 
-// Gives a region back. It stays mapped; the operating system may take its pages whenever it needs memory.
+// Gives a region back. It stays mapped; the operating system may take its pages when it needs memory.
 void return_region(Region region) noexcept;
 
-// The bytes that are kept at most, and those that are kept now. At most LASTLAYER_KEPT_MEMORY, else an eighth of the
-// machine's memory, and of the address space where that is limited. Throws std::runtime_error where the variable is no
-// number of bytes.
+// How many bytes may be kept, and how many are. The limit is LASTLAYER_KEPT_MEMORY, else an eighth of the machine's
+// memory or of a limited address space. Throws std::runtime_error if the variable is not a number of bytes.
 size_t kept_limit();
 size_t kept_bytes();
 
-// Unmaps all that is kept, and says whether there was anything.
+// Unmaps everything that is kept. Returns whether there was anything.
 bool give_up_kept() noexcept;
 
-// What allocate() returns, asked once more without the kept memory where it returns null. Throws std::bad_alloc.
+// Returns allocate(), and tries again without the kept memory if that is null. Throws std::bad_alloc.
 template <class Allocate>
 void* allocated(const Allocate& allocate) {
   void* data = allocate();

@@ -1,4 +1,4 @@
-// Requests shared out among the threads: parts of their rows, with the memory that each worker needs.
+// Shares the rows of a request among threads, each with its own workspace.
 #pragma once
 
 #include <algorithm>
@@ -11,14 +11,14 @@
 
 namespace lastlayer {
 
-// Half types come as their bits.
+// Half types are passed as their bits.
 template <class T>
 constexpr Element element_of(bool is_bfloat16) {
   if (sizeof(T) == 2) return is_bfloat16 ? Element::bfloat16 : Element::float16;
   return sizeof(T) == 4 ? Element::float32 : Element::float64;
 }
 
-// Memory aligned to whole vectors; its allocation needs the GIL.
+// Memory aligned to whole vectors. Allocating needs the GIL.
 inline void* aligned_memory(size_t bytes) {
   return allocated([bytes] { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); });
 }
@@ -30,7 +30,7 @@ struct AlignedDoubles {
   ~AlignedDoubles() { std::free(data); }
 };
 
-// Memory of strips; needs the GIL.
+// The memory of strips. Needs the GIL.
 class StripMemory {
  public:
   void* data;
@@ -50,8 +50,8 @@ class StripMemory {
   Region region_;
 };
 
-// RowShares of `count` things of so many scores each, and so many doubles of memory for each thread that works on them.
-// Made with the GIL, run without it.
+// Shares of `count` items of `cost` scores each, with a workspace of `doubles` for each thread. Constructed with the
+// GIL, run without it.
 class RowShares {
  public:
   RowShares(int64_t count, int64_t cost, int64_t doubles)
@@ -62,7 +62,7 @@ class RowShares {
         workspace_(slot_ * threads_) {}
   int threads() const { return threads_; }
 
-  // Calls kernel(begin, end, workspace) for each part.
+  // Calls kernel(begin, end, workspace) for each share.
   template <class Kernel>
   void run(const Kernel& kernel) const {
     parallel_rows(count_, cost_, threads_,
@@ -76,7 +76,8 @@ class RowShares {
   AlignedDoubles workspace_;
 };
 
-// The rows of a matrix whose rows of each class are contiguous, in strips: some rows copied to where their classes are.
+// A matrix with contiguous columns, in strips: some rows at a time are transposed to where their classes are
+// contiguous.
 template <class T>
 class ColumnStrips {
  public:
@@ -87,8 +88,8 @@ class ColumnStrips {
         shares_((rows + strip_rows_ - 1) / strip_rows_, strip_rows_ * classes, doubles),
         memory_(size_t(shares_.threads()) * size_t(strip_rows_ * classes) * sizeof(T)) {}
 
-  // Calls kernel(first, count, strip, workspace) for each strip. What the kernel leaves in the strip goes to `results`,
-  // a matrix like the columns, where that is not null.
+  // Calls kernel(first, count, strip, workspace) for each strip. If `results` is not null, what the kernel leaves in
+  // the strip is transposed into it.
   template <class Kernel>
   void run(const T* columns, T* results, const Kernel& kernel) const {
     const InstructionSet& kernels = instruction_set();
@@ -105,7 +106,7 @@ class ColumnStrips {
   }
 
  private:
-  // Rows that fill whole lines of memory, and a strip that fits into the nearest cache where rows are short.
+  // Rows that fill whole cache lines; a strip of short rows fits into the level-1 cache.
   static constexpr int64_t line = 64 / sizeof(T);
   int64_t rows_, classes_, strip_rows_;
   RowShares shares_;

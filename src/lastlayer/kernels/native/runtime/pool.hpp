@@ -20,9 +20,9 @@
 
 namespace lastlayer {
 
-// Where a thread of the pool may run. A system may wake it on the processor of who wakes it, and leave both there for
-// many calls while another processor has nothing to do: of the processors that the thread was given, that one is
-// forbidden.
+// Which processors a thread of the pool may run on. The system may wake it on the waking thread's processor and leave
+// both there for many calls, while another processor idles: that processor is excluded from those that the thread was
+// given.
 class Placement {
 #if defined(__linux__)
  public:
@@ -31,13 +31,13 @@ class Placement {
     CPU_ZERO(&allowed_);
   }
 
-  // Of so many threads; where they are more than the processors none is forbidden.
+  // Excludes the caller's processor, unless there are more threads than processors.
   void leave_to(int caller, int threads) {
     if (caller < 0 || caller == forbidden_) return;
     forbidden_ = caller;
     cpu_set_t now;
     if (pthread_getaffinity_np(thread_, sizeof now, &now)) return;
-    // What another has set since is what the thread was given.
+    // If somebody else has set the affinity since, that is what the thread was given.
     if (!CPU_EQUAL(&now, &allowed_)) given_ = now;
     allowed_ = given_;
     if (CPU_COUNT(&given_) >= threads) CPU_CLR(caller, &allowed_);
@@ -55,7 +55,7 @@ class Placement {
 #endif
 };
 
-// The processor that this thread runs on, -1 where that is not known.
+// The processor that this thread runs on, -1 if unknown.
 inline int current_processor() {
 #if defined(__linux__)
   return sched_getcpu();
@@ -66,7 +66,7 @@ inline int current_processor() {
 
 class Pool {
  public:
-  // One owner at a time; who comes second works alone.
+  // One owner at a time; a second caller works alone.
   std::mutex owner;
 
   void run(int threads, Job& job) {
@@ -81,13 +81,13 @@ class Pool {
     }
     wake_.notify_all();
     job.work(true);
-    // The last parts end at nearly the same time: looking for a moment is faster than to be woken.
+    // The last shares end at nearly the same time: spinning for a moment is faster than being woken.
     spin_until([this] { return busy_.load() == 0; });
     std::unique_lock<std::mutex> lock(state_);
-    // Who wakes up only now comes too late, and is not waited for.
+    // A thread that wakes up only now is too late, and is not waited for.
     is_open_ = false;
     while (!done_.wait_for(lock, check_time, [this] { return busy_.load() == 0; })) {
-      // The others end what they are at, which this thread may stop.
+      // The others finish their current step; this thread can still stop the job.
       lock.unlock();
       job.check();
       lock.lock();
@@ -96,8 +96,8 @@ class Pool {
   }
 
  private:
-  // The pool has at most this many threads, fewer where the system starts fewer: a limit of processes or memory is no
-  // reason not to compute.
+  // Starts threads until there are this many, or fewer if the system starts no more: a limit of processes or memory is
+  // no reason not to compute.
   void start(int threads) {
     try {
       placements_.reserve(size_t(threads));

@@ -1,4 +1,4 @@
-// What is summed over the rows of a loss: the losses themselves, and what a mean divides by.
+// Sums over the rows of a loss: the losses, and the denominator of a mean.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -13,7 +13,7 @@ namespace lastlayer {
 
 inline int64_t blocks_of(int64_t rows) { return (rows + thresholds::rows_per_sum - 1) / thresholds::rows_per_sum; }
 
-// Calls work(block, begin, end) for the blocks of so many rows, on several threads where that is worth it.
+// Calls work(block, begin, end) for blocks of rows, on several threads if that is worth it.
 template <class Work>
 void over_blocks(int64_t rows, const Work& work) {
   parallel_rows(blocks_of(rows), thresholds::rows_per_sum, num_threads(), [&](int64_t first, int64_t last) {
@@ -21,7 +21,7 @@ void over_blocks(int64_t rows, const Work& work) {
       work(block, block * thresholds::rows_per_sum, std::min(rows, (block + 1) * thresholds::rows_per_sum));
   });
 }
-// The sum of sum_of(begin, end) of every block, with the rounding of every addition kept.
+// The compensated sum of sum_of(begin, end) over all blocks.
 template <class SumOf>
 double sum_of_blocks(int64_t rows, const SumOf& sum_of) {
   if (rows <= thresholds::rows_per_sum) return sum_of(0, rows);
@@ -34,7 +34,7 @@ inline double sum_of_rows(const double* values, int64_t rows) {
                        [&](int64_t begin, int64_t end) { return instruction_set().sum(values + begin, end - begin); });
 }
 
-// Labels that are not the ignored one, -1 where one of them is no class.
+// The number of labels that are not ignored; -1 if one of them is out of range.
 inline int64_t counted_labels(const Loss& r, int64_t rows) {
   const InstructionSet& kernels = instruction_set();
   std::atomic<int64_t> counted{0}, bad_blocks{0};
@@ -45,7 +45,7 @@ inline int64_t counted_labels(const Loss& r, int64_t rows) {
   return bad_blocks ? -1 : counted.load();
 }
 
-// The weights of the rows that count, times their labels' own. NaN where a label is out of range.
+// The sum of the weights of the rows that count, times their labels' class weights. NaN if a label is out of range.
 inline double denominator(const Loss& r, int64_t rows) {
   const int64_t* labels = r.labels;
   if (labels) {

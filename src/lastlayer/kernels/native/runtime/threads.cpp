@@ -22,7 +22,7 @@ namespace {
 std::atomic<Pool*> shared_pool{nullptr};
 std::atomic<int> chosen_threads{0};
 
-// Never freed: its threads wait on it until the process ends, and a forked child leaves its parent's copy alone.
+// Never freed: its threads wait on it until the process ends, and a forked child ignores its parent's copy.
 Pool& pool() {
   Pool* current = shared_pool.load();
   if (!current) {
@@ -33,7 +33,7 @@ Pool& pool() {
   return *current;
 }
 
-// Calls function(data) on so many threads of the OpenMP library that the process has anyway, and waits for them.
+// Calls function(data) on threads of the OpenMP library that the process has loaded, and waits for them.
 using OpenMP = void (*)(void (*function)(void*), void* data, unsigned threads, unsigned flags);
 std::atomic<OpenMP> borrowed{nullptr};
 
@@ -41,7 +41,7 @@ void run_borrowed(OpenMP openmp, int threads, Job& job) {
   struct Team {
     Job& job;
     std::thread::id caller;
-    std::atomic<int> arrived{0}, busy{0};  // busy: of all but the caller
+    std::atomic<int> arrived{0}, busy{0};  // busy: without the caller
     std::mutex state;
     std::condition_variable done;
   } team{job, std::this_thread::get_id(), {0}, {0}, {}, {}};
@@ -59,7 +59,7 @@ void run_borrowed(OpenMP openmp, int threads, Job& job) {
           if (--team.busy == 0) team.done.notify_one();
           return;
         }
-        // Not in the library, which would not ask whether the call is interrupted. A thread that comes later finds
+        // Waits here and not in the library, which would not check for an interrupt. A thread that comes later finds
         // nothing to do.
         spin_until([&team] { return team.busy.load() == 0; });
         std::unique_lock<std::mutex> lock(team.state);
@@ -73,7 +73,7 @@ void run_borrowed(OpenMP openmp, int threads, Job& job) {
 }
 
 #if !defined(_WIN32)
-// Neither kind of thread lives on in a child, and GNU's OpenMP library does not notice.
+// Neither kind of thread survives in a child, and GNU's OpenMP library does not notice.
 const int at_fork = pthread_atfork(nullptr, nullptr, [] {
   shared_pool.store(nullptr);
   borrowed.store(nullptr);
@@ -123,7 +123,7 @@ void parallel_rows(int64_t rows, int64_t cost, int threads, const std::function<
       return job.throw_if_stopped();
     }
   }
-  // On this thread, which may be one of another call's.
+  // On this thread, which may itself belong to another call.
   struct Alone {
     const int before = worker;
     Alone() { worker = 0; }

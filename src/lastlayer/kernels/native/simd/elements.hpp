@@ -1,5 +1,4 @@
-// Elements of any type in memory as vectors of doubles, and back, rounded once; half types as vectors of float, and
-// back.
+// Loads elements of any type as vectors of doubles, and stores doubles rounded once. Half types as vectors of float.
 #pragma once
 
 #include "half_types.hpp"
@@ -11,7 +10,7 @@ namespace {
 template <class E>
 constexpr bool is_half = sizeof(E) == 2;
 
-// So many elements of a half type from memory, and to it: all n, or the first `count` alone, the others zero.
+// Loads and stores n elements of a half type, or only the first `count`; the other lanes are zero.
 template <int n, class E>
 LASTLAYER_INLINE typename Singles<n>::Halves load_halves(const E* from) {
   typename Singles<n>::Halves h;
@@ -68,7 +67,7 @@ LASTLAYER_INLINE void store_rounded(E* to, D v) {
   }
 }
 
-// The first `count` alone; the others are zero, and nothing is read or written beyond.
+// Loads and stores only the first `count` elements; the other lanes are zero, and nothing beyond is read or written.
 template <class E>
 LASTLAYER_INLINE D load_wide_some(const E* from, int count) {
   if constexpr (is_half<E>) {
@@ -106,7 +105,7 @@ LASTLAYER_INLINE void store_rounded_some(E* to, D v, int count) {
   }
 }
 
-// One alone.
+// A single element.
 template <class E>
 inline double load_wide_one(const E* from) {
   return load_wide_some(from, 1)[0];
@@ -116,7 +115,7 @@ inline void store_rounded_one(E* to, double x) {
   store_rounded_some(to, splat(x), 1);
 }
 
-// Half types as floats, and floats rounded to them.
+// Widens an array of a half type to float, and rounds one to a half type.
 template <class E>
 inline void widen_all(const E* from, float* to, int64_t count) {
   constexpr int n = Lanes<float>::count;

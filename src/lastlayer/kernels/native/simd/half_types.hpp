@@ -1,4 +1,4 @@
-// float16 and bfloat16 in vectors of their bits: widened to float, exactly, and back from it, to the nearest, ties to
+// float16 and bfloat16 as vectors of their bits: widened to float exactly, and rounded from float to nearest, ties to
 // even.
 #pragma once
 
@@ -14,7 +14,7 @@ struct BFloat16 {
   uint16_t bits;
 };
 
-// n numbers of single precision, and of a half type.
+// n numbers in single precision and in a half type.
 template <int n>
 struct Singles {
   typedef float Floats __attribute__((vector_size(4 * n)));
@@ -22,7 +22,7 @@ struct Singles {
   typedef uint16_t Halves __attribute__((vector_size(2 * n)));
 };
 
-// The bits of a half type in twice the room, and back, where nothing stands in the upper half.
+// Zero-extends 16 bits to 32, and truncates 32 bits whose upper half is zero.
 template <int n>
 LASTLAYER_INLINE typename Singles<n>::Bits spaced(typename Singles<n>::Halves h) {
   using Bits = typename Singles<n>::Bits;
@@ -61,7 +61,7 @@ struct Coding<BFloat16, n> : Singles<n> {
   static LASTLAYER_INLINE Floats widen(Halves h) { return (Floats)(spaced<n>(h) << 16); }
   static LASTLAYER_INLINE Halves round(Floats f) {
     const Bits bits = (Bits)f, rounded = bits + 0x7fff + ((bits >> 16) & 1);
-    // The addition would carry a NaN into the sign; with its first bit set it stays one, a quiet one.
+    // Rounding would carry a NaN into the sign bit. Setting its first mantissa bit keeps it a (quiet) NaN.
     return packed<n>((f == f ? rounded : bits | 0x400000) >> 16);
   }
 };
@@ -91,7 +91,7 @@ struct Coding<Float16, n> : Singles<n> {
 #else
   static LASTLAYER_INLINE Floats widen(Halves h) {
     const Bits bits = spaced<n>(h), magnitude = (bits & 0x7fff) << 13, sign = (bits & 0x8000) << 16;
-    // The product puts the exponent in place, for subnormals as well; infinities and NaN keep theirs.
+    // The product corrects the exponent, for subnormals too; infinities and NaN keep theirs.
     const Bits scaled = (Bits)((Floats)magnitude * 0x1p112f);
     return (Floats)((magnitude >= 0x0f800000 ? magnitude | 0x7f800000 : scaled) | sign);
   }
@@ -107,7 +107,8 @@ struct Coding<Float16, n> : Singles<n> {
 #endif
 };
 
-// To float, cut off with the last bit set where something was: rounding that further, to a half type, rounds once.
+// Rounds to odd: to float, truncated, with the last bit set if anything was cut off. Rounding that to a half type
+// equals rounding once.
 LASTLAYER_INLINE Floats round_to_odd(D v) {
 #if defined(__AVX512F__)
   const __m256 f = _mm512_cvt_roundpd_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
@@ -117,7 +118,7 @@ LASTLAYER_INLINE Floats round_to_odd(D v) {
   using Bits = typename Singles<lanes>::Bits;
   const Floats nearest = narrowed(v);
   const D back = widened(nearest);
-  // One below where the nearest is beyond; at the largest number as well.
+  // One less where rounding to nearest went up, at the largest number too.
   const Bits step = __builtin_convertvector(absolute(back) > absolute(v), Bits);
   const Bits last = __builtin_convertvector(((back < v) | (back > v)) & 1, Bits);
   return (Floats)(((Bits)nearest + step) | last);

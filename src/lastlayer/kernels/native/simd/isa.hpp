@@ -1,10 +1,10 @@
-// The namespace of one instruction set. Each api/isa_*.cpp compiles every header below it once, with its flags, into
-// the namespace LASTLAYER_ISA and an unnamed one inside it: no instantiation is shared between instruction sets, where
-// the linker would keep one copy of each for all of them. For the same reason none of these headers uses a template or
-// an inline function of the standard library that is more than a type.
+// The namespace of one instruction set. Each api/isa_*.cpp compiles all kernels once, with its own flags, into the
+// namespace LASTLAYER_ISA and an unnamed namespace inside it. So no template instantiation is shared between
+// instruction sets: the linker would keep one copy for all of them, possibly one that this processor cannot run. For
+// the same reason these headers use no template or inline function of the standard library that becomes code.
 #pragma once
 
-// An editor or `g++ -fsyntax-only` opens a header alone: the compiler's flags say which instruction set it is then.
+// When an editor or `g++ -fsyntax-only` opens a header alone, the compiler's flags say which instruction set it is.
 #if !defined(LASTLAYER_ISA)
 #if defined(__AVX512F__)
 #define LASTLAYER_ISA avx512
@@ -18,7 +18,7 @@
 #endif
 #endif
 
-// Bytes of a vector.
+// Bytes per vector.
 #if defined(__AVX512F__)
 #define LASTLAYER_BYTES 64
 #elif defined(__AVX2__)

@@ -1,4 +1,4 @@
-// Results that go past the caches, where there are more than stay in them: memory is then not read before it is
+// Non-temporal stores: results larger than the caches go straight to memory, which is then not read before it is
 // written.
 #pragma once
 
@@ -8,7 +8,7 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Rows of float32 in wide vectors; others take longer to compute than memory does.
+// Only for float32 in wide vectors; other kernels take longer to compute than memory takes to store.
 template <class T>
 constexpr bool can_store_nontemporal = sizeof(T) == 4 && LASTLAYER_BYTES > 16;
 template <class T, class Request>
@@ -16,7 +16,7 @@ bool is_nontemporal(const Request& r) {
   return can_store_nontemporal<T> && r.is_nontemporal;
 }
 
-// What is written comes back only when all of it is there. The address is a whole vector's.
+// The address must be that of a whole vector. A cache line that is only partly written costs a read.
 template <class T>
 LASTLAYER_INLINE void store_nontemporal(T* to, Vector<T> v) {
 #if defined(__AVX512F__)
@@ -28,20 +28,20 @@ LASTLAYER_INLINE void store_nontemporal(T* to, Vector<T> v) {
 #endif
 }
 
-// After the last of them: others see what was streamed.
+// After the last non-temporal store: makes the results visible to other threads.
 LASTLAYER_INLINE void fence_nontemporal() {
 #if defined(__AVX2__)
   _mm_sfence();
 #endif
 }
 
-// How far an address is behind a whole vector's.
+// How many elements an address lies behind that of a whole vector.
 template <class T>
 LASTLAYER_INLINE int offset_in_vector(const T* address) {
   return int(reinterpret_cast<uintptr_t>(address) % sizeof(Vector<T>) / sizeof(T));
 }
 
-// What a row's vectors become, but for the number at one place.
+// The results of a row's vectors, except for one entry at one place: the label's.
 template <class T, class Others>
 struct WithLabelEntry {
   static constexpr bool has_label_entry = true;
@@ -53,25 +53,25 @@ struct WithLabelEntry {
   }
 };
 
-// Rows that follow each other in memory, written by whole vectors wherever one row ends and the next begins.
+// Writes rows that follow each other in memory with whole non-temporal vectors, also across the end of one row and the
+// start of the next.
 template <class T>
 class NonTemporalWriter {
   using V = Vector<T>;
   static constexpr int n = Lanes<T>::count;
 
  public:
-  // The results make(numbers, place of the first) of a whole row, which belong behind those that came last, or at `to`
-  // where the stream begins. At least one whole vector of them where it does; n numbers before the row can be read
-  // where it does not.
+  // Adds a whole row of results make(numbers, place of the first). They follow those added last, or begin at `to` after
+  // close(). A first row has at least one whole vector; before any other row, n numbers can be read.
   template <class Make>
   LASTLAYER_INLINE void add(const T* row, int64_t count, T* to, Make make) {
     const int64_t first = begin(row, count, to, make);
     if (first <= count) finish(row, first, count, line_, make);
   }
 
-  // The same in two steps, for who writes whole lines between them: begin() says from which place on they follow, to
-  // line() and behind it, and is beyond the row where there are none; finish() writes what is left from a place on, to
-  // its line.
+  // The same in two steps, for a caller that writes whole vectors in between. begin() returns the place from which
+  // results go to line() and behind it, which lies beyond the row if there are none. finish() writes the results from a
+  // place on to `line`.
   template <class Make>
   LASTLAYER_INLINE int64_t begin(const T* row, int64_t count, T* to, Make make) {
     if (!line_) open(to);
@@ -99,7 +99,7 @@ class NonTemporalWriter {
       for (; j + n <= last; j += n, line += n) store_nontemporal<T>(line, each(load(row + j), j));
     };
     if constexpr (Make::has_label_entry) {
-      // Only one vector has the label; in a short row it takes longer to find it than to look for it in every one.
+      // Only one vector holds the label. In a short row finding it takes longer than comparing every vector.
       if (end - j >= thresholds::label_lookup_vectors * n) {
         if (make.place >= j && make.place < j + ((end - j) & -n)) {
           store_whole(j + ((make.place - j) & -n), make.others);
@@ -114,7 +114,7 @@ class NonTemporalWriter {
     if (held_count_ > 0) held_ = make(load_some(row + j, held_count_, T(0)), j);
   }
 
-  // Writes what is less than a vector, and is ready for rows elsewhere.
+  // Writes the last part of a vector, and gets ready for rows elsewhere.
   void close() {
     if (line_) store_lanes(held_, held_count_);
     line_ = nullptr;
@@ -134,7 +134,7 @@ class NonTemporalWriter {
     for (int i = not_ours_; i < end; ++i) line_[i] = v[i];
   }
 
-  T* line_ = nullptr;  // where the vector belongs of which some numbers are held, behind some that others have written
+  T* line_ = nullptr;  // where the held vector belongs; its first lanes may be others' results
   V held_{};
   int held_count_ = 0, not_ours_ = 0;
 };

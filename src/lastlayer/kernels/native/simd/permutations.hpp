@@ -1,4 +1,4 @@
-// What moves numbers between the lanes of vectors: folds, squares that are turned, rows that become columns.
+// Moves numbers between the lanes of vectors: rotations, reductions, transposes of squares.
 #pragma once
 
 #include "vectors.hpp"
@@ -6,7 +6,7 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// The lanes in a circle, by `by` places.
+// Rotates the lanes by `by` places.
 template <int by>
 LASTLAYER_INLINE D rotated(D v) {
   Mask from{};
@@ -20,7 +20,7 @@ LASTLAYER_INLINE Vector<float> rotated(Vector<float> v) {
   return __builtin_shuffle(v, from);
 }
 
-// One value of all lanes, in every lane: by halves, in an order that depends on nothing.
+// Reduces a vector over its lanes, by halves, in a fixed order; every lane holds the result.
 template <class V, class Join, int width = int(sizeof(V) / sizeof(V{}[0])) / 2>
 LASTLAYER_INLINE V fold(V v, Join join) {
   if constexpr (width == 0)
@@ -29,7 +29,7 @@ LASTLAYER_INLINE V fold(V v, Join join) {
     return fold<V, Join, width / 2>(join(v, rotated<width>(v)), join);
 }
 
-// Rows of a square that are `width` apart: swaps the blocks of that many lanes beside its diagonal.
+// One step of a square's transpose: swaps the off-diagonal blocks of `width` lanes of two rows that are `width` apart.
 template <int width, class V, class Places>
 LASTLAYER_INLINE void swap_blocks(V& a, V& b) {
   constexpr int n = int(sizeof(V) / sizeof(V{}[0]));
@@ -44,7 +44,7 @@ LASTLAYER_INLINE void swap_blocks(V& a, V& b) {
   b = second;
 }
 
-// `count` vectors: the squares that each `count` lanes of theirs are.
+// Transposes the squares that each `count` lanes of `count` vectors form.
 template <class T, int count = Lanes<T>::count, int width = 1>
 LASTLAYER_INLINE void transpose_by(Vector<T>* square) {
   if constexpr (width < count) {
@@ -54,7 +54,7 @@ LASTLAYER_INLINE void transpose_by(Vector<T>* square) {
   }
 }
 
-// As many vectors as a vector has lanes: rows become columns.
+// Transposes a square of as many vectors as a vector has lanes.
 LASTLAYER_INLINE void transpose(D* square) { transpose_by<double>(square); }
 LASTLAYER_INLINE void transpose(Vector<float>* square) { transpose_by<float>(square); }
 
@@ -68,8 +68,8 @@ LASTLAYER_INLINE void swap_lanes(Vector<float>& a, Vector<float>& b) {
 }
 template <class V>
 constexpr int lane_count = int(sizeof(V) / sizeof(V{}[0]));
-// Of `count` vectors, a power of two, those of all lanes of each: of the first in the first lane, and so on, and again
-// from the first where there are more lanes. In an order that is every vector's.
+// Reduces each of `count` vectors (a power of two) over its lanes; lane i holds the result of vector i mod count. Every
+// vector is reduced in the same order.
 template <int count, int width = 1, class V, class Join>
 LASTLAYER_INLINE V fold_each(V* vectors, Join join) {
   if constexpr (width < count) {

@@ -1,4 +1,4 @@
-// Short rows, as many as a vector has lanes, into vectors of one class each, and back.
+// Transposes as many short rows as a vector has lanes into one vector per class, and back.
 #pragma once
 
 #include "permutations.hpp"
@@ -7,11 +7,11 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Short runs: 128 bits, which every instruction set moves between memory and any place of a vector.
+// Elements per run of 128 bits, which every instruction set can move between memory and any place of a vector.
 template <class T>
 constexpr int run = int(16 / sizeof(T));
 
-// A vector of the runs at address(0), address(1), ...; and its runs to such addresses.
+// Loads a vector from runs at address(0), address(1), ...; stores its runs to such addresses.
 template <class T, class Address>
 LASTLAYER_INLINE Vector<T> load_runs(Address address) {
 #if defined(__AVX512F__)
@@ -42,9 +42,8 @@ LASTLAYER_INLINE void store_runs(Address address, Vector<T> v) {
 #endif
 }
 
-// Vectors that hold rows of `width` numbers one after the other, and vectors of one number each of every row: where
-// what stands in one of the first is in the second, and the other way round. A vector of results is made of the sources
-// one by one.
+// Shuffle tables between vectors that hold rows of `width` numbers one after the other, and vectors with one number of
+// every row. Each result is shuffled together from one source after another.
 template <class T, int width, bool is_joining>
 struct RowPlaces {
   static constexpr int n = Lanes<T>::count;
@@ -56,7 +55,7 @@ struct RowPlaces {
         for (int i = 0; i < n; ++i) {
           const int at = is_joining ? to * n + i : i * width + to;
           const int source = is_joining ? at % width : at / n, place = is_joining ? at / width : at % n;
-          // Of the first two sources at once, then of one more each time.
+          // The first two sources in one shuffle, then one more source each time.
           of[to][from][i] = source == from ? n + place : from == 1 ? place : i;
         }
   }
@@ -74,14 +73,14 @@ LASTLAYER_INLINE void move_rows(const Vector<T>* from, Vector<T>* to) {
   }
 }
 
-// The rows of a matrix with so many classes, and the vectors of their classes one after the other.
+// Rows of a matrix with `classes` classes to and from one vector per class.
 template <class T>
 class ShortRowTranspose {
   using V = Vector<T>;
   static constexpr int n = Lanes<T>::count;
 
  public:
-  // `rows` rows, those that are not there as the first one.
+  // Reads `rows` rows; missing rows repeat the first one.
   static void read(const T* scores, int rows, int64_t classes, T* x) {
     const auto row_or_first = [&](int row) { return scores + (row < rows ? row : 0) * classes; };
     if (rows < n && classes < run<T>) {
@@ -93,7 +92,7 @@ class ShortRowTranspose {
       read_runs(classes, x, [&](int row) { return scores + row * classes; });
     }
   }
-  // The rows that are there, but those that `skip` names, if it names any.
+  // Writes the rows, except those that `skip` marks if it is not null.
   static void write(const T* values, int rows, int64_t classes, T* out, const bool* skip) {
     const auto is_wanted = [&](int row) { return row < rows && !(skip && skip[row]); };
     const bool is_whole = rows == n && !skip;
@@ -110,7 +109,7 @@ class ShortRowTranspose {
   }
 
  private:
-  // Calls work(width) for whole rows so narrow that a few permutations move them soonest, and says whether they are.
+  // Calls work(width) and returns true if the rows are so narrow that a few shuffles are fastest.
   template <class Work>
   static bool with_narrow(int64_t classes, Work work) {
     switch (classes) {
@@ -121,7 +120,7 @@ class ShortRowTranspose {
     }
     return false;
   }
-  // Whole rows to their classes, or joins them again.
+  // Splits whole rows into their classes, or joins them again.
   template <int width, bool is_joining>
   static void move_narrow(const T* from, T* to) {
     V before[width], after[width];
@@ -130,7 +129,8 @@ class ShortRowTranspose {
     for (int j = 0; j < width; ++j) store<T>(to + j * n, after[j]);
   }
 
-  // Calls work(at) where each run of a row begins. The last one ends with the row, over classes of the one before.
+  // Calls work(at) with the place where each run of a row begins. The last run ends with the row and may overlap the
+  // one before.
   template <class Work>
   static void over_runs(int64_t classes, Work work) {
     for (int64_t from = 0; from < classes; from += run<T>) work(from + run<T> <= classes ? from : classes - run<T>);

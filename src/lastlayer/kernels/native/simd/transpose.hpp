@@ -1,4 +1,4 @@
-// Columns into rows and back, square by square.
+// Transposes a matrix, square by square.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -13,8 +13,8 @@ namespace {
 template <class T, bool is_nontemporal>
 void transpose_matrix(const Transposition& r) {
   constexpr int n = Lanes<T>::count;
-  // Squares beside each other in the result, so that what is written lies together; and how far ahead lines are
-  // fetched, which lie too far apart for the processor to foresee them.
+  // A strip of squares next to each other in the result makes the writes contiguous. The reads are too far apart for
+  // the hardware prefetcher, so they are prefetched here.
   constexpr int64_t strip = thresholds::transpose_strip_rows, ahead = thresholds::transpose_prefetch_squares * n;
   const T* from = static_cast<const T*>(r.from);
   T* to = static_cast<T*>(r.to);

@@ -1,4 +1,4 @@
-// Vectors of one register and what they can do that operators cannot say.
+// Vectors of one register, and the operations that operators cannot express.
 #pragma once
 
 #include <stdint.h>
@@ -8,14 +8,14 @@
 
 #include "isa.hpp"
 
-// For what stands in the innermost loops: a call would pass its vectors through memory.
+// For functions in innermost loops: a call would pass its vectors through memory.
 #define LASTLAYER_INLINE inline __attribute__((always_inline))
 #define LASTLAYER_VECTOR(T) typedef T __attribute__((vector_size(LASTLAYER_BYTES)))
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// A value that a template is made for, as an argument.
+// A template argument as a function argument.
 template <auto v>
 struct Constant {
   static constexpr auto value = v;
@@ -42,7 +42,7 @@ struct Lanes<double> {
 
 template <class T>
 using Vector = typename Lanes<T>::Vector;
-// Most kernels compute in these: scores of any type as doubles, and where comparisons of them hold.
+// Most kernels compute in vectors of double, with masks from comparing them.
 using D = Vector<double>;
 using Mask = Lanes<double>::Integers;
 constexpr int lanes = Lanes<double>::count;
@@ -64,20 +64,20 @@ LASTLAYER_INLINE void store(T* to, Vector<T> v) {
 
 template <class T>
 LASTLAYER_INLINE Vector<T> splat(T value) {
-  // The subtraction changes no value and is left out; an addition would turn -0 into 0.
+  // The subtraction changes no value and is optimized away; an addition would turn -0 into 0.
   return value - Vector<T>{};
 }
 
 LASTLAYER_INLINE Mask splat_integer(int64_t value) { return Mask{} + value; }
 
-// a * b + c, rounded once where the hardware can.
+// a * b + c, rounded once if the hardware can.
 LASTLAYER_INLINE float fma(float a, float b, float c) { return a * b + c; }
 #if defined(__AVX512F__)
 LASTLAYER_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) {
   return _mm512_fmadd_ps(a, b, c);
 }
 LASTLAYER_INLINE D fma(D a, D b, D c) { return _mm512_fmadd_pd(a, b, c); }
-// The larger; b where either is NaN.
+// The larger number; b if either is NaN.
 LASTLAYER_INLINE Vector<float> larger(Vector<float> a, Vector<float> b) { return _mm512_max_ps(a, b); }
 LASTLAYER_INLINE D larger(D a, D b) { return _mm512_max_pd(a, b); }
 LASTLAYER_INLINE D smaller(D a, D b) { return _mm512_min_pd(a, b); }
@@ -97,7 +97,8 @@ LASTLAYER_INLINE D larger(D a, D b) { return a > b ? a : b; }
 LASTLAYER_INLINE D smaller(D a, D b) { return a < b ? a : b; }
 #endif
 
-// Where x is above the floor, or NaN, and what is computed there alone: a b + c, a + b of bits, a b; 0 elsewhere.
+// The lanes where x is above the floor or NaN, and operations that are zero in the other lanes: a b + c, a + b on bits,
+// a b.
 #if defined(__AVX512F__)
 LASTLAYER_INLINE __mmask16 lanes_above(Vector<float> floor, Vector<float> x) {
   return _mm512_cmp_ps_mask(x, floor, _CMP_NLE_UQ);
@@ -124,7 +125,7 @@ LASTLAYER_INLINE Lanes<float>::Bits sum_where(Lanes<float>::Bits where, Lanes<fl
 LASTLAYER_INLINE D product_above(D floor, D x, D a, D b) { return (D)((Mask)(a * b) & ~(x <= floor)); }
 #endif
 
-// Entries of a table of as many as there are lanes, by the last bits of the numbers.
+// Looks up entries of a table with one entry per lane, by the last bits of the index.
 #if defined(__AVX512F__)
 LASTLAYER_INLINE Vector<float> looked_up(Vector<float> table, Lanes<float>::Bits index) {
   return _mm512_permutexvar_ps((__m512i)index, table);
@@ -135,7 +136,7 @@ LASTLAYER_INLINE Vector<float> looked_up(Vector<float> table, Lanes<float>::Bits
 }
 #endif
 
-// As many floats as a vector has doubles, to and from doubles.
+// Half a vector of floats, to and from a vector of doubles.
 typedef float Floats __attribute__((vector_size(LASTLAYER_BYTES / 2)));
 LASTLAYER_INLINE D widened(Floats v) {
 #if defined(__AVX512F__)
@@ -155,7 +156,7 @@ LASTLAYER_INLINE Floats narrowed(D v) {
   return __builtin_convertvector(v, Floats);
 #endif
 }
-// The halves of a vector of floats.
+// The halves of a vector of floats, and their union.
 LASTLAYER_INLINE Floats low_half(Vector<float> v) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(v);
@@ -184,7 +185,7 @@ LASTLAYER_INLINE Vector<float> joined(Floats low, Floats high) {
 #endif
 }
 
-// Whole numbers of 32 bits as many as a vector has floats, of two vectors of wide ones that are as small.
+// Two vectors of 64-bit integers, narrowed to one of 32-bit integers.
 LASTLAYER_INLINE Lanes<float>::Integers narrowed(const Mask* halves) {
   typedef int32_t Half __attribute__((vector_size(LASTLAYER_BYTES / 2)));
   return (Lanes<float>::Integers)joined((Floats) __builtin_convertvector(halves[0], Half),
@@ -211,7 +212,7 @@ LASTLAYER_INLINE typename Lanes<T>::Integers place_numbers() {
   return numbers;
 }
 
-// The first `count` lanes from memory, nothing beyond them read, and `filler` in the others.
+// Loads the first `count` lanes and reads nothing beyond; the other lanes are `filler`.
 template <class T>
 LASTLAYER_INLINE Vector<T> load_some(const T* from, int count, T filler) {
 #if defined(__AVX512F__)
@@ -232,7 +233,7 @@ LASTLAYER_INLINE Vector<T> load_some(const T* from, int count, T filler) {
 #endif
 }
 
-// The first `count` lanes to memory, nothing beyond them written.
+// Stores the first `count` lanes and writes nothing beyond.
 template <class T>
 LASTLAYER_INLINE void store_some(T* to, Vector<T> v, int count) {
   if (count == Lanes<T>::count) return store<T>(to, v);
@@ -248,7 +249,7 @@ LASTLAYER_INLINE void store_some(T* to, Vector<T> v, int count) {
 #endif
 }
 
-// Whether a comparison holds in any lane.
+// Whether any lane is true.
 LASTLAYER_INLINE bool has_any(Mask mask) {
 #if defined(__AVX512F__)
   return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0;

@@ -15,14 +15,14 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// Softmax in its own precision; that of half types is float.
+// Softmax in the precision of its scores; half types are computed in float32.
 template <class E, class Point>
 struct SoftmaxLoops {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     if constexpr (is_half<E>) {
       HalfStrips<E, Point>::evaluate(r, begin, end, memory);
     } else {
-      // In wide arithmetic one class has all, whatever rounding its weight took.
+      // With one class, the general blocks give exactly 1 whatever rounding error its term has.
       if (r.classes == 1) return Blocks<E, Point>::evaluate(r, begin, end, memory);
       if (r.classes <= thresholds::softmax_row_per_lane_classes)
         return TileSoftmax<E, Point, FewRows<E>>::evaluate(r, begin, end, memory);
@@ -32,7 +32,8 @@ struct SoftmaxLoops {
     }
   }
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
-    // Of scores that reach the mapping as they are; float64 has no passes for soft targets.
+    // The softmax loops take plain scores with labels (but not smoothing and class weights together), or float32 with
+    // soft targets.
     const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
                                      : sizeof(E) < 8 && !r.class_weight && r.classes > thresholds::row_per_lane_classes;
     if (r.has_activation() || !has_passes || r.classes == 1) return Blocks<E, Point>::loss(r, begin, end, memory);

@@ -1,4 +1,4 @@
-// What one long row leaves to the next: results that are still to be written, and the next one's largest score.
+// Results of long rows that are written while the next row is computed.
 #pragma once
 
 #include "../simd/nontemporal.hpp"
@@ -10,7 +10,7 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// The row behind the one in work, null where there is none, and its largest score when it has been seen.
+// The next row, null after the last one, and its largest score once that is known.
 template <class T>
 struct NextRow {
   const T* x;
@@ -26,27 +26,27 @@ struct NextRow {
   }
 };
 
-// The results make(numbers, place) of one row after the other into a stream: those of a row while the next one is
-// weighed.
+// Writes the results make(numbers, place) of each row with non-temporal stores, while the next row's terms are
+// computed.
 template <class T, class Make>
 class DelayedResults {
  public:
   explicit DelayedResults(int64_t classes) : classes_(classes) {}
 
-  // Those of a row that follows the last one, of which nothing is left.
+  // Sets the results to write next; the previous ones must have been written.
   void set(const T* row, T* to, Make make) {
     row_ = row;
     to_ = to;
     make_ = make;
   }
-  // For a row that comes another way.
+  // Writes everything that is left, before a row is computed in another way.
   void close() {
     finish();
     lines_.close();
   }
 
-  // Weighs a row, writes the results of the one before it, and sees the one behind it.
-  void compute_terms(LongRow<T>& row, const T* x, T* stored, Prefetch<T> fetch, NextRow<T>& following) {
+  // Computes a row's terms, writes the previous row's results, and finds the next row's largest score.
+  void compute_terms(LongRow<T>& row, const T* x, T* stored, Prefetch<T> prefetch, NextRow<T>& following) {
     constexpr bool is_total_enough = __is_same(Make, Factor<T>);
     if constexpr (can_store_nontemporal<T>) {
       if (row_ && following.x && row.exponents.offset == T(0)) {
@@ -60,7 +60,7 @@ class DelayedResults {
         return;
       }
     }
-    row.template compute_terms<is_total_enough>(x, stored, classes_, fetch);
+    row.template compute_terms<is_total_enough>(x, stored, classes_, prefetch);
     finish();
     following.find_largest(classes_);
   }

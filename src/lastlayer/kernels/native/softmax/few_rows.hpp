@@ -1,10 +1,11 @@
-// A tile of rows of few classes: turned, a row in each lane, so that short rows fill whole vectors.
+// A tile with a row in each lane: rows of few classes are transposed, so that short rows fill whole vectors.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
 #include "../simd/short_row_transpose.hpp"
 #include "../simd/vectors.hpp"
 #include "../thresholds.hpp"
+#include "term_sums.hpp"
 #include "terms.hpp"
 #include "tile.hpp"
 
@@ -22,11 +23,11 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   using typename Base::Labels;
   using typename Base::W;
 
-  static constexpr bool has_nontemporal = false;  // to lay rows out a second time takes longer than memory does
+  static constexpr bool has_nontemporal = false;  // transposing back costs more than the memory traffic it would save
   static int rows_per_tile(int64_t, bool) { return n; }
   static V begin(const T*, int, int64_t) { return V{}; }
 
-  // Doubles of memory to work in: two tiles.
+  // The doubles that two tiles take: scores and terms.
   static constexpr int64_t memory_size(int64_t classes) { return 2 * classes * lanes; }
 
   FewRows(const T* scores, const T* results, bool, bool, int rows, int64_t classes, T* memory, V)
@@ -41,23 +42,23 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
   V scores_of(const Labels& labels) const { return pick(x_, labels); }
   V terms_of(const Labels& labels) const { return pick(terms_, labels); }
 
-  // Per row, of one part: the sum of max - x.
+  // The sum of max - x of each row in a group.
   D distance(int group) const {
     D sum{};
-    const D top_score = Base::wide(this->largest, group).hi;
-    for (int64_t j = 0; j < classes_; ++j) sum += top_score - Base::wide(load(x_ + j * n), group).hi;
+    const D max_score = Base::wide(this->largest, group).hi;
+    for (int64_t j = 0; j < classes_; ++j) sum += max_score - Base::wide(load(x_ + j * n), group).hi;
     return sum;
   }
 
-  // The weights and their sums; fetches what is so far ahead, and where results go.
+  // Computes the terms and their sums; prefetches the scores `ahead` and the memory of results.
   void compute_terms(const bool*, int64_t ahead) {
     is_summed_wide() ? sum_terms<Sum<T>>(ahead) : sum_terms<TermSum<T>>(ahead);
     separate();
   }
-  // The same for probabilities, which need no others.
+  // The same for probabilities, which do not need the others apart.
   void compute_terms_for_total(const bool*, int64_t ahead) { sum_terms<TermSum<T>>(ahead); }
 
-  // Weights times a factor of the row, minus each row's even share where there are shares.
+  // Multiplies the terms by a factor per row; subtracts each row's uniform share, if shares are given.
   void multiply(const W* factor, const double* shares, const bool*) {
     const typename Base::Factors factors(factor);
     const auto is_wide = factors.is_wide();
@@ -86,8 +87,8 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
       for (int i = 0; i < n; ++i) terms_[labels.of_rows[i] * n + i] = values[i];
   }
 
-  // Results of the rows but those that `skip` names, if it names any: what became of the weights, or (x - max) -
-  // log(total / top).
+  // Writes the rows, except those that `skip` marks if it is not null: the terms after multiply(), or (x - max) -
+  // log(total / max_score).
   void write(T* out, const bool* skip) const { ShortRowTranspose<T>::write(terms_, rows_, classes_, out, skip); }
   void write_logarithms(V log_sum, T* out, const bool* skip) {
     for (int64_t j = 0; j < classes_; ++j) store<T>(x_ + j * n, (load(x_ + j * n) - this->largest) - log_sum);
@@ -105,7 +106,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     return v;
   }
 
-  // Reads `rows` rows of scores, those that are not there as the first one; their largest ones.
+  // Reads `rows` rows of scores, where missing rows repeat the first one, and returns their maxima.
   static V read(const T* scores, int rows, int64_t classes, T* x) {
     ShortRowTranspose<T>::read(scores, rows, classes, x);
     return largest_of(x, classes);
@@ -123,10 +124,10 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     for (; j + unroll <= classes_; j += unroll) add_terms_of_rows<unroll>(j, ahead, sum);
     for (; j < classes_; ++j) add_terms_of_rows<1>(j, ahead, sum);
     W sums[groups];
-    for (int i = 0; i < groups; ++i) sums[i] = sum.lanes_of(i);
+    for (int i = 0; i < groups; ++i) sums[i] = sum.lane_sums_of(i);
     this->set_sums(sums);
   }
-  // Classes beside each other, whose operations need not wait for each other.
+  // Unrolled over classes, so that their operations overlap.
   static constexpr int unroll = sizeof(T) == 8 ? 2 : 1;
   template <int count, class Sums>
   LASTLAYER_INLINE void add_terms_of_rows(int64_t first, int64_t ahead, Sums& sum) {
@@ -146,7 +147,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
     }
   }
 
-  // Of so few float32 weights the sum in double takes less time, and the others seldom lose their digits in it.
+  // For very few float32 terms a sum in double is faster, and the others seldom lose digits in it.
   bool is_summed_wide() const { return sizeof(T) == 4 && classes_ <= thresholds::double_sum_classes; }
   Mask is_confident(int group) const {
     return Base::is_confident(group,
@@ -163,7 +164,7 @@ class FewRows : public TileRows<T, Lanes<T>::count / lanes> {
       sum.add(w < best ? w : best);
       best = larger(w, best);
     }
-    for (int i = 0; i < groups; ++i) this->set_others(is_confident(i), i, sum.lanes_of(i));
+    for (int i = 0; i < groups; ++i) this->set_others(is_confident(i), i, sum.lane_sums_of(i));
   }
 
   static V times_each(V w, V hi, V lo) {

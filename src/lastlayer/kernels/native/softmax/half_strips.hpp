@@ -1,4 +1,5 @@
-// Softmax of half types: some rows at a time as floats, whose rounding is nothing beside that of the result.
+// Softmax of half types: strips of rows are widened to float32, whose rounding error is negligible against that of the
+// result.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -18,13 +19,13 @@ struct HalfStrips {
   static void evaluate(const Evaluation& r, int64_t begin, int64_t end, double* memory) {
     const E* scores = static_cast<const E*>(r.scores);
     E* out = static_cast<E*>(r.out);
-    over_strips(r.classes, begin, end, memory, [&](int64_t first, int64_t rows, float* strip, double* rest) {
+    over_strips(r.classes, begin, end, memory, [&](int64_t first, int64_t rows, float* strip, double* block_memory) {
       widen_all(scores + first * r.classes, strip, rows * r.classes);
       Evaluation part = r.of_strip(first, strip);
       const bool is_one_a_row = r.quantity == Quantity::log_partition;
       float* results = is_one_a_row ? strip + rows * r.classes : strip;
       part.out = results;
-      InFloat::evaluate(part, 0, rows, rest);
+      InFloat::evaluate(part, 0, rows, block_memory);
       const int64_t each = is_one_a_row ? 1 : r.classes;
       round_all(results, out + first * each, rows * each);
     });
@@ -33,9 +34,9 @@ struct HalfStrips {
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const E* scores = static_cast<const E*>(r.scores);
     E* gradient = static_cast<E*>(r.gradient);
-    over_strips(r.classes, begin, end, memory, [&](int64_t first, int64_t rows, float* strip, double* rest) {
+    over_strips(r.classes, begin, end, memory, [&](int64_t first, int64_t rows, float* strip, double* block_memory) {
       widen_all(scores + first * r.classes, strip, rows * r.classes);
-      InFloat::loss(r.of_strip(first, strip), 0, rows, rest);
+      InFloat::loss(r.of_strip(first, strip), 0, rows, block_memory);
       if (gradient) round_all(strip, gradient + first * r.classes, rows * r.classes);
     });
   }
@@ -44,9 +45,9 @@ struct HalfStrips {
   template <class Work>
   static void over_strips(int64_t classes, int64_t begin, int64_t end, double* memory, Work work) {
     const int64_t most = half_strip_rows(classes);
-    double* rest = memory + half_strip_size(classes);
+    double* block_memory = memory + half_strip_size(classes);
     for (int64_t i = begin; i < end; i += most)
-      work(i, end - i < most ? end - i : most, reinterpret_cast<float*>(memory), rest);
+      work(i, end - i < most ? end - i : most, reinterpret_cast<float*>(memory), block_memory);
   }
 };
 

@@ -1,5 +1,5 @@
-// Softmax of rows with many classes: what was asked of each row, by the passes of long_row.hpp. What they are not made
-// for goes to the blocks that every mapping has.
+// Softmax requests of rows with many classes, by the passes of long_row.hpp. Rows that need edge handling go to the
+// general blocks.
 #pragma once
 
 #include <math.h>
@@ -128,7 +128,8 @@ struct LongSoftmax {
                      });
   }
 
-  // The rows that these passes can do; the others go to the blocks, when the last one's results have been written.
+  // Calls `work` for the rows that these passes can compute. The others go to the general blocks, after pending results
+  // have been written.
   template <class Results, class Work>
   static void over_finite_rows(const Evaluation& r, int64_t begin, int64_t end, double* memory, Results& results,
                                Work work) {
@@ -142,7 +143,7 @@ struct LongSoftmax {
     results.close();
   }
 
-  // Calls work(row, its scores, the largest, the row behind it) for each row.
+  // Calls work(row, its scores, its maximum, the next row) for each row.
   template <class Work>
   static void over_rows(const T* scores, int64_t begin, int64_t end, int64_t classes, Work work) {
     NextRow<T> row{scores + begin * classes};
@@ -155,21 +156,20 @@ struct LongSoftmax {
     }
   }
 
-  // While the results of one row go past the caches the next one's weights are made: two places, in turns, each behind
-  // a vector of what is before them. Whole vectors' addresses, as far as the results may be from one: stores beside
-  // them take longer.
+  // The terms of a row are stored here while the previous row's results are written: two buffers in turn, each behind a
+  // vector of padding. Buffers begin at a whole vector's address: unaligned stores take longer.
   static T* term_storage(double* memory, int64_t row, int64_t classes) {
     constexpr int n = Lanes<T>::count;
     const int64_t size = (classes / n + 2) * n;
     return reinterpret_cast<T*>(memory) + (row % 2) * size + n;
   }
-  // Two rows ahead, so that none comes late, or one that is long.
+  // Prefetches two rows ahead, so that none arrives late; one row if it is long.
   static Prefetch<T> prefetch_for(int64_t i, int64_t end, int64_t classes) {
     const bool is_long = classes > thresholds::long_row_classes;
     const int64_t rows = is_long ? 1 : 2;
     return {i + rows < end ? rows * classes : 0, nullptr, is_long};
   }
-  // The loss of one row. Made before terms may overwrite the scores.
+  // The loss of one row. Constructed before terms may overwrite the scores.
   struct RowLoss : LabelLoss<double> {
     double largest, label_part, uniform_part;
     RowLoss(const Loss& r, int64_t i, const T* x, T largest_score)
@@ -194,16 +194,16 @@ struct LongSoftmax {
     passes.separate(x, stored, classes);
     r.losses[i] = loss.value(passes.log_sum);
     if (!to) return;
-    const double scale = loss.weight * r.gradient_scale, z_slope = loss.z_slope(passes.log_sum),
-                 all = scale * loss.slope_of_others(z_slope);
+    const double scale = loss.weight * r.gradient_scale, z_slope = loss.z_slope(passes.log_sum);
+    const double slope = scale * loss.slope_of_others(z_slope);
     const double label_term = double(stored[label]);
-    const ScalarDoubleDouble rest =
+    const ScalarDoubleDouble others =
         label_term == passes.stored_max_term.hi ? passes.others : passes.total + ScalarDoubleDouble{-label_term, 0.0};
     const double label_entry =
-        scale * loss.label_entry(label_term / passes.total.hi, rest.value() / passes.total.hi, z_slope);
+        scale * loss.label_entry(label_term / passes.total.hi, others.value() / passes.total.hi, z_slope);
     const ScalarDoubleDouble inverse = passes.inverse();
-    const ScalarDoubleDouble factor = {all * inverse.hi,
-                                       __builtin_fma(all, inverse.hi, -(all * inverse.hi)) + all * inverse.lo};
+    const ScalarDoubleDouble factor = {slope * inverse.hi,
+                                       __builtin_fma(slope, inverse.hi, -(slope * inverse.hi)) + slope * inverse.lo};
     const auto products = Factor<T>::of(factor.hi, factor.lo);
     if (is_nontemporal<T>(r) && loss.uniform_share == 0.0 && !products.is_wide())
       return results.set(stored, to, {products, label, T(label_entry)});
@@ -212,7 +212,7 @@ struct LongSoftmax {
     to[label] = T(label_entry);
   }
 
-  // Of the smoothed part of the loss what differs between classes: the sum of max - x.
+  // The part of label smoothing that depends on the scores: the sum of max - x.
   static double distance_to(const T* x, int64_t classes, double largest) {
     double sums[8] = {};
     int64_t j = 0;

@@ -1,5 +1,5 @@
-// A tile of rows as they lie, each longer than a vector: the passes run along the rows, and what is to be done once a
-// row is done for all of them at a time.
+// A tile of rows along the lanes, each longer than a vector: the passes go along the rows, and per-row work is done for
+// all rows of the tile at once.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -8,6 +8,7 @@
 #include "../simd/vectors.hpp"
 #include "../thresholds.hpp"
 #include "passes.hpp"
+#include "term_sums.hpp"
 #include "terms.hpp"
 #include "tile.hpp"
 
@@ -18,7 +19,7 @@ template <class T>
 class MiddleRows : public TileRows<T, 1> {
   using Base = TileRows<T, 1>;
   using V = Vector<T>;
-  // Of a vector along a row, not of one with a row in each lane.
+  // For a vector along a row, not one with a row in each lane.
   using Halves = RowNumbers<T, Lanes<T>::count / lanes>;
 
  public:
@@ -31,22 +32,22 @@ class MiddleRows : public TileRows<T, 1> {
                 "a tile has at least two rows");
   static constexpr bool has_nontemporal = can_store_nontemporal<T>;
 
-  // So many that the cache nearest to the processor holds them and their results; where a total is enough, which takes
-  // little time a tile, also the next ones. Pairs, which are weighed beside each other.
+  // As many rows as fit into the level-1 cache with their results. If the total is enough, a tile takes little time,
+  // and the next tile must fit too. An even number, because rows are computed in pairs.
   static int rows_per_tile(int64_t classes, bool is_total_enough) {
     const int64_t bytes = is_total_enough && sizeof(T) == 4 ? thresholds::tile_bytes_for_total : thresholds::tile_bytes,
                   fit = bytes / int64_t(sizeof(T)) / whole(classes);
     return fit >= n ? n : int(fit / 2) * 2;
   }
 
-  // The first pass, which may begin while another tile still waits for its own results.
+  // The first pass. It may run while the previous tile's results are not yet written.
   static V begin(const T* scores, int rows, int64_t classes) { return largest_of(scores, rows, classes); }
 
-  // Doubles of memory to work in: a tile's weights, behind a vector of what is before the first row.
+  // The doubles that a tile's terms take, behind a vector of padding.
   static constexpr int64_t memory_size(int64_t) { return thresholds::tile_bytes / 8 + lanes; }
 
-  // Weights that are kept wait in `memory`, which is in cache, for what makes them the results. Those are not fetched
-  // where they will be streamed.
+  // Terms that become results wait in `memory`, which is in cache. The memory of results is not prefetched if it is
+  // written with non-temporal stores.
   MiddleRows(const T* scores, T* results, bool is_nontemporal, bool keeps_terms, int rows, int64_t classes, T* memory,
              V largest)
       : Base(largest),
@@ -61,15 +62,15 @@ class MiddleRows : public TileRows<T, 1> {
   V scores_of(const Labels& labels) const { return pick(x_, classes_, labels); }
   V terms_of(const Labels& labels) const { return pick(terms_, stride_, labels); }
 
-  // Per row, of one part: the sum of max - x.
+  // The sum of max - x of each row in a group.
   D distance(int group) const {
     D sum{};
     for (int i = 0; i < lanes && group * lanes + i < rows_; ++i) {
       const T* row = x_ + (group * lanes + i) * classes_;
-      const double top_score = double(this->largest[group * lanes + i]);
+      const double max_score = double(this->largest[group * lanes + i]);
       D distances{};
-      over_vectors(row, classes_, T(top_score), [&](V v, int64_t, int) {
-        for (int half = 0; half < width / lanes; ++half) distances += top_score - Halves::widen_group(v, half).hi;
+      over_vectors(row, classes_, T(max_score), [&](V v, int64_t, int) {
+        for (int half = 0; half < width / lanes; ++half) distances += max_score - Halves::widen_group(v, half).hi;
       });
       sum[i] = sum_of(Double(distances)).hi;
     }
@@ -94,7 +95,7 @@ class MiddleRows : public TileRows<T, 1> {
       this->set_others(where, group, recomputed);
     }
   }
-  // The same for probabilities, which need no others.
+  // The same for probabilities, which do not need the others apart.
   LASTLAYER_INLINE void compute_terms_for_total(const bool* skip, int64_t ahead) {
     W sums[n];
     const auto is_far = this->exponents.offset != V{};
@@ -131,7 +132,7 @@ class MiddleRows : public TileRows<T, 1> {
       if (!skip || !skip[row]) results_[row * classes_ + labels.of_rows[row]] = values[row];
   }
 
-  // The same past the caches, without shares; each row with its own entry where there are labels.
+  // Writes with non-temporal stores, without shares; with a label entry in each row if there are labels.
   void write_nontemporal(const W* factor, const Labels* labels, V entries, const bool* skip,
                          NonTemporalWriter<T>& lines) {
     const typename Base::Factors factors(factor);
@@ -163,7 +164,7 @@ class MiddleRows : public TileRows<T, 1> {
     }
   }
 
-  // The results stand where they belong.
+  // The results are already in place.
   void write(T*, const bool*) const {}
   void write_logarithms(V log_sum, T* out, const bool* skip) const {
     for (int row = 0; row < rows_; ++row) {
@@ -188,10 +189,10 @@ class MiddleRows : public TileRows<T, 1> {
     return load(picked);
   }
 
-  // Of whole vectors so many scores as hold those of a row.
+  // Row length rounded up to whole vectors.
   static int64_t whole(int64_t classes) { return (classes + width - 1) / width * width; }
 
-  // Rows beside each other, whose operations need not wait for each other.
+  // Unrolled over rows, so that their operations overlap.
   template <bool is_far, int count>
   LASTLAYER_INLINE void add_terms_of_rows(int first, int64_t ahead, W* sums) {
     const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
@@ -218,14 +219,14 @@ class MiddleRows : public TileRows<T, 1> {
           here[i].add(w[i]);
         }
       }
-      for (int i = 0; i < count; ++i) sums[first + i] = here[i].lanes_sum();
+      for (int i = 0; i < count; ++i) sums[first + i] = here[i].lane_sums();
     };
     with_prefetch_kind(prefetch_, [&](auto what) __attribute__((always_inline)) {
       terms_ ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
     });
   }
 
-  // May write beyond the row, where the next one will be.
+  // May write beyond the row, into the next one, which is written later.
   LASTLAYER_INLINE void multiply_row(const T* from, T* to, T hi, T lo, bool is_free_beyond) const {
     const int64_t whole_end = is_free_beyond ? classes_ : classes_ - width + 1;
     int64_t j = 0;

@@ -1,4 +1,5 @@
-// A row's weights while two other rows are worked on: one that is done leaves, and one that is to come is looked at.
+// Software-pipelined softmax: computes one row's exponentials while storing the previous row's results and finding the
+// next row's maximum.
 #pragma once
 
 #include "../simd/nontemporal.hpp"
@@ -10,15 +11,15 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What else is done while a row is weighed, a vector of each for every one of its own: the results of the row before it
-// are made and go past the caches, and the largest score of the row behind it is found. Where these follow each other,
-// arithmetic waits for memory and memory for arithmetic.
+// The work done while a row's terms are computed, one vector of each per vector of the row: the previous row's results
+// are made and written with non-temporal stores, and the next row's maximum is found. Done one after the other,
+// arithmetic would wait for memory and memory for arithmetic.
 template <class T, class Make>
 class OverlappedPass {
   static constexpr int n = Lanes<T>::count;
 
  public:
-  // Results go to `line` from the place `first` on.
+  // Results from the place `first` on go to `line`.
   OverlappedPass(const T* before, int64_t first, T* line, Make make, const T* following, int64_t classes)
       : before_(before),
         following_(following),
@@ -30,17 +31,18 @@ class OverlappedPass {
     // A maximum may see a score twice.
     largest_[0] = load(following);
     for (int i = 1; i < most; ++i) largest_[i] = load(following + classes - n);
-    // So many that each of the three has whole vectors.
+    // The number of scores for which all three rows have whole vectors.
     shared_ = classes - (first_ > ahead_ ? first_ : ahead_);
   }
 
-  // Adds the row's weights from place `begin` on to a sum, in the order of weigh_row, and keeps them in `out`.
+  // Adds the row's terms from `begin` on to a sum, in the order of add_terms_of_row, and stores them in `out` if
+  // `keeps`.
   template <bool keeps, class Sums>
   LASTLAYER_INLINE void compute_terms(const T* x, T* out, int64_t begin, int64_t end,
                                       const RowExponents<T, T>& exponents, Sums& sum) {
     constexpr int count = Sums::unroll, step = count * n;
     static_assert(count <= most);
-    // In registers, as in weigh_row.
+    // In registers, as in add_terms_of_row.
     Sums here = sum;
     RowExponents<T, T> rows[count];
     Vector<T> largest[count];
@@ -78,13 +80,13 @@ class OverlappedPass {
     sum = here;
   }
 
-  // After the last place: the largest score of each lane.
+  // After the last place: the maximum of each lane.
   Vector<T> largest_lanes() const { return larger(larger(largest_[2], largest_[3]), larger(largest_[0], largest_[1])); }
-  // From which place on results are still to be made, and where they belong.
+  // The place from which results remain to be made, and where they belong.
   int64_t place() const { return place_; }
   T* line() const { return line_ + (place_ - first_); }
-  // The line with the label once more, if it is among those written: one too many takes less time than to look for it
-  // in each.
+  // Writes the vector with the label again, if it has been written: one extra store takes less time than comparing
+  // every vector.
   void write_label_entry() const {
     if constexpr (Make::has_label_entry) {
       if (make_.place < first_ || make_.place >= place_) return;
@@ -103,7 +105,7 @@ class OverlappedPass {
   }
 
   const T *before_, *following_;
-  int64_t first_, place_, ahead_, shared_;  // behind + ahead is a whole vector's address
+  int64_t first_, place_, ahead_, shared_;  // following_ + ahead_ is a whole vector's address
   T* line_;
   Make make_;
   Vector<T> largest_[most];

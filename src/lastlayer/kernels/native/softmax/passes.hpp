@@ -1,4 +1,4 @@
-// Softmax in its own precision of rows as they lie: the passes over one of them.
+// The passes of softmax over one row along the lanes.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -6,13 +6,14 @@
 #include "../simd/permutations.hpp"
 #include "../simd/vectors.hpp"
 #include "../thresholds.hpp"
+#include "term_sums.hpp"
 #include "terms.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What has been loaded stays in a register: the compiler would read it from memory for each of its uses, and of two
-// lines where it does not lie in one.
+// Keeps a loaded vector in a register: the compiler would load it again for each use, and an unaligned load touches two
+// cache lines.
 template <class V>
 LASTLAYER_INLINE void in_register(V& v) {
 #if defined(__FMA__)
@@ -20,7 +21,7 @@ LASTLAYER_INLINE void in_register(V& v) {
 #endif
 }
 
-// The largest score of each lane, of at least one whole vector.
+// The maximum of each lane, over at least one whole vector.
 template <class T>
 inline Vector<T> largest_lanes(const T* x, int64_t classes) {
   constexpr int n = Lanes<T>::count;
@@ -33,7 +34,7 @@ inline Vector<T> largest_lanes(const T* x, int64_t classes) {
     m3 = larger(load(x + j + 3 * n), m3);
   }
   for (; j + n <= classes; j += n) m0 = larger(load(x + j), m0);
-  // The last scores with some of those before them: a maximum may see one twice.
+  // The last vector overlaps the one before: a maximum may see a score twice.
   m1 = larger(load(x + classes - n), m1);
   return larger(larger(m2, m3), larger(m0, m1));
 }
@@ -43,7 +44,7 @@ inline T largest_lane(Vector<T> lanes) {
   return fold(lanes, [](Vector<T> a, Vector<T> b) { return larger(a, b); })[0];
 }
 
-// Calls then(vector, place) for whole vectors of a row, and once more for what is left, filled up with `filler`.
+// Calls then(vector, place, count) for each whole vector of a row, and once for the rest, padded with `filler`.
 template <class T, class Then>
 LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then then) {
   constexpr int n = Lanes<T>::count;
@@ -52,15 +53,16 @@ LASTLAYER_INLINE void over_vectors(const T* x, int64_t classes, T filler, Then t
   if (j < classes) then(load_some(x + j, int(classes - j), filler), j, int(classes - j));
 }
 
-// What to fetch while a row is in work: the scores that stand so far ahead, and where its results will go, unless they
-// are streamed. The nearest cache has no room for scores that are far ahead.
+// What to prefetch while a row is computed: the scores `ahead`, and the memory of its results unless their stores are
+// non-temporal. Scores far ahead do not fit into the level-1 cache.
 template <class T>
 struct Prefetch {
   int64_t ahead = 0;
   const T* results = nullptr;
   bool is_far_ahead = false;
 
-  // Of weights where the results will be. Those of a long row's next one would wait in the cache in vain.
+  // Terms are stored where the results go. The memory of a long row's next results would be evicted again, so less is
+  // prefetched.
   Prefetch in_place(const T* to) const {
     return {ahead, to + (ahead < thresholds::in_place_prefetch ? ahead : thresholds::in_place_prefetch), is_far_ahead};
   }
@@ -74,24 +76,24 @@ LASTLAYER_INLINE void prefetch_line(const void* scores, const void* results) {
   if constexpr (what == PrefetchKind::near_and_results) __builtin_prefetch(results, 1);
 }
 
-// Calls pass with what is to be fetched as a constant.
+// Calls `pass` with the kind of prefetch as a constant.
 template <class T, class Pass>
-LASTLAYER_INLINE void with_prefetch_kind(Prefetch<T> fetch, Pass pass) {
-  if (fetch.results) return pass(Constant<PrefetchKind::near_and_results>());
-  fetch.is_far_ahead ? pass(Constant<PrefetchKind::far>()) : pass(Constant<PrefetchKind::near>());
+LASTLAYER_INLINE void with_prefetch_kind(Prefetch<T> prefetch, Pass pass) {
+  if (prefetch.results) return pass(Constant<PrefetchKind::near_and_results>());
+  prefetch.is_far_ahead ? pass(Constant<PrefetchKind::far>()) : pass(Constant<PrefetchKind::near>());
 }
 
-// Adds the weights of a row to a sum, and keeps them in `out` where it is given.
+// Adds a row's terms to a sum, and stores them in `out` if it is not null.
 template <bool is_far, class T, class Sums>
 LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents,
-                                       Prefetch<T> fetch, Sums& sum) {
-  const T* results = fetch.results;
+                                       Prefetch<T> prefetch, Sums& sum) {
+  const T* results = prefetch.results;
   const auto pass = [&](auto keep, auto what) __attribute__((always_inline)) {
-    // In registers: for all that the compiler knows, what is stored could change a sum that stands in memory.
+    // In registers: the compiler must assume that a store changes a sum in memory.
     Sums here = sum;
     constexpr int n = Lanes<T>::count;
     int64_t done = 0;
-    // Several vectors at a time, so that none waits.
+    // Several vectors at a time, so that their operations overlap.
     constexpr int count = Sums::unroll;
     RowExponents<T, T> rows[count];
     for (int i = 0; i < count; ++i) rows[i] = exponents;
@@ -101,7 +103,7 @@ LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowE
       for (int i = 0; i < count; ++i) v[i] = load(x + done + i * n);
       term_vectors<is_far, count>(v, rows, w);
       for (int i = 0; i < count; ++i) {
-        prefetch_line<what.value>(x + fetch.ahead + done + i * n, results + done + i * n);
+        prefetch_line<what.value>(x + prefetch.ahead + done + i * n, results + done + i * n);
         if constexpr (keep.value) store<T>(out + done + i * n, w[i].hi);
         here.add(w[i]);
       }
@@ -109,27 +111,27 @@ LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowE
     over_vectors(x + done, classes - done, -T(infinity),
                  [&](Vector<T> v, int64_t at, int count) __attribute__((always_inline)) {
                    const int64_t j = done + at;
-                   prefetch_line<what.value>(x + fetch.ahead + j, results + j);
+                   prefetch_line<what.value>(x + prefetch.ahead + j, results + j);
                    const Terms<T> w = compute_term<is_far>(v, exponents);
                    if constexpr (keep.value) store_some(out + j, w.hi, count);
                    here.add(w);
                  });
     sum = here;
   };
-  with_prefetch_kind(fetch, [&](auto what) __attribute__((always_inline)) {
+  with_prefetch_kind(prefetch, [&](auto what) __attribute__((always_inline)) {
     out ? pass(Constant<true>(), what) : pass(Constant<false>(), what);
   });
 }
 template <class T, class Sums>
 LASTLAYER_INLINE void add_terms_of_row(const T* x, T* out, int64_t classes, RowExponents<T, T> exponents,
-                                       Prefetch<T> fetch, Sums& sum) {
-  // The sum's own order depends on the number of classes alone.
-  exponents.offset != T(0) ? add_terms_of_row<true>(x, out, classes, exponents, fetch, sum)
-                           : add_terms_of_row<false>(x, out, classes, exponents, fetch, sum);
+                                       Prefetch<T> prefetch, Sums& sum) {
+  // The order of the sum depends on the number of classes alone.
+  exponents.offset != T(0) ? add_terms_of_row<true>(x, out, classes, exponents, prefetch, sum)
+                           : add_terms_of_row<false>(x, out, classes, exponents, prefetch, sum);
 }
 
-// The weights of all classes but the largest, whose weight is `own`: of weights that were kept, or of the scores. For
-// rows in which the others are less than half of all: none of them weighs as much.
+// The sum of all terms but the largest, `max_term`, from stored terms or from the scores. Only for rows in which the
+// others are less than half of the total: none of them equals the largest.
 template <class T, class Weigh>
 inline ScalarDoubleDouble sum_others(const T* from, int64_t classes, T max_term, T filler, Weigh terms_from) {
   constexpr int n = Lanes<T>::count, unroll = 4;
@@ -176,7 +178,7 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
   in_register(w);
   return fma(w, splat(hi), w * lo);
 #else
-  // Without fma the two products round twice; float32 has double to go through.
+  // Without fma the two products round twice; float32 goes through double.
   if constexpr (sizeof(T) == 4) {
     return times_wide(w, double(hi) + double(lo), 0.0);
   } else {
@@ -186,7 +188,7 @@ LASTLAYER_INLINE Vector<T> times(Vector<T> w, T hi, T lo) {
 #endif
 }
 
-// A factor of weights in two parts, for its rounding would add to the weight's.
+// A factor of terms in two parts: the rounding error of one alone would add to the term's.
 template <class T>
 struct Factor {
   static constexpr bool has_label_entry = false;
@@ -195,16 +197,16 @@ struct Factor {
     const T hi = T(factor);
     return {hi, T((factor - double(hi)) + low)};
   }
-  // Where float32 has no digits for the low part, below its smallest.
+  // Below float32's smallest normal number the low part has no digits.
   bool is_wide() const { return sizeof(T) == 4 && hi < T(0x1p-100); }
   LASTLAYER_INLINE Vector<T> operator()(Vector<T> w, int64_t = 0) const { return times(w, hi, lo); }
 };
 
-// Gradients: weights times a factor, but for the label's own.
+// Gradients: terms times a factor, except the label's entry.
 template <class T>
 using Gradients = WithLabelEntry<T, Factor<T>>;
 
-// (x - max) - log(total / top): both parts are <= 0, so nothing cancels.
+// (x - max) - log(total / max_term): both parts are <= 0, so nothing cancels.
 template <class T>
 struct Logarithms {
   static constexpr bool has_label_entry = false;
@@ -214,14 +216,14 @@ struct Logarithms {
   }
 };
 
-// Weights times a factor, minus an even share, to where they may stand already.
+// Terms times a factor, minus a uniform share; `to` may be `from`.
 template <class T>
 inline void multiply(const T* from, T* to, int64_t classes, double factor, double factor_low, double uniform_share) {
   const auto of = Factor<T>::of(factor, factor_low);
-  // A difference in double, where float32 has too few digits for it.
+  // In double, if float32 has too few digits for the difference.
   const bool is_wide = of.is_wide() || (sizeof(T) == 4 && uniform_share != 0.0);
   if (!is_wide && uniform_share == 0.0) {
-    // Whole lines of the cache at a time: the order of these products shows nowhere.
+    // Whole cache lines at a time. The order of these products cannot show in a result.
     const int64_t bytes = int64_t((64 - (reinterpret_cast<uintptr_t>(to) & 63)) & 63);
     const int64_t ahead = bytes / int64_t(sizeof(T)) < classes ? bytes / int64_t(sizeof(T)) : classes;
     const auto multiply_some = [&](int64_t first, int64_t count) {

@@ -1,5 +1,5 @@
-// Softmax with soft targets of float32 rows longer than a vector, in its own precision: a row at a time, and each entry
-// of its gradient in double, made of the other classes where the target is.
+// Softmax with soft targets, float32 rows along the lanes: one row at a time. Each entry of the gradient is computed in
+// double, and at a target from the other classes' sum.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -43,13 +43,13 @@ struct SoftTargetsSoftmax {
     const Y* given = static_cast<const Y*>(r.soft_targets) + i * classes;
     const double target_share = 1.0 - r.label_smoothing, uniform_share = r.label_smoothing / double(classes);
     float* to = r.gradient ? static_cast<float*>(r.gradient) + i * classes : nullptr;
-    // The options' share of the targets, with nothing beyond the classes.
+    // The targets with smoothing applied, zero beyond the classes.
     const auto targets = [&](int64_t j, int count, D* y) __attribute__((always_inline)) {
       load_targets(given + j, count, y);
       for (int half = 0; uniform_share != 0.0 && half < 2; ++half)
         y[half] = lane_places(half) < splat_integer(count) ? y[half] * target_share + uniform_share : D{};
     };
-    // Before the weights may overwrite the scores.
+    // Before the terms may overwrite the scores.
     D sums{}, distances{};
     Mask has_targets{};
     over_vectors(x, classes, passes.largest, [&](Vector<float> v, int64_t j, int count) __attribute__((always_inline)) {
@@ -63,7 +63,7 @@ struct SoftTargetsSoftmax {
         has_targets |= y[half] != 0.0;
       }
     });
-    // A row that does not count.
+    // The row does not count.
     if (!has_any(has_targets) && !has_z_term(r)) return Blocks<float, Point>::loss(r, i, i + 1, memory);
     const double total = sum_of(Double(sums)).hi, weight = r.row_weight ? r.row_weight[i] : 1.0;
     const Prefetch<float> prefetch = {next};

@@ -1,6 +1,7 @@
-// Weights of one long row of softmax in its own precision, for rows of which every operation counts.
-// e^x = 2^k e^r, and what softmax needs is e^x / 2^K with the power K of the largest score: exact, where x - max would
-// be rounded, and its rounding come back as a relative error of e^(x - max).
+// The terms of softmax, e^(x - max) up to a power of two, for rows where every operation counts.
+//
+// e^x = 2^k e^r, and softmax needs e^x / 2^K with the power K of the largest score. Subtracting K is exact, while x -
+// max would be rounded, and its rounding error would become a relative error of e^(x - max).
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -11,42 +12,27 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// The unevaluated sum hi + lo.
-struct ScalarDoubleDouble {
-  double hi, lo;
-  double value() const { return hi + lo; }
-};
-
-inline ScalarDoubleDouble two_sum(double a, double b) {
-  const double hi = a + b, t = hi - a;
-  return {hi, (a - (hi - t)) + (b - t)};
-}
-
-inline ScalarDoubleDouble operator+(ScalarDoubleDouble a, ScalarDoubleDouble b) {
-  const ScalarDoubleDouble s = two_sum(a.hi, b.hi);
-  return two_sum(s.hi, s.lo + (a.lo + b.lo));
-}
-
 template <class T>
 struct ExponentialConstants;
 template <>
 struct ExponentialConstants<float> {
-  // Weights are carried times 2^lift, so that those of the smallest that matter have all their bits.
+  // Terms are scaled by 2^lift, so that the smallest ones that matter are normal numbers.
   static constexpr int lift = 64, mantissa_bits = 23;
   static constexpr double unlift = 0x1p-64;
-  // Beyond this distance from the maximum e^x is zero in every result, and so are weights: products that fall below the
-  // smallest number take a processor longer than others.
+  // Below this distance from the maximum e^x is zero in every result, so the term is zero: operations on subnormal
+  // numbers are slow.
   static constexpr float reach = 130.0f;
-  // From this size of the maximum on, the scores within reach are so near it that x - max is exact, and taken first.
+  // If the maximum is at least this large, the scores within reach are so close to it that x - max is exact; then it is
+  // subtracted first.
   static constexpr float far = 512.0f;
   static constexpr float log2_e = 1.44269504f, shift = 12582912.0f;
-  // The first part has 14 bits, so that what its product with any power in use leaves of a score is exact.
+  // The first part has 14 bits, so that subtracting its product with any power in use from a score is exact.
   static constexpr float ln2_high = 0.693115234375f, ln2_low = 3.194618329871446e-05f;
-  // Powers are of 2^(1 / steps): as many as one instruction finds in a table.
+  // Powers are of 2^(1 / steps), with as many steps as one instruction can look up in a table.
   static constexpr int step_bits = LASTLAYER_BYTES == 64 ? 4 : LASTLAYER_BYTES == 32 ? 3 : 0, steps = 1 << step_bits;
-  // The share of all below which the others are summed anew: their difference to the total has lost digits, the more
-  // the more numbers are in the sum, and in one lane of it, which loses them in one direction where its numbers are
-  // alike.
+  // If the others are below this share of the total they are summed again: as total - largest they have lost digits.
+  // More are lost with more numbers in the sum, and with more in one lane, whose errors have one sign if its numbers
+  // are alike.
   static double confident(int64_t classes, int64_t numbers_a_lane) {
     return 0x1p-18 * double(classes < 32 ? 32 : classes) * (numbers_a_lane < 16 ? 1.0 : double(numbers_a_lane) / 16.0);
   }
@@ -62,21 +48,21 @@ struct ExponentialConstants<double> {
   static double confident(int64_t, int64_t) { return 0x1p-40; }
 };
 
-// A weight as it is kept, `hi`, and what that rounding has lost: a sum over many alike would lose it in one direction.
+// A term as it is stored, `hi`, and its rounding error: over many equal terms the errors would add up.
 template <class T>
 struct Terms;
 template <>
 struct Terms<double> {
   D hi, low;
   LASTLAYER_INLINE static Terms stored(D w) { return {w, D{}}; }
-  // All of it but a part that is near it.
+  // The term minus a number close to it.
   LASTLAYER_INLINE D remainder_after(D part) const { return (hi - part) + low; }
   LASTLAYER_INLINE D lo() const { return low; }
   LASTLAYER_INLINE Terms but(Mask mask) const { return {mask ? D{} : hi, mask ? D{} : low}; }
 };
 template <>
 struct Terms<float> {
-  // All of it is base + base * rest, or base + rest where such a product would be rounded.
+  // The term is base + base * rest, or base + rest if that product would be rounded.
   static constexpr bool is_product = LASTLAYER_BYTES > 16;
   Vector<float> hi, base, rest;
   LASTLAYER_INLINE static Terms stored(Vector<float> w) { return {w, w, Vector<float>{}}; }
@@ -89,7 +75,7 @@ struct Terms<float> {
   }
 };
 
-// Value is a number, or a vector with a row in each lane.
+// Value is a number for one row, or a vector with a row in each lane.
 template <class T, class Value>
 struct RowExponents {
   using R = ExponentialConstants<T>;
@@ -107,7 +93,7 @@ struct RowExponents {
   }
   RowExponents(Value offset, Value power, Value floor, Value shift)
       : offset(offset), power(power), floor(floor), shift(shift) {}
-  // Of the row in one lane.
+  // For the row in one lane.
   RowExponents<T, T> of(int lane) const { return {offset[lane], power[lane], floor[lane], shift[lane]}; }
 };
 
@@ -117,8 +103,7 @@ LASTLAYER_INLINE D spread(double x) { return splat(x); }
 LASTLAYER_INLINE D spread(D x) { return x; }
 
 #if LASTLAYER_BYTES > 16
-// 2^(j / steps) as float32, less the j steps in its exponent's bits that the power brings along, and what that rounds
-// away, as a share of it.
+// 2^(j / steps) as float32, less the j steps that the power adds to its exponent bits, and its relative rounding error.
 struct StepTable {
   uint32_t bits[ExponentialConstants<float>::steps];
   float rest[ExponentialConstants<float>::steps];
@@ -153,8 +138,8 @@ constexpr StepTable step_table() {
 }
 #endif
 
-// Of several vectors, one step of all of them after the other: what one waits for, the others do. A weight as it is
-// kept is within 1.12 * 2^-24 of itself, all of it within 0.12 * 2^-24, and without a table within 0.23 * 2^-24.
+// Terms of several vectors, one operation for all of them after the other, so that they overlap. The relative error of
+// a stored term is 1.12 * 2^-24, with its low part 0.12 * 2^-24, and without a table 0.23 * 2^-24.
 template <bool is_far, int count, class Value>
 LASTLAYER_INLINE void term_vectors(const Vector<float>* scores, const RowExponents<float, Value>* rows,
                                    Terms<float>* out) {
@@ -172,7 +157,7 @@ LASTLAYER_INLINE void term_vectors(const Vector<float>* scores, const RowExponen
     r[i] = fma(power[i], splat(-R::ln2_low / R::steps), coarse[i]);
   }
 #if LASTLAYER_BYTES > 16
-  // (e^r - 1) / r on |r| <= ln(2) / 32 or / 16, minimax to 2^-29 or 2^-31 of e^r.
+  // (e^r - 1) / r on |r| <= ln(2) / 32 or / 16 by a minimax polynomial, to 2^-29 or 2^-31 of e^r.
   constexpr float c[] = {1.0f, R::steps == 16 ? 0.500016212f : 0.5f, R::steps == 16 ? 0.166667178f : 0.16668655f,
                          0.041676607f};
   constexpr int degree = R::steps == 16 ? 2 : 3;
@@ -191,7 +176,8 @@ LASTLAYER_INLINE void term_vectors(const Vector<float>* scores, const RowExponen
     out[i].hi = fma(out[i].base, out[i].rest, out[i].base);
   }
 #else
-  // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2, minimax to 2^-28 of e^r; what r and 1 + r lose goes into the smaller terms.
+  // (e^r - 1 - r) / r^2 on |r| <= ln(2)/2 by a minimax polynomial, to 2^-28 of e^r. The rounding errors of r and 1 + r
+  // are added to the smaller terms.
   constexpr float c[] = {0.49999993448709745f, 0.16666520645461694f, 0.04166838788620697f, 0.0083687152081408357f,
                          0.0013814601939945166f};
   for (int i = 0; i < count; ++i) q[i] = splat(c[4]);
@@ -235,86 +221,6 @@ LASTLAYER_INLINE Terms<T> compute_term(Vector<T> x, const RowExponents<T, Value>
   term_vectors<is_far, 1>(&x, &row, &w);
   return w;
 }
-
-// Over the lanes.
-inline ScalarDoubleDouble sum_of(Double v) {
-  return {fold(v.hi, [](D a, D b) { return a + b; })[0], 0.0};
-}
-inline ScalarDoubleDouble sum_of(DoubleDouble v) {
-  ScalarDoubleDouble all{0.0, 0.0};
-  for (int i = 0; i < lanes; ++i) all = all + ScalarDoubleDouble{v.hi[i], v.lo[i]};
-  return all;
-}
-
-// A sum over vectors that keeps more than the working precision: float32 in double, float64 with every rounding.
-template <class T>
-struct Sum;
-template <>
-struct Sum<float> {
-  static constexpr int unroll = LASTLAYER_BYTES == 64 ? 4 : 2;  // so many vectors at a time are fastest
-  D low{}, high{};
-  Vector<float> lost{};
-  LASTLAYER_INLINE void add(Vector<float> v) {
-    low += widened(low_half(v));
-    high += widened(high_half(v));
-  }
-  LASTLAYER_INLINE void add(Terms<float> w) {
-    add(w.hi);
-    lost += w.lo();
-  }
-  // Of rows in lanes: those of one half.
-  LASTLAYER_INLINE Double lanes_of(int half) const {
-    return Double(half ? high + widened(high_half(lost)) : low + widened(low_half(lost)));
-  }
-  LASTLAYER_INLINE Double lanes_sum() const { return lanes_of(0) + lanes_of(1); }
-  ScalarDoubleDouble total() const { return sum_of(lanes_sum()); }
-};
-template <>
-struct Sum<double> {
-  static constexpr int unroll = 2;
-  D sum{}, rest{};
-  LASTLAYER_INLINE void add(D v) { add(Terms<double>::stored(v)); }
-  LASTLAYER_INLINE void add(Terms<double> w) {
-    const D s = sum + w.hi, t = s - sum;
-    rest += (sum - (s - t)) + w.remainder_after(t);
-    sum = s;
-  }
-  LASTLAYER_INLINE DoubleDouble lanes_of(int) const { return DoubleDouble::two_sum(sum, rest); }
-  LASTLAYER_INLINE DoubleDouble lanes_sum() const { return lanes_of(0); }
-  ScalarDoubleDouble total() const { return sum_of(lanes_sum()); }
-};
-
-// The same of weights, none of which is larger than `start`: what each addition to it loses is exact, and is added up
-// beside it. Float32 may lose 2^-34 of the total of 32 numbers in each of 16 lanes; of the others that is the more the
-// less they are of it: see `confident`.
-template <class T>
-struct TermSum {
-  static constexpr int unroll = LASTLAYER_BYTES == 64 && sizeof(T) == 4 ? 4 : 2;
-  static constexpr T start = sizeof(T) == 4 ? T(0x1p65) : T(0x1p513);
-  Vector<T> sum = splat(start), lost{};
-  LASTLAYER_INLINE void add(Terms<T> w) {
-    const Vector<T> s = sum + w.hi;
-    lost += w.remainder_after(s - sum);
-    sum = s;
-  }
-  LASTLAYER_INLINE auto lanes_sum() const {
-    const Vector<T> grown = sum - start;
-    if constexpr (sizeof(T) == 4)
-      return Double((widened(low_half(grown)) + widened(high_half(grown))) + widened(low_half(lost) + high_half(lost)));
-    else
-      return DoubleDouble::two_sum(grown, lost);
-  }
-  // Of rows in lanes: those of one half.
-  LASTLAYER_INLINE auto lanes_of(int half) const {
-    const Vector<T> grown = sum - start;
-    if constexpr (sizeof(T) == 4)
-      return Double(widened(half ? high_half(grown) : low_half(grown)) +
-                    widened(half ? high_half(lost) : low_half(lost)));
-    else
-      return lanes_sum();
-  }
-  ScalarDoubleDouble total() const { return sum_of(lanes_sum()); }
-};
 
 }  // namespace
 }  // namespace lastlayer::LASTLAYER_ISA

@@ -1,4 +1,4 @@
-// Softmax in its own precision of some rows at a time: what is known of each row, a row in each lane.
+// What a softmax tile knows of its rows, a row in each lane. A tile is a few rows that are computed together.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -9,8 +9,8 @@
 namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
-// What a tile knows of each row in wide arithmetic: float32 rows in one or two vectors of doubles, float64 rows in one
-// pair.
+// The numbers of a tile's rows, in groups of `lanes` rows: float32 rows in one or two groups of Double, float64 rows in
+// one of DoubleDouble.
 template <class T, int groups>
 struct RowNumbers;
 template <int groups>
@@ -50,17 +50,19 @@ class TileRows : protected RowNumbers<T, groups_> {
   static constexpr int groups = groups_, n = groups * lanes;  // the rows of a tile
   V largest;
   RowExponents<T, V> exponents;
-  W max_term[groups], total[groups], others[groups];  // as for LongRow, of every row
-  V stored_max_term;                                  // the largest score's weight as it stands among the weights
+  W max_term[groups], total[groups], others[groups];  // as in LongRow, for every row
+  V stored_max_term;                                  // the largest term as it is stored
 
-  // A class for each row.
+  // One class per row.
   struct Labels {
     typename Lanes<T>::Integers of_lanes;
     alignas(64) int64_t of_rows[n];
-    explicit Labels(const Mask* own) : of_lanes(narrow(own)) { __builtin_memcpy(of_rows, own, sizeof of_rows); }
+    explicit Labels(const Mask* labels) : of_lanes(narrow(labels)) {
+      __builtin_memcpy(of_rows, labels, sizeof of_rows);
+    }
   };
 
-  // Factors of weights, one a row, in two parts: the rounding of one alone would add to the weight's.
+  // Factors of terms, one per row, in two parts: the rounding error of one alone would add to the term's.
   struct Factors {
     V hi, lo;
     explicit Factors(const W* factor) {
@@ -70,7 +72,7 @@ class TileRows : protected RowNumbers<T, groups_> {
       for (int i = 0; i < groups; ++i) rest[i] = (factor[i] - wide(hi, i)).value();
       lo = narrow(rest);
     }
-    // Where the low part would be lost below the smallest float, products are made in double.
+    // If the low part would be lost below the smallest float, products are made in double.
     typename Lanes<T>::Integers is_wide() const {
       const T smallest = sizeof(T) == 4 ? T(0x1p-100) : T(0);
       return (hi < smallest) & (hi > -smallest);
@@ -79,7 +81,7 @@ class TileRows : protected RowNumbers<T, groups_> {
 
   explicit TileRows(V largest) : largest(largest), exponents(largest) {}
 
-  // Rows that these passes can do: without +inf, and not of -inf alone. A NaN goes through them as it is.
+  // These passes cannot compute rows with +inf, or of nothing but -inf. NaN passes through them.
   Mask is_finite(int group) const {
     const D x = wide(largest, group).hi;
     return (x < infinity) & (x > -infinity);
@@ -87,7 +89,7 @@ class TileRows : protected RowNumbers<T, groups_> {
 
   static W wide(V v, int group) { return N::widen_group(v, group); }
 
-  // log(total / top), of others that have their digits.
+  // log(total / max_term), once `others` have their digits.
   void logarithms(W* log_sum) const {
     for (int i = 0; i < groups; ++i) log_sum[i] = log_of_total(max_term[i], others[i], total[i]);
   }
@@ -103,7 +105,7 @@ class TileRows : protected RowNumbers<T, groups_> {
       total[i] = W::is_double_double ? sums[i] : max_term[i] + others[i];
     }
   }
-  // Rows whose others have lost digits in the difference.
+  // Rows whose others have lost digits in total - largest.
   Mask is_confident(int group, double share) const { return others[group].hi < share * total[group].hi; }
   void set_others(Mask where, int group, W sum) {
     others[group] = choose(where, sum, others[group]);
@@ -111,7 +113,7 @@ class TileRows : protected RowNumbers<T, groups_> {
   }
 
  private:
-  // e^(x - K ln 2) of the largest score, to more than the precision of T.
+  // e^(x - K ln 2) of the largest score, more precise than T.
   DoubleDouble exact(DoubleDouble stored, int) const { return stored; }
   Double exact(Double, int i) const {
     const D r = fma(wide(exponents.power, i).hi, splat(-0.6931471805599453), wide(largest - exponents.offset, i).hi);

@@ -1,5 +1,5 @@
-// Softmax of rows by tiles: what was asked of each row, by the passes of few_rows.hpp or middle_rows.hpp. What they are
-// not made for goes to the blocks that every mapping has.
+// Softmax requests by tiles of rows, with the passes of few_rows.hpp or middle_rows.hpp. Rows that need edge handling
+// go to the general blocks.
 #pragma once
 
 #include "../api/requests.hpp"
@@ -44,7 +44,7 @@ struct TileSoftmax {
       for (int row = 0; skip && row < rows; ++row)
         if (skip[row]) Blocks<T, Point>::evaluate(r, i + row, i + row + 1, block_memory);
       is_total_enough ? tile.compute_terms_for_total(skip, next) : tile.compute_terms(skip, next);
-      // The next tile's maxima are found while this tile's terms are still being computed.
+      // Finds the next tile's maxima while this tile's terms are still being computed.
       if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
       if (is_total_enough)
         write_probabilities(r, tile, to, skip, lines);
@@ -71,7 +71,7 @@ struct TileSoftmax {
   static bool is_nontemporal(const Request& r) {
     return Tile::has_nontemporal && r.is_nontemporal;
   }
-  // How far ahead the tile is that is to be fetched while one is in work, so many rows away.
+  // Distance in scores to the tile to prefetch, `rows` rows ahead; 0 near the end.
   static int64_t ahead(int64_t i, int64_t end, int rows, int64_t classes) {
     return i + 2 * rows <= end ? rows * classes : 0;
   }
@@ -191,7 +191,7 @@ struct TileSoftmax {
         if (!skip || !skip[row]) to[row] = losses[row / lanes][row % lanes];
   }
 
-  // The rows that are named, or null where there are none.
+  // The marks of rows as booleans, or null if no row is marked.
   static const bool* named(const Mask* groups_of_rows, bool* rows) {
     Mask is_any{};
     for (int group = 0; group < groups; ++group) is_any |= groups_of_rows[group];
@@ -199,7 +199,7 @@ struct TileSoftmax {
     for (int row = 0; row < n; ++row) rows[row] = groups_of_rows[row / lanes][row % lanes];
     return rows;
   }
-  // As many as a tile has, of which some may not be there: those are the first one.
+  // A pointer to n numbers: `from`, or a copy in which missing rows repeat the first one.
   template <class Number>
   static const Number* whole(const Number* from, int rows, Number* memory) {
     if (rows == n) return from;

@@ -17,7 +17,7 @@ class Hardmax : public Regularized<W, X> {
  public:
   static constexpr bool reads_in_place = true;
   static constexpr int64_t longest_copy = thresholds::row_per_lane_classes;
-  // The same of scores that lie elsewhere.
+  // The same mapping of scores stored elsewhere.
   template <class Other>
   using Of = Hardmax<W, Other>;
   using LabelSlopes = typename Base::template SlopesOf<Hardmax>;
@@ -34,12 +34,12 @@ class Hardmax : public Regularized<W, X> {
   LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->nan_mask_; }
   LASTLAYER_INLINE D log_probabilities_from(int64_t, D x) const { return this->log_probability(p_of(x)); }
 
-  // Of a row of -inf too, which has no probabilities.
+  // A row of -inf has a log-partition, though no probabilities.
   D log_partition() const {
     return this->is_nan_ ? splat(not_a_number) : this->is_dominated_ ? splat(infinity) : this->largest_;
   }
 
-  // sum y (max - x): the perceptron loss. The gradient goes where p stands.
+  // sum y (max - x): the perceptron loss. The gradient overwrites p.
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const Layout& layout = this->layout_;
     LossSum<W> sum;

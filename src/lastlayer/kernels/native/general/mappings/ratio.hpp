@@ -18,7 +18,7 @@ struct Ratio {
   static D size(D x) { return x; }
   static D reference(D largest) { return largest; }
   static D log2_scale(const Context& c) { return c.exponent; }
-  // + 0: and never -0.
+  // Adding 0 turns -0 into 0.
   template <class W>
   static W mantissa(D x, const Context& c) {
     return W(x * c.scale + 0.0);

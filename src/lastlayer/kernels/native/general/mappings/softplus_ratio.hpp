@@ -41,7 +41,7 @@ struct SoftplusRatio {
   template <class W>
   static W unscaled(D x, W t) {
     const W log_tail = log1p(t);
-    // Below 2^-60 the quotient is 1 to the last bit, and 0 / 0 is not asked.
+    // Below 2^-60 the quotient is 1 to the last bit; this also avoids 0 / 0.
     const Mask is_tiny = t.hi < 0x1p-60;
     const W below = choose(is_tiny, W(splat(1.0)), log_tail / choose(is_tiny, W(splat(1.0)), t));
     return choose(x < 0.0, below, W(x) + log_tail);

@@ -42,7 +42,7 @@ struct Stablemax {
   static W size_of(D x) {
     return W::two_sum(splat(1.0), absolute(x));
   }
-  // above / (1 + |x|); sizes near the overflow threshold get room, which is exact in the shift.
+  // above / (1 + |x|). Sizes near the overflow threshold are scaled down first, which is exact.
   template <class W>
   static W inverse(D x, D above) {
     const D room = splat(0x1p-100);

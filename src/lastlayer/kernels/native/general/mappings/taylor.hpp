@@ -38,7 +38,7 @@ struct Taylor {
   template <class W>
   static W log_g(D x, const Context& c) {
     const D one = scale_of(x);
-    // The scale's own power: its exponent field, as a number.
+    // The exponent of the scale, as a number.
     const D power = (D)(((Bits)one >> 52) | 0x4330000000000000ull) - 0x1p52 - 1023.0;
     const W g = polynomial<W>(x * one, one, c.order, c.order) / W(splat(factorial(c.order)));
     return logarithm(g, -double(c.order) * power);
@@ -50,7 +50,7 @@ struct Taylor {
     for (int i = 2; i <= n; ++i) product *= i;
     return product;
   }
-  // Beyond 2^-20 of scale the smallest g of a row would come near underflow once it is divided by order!.
+  // Below a scale of 2^-20 the smallest g of a row would come near underflow after division by order!.
   static Mask is_far(const Context& c) { return c.scale < 0x1p-20; }
   static double log2_of_lift(const Context& c) { return double(63 - __builtin_clzll(uint64_t(factorial(c.order)))); }
   template <class W>
@@ -61,12 +61,11 @@ struct Taylor {
   }
   static D scale_of(D x) {
     const Mask biased = (Mask)(((Bits)size(x) >> 52) & 0x7ff);
-    // The largest power has no inverse that is an ordinary number.
+    // The inverse of the largest power would be subnormal.
     return (D)((Bits)(2046 - (biased > 2045 ? splat_integer(2045) : biased)) << 52);
   }
   // sum over j <= degree of (order! / j!) (y / s)^j s^degree by Horner's rule, homogeneous in y and the scale s. The
-  // coefficients are integers, exact up to order 18. Around x = -1 the terms nearly cancel, which wide arithmetic
-  // bears.
+  // coefficients are integers, exact up to order 18. Around x = -1 the terms nearly cancel; W has the digits for that.
   template <class W>
   static W polynomial(D y, D s, int order, int degree) {
     W total(splat(factorial(order) / factorial(degree)));

@@ -1,6 +1,6 @@
-// Tsallis regularization, Omega(p) = sum(p^a - p) / (a (a - 1)): sparsemax at a = 2, entmax elsewhere. At the optimum
-// p = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 for the row (Peters, Niculae &
-// Martins 2019). Vectors without a class in reach of a positive p are left out of every pass after the first.
+// Tsallis regularization, Omega(p) = sum(p^a - p) / (a (a - 1)): sparsemax at a = 2, entmax elsewhere. At the optimum p
+// = exp_a(x - max + t), exp_a(u) = [1 + (a - 1) u]+^(1 / (a - 1)), with one t <= 0 per row (Peters, Niculae & Martins
+// 2019). Vectors out of reach of a positive p are skipped in every pass after the first.
 #pragma once
 
 #include "../../api/requests.hpp"
@@ -22,16 +22,16 @@ class Tsallis : public Regularized<W, X> {
   using Base::x_;
 
  public:
-  // What `share_out` moves is nowhere but in p; and shorter rows are looked at so often that a wide copy of them pays.
+  // `share_out` changes p alone, so p must be stored; shorter rows are read so often that a copy in double pays.
   static constexpr bool reads_in_place = !__is_same(Power, AnyPower);
   static constexpr int64_t longest_copy = thresholds::regularized_copy_classes;
-  // The same of scores that lie elsewhere.
+  // The same mapping of scores stored elsewhere.
   template <class Other>
   using Of = Tsallis<W, Power, Other>;
   using LabelSlopes = typename Base::template SlopesOf<Tsallis>;
   friend LabelSlopes;
 
-  // `live` has room for a step number each.
+  // `live` has room for one step number per vector.
   Tsallis(const Layout& layout, X x, double* p, double* live, const MappingAt& mapping, int64_t first)
       : Base(layout, x, p), live_(reinterpret_cast<int32_t*>(live)) {
     if (this->needs_edge_path()) return;
@@ -43,7 +43,7 @@ class Tsallis : public Regularized<W, X> {
   }
 
   LASTLAYER_INLINE D p_of(D x) const {
-    // A question for every vector, which is worth its answer where most have nothing.
+    // A test of every vector, which pays if most have no support.
     return has_few_ && !has_any(x >= edge_) ? D{} : value_of(this->difference_of(x), t_).p.value();
   }
   LASTLAYER_INLINE D probabilities_from(int64_t, D x) const { return p_of(x) + this->nan_mask_; }
@@ -60,8 +60,8 @@ class Tsallis : public Regularized<W, X> {
     return (this->is_dominated_ ? splat(infinity) : this->largest_ + layout_.sum(sum).value()) + this->nan_mask_;
   }
 
-  // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far below the support the targets lie; every term >=
-  // 0. The gradient goes where p stands.
+  // D(y, p) + sum y max(0, slack): a Bregman divergence, and how far the targets lie below the support; every term >=
+  // 0. The gradient overwrites p.
   D loss(const Targets& targets, bool with_gradient, double scale) {
     const D total = targets.total(), factor = targets.factor();
     LossSum<W> sum;
@@ -116,7 +116,7 @@ class Tsallis : public Regularized<W, X> {
   void set_rate(const MappingAt& mapping, int64_t first) {
     D alpha = mapping.row_parameters ? layout_.of_rows(mapping.row_parameters + first) : splat(mapping.parameter);
     if (mapping.row_parameters) {
-      // Outside the range there is no mapping; at 1 the limit is taken from a hair above it.
+      // Alphas outside the range give NaN; alpha = 1 is approached as a limit.
       this->nan_mask_ = (alpha >= 1.0) & (alpha < infinity) ? this->nan_mask_ : splat(not_a_number);
       alpha = larger(alpha, splat(1.0 + 0x1p-52));
       alpha = alpha < infinity ? alpha : splat(2.0);
@@ -129,7 +129,7 @@ class Tsallis : public Regularized<W, X> {
     edge_ = this->largest_ - 1.0 / rate_;
     for (int64_t step = 0; step < layout_.steps; ++step) {
       if constexpr (X::is_copy) store(p_ + step * lanes, D{});
-      // A hair wider than the support can be, for the subtraction is rounded.
+      // Slightly wider than the support can be, because the subtraction is rounded.
       const D x = x_(step);
       if (!has_any(x >= edge_)) continue;
       live_[live_count_++] = int32_t(step);
@@ -138,7 +138,7 @@ class Tsallis : public Regularized<W, X> {
     has_few_ = thresholds::sparse_share * live_count_ < layout_.steps;
   }
 
-  // Of vectors that are looked at.
+  // For vectors that may have support.
   W difference(int64_t step) const { return this->difference_of(x_.stored(step)); }
 
   // (1 + (a - 1) u)+ and exp_a(u) at u = x - max + t.
@@ -163,9 +163,9 @@ class Tsallis : public Regularized<W, X> {
     slope = layout_.sum(slope);
   }
 
-  // Newton's steps kept in a bracket, which is halved where a step would leave it; for a > 2, where p has vertical
-  // tangents, at every second trip. In plain double: what is left is for the polish. Rows that are done stay as they
-  // are, whatever the others of their block still need.
+  // Newton's method in a bracket, bisected when a step would leave it, and every second time for a > 2, where p has
+  // vertical tangents. In plain double; polish() does the rest. Rows that have converged stay as they are, whatever the
+  // other rows of the block still need.
   void search() {
     D low = Power::lowest(double(layout_.classes), rate_), high{}, t{};
     Mask is_done{};
@@ -184,9 +184,9 @@ class Tsallis : public Regularized<W, X> {
       low = is_above | is_done ? low : t;
       const D newton = t - Power::newton(total, slope, rate_), middle = 0.5 * (low + high);
       const bool is_halving = (is_steep_ || trip > 30) && trip % 2;
-      // The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
+      // The bracket is closed: at the root Newton's step is zero, and must not cause a bisection.
       D next = (newton >= low) & (newton <= high) ? newton : middle;
-      // Found, as at once where one class has all: a later trip would take rounding for progress.
+      // Converged exactly, as at once if one class has all mass: another step would only follow rounding errors.
       const Mask is_exact = total == 1.0;
       next = is_exact ? t : is_halving ? middle : next;
       const D moved = absolute(next - t), scale = absolute(t) + 1.0;
@@ -196,13 +196,13 @@ class Tsallis : public Regularized<W, X> {
       t = is_done ? t : next;
       is_done |= is_close | (this->nan_mask_ != 0.0);
     }
-    // Of a steep row's last bracket the end at which it sums to one or more: at the other it may sum to nothing.
+    // For a > 2, the end of the bracket where the sum is at least one: at the other end it may be zero.
     t_ = W(is_steep_ ? high : t);
   }
 
-  // Newton with the sums kept wide takes t to its last bit. A step counts where it brings the sum nearer to one.
+  // Newton with accurate sums takes t to its last bit. A step counts if it brings the sum closer to one.
   void polish() {
-    // Of float32 scores the search has far more digits than can show.
+    // For float32 scores the search has far more digits than a result shows.
     if (!W::is_double_double && !is_steep_) return;
     W total;
     D slope;
@@ -224,7 +224,8 @@ class Tsallis : public Regularized<W, X> {
 
   void finish() {
     for (int64_t i = 0; i < live_count_; ++i) store(p_ + live_[i] * lanes, value(live_[i], t_).p.value());
-    // For a > 2 no t of this precision may give a sum of one, since p has vertical tangents: p moves by what t cannot.
+    // For a > 2 no t of this precision may give a sum of one, because p has vertical tangents: the remaining excess is
+    // shared out over p.
     for (int i = 0; is_steep_ && i < 2; ++i) share_out();
     for (int64_t i = 0; i < live_count_; ++i) this->add_to_complement(load(p_ + live_[i] * lanes));
     this->finish_complement();
