@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What is compiled: a change there needs another installation.
-NATIVE := CMakeLists.txt $(wildcard src/lastlayer/kernels/native/CMakeLists.txt src/lastlayer/kernels/native/*.?pp) $(wildcard src/lastlayer/kernels/native/*/*.?pp)
+NATIVE := CMakeLists.txt $(shell find src/lastlayer/kernels/native -name CMakeLists.txt -o -name "*.?pp")
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: study test check sanitize bench suites docs clean
@@ -27,6 +27,7 @@ test: $(VENV)/.test
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run -Werror $$(git ls-files '*.hpp' '*.cpp')
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check

@@ -1,5 +1,5 @@
-// The pool's threads under ThreadSanitizer (.ci/sanitize): calls from several threads at once, calls inside calls, a call that is
-// interrupted, a forked child.
+// The pool's threads under ThreadSanitizer (.ci/sanitize): calls from several threads at once, calls inside calls, a
+// call that is interrupted, a forked child.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "threads.hpp"
+#include "runtime/threads.hpp"
 
 namespace {
 

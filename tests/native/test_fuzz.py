@@ -48,9 +48,9 @@ def case(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
     if value != "streamed":
         yield name, value
         return
-    before = kernels.set_stream_limit(0)
+    before = kernels.set_nontemporal_limit(0)
     yield name, None
-    kernels.set_stream_limit(before)
+    kernels.set_nontemporal_limit(before)
 
 
 def test_probabilities_of_anything(case: tuple[str, Any]) -> None:

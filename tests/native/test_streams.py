@@ -20,9 +20,9 @@ GUARD = 64
 @pytest.fixture
 def streamed() -> Iterator[None]:
     """Every result, however small, goes past the caches where a kernel can."""
-    before = kernels.set_stream_limit(0)
+    before = kernels.set_nontemporal_limit(0)
     yield
-    kernels.set_stream_limit(before)
+    kernels.set_nontemporal_limit(before)
 
 
 def scores(classes: int, dtype: type, rows: int = 37) -> np.ndarray:
@@ -61,9 +61,9 @@ def test_rows_have_the_bits_they_have_alone(classes, dtype, displacement, stream
     for function in (ll.softmax, ll.log_softmax):
         out, memory = guarded(x, displacement)
         function(x, out=out)
-        kernels.set_stream_limit(2**62)
+        kernels.set_nontemporal_limit(2**62)
         alone = np.stack([function(row) for row in x])
-        kernels.set_stream_limit(0)
+        kernels.set_nontemporal_limit(0)
         np.testing.assert_array_equal(bits(out), bits(alone))
         out[...] = 7
         assert (memory == 7).all()
@@ -89,7 +89,7 @@ def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, stream
     }.get(options, {})
     out, memory = guarded(x, int(rng.integers(16)))
     losses, _ = ll.loss_and_grad(x, labels, sample_weight=weights, reduction="none", out=out, **chosen)
-    kernels.set_stream_limit(2**62)
+    kernels.set_nontemporal_limit(2**62)
     for i in range(len(x)):
         some = slice(i, i + 1)
         loss, gradient = ll.loss_and_grad(
@@ -108,7 +108,7 @@ def test_labels_stand_anywhere_and_scores_too(classes, displacements, streamed):
     x[...] = np.random.default_rng(classes).normal(size=x.shape) * 4
     labels, out = np.arange(classes), guarded(x, displacements[1])[0]
     losses, _ = ll.loss_and_grad(x, labels, reduction="none", out=out)
-    kernels.set_stream_limit(2**62)
+    kernels.set_nontemporal_limit(2**62)
     expected_losses, expected = ll.loss_and_grad(x.copy(), labels, reduction="none")
     np.testing.assert_array_equal(losses, expected_losses)
     np.testing.assert_array_equal(bits(out), bits(expected))
@@ -136,7 +136,7 @@ def test_every_mapping_has_the_bits_it_has_alone(name, classes, dtype, streamed)
 
     out, memory = guarded(x, int(rng.integers(16)))
     together = [np.array(result) for result in results(slice(None), out)]
-    kernels.set_stream_limit(2**62)
+    kernels.set_nontemporal_limit(2**62)
     in_place = [np.array(result) for result in results(slice(None), np.empty_like(x))]
     alone = zip(*([np.array(r) for r in results(slice(i, i + 1), None)] for i in range(len(x))), strict=True)
     for got, kept, rows in zip(together, in_place, alone, strict=True):
@@ -165,7 +165,7 @@ def test_threads_share_a_line_and_write_what_is_theirs(classes, threads, streame
         ll.softmax(x, out=out)
     finally:
         ll.set_num_threads(before)
-    kernels.set_stream_limit(2**62)
+    kernels.set_nontemporal_limit(2**62)
     np.testing.assert_array_equal(bits(out), bits(ll.softmax(x)))
     out[...] = 7
     assert (memory == 7).all()

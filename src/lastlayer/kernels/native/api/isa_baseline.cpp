@@ -1,0 +1,3 @@
+#define LASTLAYER_ISA baseline
+#define LASTLAYER_ISA_NAME "baseline"
+#include "entry.hpp"

@@ -1,3 +1,0 @@
-#define LASTLAYER_ISA avx2
-#define LASTLAYER_ISA_NAME "avx2"
-#include "rows.hpp"

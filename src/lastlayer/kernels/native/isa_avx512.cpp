@@ -1,3 +1,0 @@
-#define LASTLAYER_ISA avx512
-#define LASTLAYER_ISA_NAME "avx512"
-#include "rows.hpp"

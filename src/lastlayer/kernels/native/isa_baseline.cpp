@@ -1,3 +1,0 @@
-#define LASTLAYER_ISA baseline
-#define LASTLAYER_ISA_NAME "baseline"
-#include "rows.hpp"
