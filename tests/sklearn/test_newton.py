@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import softmax
 
 import lastlayer as ll
-from lastlayer.mappings.exact import Pair
+from lastlayer.mappings.double_double import Pair
 from lastlayer.mappings.normalized import Carried, NormalizedPoint
 from lastlayer.sklearn import LastLayerClassifier
 from lastlayer.sklearn.curvature import Curvature

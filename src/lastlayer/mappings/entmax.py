@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from lastlayer.mappings.exact import extended_sum
+from lastlayer.mappings.double_double import extended_sum
 from lastlayer.mappings.normalized import NormalizedPoint, device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
 from lastlayer.mappings.regularized import positive_or_one, regularized

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.mappings.exact import extended_sum
+from lastlayer.mappings.double_double import extended_sum
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 from lastlayer.mappings.regularized import RegularizedPoint, regularized, shift
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lastlayer.mappings.exact import (
+from lastlayer.mappings.double_double import (
     LN2_HI,
     LN2_LO,
     Pair,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lastlayer.mappings.exact import Pair, plain_sum, two_sum
+from lastlayer.mappings.double_double import Pair, plain_sum, two_sum
 from lastlayer.mappings.normalized import device_of
 from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
 

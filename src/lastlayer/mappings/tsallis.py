@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, add, compensated_sum, extended_sum, multiply, plain_sum, two_sum
+from lastlayer.mappings.double_double import Pair, add, compensated_sum, extended_sum, multiply, plain_sum, two_sum
 from lastlayer.mappings.record import Array, Namespace
 from lastlayer.mappings.regularized import RegularizedPoint, positive_or_one, shift
 
