@@ -1,4 +1,4 @@
-"""A built-in mapping is pickled as its name and parameters: its formulas are closures, which no file can hold."""
+"""A built-in mapping is pickled as its name and parameters, since its formulas are closures, which cannot be pickled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BUILT_IN: dict[str, ProbabilityMapping] = {}
 
 
 def register_pickling(known: Mapping[str, ProbabilityMapping]) -> None:
-    """Let pickle and copy write these records by name, under which any process with lastlayer finds them again."""
+    """Make pickle and copy store these records by name; any process with lastlayer finds them by that name."""
     _BUILT_IN.update(known)
     copyreg.pickle(ProbabilityMapping, _reduce)  # type: ignore[arg-type]
 
@@ -26,5 +26,5 @@ def _reduce(mapping: ProbabilityMapping) -> Any:
 
 
 def restore(name: str, values: dict[str, Any]) -> ProbabilityMapping:
-    """The record of a name, with its parameters."""
+    """The record with this name and these parameter values."""
     return _BUILT_IN[name].replace(**values) if values else _BUILT_IN[name]

@@ -12,7 +12,10 @@ from lastlayer.mappings.tsallis import TsallisPoint
 
 
 def threshold(difference: Array, xp: Namespace) -> Array:
-    """t from sorted scores: the largest k with 1 + k·d₍ₖ₎ > Σ_{j ≤ k} d₍ⱼ₎ is the support (Martins & Astudillo 2016, alg. 1)."""
+    """The threshold t from sorted scores (Martins & Astudillo 2016, algorithm 1).
+
+    The support has k classes for the largest k with 1 + k·d₍ₖ₎ > Σ_{j ≤ k} d₍ⱼ₎.
+    """
     descending = xp.sort(difference, axis=-1, descending=True)
     classes = difference.shape[-1]
     ranks = 1.0 + xp.astype(xp.arange(classes, device=device_of(difference)), difference.dtype)
@@ -30,7 +33,7 @@ def evaluate(scores: Array, xp: Namespace) -> TsallisPoint:
 
 
 def oracle(scores: list[Any], mp: Any) -> list[Any]:
-    """Halve the bracket of τ until it is far below the working precision."""
+    """Bisection on τ until the bracket is far below the working precision."""
     scores = [score - max(scores) for score in scores]
     times = Counter(scores)
     low, high = mp.mpf(-1), mp.mpf(0)
