@@ -105,7 +105,7 @@ def test_rows_that_do_not_count_are_not_looked_at(library):
             value, gradient = ll.loss_and_grad(*map(library.make, (scores, targets)), **given)
             np.testing.assert_allclose(library.back(value), expected, rtol=1e-6)
             np.testing.assert_array_equal(library.back(gradient)[[0, 2]], 0.0)
-        with pytest.raises(ValueError, match="of row 2 is no probability"):
+        with pytest.raises(ValueError, match="of row 2 is not a probability"):
             ll.loss(*map(library.make, (scores, targets)), sample_weight=library.make(weights + np.float32([0, 0, 1])))
         with pytest.raises(ValueError, match="of row 0 sum to 0"):
             ll.loss(*map(library.make, (scores, targets)), sample_weight=library.make(weights + np.float32([1, 0, 0])))

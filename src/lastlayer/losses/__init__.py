@@ -1,4 +1,4 @@
-"""Targets and their options → losses: log loss, Fenchel–Young, gradients and reductions, derived from a mapping's record."""
+"""Losses of targets under every option: log loss, Fenchel–Young, gradients and reductions, derived from a mapping's record."""
 
 from lastlayer.losses.options import REDUCTIONS, LossOptions
 from lastlayer.losses.reduction import reduce_losses, reduction_scale

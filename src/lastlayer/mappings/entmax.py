@@ -74,7 +74,7 @@ def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
         return SOFTMAX.oracle(scores, mp)
     rate = mp.mpf(alpha) - 1
     largest = max(scores)
-    # Powers dominate the time: compute each distinct one once.
+    # Powers are what costs: equal scores share one.
     reach = Counter(rate * (score - largest) for score in scores)
 
     def power(r: Any, s: Any) -> Any:
@@ -83,13 +83,13 @@ def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
     def excess(s: Any) -> Any:
         return mp.fsum([times * power(r, s) for r, times in reach.items()]) - 1
 
-    # False position with the Illinois rule: the bracket always holds the root, and takes about a dozen steps.
+    # False position with the Illinois rule: the bracket always holds the root, and closes in a dozen steps.
     low, high = mp.mpf(0), mp.mpf(1)
     at_low, at_high = excess(low), excess(high)
     resolution = mp.ldexp(1, 8 - mp.prec)
     while at_high != 0 and high - low > resolution:
         cut = (low * at_high - high * at_low) / (at_high - at_low)
-        # Keep the cut away from both ends by half the resolution, so that both ends move.
+        # Not nearer to an end than the resolution asks, so that both ends move.
         cut = min(max(cut, low + resolution / 2), high - resolution / 2)
         value = excess(cut)
         if value > 0:

@@ -56,7 +56,7 @@ class NormalizedPoint:
         scores: Array,
         carry: Callable[..., Carried],
         limits: tuple[float, float],
-        has_extra_one: bool,
+        spare: bool,
         xp: Namespace,
         limits_of_slope: tuple[float, float] = (0.0, 0.0),
     ):
@@ -66,9 +66,9 @@ class NormalizedPoint:
         carried = carry(xp.where(infinite, xp.zeros_like(scores), scores), xp)
         carried = _with_limits_of_slope(carried, scores, infinite, limits_of_slope, xp)
         self.carried, self._dominated = _at_infinity(carried, scores, infinite, limits, xp)
-        self._set_terms(has_extra_one)
+        self._set_terms(spare)
 
-    def _set_terms(self, has_extra_one: bool) -> None:
+    def _set_terms(self, spare: bool) -> None:
         xp, carried = self.xp, self.carried
         zero = xp.zeros_like(self.scores)
         if carried.exponent is None:
@@ -78,7 +78,7 @@ class NormalizedPoint:
         else:
             largest = xp.max(carried.exponent, axis=-1, keepdims=True)
             # The extra 1 in the denominator is e^0: its score 0 takes part in the maximum.
-            self.largest = xp.maximum(largest, xp.zeros_like(largest)) if has_extra_one else largest
+            self.largest = xp.maximum(largest, xp.zeros_like(largest)) if spare else largest
             # x − max is rounded. Its absolute error would become a relative error of e^(x − max), so it is kept.
             self.shifted, shift_error = two_sum(carried.exponent, -self.largest)
             shift_error = xp.where(xp.isfinite(self.shifted), shift_error, zero)
@@ -92,19 +92,19 @@ class NormalizedPoint:
         classes = xp.arange(self.scores.shape[-1], device=device_of(self.scores))
         self.is_max = classes == xp.argmax(terms.hi, axis=-1)[..., None]
         max_term = Pair(xp.max(terms.hi, axis=-1), xp.sum(xp.where(self.is_max, terms.lo, zero), axis=-1))
-        if has_extra_one:
-            # If a score is +inf, nothing is left for the extra outcome.
-            extra_term = xp.exp(-self.largest[..., 0])
-            extra_term = xp.where(self._dominated[..., 0], xp.zeros_like(extra_term), extra_term)
-            extra_leads = extra_term >= 1.0
-            self.is_max = self.is_max & ~extra_leads[..., None]
-            none = xp.zeros_like(extra_term)
-            max_term = Pair(xp.where(extra_leads, none + 1.0, max_term.hi), xp.where(extra_leads, none, max_term.lo))
+        if spare:
+            # If a score is +inf, nothing is left for the spare outcome.
+            spare_term = xp.exp(-self.largest[..., 0])
+            spare_term = xp.where(self._dominated[..., 0], xp.zeros_like(spare_term), spare_term)
+            spare_leads = spare_term >= 1.0
+            self.is_max = self.is_max & ~spare_leads[..., None]
+            none = xp.zeros_like(spare_term)
+            max_term = Pair(xp.where(spare_leads, none + 1.0, max_term.hi), xp.where(spare_leads, none, max_term.lo))
         others = compensated_sum(Pair(*(xp.where(self.is_max, zero, part) for part in terms)), xp)
-        if has_extra_one:
-            others = add(others, Pair(xp.where(extra_leads, none, extra_term), none))
+        if spare:
+            others = add(others, Pair(xp.where(spare_leads, none, spare_term), none))
             if self.scores.shape[-1]:
-                # If the extra term is the largest, it must not hide a NaN score.
+                # If the spare term is the largest, it must not hide a NaN score.
                 max_term = Pair(
                     xp.where(xp.isnan(self.largest[..., 0]), self.largest[..., 0], max_term.hi), max_term.lo
                 )
@@ -294,7 +294,7 @@ def normalized(
     g_oracle: Callable[..., Any],
     limits_of_g: tuple[float, float],
     limits_of_slope: tuple[float, float] = (0.0, 0.0),
-    has_extra_one: bool = False,
+    spare: bool = False,
     **facts: Any,
 ) -> ProbabilityMapping:
     """A record of the normalized family.
@@ -304,27 +304,25 @@ def normalized(
         g_oracle: (score, mpmath, **parameters) → g in arbitrary precision.
         limits_of_g: g at −inf and at +inf: 0, a finite number, inf, or NaN outside the domain.
         limits_of_slope: g′/g at −inf and at +inf, if `carry` gives a slope: 1 where g is exponential there, else 0.
-        has_extra_one: whether the denominator has an extra 1, for an outcome that is never observed.
+        spare: whether the denominator has an extra 1, for a spare outcome that is never observed.
         facts: the other fields of `ProbabilityMapping`.
     """
 
     def evaluate(scores: Array, xp: Namespace, **parameters: Any) -> NormalizedPoint:
         return NormalizedPoint(
-            scores, lambda x, xp: carry(x, xp, **parameters), limits_of_g, has_extra_one, xp, limits_of_slope
+            scores, lambda x, xp: carry(x, xp, **parameters), limits_of_g, spare, xp, limits_of_slope
         )
 
     def oracle(scores: list[Any], mp: Any, **parameters: Any) -> list[Any]:
         values = [g_oracle(score, mp, **parameters) for score in scores]
-        # Another algorithm than the code's: each class by the odds of the others against it, with no shift and no shared sum.
+        # Each class by the odds of the others against it: no shift, no shared sum.
         return [
-            1 / mp.fsum([other / value for other in values] + ([1 / value] if has_extra_one else []))
-            if value
-            else mp.mpf(0)
+            1 / mp.fsum([other / value for other in values] + ([1 / value] if spare else [])) if value else mp.mpf(0)
             for value in values
         ]
 
     def log_partition_oracle(scores: list[Any], mp: Any, **parameters: Any) -> Any:
-        return mp.log(mp.fsum([g_oracle(score, mp, **parameters) for score in scores] + ([1] if has_extra_one else [])))
+        return mp.log(mp.fsum([g_oracle(score, mp, **parameters) for score in scores] + ([1] if spare else [])))
 
     facts.setdefault("loss_name", "log loss −Σ y log p")
     return ProbabilityMapping(

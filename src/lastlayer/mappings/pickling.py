@@ -13,7 +13,7 @@ _BUILT_IN: dict[str, ProbabilityMapping] = {}
 
 
 def register_pickling(known: Mapping[str, ProbabilityMapping]) -> None:
-    """Make pickle and copy store these records by name; any process with lastlayer finds them by that name."""
+    """Let pickle and copy write these records by name, under which any process with lastlayer finds them again."""
     _BUILT_IN.update(known)
     copyreg.pickle(ProbabilityMapping, _reduce)  # type: ignore[arg-type]
 

@@ -28,7 +28,7 @@ SOFTMAX_PLUS_ONE = normalized(
     carry=carry,
     g_oracle=g,
     limits_of_g=(0.0, float("inf")),
-    has_extra_one=True,
+    spare=True,
     laws=frozenset({"full_support", "order_preserving", "permutation_equivariant", "convex_loss"}),
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(lambda f: np.log(f) - np.log(f).mean()),

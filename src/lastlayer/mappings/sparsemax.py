@@ -33,7 +33,7 @@ def evaluate(scores: Array, xp: Namespace) -> TsallisPoint:
 
 
 def oracle(scores: list[Any], mp: Any) -> list[Any]:
-    """Bisection on τ until the bracket is far below the working precision."""
+    """Halve the bracket of τ until it is far below the working precision."""
     scores = [score - max(scores) for score in scores]
     times = Counter(scores)
     low, high = mp.mpf(-1), mp.mpf(0)
