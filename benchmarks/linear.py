@@ -5,9 +5,9 @@ python benchmarks/linear.py [--quick] [--device cpu|cuda] [--dtype float32] [--r
 Every contender computes the mean loss of random labels and the gradients of input and weight. "products" are the three matrix
 products that any method must do, on whole matrices, into preallocated buffers. Contenders run in turns in one process; the
 figures are medians and their ratios. Correctness is measured first: loss and gradients of 64 rows against float64. Peak memory
-is the most that a step holds in addition to inputs, weights and the gradients that it returns (CPU: the resident set of a fresh
-process, sampled every millisecond; CUDA: the allocator's count). The record is benchmarks/results/linear-<device>.json, with the
-facts of the machine.
+is the most that a step holds in addition to inputs, weights and the gradients that it returns (CPU: the resident set of a
+fresh process, sampled every millisecond; CUDA: the allocator's count). The record is benchmarks/results/linear-<device>.json,
+with the facts of the machine.
 """
 
 from __future__ import annotations

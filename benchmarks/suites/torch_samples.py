@@ -1,4 +1,4 @@
-"""PyTorch's OpInfo samples and module inputs: values, gradients, gradcheck and gradgradcheck, with lastlayer in torch's place."""
+"""PyTorch's OpInfo samples and module inputs, with lastlayer in torch's place: values, gradients, gradcheck, gradgradcheck."""
 
 from __future__ import annotations
 

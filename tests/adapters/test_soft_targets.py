@@ -172,7 +172,7 @@ def test_torchs_loss_of_any_sum_with_options_that_torch_has_not():
 
 def test_negative_targets_are_refused_and_other_losses_stay_strict():
     scores = torch.zeros(2, 3)
-    with pytest.raises(ValueError, match="no probability"):
+    with pytest.raises(ValueError, match="is not a probability"):
         lt.CrossEntropyLoss()(scores, torch.tensor([[1.0, -1.0, 1.0]] * 2))
     for call in (lt.MappingLoss("softmax"), lt.MappingLoss("sparsemax"), ll.loss, ll.cross_entropy):
         with pytest.raises(ValueError, match="sum to 3"):

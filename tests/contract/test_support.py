@@ -1,4 +1,4 @@
-"""log p is −inf exactly where p is 0, and ln p elsewhere, on every backend: kernels, formulas, torch, array-api-strict and JAX."""
+"""log p is −inf exactly where p is 0, and ln p elsewhere: for kernels, formulas, torch, array-api-strict and JAX."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ def test_the_lower_bound_is_below_every_objective(seed: int) -> None:
 
 
 def test_the_lower_bound_allows_for_free_intercepts() -> None:
-    """With uninformative features and a frequent class, intercepts take the hinge below one, which a bound without them excludes."""
+    """With uninformative features and a frequent class, intercepts alone take the hinge below one.
+
+    A lower bound that ignored them would be one.
+    """
     labels = np.array([0] * 14 + [1, 2] * 3)
     problem = linear_problem(1e-3 * X[:20], labels, np.ones(20), CLASSES, C=1.0, fit_intercept=True)
     theta = np.zeros((X.shape[1] + 1, CLASSES))

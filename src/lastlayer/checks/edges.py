@@ -80,8 +80,8 @@ def check_special_values(mapping: ProbabilityMapping, backend: Backend = NUMPY) 
                 float(backend.to_numpy(loss(scores[0, ...], np.int64(k), mapping=mapping))) for k in range(len(row))
             ]
             for value, exact, score in zip(losses, truth, row, strict=True):
-                # If p is 0 because of an infinite score, the loss is infinite. For finite scores it is finite: p has underflowed,
-                # or the class is off the support of a regularized mapping.
+                # If p is 0 because of an infinite score, the loss is infinite. For finite scores it is finite: p has
+                # underflowed, or the class is off the support of a regularized mapping.
                 infinite = INF in row or (-INF in row and mapping.family == "normalized") or score == -INF
                 impossible = exact == 0.0 and infinite
                 assert not np.isnan(value), f"{text}; its losses are {losses}"

@@ -41,7 +41,7 @@ def _split_factor(a: Any) -> float:
 
 
 def two_product(a: Any, b: Any) -> Pair:
-    """a·b = hi + lo exactly, for magnitudes between 1e-145 and 1e290. Below 1e-145 lo loses bits that are too small to matter."""
+    """a·b = hi + lo exactly, for magnitudes from 1e-145 to 1e290. Below, lo loses bits that are too small to matter."""
     hi = a * b
     a_hi, a_lo = _split(a)
     b_hi, b_lo = _split(b)

@@ -55,7 +55,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             the gradient is below `tol`, with larger weights for a smaller `tol`. ``interior_point`` and ``margin`` refuse
             ``np.inf``: without a penalty nothing bounds the ratio's weights or the gap of the hinge.
         class_weight: {class: weight}, where classes not named have weight 1; "balanced" for the weights
-            (Σ sample_weight)/(K · Σ sample_weight of the class); or None for 1. As in scikit-learn it multiplies `sample_weight`.
+            (Σ sample_weight)/(K · Σ sample_weight of the class); or None for 1. It multiplies `sample_weight`, as in
+            scikit-learn.
         fit_intercept: whether to fit intercepts. Mappings that do not accept a row of zero scores need them.
         max_iter: the largest number of iterations per start.
         tol: when to stop. ``loss``: the largest entry of the gradient of the objective divided by the total sample weight

@@ -16,7 +16,7 @@ NOT_FINITE = 1e100
 def descend(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
 ) -> Solution:
-    """Minimise until no entry of the gradient exceeds `tol`. The intercepts are parametrised so that they obey the constraint."""
+    """Minimise until no entry of the gradient exceeds `tol`, over intercepts parametrised to obey their constraint."""
     constraint = INTERCEPT_CONSTRAINTS[mapping.linear.intercept_constraint]
 
     def constrained(variables: Floats) -> Floats:
@@ -50,7 +50,10 @@ def stopped(theta: Floats, objective: float, gradient: Floats, iterations: int, 
 def objective_and_gradient(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats
 ) -> tuple[float, Floats]:
-    """The scaled objective and its gradient in θ; `NOT_FINITE` if a row is outside the domain or its label has probability 0."""
+    """The scaled objective and its gradient in θ.
+
+    It is `NOT_FINITE` if a row is outside the domain or its label has probability 0.
+    """
     scores = problem.scores(theta)
     loss, grad_scores = ll.loss_and_grad(
         scores,

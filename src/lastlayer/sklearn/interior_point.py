@@ -138,7 +138,7 @@ def _newton_direction(
 
 
 def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, direction: Direction, goal: Floats) -> float:
-    """A step length that decreases φ and keeps scores positive; 0 if there is none. Longer than 1 only at negative curvature."""
+    """A step length that decreases φ and keeps scores positive; 0 if there is none, > 1 only at negative curvature."""
 
     def phi(length: float) -> float:
         moved = theta + length * direction.theta

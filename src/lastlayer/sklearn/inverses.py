@@ -1,4 +1,4 @@
-"""Inverts many positive semidefinite matrices at once. Each is scaled to a unit diagonal first, so that scales cost no digits."""
+"""Inverts many positive semidefinite matrices at once, each scaled to a unit diagonal, so that scales cost no digits."""
 
 from __future__ import annotations
 

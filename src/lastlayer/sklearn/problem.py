@@ -156,8 +156,8 @@ def split_theta(problem: LinearProblem, theta: Floats) -> tuple[Floats, Floats]:
         weights = unscale_weights(weights, problem.exponents)
         if not np.isfinite(weights).all():
             raise ValueError(
-                "a weight is larger than the largest float64, since its column holds numbers close to 0; bring the features to a "
-                "common scale."
+                "a weight is larger than the largest float64, since its column holds numbers close to 0; bring the features "
+                "to a common scale."
             )
     return weights, intercepts
 

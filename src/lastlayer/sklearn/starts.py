@@ -27,7 +27,7 @@ def default_start(problem: LinearProblem, mapping: ll.ProbabilityMapping) -> Flo
 def random_starts(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, random_state: int | np.random.RandomState | None
 ) -> Iterator[Floats]:
-    """The default start plus noise that spreads the scores by `SPREAD` times their size, whatever the scales of the features."""
+    """The default start plus noise that spreads the scores by `SPREAD` times their size, for features of any scale."""
     random = check_random_state(random_state)
     base = default_start(problem, mapping)
     size = SPREAD * (float(np.sqrt(np.mean(problem.scores(base) ** 2))) or 1.0)
