@@ -72,7 +72,7 @@ NAMED = {
 WRITTEN_OUT = {"__init__.py", "functions/__init__.py", "functions/named.py"}
 
 
-def test_one_file_and_one_line_a_mapping():
+def test_one_file_and_one_line_per_mapping():
     """Every mapping is in a file of its name, and only the files listed above name it outside mappings/."""
     source = ROOT / "src" / "lastlayer"
     found: dict[str, set[str]] = {}

@@ -165,7 +165,7 @@ def test_sample_weights_without_a_finite_sum_are_refused() -> None:
 
 
 def test_a_loss_that_is_nowhere_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It raises neither StopIteration nor returns a fit that is not finite."""
+    """It neither raises StopIteration nor returns a fit that is not finite."""
     monkeypatch.setattr("lastlayer.sklearn.descent.ll.loss_and_grad", lambda scores, *_, **__: (np.nan, scores))
     with pytest.raises(ValueError, match=r"sparsemax cannot be fitted.*Bring the features to a common scale"):
         LastLayerClassifier("sparsemax").fit(X, LABELS)

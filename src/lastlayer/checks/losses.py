@@ -54,7 +54,7 @@ def _compare_loss(
 
 
 def check_label_gradients(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Every entry of the gradient, the target's own included, against central differences of the oracle."""
+    """Every entry of the gradient, including the target's, against central differences of the oracle."""
     for dtype in DTYPES:
         for kind in SMOOTH_KINDS:
             rows = score_rows(mapping, dtype)[kind][:4]

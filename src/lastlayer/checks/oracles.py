@@ -13,7 +13,7 @@ from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
 #: Bits of precision. Normalized family: log p must be exact even for a class that leaves only 2^-1074 to the others.
-#: Regularized family: fewer bits do, since its oracles only resolve scores near the largest; their root finders are slow.
+#: Regularized family: fewer bits suffice, since its oracles only resolve scores near the largest; their root finders are slow.
 PRECISION = {"normalized": 1400, "regularized": 240}
 _CONTEXTS = {family: mpmath.MPContext() for family in PRECISION}
 for _family, _bits in PRECISION.items():

@@ -53,7 +53,7 @@ class TsallisPoint(RegularizedPoint):
         self._p = self._correct_sum(p.value(), excess)
 
     def _correct_sum(self, p: Array, excess: Array) -> Array:
-        """For α > 2, correct p so that it sums to one: p has vertical tangents, and no t of this precision may do."""
+        """For α > 2, correct p so that it sums to one: p has vertical tangents, so a rounded t may not give that sum."""
         xp = self.xp
         if isinstance(self.alpha, float) and self.alpha <= 2.0:
             return p
