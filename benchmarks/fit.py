@@ -1,12 +1,13 @@
-"""Fitting a multinomial linear model beside scikit-learn, to the same objective.
+"""Times the fit of a multinomial linear model, by lastlayer and by scikit-learn, to the same objective.
 
 python benchmarks/fit.py [--quick] [--threads N] [--only NAME]
 
-For every problem an optimum is found first, at a tolerance far below the gaps that are asked for, and proved: the objective F is
-1/C-strongly convex in the weights W, so that F − F* ≤ C/2 ‖∂F/∂W‖² where ∂F/∂b = 0. Then each solver gets the loosest tolerance
-at which its objective is within a gap of that optimum, relatively, and those fits are timed in turns (where they take seconds,
-once). Objective and gradient are computed here, by SciPy, for all of them. Recorded in benchmarks/results/fit.json with the
-facts of the machine; a solver that did not get there is recorded with the time it took and the gap it was left with.
+For every problem the optimum is computed first, to a tolerance far below the tested gaps, and proved: the objective F is
+1/C-strongly convex in the weights W, so F − F* ≤ C/2 ‖∂F/∂W‖² if ∂F/∂b = 0. Then, for each gap, each solver gets the loosest
+tolerance at which its objective is within that relative gap of the optimum, and these fits are timed in turns (only once if a
+fit takes seconds). Objective and gradient of all solvers are computed here, with SciPy. The record is
+benchmarks/results/fit.json, with the facts of the machine. For a solver that does not reach a gap it has the time taken and the
+gap reached.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ from lastlayer.benchmark.facts import processor
 from lastlayer.sklearn import LastLayerClassifier
 
 GAPS = (1e-6, 1e-8)
-#: From loose to tight, half a power of ten apart; where fits take seconds, a whole one.
+#: From loose to tight, half a power of ten apart; a whole power if fits take seconds.
 TOLERANCES = [10.0 ** (-exponent / 2) for exponent in range(4, 17)]
-#: Iterations, the same for all: who needs more is recorded as not having got there.
+#: The largest number of iterations. A solver that needs more is recorded as not having reached the gap.
 MOST = {"lastlayer": 1000, "lbfgs": 1000, "newton-cg": 40, "newton-cholesky": 100}
-#: Rows of a problem whose fits take seconds.
+#: Fits of a problem with more rows take seconds.
 LARGE = 10_000
-#: Iterations there.
+#: The largest number of iterations for such problems.
 MOST_IF_LARGE = {"lastlayer": 1000, "lbfgs": 200, "newton-cg": 9}
 RESULTS = Path(__file__).parent / "results"
 
@@ -54,7 +55,7 @@ Data = tuple[np.ndarray, np.ndarray]
 
 
 def clusters(rows: int, features: int, classes: int, *, is_odd: bool) -> Data:
-    """Overlapping Gaussian clusters; odd ones have correlated features whose scales span three powers of ten."""
+    """Overlapping Gaussian clusters; the odd ones have correlated features whose scales span three powers of ten."""
     random = np.random.default_rng(0)
     centres = 0.35 * random.normal(size=(classes, features))
     labels = random.integers(0, classes, size=rows)
@@ -79,7 +80,7 @@ def problems(quick: bool) -> dict[str, tuple[Callable[[], Data], tuple[float, ..
 
 
 def is_large(data: Data) -> bool:
-    """Whether its fits take seconds."""
+    """Whether fits of this problem take seconds."""
     return len(data[0]) > LARGE
 
 
@@ -89,7 +90,7 @@ def most(solver: str, data: Data) -> int:
 
 
 def fit(solver: str, C: float, tol: float, data: Data) -> Any:
-    """The fit of lastlayer or of a solver of scikit-learn."""
+    """A fit by lastlayer, or by a solver of scikit-learn."""
     if solver == "lastlayer":
         return LastLayerClassifier(C=C, tol=tol, max_iter=most(solver, data)).fit(*data)
     return LogisticRegression(C=C, tol=tol, solver=solver, max_iter=most(solver, data)).fit(*data)
@@ -104,7 +105,7 @@ def objective(fitted: Any, data: Data) -> float:
 
 
 def proved_gap(fitted: Any, data: Data) -> float:
-    """An upper bound of how far, relatively, the objective is above its optimum; infinite unless ∂F/∂b vanishes."""
+    """An upper bound of the relative gap between the objective and its optimum; infinite unless ∂F/∂b is zero."""
     X, labels = data
     residuals = softmax(X @ fitted.coef_.T + fitted.intercept_, axis=1)
     residuals[np.arange(len(labels)), labels] -= 1.0
@@ -115,9 +116,9 @@ def proved_gap(fitted: Any, data: Data) -> float:
 
 
 class Search(NamedTuple):
-    """What a solver needs to get within the gaps."""
+    """The tolerances at which a solver reaches the gaps."""
 
-    #: Gap → the loosest tolerance that reaches it, and the seconds that one fit took.
+    #: Gap → the loosest tolerance that reaches it, and the seconds of one fit.
     found: dict[float, tuple[float, float]]
     #: Seconds and gap of the last fit.
     last: tuple[float, float]
@@ -139,7 +140,7 @@ def search(solver: str, C: float, data: Data, optimum: float) -> Search:
 
 
 def seconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median of `rounds` runs of each, in turns."""
+    """The median time of `rounds` runs of each call, taken in turns."""
     taken: dict[str, list[float]] = {who: [] for who in calls}
     for _ in range(rounds):
         for who, call in calls.items():
@@ -150,11 +151,11 @@ def seconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
 
 
 def compare(name: str, C: float, data: Data) -> list[dict[str, Any]]:
-    """A row for every gap."""
+    """One row of the record per gap."""
     best = fit("lastlayer", C, 1e-11, data)
     optimum, proof = objective(best, data), proved_gap(best, data)
     if not proof <= 0.1 * min(GAPS):
-        raise SystemExit(f"{name}, C = {C:g}: the optimum is proved to {proof:.1e} only")
+        raise SystemExit(f"{name}, C = {C:g}: the optimum is proved only to {proof:.1e}")
     solvers = [solver for solver in MOST if solver in MOST_IF_LARGE or not is_large(data)]
     searches = {who: search(who, C, data, optimum) for who in solvers}
     rows = []
@@ -177,8 +178,10 @@ def main() -> None:
     """Compare on every problem, print the table, record it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small problems, to see that it works")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of everyone")
-    parser.add_argument("--only", default="", help="problems whose name holds this; the others keep their record")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="the number of threads of every solver")
+    parser.add_argument(
+        "--only", default="", help="run problems whose name contains this; the others keep their record"
+    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     ll.set_num_threads(arguments.threads)
@@ -196,7 +199,7 @@ def main() -> None:
 
 
 def record(rows: list[dict[str, Any]], threads: int) -> None:
-    """Keep what there is with the facts of the machine."""
+    """Write the rows and the facts of the machine to the record; rows of other problems are kept."""
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
@@ -220,7 +223,7 @@ def record(rows: list[dict[str, Any]], threads: int) -> None:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Milliseconds, and how often the best of scikit-learn's lbfgs and newton-cg takes our time."""
+    """Print milliseconds, and the time of the better of scikit-learn's lbfgs and newton-cg over ours."""
     table = Table(box=None)
     for heading in ("problem", "C", "gap", *MOST, "times faster"):
         table.add_column(heading, no_wrap=True, justify="left" if heading == "problem" else "right")

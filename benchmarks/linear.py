@@ -1,13 +1,13 @@
-"""The linear head, forward and backward, beside the bare matrix products and its peers: time and peak memory.
+"""Times the linear head, forward and backward, against its peers and the bare matrix products, and measures peak memory.
 
 python benchmarks/linear.py [--quick] [--device cpu|cuda] [--dtype float32] [--rounds 5] [--out FILE]
 
-Everyone computes the mean loss of random labels and the gradients of input and weight. "products" are the three matrix products
-that any method must do, on whole matrices, into buffers that lie ready. Contenders run in turns in one process; figures are the
-medians, and the ratios are of the medians of one run. Correctness comes first: loss and gradients of 64 rows against those in
-float64. Peak memory is what a step holds at most above inputs, weights and the gradients that it returns (CPU: resident set of
-a fresh process, sampled each millisecond; CUDA: the allocator's own count). Recorded with the facts of the machine in
-benchmarks/results/linear-<device>.json.
+Every contender computes the mean loss of random labels and the gradients of input and weight. "products" are the three matrix
+products that any method must do, on whole matrices, into preallocated buffers. Contenders run in turns in one process; the
+figures are medians and their ratios. Correctness is measured first: loss and gradients of 64 rows against float64. Peak memory
+is the most that a step holds in addition to inputs, weights and the gradients that it returns (CPU: the resident set of a
+fresh process, sampled every millisecond; CUDA: the allocator's count). The record is benchmarks/results/linear-<device>.json,
+with the facts of the machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SHAPES = {
     "cuda": [(4096, 2048, 32000), (8192, 4096, 151936)],
 }
 QUICK = [(256, 64, 1000)]
-#: Calls of a turn on CUDA.
+#: Calls per turn on CUDA.
 BURST = 5
 
 Tensor = torch.Tensor
@@ -48,17 +48,17 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def unfused(x: Tensor, w: Tensor, y: Tensor) -> Tensor:
-    """What most write."""
+    """The usual code: torch's linear, then its cross_entropy."""
     return F.cross_entropy(F.linear(x, w), y)
 
 
 def chunked(x: Tensor, w: Tensor, y: Tensor) -> Tensor:
-    """PyTorch's own, in pieces."""
+    """PyTorch's chunked operator."""
     return F.linear_cross_entropy(x, w, y, options=torch.nn.LinearCrossEntropyOptions())
 
 
 def contenders(device: str) -> tuple[dict[str, Loss], dict[str, str]]:
-    """Name → loss of (input, weight, labels), and whom a missing package leaves out."""
+    """Name → loss of (input, weight, labels); and name → reason for contenders that are not installed."""
     found: dict[str, Loss] = {
         "lastlayer": lambda x, w, y: linear_loss(x, w, y),
         "lastlayer sparsemax": lambda x, w, y: linear_loss(x, w, y, mapping="sparsemax"),
@@ -88,7 +88,7 @@ def contenders(device: str) -> tuple[dict[str, Loss], dict[str, str]]:
 
 
 def problem(shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs, weights whose scores spread like those of a model in training, and labels."""
+    """Inputs, weights for which scores spread like those of a model in training, and labels."""
     rows, features, classes = shape
     generator = torch.Generator(device).manual_seed(0)
     x = torch.randn(rows, features, device=device, generator=generator).to(dtype)
@@ -98,7 +98,7 @@ def problem(shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> tup
 
 
 def step(loss: Loss, x: Tensor, w: Tensor, y: Tensor) -> Tensor:
-    """Forward and backward, from no gradients."""
+    """Forward and backward, without gradients from before."""
     x.grad = w.grad = None
     value = loss(x, w, y)
     value.backward()
@@ -106,7 +106,7 @@ def step(loss: Loss, x: Tensor, w: Tensor, y: Tensor) -> Tensor:
 
 
 def products(x: Tensor, w: Tensor) -> Callable[[], None]:
-    """The three matrix products into buffers that lie ready."""
+    """The three matrix products into preallocated buffers."""
     x, w = x.detach(), w.detach()
     scores, grad_x, grad_w = x.new_empty(len(x), len(w)), torch.empty_like(x), torch.empty_like(w)
 
@@ -119,13 +119,13 @@ def products(x: Tensor, w: Tensor) -> Callable[[], None]:
 
 
 def wait(device: str) -> None:
-    """Until the device is done."""
+    """Wait until the device is done."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def errors(shape: tuple[int, int, int], device: str, dtype: torch.dtype, loss: Loss) -> dict[str, float]:
-    """The largest errors of loss and gradients, relative to the largest entry, against float64 on the first 64 rows."""
+    """The largest errors of loss and gradients on the first 64 rows, relative to the largest entry, against float64."""
     x, w, y = problem(shape, device, dtype)
     x = x.detach()[:64].requires_grad_()
     wide = [t.detach().double().requires_grad_() for t in (x, w)]
@@ -135,9 +135,9 @@ def errors(shape: tuple[int, int, int], device: str, dtype: torch.dtype, loss: L
 
 
 def timings(calls: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, list[float]]:
-    """Seconds of each call, in turns, after one that warms up.
+    """Seconds of each call, in turns, after one warm-up.
 
-    A turn on CUDA is several calls, of which all but the first count: the clocks of a GPU fall with the power of what ran before.
+    On CUDA a turn is several calls and the first is not counted: the clock rate of a GPU depends on the power drawn before.
     """
     taken: dict[str, list[float]] = {who: [] for who in calls}
     for i in range(rounds + 1):
@@ -158,7 +158,10 @@ def resident() -> int:
 
 
 def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> int:
-    """Bytes that a step holds at most, on the CPU a process's first, above what was there before and the gradients it returns."""
+    """The most bytes that a step holds in addition to the gradients it returns and to what was there before.
+
+    On the CPU it must be the first step of a process.
+    """
     loss = contenders(device)[0][who]
     x, w, y = problem(shape, device, dtype)
     gradients = (x.numel() + w.numel()) * x.element_size()
@@ -169,7 +172,7 @@ def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dty
         step(loss, x, w, y)
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before - gradients
-    # A small step first: libraries that are loaded and threads that are started are nobody's workspace.
+    # A small step first, so that loading libraries and starting threads does not count.
     step(loss, *problem((64, 64, 256), device, dtype))
     before, most, is_done = resident(), [resident()], threading.Event()
 
@@ -186,19 +189,19 @@ def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dty
 
 
 def peak_in_fresh_process(who: str, shape: tuple[int, int, int], device: str, dtype: str) -> int:
-    """`peak_above_gradients` where nothing was computed before."""
-    told = ["--device", device, "--dtype", dtype, "--peak", who, "--shape", *map(str, shape)]
-    done = subprocess.run([sys.executable, __file__, *told], capture_output=True, text=True, check=True)
+    """`peak_above_gradients` in a process where nothing was computed before."""
+    options = ["--device", device, "--dtype", dtype, "--peak", who, "--shape", *map(str, shape)]
+    done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=True)
     return int(done.stdout.strip().splitlines()[-1])
 
 
 def calls_of(found: dict[str, Loss], x: Tensor, w: Tensor, y: Tensor) -> dict[str, Callable[[], object]]:
-    """What is timed, "products" first."""
+    """The calls to time, "products" first."""
     return {"products": products(x, w)} | {who: (lambda loss=loss: step(loss, x, w, y)) for who, loss in found.items()}
 
 
 def compare(shape: tuple[int, int, int], device: str, dtype: str, rounds: int) -> dict[str, Any]:
-    """One shape's record."""
+    """The record of one shape."""
     kind = getattr(torch, dtype)
     found, _ = contenders(device)
     wrong = {who: errors(shape, device, kind, loss) for who, loss in found.items() if who in _cross_entropies(found)}
@@ -223,7 +226,7 @@ def _cross_entropies(found: dict[str, Loss]) -> list[str]:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """The table in the terminal."""
+    """Print the tables."""
     for row in rows:
         rows_, features, classes = row["shape"]
         table = Table(title=f"N {rows_}, D {features}, K {classes}, {row['dtype']}")
@@ -243,7 +246,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def facts(device: str, left_out: dict[str, str]) -> dict[str, Any]:
-    """Where and with what this was measured."""
+    """The machine and the versions of this run."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
@@ -266,18 +269,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--shape", type=int, nargs=3, default=None)
-    told = parser.parse_args()
-    if told.peak is not None:
-        print(peak_above_gradients(told.peak, tuple(told.shape), told.device, getattr(torch, told.dtype)))
+    given = parser.parse_args()
+    if given.peak is not None:
+        print(peak_above_gradients(given.peak, tuple(given.shape), given.device, getattr(torch, given.dtype)))
         return
-    shapes = [tuple(told.shape)] if told.shape else QUICK if told.quick else SHAPES[told.device]
+    shapes = [tuple(given.shape)] if given.shape else QUICK if given.quick else SHAPES[given.device]
     rows = []
     for shape in shapes:
-        rows.append(compare(shape, told.device, told.dtype, told.rounds))
+        rows.append(compare(shape, given.device, given.dtype, given.rounds))
         show(rows[-1:])
-    if not told.quick:
-        out = told.out or RESULTS / f"linear-{told.device}.json"
-        record = {"facts": facts(told.device, contenders(told.device)[1]), "rows": rows}
+    if not given.quick:
+        out = given.out or RESULTS / f"linear-{given.device}.json"
+        record = {"facts": facts(given.device, contenders(given.device)[1]), "rows": rows}
         out.write_text(json.dumps(record, indent=1) + "\n")
 
 

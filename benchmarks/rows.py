@@ -1,11 +1,11 @@
-"""Rows on CUDA beside a copy and their peers: softmax, cross-entropy with its gradient in place, sparsemax and 1.5-entmax.
+"""Times rows on CUDA against their peers and a copy: softmax, cross-entropy with its gradient in place, sparsemax, 1.5-entmax.
 
 python benchmarks/rows.py [--quick] [--dtype float32] [--rounds 10] [--out FILE]
 
-Every shape has 2^28 scores (2^20 with --quick). "copy" is out.copy_(scores), which moves as many bytes as a softmax must; the
-gradient in place moves the same. Contenders run in turns; figures are medians of device time, and their ratios are of one run.
-Correctness comes first: the largest error in ULP of each softmax on four rows, against float64.
-Recorded with the facts of the machine in benchmarks/results/rows-cuda-<dtype>.json.
+Every shape has 2^28 scores (2^20 with --quick). "copy" is out.copy_(scores), which moves the number of bytes that a softmax, or
+a gradient in place, must move. Contenders run in turns; the figures are medians of device time. Correctness is measured first:
+the largest error in ULP of each softmax on four rows, against float64. The record is
+benchmarks/results/rows-cuda-<dtype>.json, with the facts of the machine.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def problem(classes: int, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor
 
 
 def calls(x: Tensor, labels: Tensor) -> dict[str, Call]:
-    """Name → what is timed; each writes into a buffer that lies ready where its library can."""
+    """Name → the call to time. It writes into a preallocated buffer if its library can."""
     out, place = torch.empty_like(x), x.clone()
     compiled = torch.compile(lambda scores: torch.softmax(scores, -1), dynamic=False)
     tracked = x.clone().requires_grad_()
@@ -76,12 +76,12 @@ def calls(x: Tensor, labels: Tensor) -> dict[str, Call]:
 
 
 def milliseconds(found: dict[str, Call], rounds: int) -> dict[str, list[float]]:
-    """Device time of each call, in turns, after two that warm up."""
+    """Device time of each call, in turns, after two warm-up rounds."""
     taken: dict[str, list[float]] = {who: [] for who in found}
     for i in range(rounds + 2):
         for who, call in found.items():
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            # What runs before it hides what it takes to begin.
+            # Keep the device busy while the host launches the call, so that launch time is not measured.
             torch.cuda._sleep(2_000_000)
             begin.record()
             call()
@@ -93,7 +93,7 @@ def milliseconds(found: dict[str, Call], rounds: int) -> dict[str, list[float]]:
 
 
 def ulp_errors(x: Tensor) -> dict[str, float]:
-    """The largest error of the probabilities of four rows."""
+    """The largest error of the probabilities on four rows."""
     some = x[:4]
     truth = torch.softmax(some.double(), -1)
     unit = torch.finfo(x.dtype).eps * 2.0 ** torch.floor(torch.log2(truth))
@@ -109,15 +109,15 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=None)
-    told = parser.parse_args()
+    given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for classes in CLASSES:
-        x, labels = problem(classes, QUICK if told.quick else SCORES, getattr(torch, told.dtype))
-        taken = {who: statistics.median(t) for who, t in milliseconds(calls(x, labels), told.rounds).items()}
+        x, labels = problem(classes, QUICK if given.quick else SCORES, getattr(torch, given.dtype))
+        taken = {who: statistics.median(t) for who, t in milliseconds(calls(x, labels), given.rounds).items()}
         rows.append({"classes": classes, "rows": len(x), "milliseconds": taken, "ulp": ulp_errors(x)})
         del x, labels
         torch.cuda.empty_cache()
-    table = Table(title=f"{told.dtype}, device time over that of a copy; in brackets largest error in ULP")
+    table = Table(title=f"{given.dtype}, device time over that of a copy; in brackets largest error in ULP")
     table.add_column("classes", justify="right")
     for who in rows[0]["milliseconds"]:
         table.add_column(who, justify="right")
@@ -131,9 +131,9 @@ def main() -> None:
         ]
         table.add_row(str(row["classes"]), *cells)
     Console(width=180).print(table)
-    if not told.quick:
-        out = told.out or RESULTS / f"rows-cuda-{told.dtype}.json"
-        out.write_text(json.dumps({"facts": facts("cuda", {}), "dtype": told.dtype, "rows": rows}, indent=1) + "\n")
+    if not given.quick:
+        out = given.out or RESULTS / f"rows-cuda-{given.dtype}.json"
+        out.write_text(json.dumps({"facts": facts("cuda", {}), "dtype": given.dtype, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Search for the largest errors of softmax in float32, on rows of every kernel's lengths, for each instruction set.
+"""Searches for the largest errors of softmax in float32, on row lengths of every kernel, for each instruction set.
 
     python benchmarks/softmax_errors.py --seconds 600
 
-The truth is our float64 softmax, which is within 2 ULP of float64. A third of the rows are random; in the others all scores but one
-are the same number, so that the errors of their exponentials cannot cancel in the sum: half of these have numbers of their own, and
-half the one that did worst among those. Records how many results were looked at, how many were off by more than the record's bound,
-and the largest error, of results below 2^-120 apart, in benchmarks/results/softmax-errors.json.
+The reference is our float64 softmax, which is within 2 ULP of float64. A third of the rows are random. In the other rows all
+scores but one are the same number, so that the errors of their exponentials cannot cancel in the sum: in one half each row has
+a different number, in the other half all rows have the number that was worst in the first. The record,
+benchmarks/results/softmax-errors.json, has the number of results, how many exceeded the bound, and the largest error, with
+results below 2^-120 reported separately.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ CLASSES = (2, 3, 10, 30, 48, 49, 64, 100, 200, 288, 289, 500, 1000, 3000)
 
 
 def errors(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each result, in ULP, and which of them are so small that a product's low part has lost digits."""
+    """The error of each result in ULP, and which results are so small that the low part of a product has lost digits."""
     truth = ll.softmax(scores.astype(np.float64))
     return np.abs(ll.softmax(scores) - truth) / np.spacing(truth.astype(np.float32)), truth < SMALL
 
 
 def random_rows(classes: int, rng: np.random.Generator) -> np.ndarray:
-    """Of sizes 0.1 to 1000, moved by an offset, some with one score that leads."""
+    """Random rows of sizes 0.1 to 1000, shifted by an offset; in some, one score leads."""
     rows = rng.normal(size=(200_000 // classes, classes)) * 10.0 ** rng.uniform(-1, 3) + rng.choice([0, 100, -3000])
     scores = rows.astype(np.float32)
     if rng.random() < 0.3:
@@ -44,7 +45,10 @@ def random_rows(classes: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def alike_rows(classes: int, rng: np.random.Generator, size: float | None = None) -> np.ndarray:
-    """Of one number, each row of its own or all of `size`, and one other within three of it."""
+    """Rows whose scores are all the same number except the first, which is at most 3 away.
+
+    The number is `size` for all rows, or a random number per row if `size` is None.
+    """
     count = 200_000 // classes
     others = np.full(count, size) if size is not None else rng.uniform(-1, 1, size=count) * 10.0 ** rng.uniform(-1, 2)
     scores = np.repeat(others.astype(np.float32)[:, None], classes, axis=1)
@@ -79,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="for each instruction set (default: 60)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--alone", action="store_true", help="search on the present instruction set and print")
+    parser.add_argument("--alone", action="store_true", help="search on the current instruction set and print")
     given = parser.parse_args()
     if given.alone:
         print(json.dumps(search(given.seconds, given.seed)))

@@ -1,14 +1,14 @@
-"""A language model trained twice, by torch's loss and by linear_loss: the same curve, less memory.
+"""Trains a language model twice, with torch's loss and with linear_loss: the same curve, less memory.
 
-The text is Python's own standard library, word by word, so that there are many classes (about 28 000 distinct words) and
-the scores of one step (2048 words) are far larger than the model. The model is a GRU in plain torch. Only the line that
-computes the loss differs:
+The text is the source code of Python's standard library, word by word. It has about 28 000 distinct words, which are the
+classes, so that the scores of one step (2048 words) are far larger than the model. The model is a GRU in plain torch. Only the
+line that computes the loss differs:
 
     F.cross_entropy(F.linear(hidden, weight, bias), labels)
     linear_loss(hidden, weight, labels, bias=bias)
 
-Each runs in a process of its own, from the same seed. Its memory is the peak of that process over what it was after a first
-step on two words, when parameters, gradients and the optimiser's state were there.
+Each run has a separate process and the same seed. The memory shown is the peak of the process minus its memory after a first
+step on two words, which already holds parameters, gradients and the state of the optimiser.
 
     python examples/language_model.py               # 40 steps, about a minute
     python examples/language_model.py --steps 200
@@ -41,7 +41,7 @@ def words(most: int) -> np.ndarray:
 
 
 def train(loss_name: str, text: np.ndarray, steps: int) -> dict[str, Any]:
-    """The losses of every step, seconds a step, and the peak of the memory in MiB, None where the system does not tell."""
+    """The loss of every step, seconds per step, and the peak memory in MiB (None if the system does not report it)."""
     import torch
     import torch.nn.functional as F
 
@@ -76,10 +76,10 @@ def train(loss_name: str, text: np.ndarray, steps: int) -> dict[str, Any]:
 
 
 def peak_memory() -> float | None:
-    """The most memory that this process has had, in MiB."""
+    """The peak memory of this process in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Linux: ru_maxrss starts from what the parent process had.
+        # On Linux ru_maxrss includes the memory of the parent process at the fork.
         return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) / 2**10
     try:
         import resource
@@ -89,29 +89,33 @@ def peak_memory() -> float | None:
 
 
 def in_a_process(loss_name: str, text: Path, steps: int) -> dict[str, Any]:
-    """`train`, where no other run has left memory."""
+    """`train` in a new process, which no other run has given memory."""
     command = [sys.executable, __file__, "--train", loss_name, "--text", str(text), "--steps", str(steps)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def show(runs: dict[str, dict[str, Any]], text: np.ndarray) -> float:
-    """Print both runs side by side; the largest difference of their curves, relative to the loss."""
+    """Print both runs side by side. Returns the largest difference of their curves, relative to the loss."""
     curves = [np.array(run["losses"]) for run in runs.values()]
     differences = np.abs(curves[1] - curves[0]) / curves[0]
     steps = len(differences)
-    print(f"{SEQUENCES * LENGTH} words a step, {int(text.max()) + 1} classes, {WIDTH} features")
+    print(f"{SEQUENCES * LENGTH} words per step, {int(text.max()) + 1} classes, {WIDTH} features")
     print(f"{'step':>6}" + "".join(f"{name:>12}" for name in runs) + f"{'difference':>12}")
     for at in sorted({*range(0, steps, max(1, steps // 8)), steps - 1}):
         print(f"{at + 1:6}" + "".join(f"{curve[at]:12.6f}" for curve in curves) + f"{differences[at]:12.1e}")
     if all(run["memory"] is not None for run in runs.values()):
-        print(f"{'memory':>6}" + "".join(f"{run['memory']:8.0f} MiB" for run in runs.values()) + "  above the model's")
-    print(f"{'time':>6}" + "".join(f"{run['seconds']:10.3f} s" for run in runs.values()) + "  a step")
+        print(
+            f"{'memory':>6}"
+            + "".join(f"{run['memory']:8.0f} MiB" for run in runs.values())
+            + "  in addition to the model's"
+        )
+    print(f"{'time':>6}" + "".join(f"{run['seconds']:10.3f} s" for run in runs.values()) + "  per step")
     print(f"largest difference: {differences.max():.1e} of the loss")
     return float(differences.max())
 
 
 def main() -> None:
-    """Train by both losses, or with --train by one of them."""
+    """Train with both losses, or with --train with one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--words", type=int, default=1_000_000, help="how much of the text is read")

@@ -1,14 +1,14 @@
-"""Does a study keep its promises? Many small studies of nothing, and of a gap that was put there.
+"""Does a study keep its promises? Runs many small studies without a difference, and some with a known difference.
 
-First, studies in which two "mappings" are one model under two names. So that they differ by chance as real ones do, each
-name has its own columns of noise among the features, drawn once a study: the differences of its splits are correlated, which
-is what the plain t-test overlooks (it says "differs" in 27 of these 200). "differs" must come up in at most 5 % of them, by
-the primary metric.
+First, studies in which the two "mappings" are the same model under two names. Each name gets different columns of noise among
+the features, drawn once per study, so that the two differ by chance, as real mappings do. The differences of the splits are
+then correlated, which a plain t-test ignores (it says "differs" in 27 of these 200). By the primary metric, "differs" must come
+up in at most 5 % of the studies.
 
-Then studies in which the second model answers some rows at random, so many that its accuracy is 3 points lower. "differs"
-should come up in nearly all of them, by accuracy.
+Then studies in which the second model guesses some rows, so that its accuracy is 3 points lower. By accuracy, "differs" should
+come up in nearly all of them.
 
-    python examples/null_study.py            # 200 studies of nothing and 50 of a gap, about a minute
+    python examples/null_study.py            # 200 studies without and 50 with a difference, about a minute
     python examples/null_study.py 1000
 """
 
@@ -35,18 +35,18 @@ GAP = 0.03
 
 
 def draw(rows: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of three Gaussian classes, of which a linear model gets a good part right."""
+    """Rows of three overlapping Gaussian classes."""
     labels = generator.integers(0, 3, rows)
     return CENTRES[labels] + generator.normal(size=(rows, 6)), labels
 
 
 def scores_of(model: LogisticRegression, features: np.ndarray) -> np.ndarray:
-    """Scores of the three classes."""
+    """The scores of the three classes."""
     return features @ model.coef_.T + model.intercept_
 
 
 def study(rows: int, seed: int, *, guessed: float = 0.0) -> pd.DataFrame:
-    """The fits of softmax and of "again": the same model with noise of its own, answering a share of rows by guessing."""
+    """The fits of "softmax" and of "again", which is the same model with other noise and guesses this share of the rows."""
     generator = np.random.default_rng(seed)
     features, labels = draw(rows, generator)
     data = Dataset("gaussians", None, pd.DataFrame(features), labels, ("a", "b", "c"))
@@ -71,13 +71,13 @@ def verdicts(fits: pd.DataFrame) -> dict[str, str]:
 
 
 def guesses_for(gap: float, rows: int) -> float:
-    """The share of rows to guess so that the accuracy falls by `gap`: a guess is right once in three."""
+    """The share of rows to guess so that the accuracy falls by `gap`. A guess is right with probability 1/3."""
     accuracy = study(rows, seed=0).groupby("mapping")["accuracy"].mean()["softmax"]
     return gap / (accuracy - 1 / 3)
 
 
 def main() -> None:
-    """Run both kinds and print how often each verdict came up."""
+    """Run both kinds of studies and print how often each verdict came up."""
     studies = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     said = pd.Series([verdicts(study(300, seed))["brier"] for seed in range(1, studies + 1)]).value_counts()
     print(f"{studies} studies of one model under two names, 300 rows, 5 folds x 2 repeats, Brier score:")
@@ -99,6 +99,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The fits are small: threads of the linear algebra would wait for each other more than they compute.
+    # One thread: for fits this small, threads of the linear algebra would mostly wait for each other.
     with threadpool_limits(limits=1):
         main()

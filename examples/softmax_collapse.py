@@ -1,17 +1,17 @@
-"""Softmax collapse: how many examples a loss no longer hears, once a network is sure of them.
+"""Softmax collapse: counts the examples whose loss or gradient is rounded to zero once a network is confident about them.
 
 Prieto et al. 2025 ("Grokking at the edge of numerical stability") train small networks on modular addition without weight
 decay. Once a score leads by about 17, float32 rounds 1 − p to zero: the example's loss and the gradient at its class are
-exactly zero, though the other classes are still being pushed down. They call it softmax collapse.
+exactly zero, although the gradients at the other classes are not. They call this softmax collapse.
 
-Here a network of one hidden layer learns (a + b) mod p from 40 % of all pairs, in float32, by Adam without weight decay on the
-whole batch: once by torch's cross_entropy, once by ours, from the same seed. Along the way both losses are asked about the same
-scores: for how many training examples is the loss exactly zero, and for how many the gradient at the target? "true loss" is
-the mean in float64.
+Here a network with one hidden layer learns (a + b) mod p from 40 % of all pairs, in float32, with Adam, without weight decay,
+on the whole batch: once with torch's cross_entropy and once with ours, from the same seed. During training both losses are
+evaluated at the same scores: for how many training examples is the loss exactly zero, and for how many the gradient at the
+target? "true loss" is the mean loss in float64.
 
-What it changes: no example is lost to rounding, and the true loss goes on falling where torch's slows down (1.1e-8 against 4.1e-8
-after 9000 steps). What it does not change: neither network generalises to the other pairs. An exact gradient of 1e-8 is still
-1e-8. The paper gets generalisation without weight decay from other means (StableMax, and an optimiser that does not follow the
+What changes: no example is lost to rounding, and the true loss keeps falling where torch's slows down (1.1e-8 against 4.1e-8
+after 9000 steps). What does not change: neither network generalises to the other pairs. An exact gradient of 1e-8 is still
+1e-8. The paper gets generalisation without weight decay by other means (StableMax, and an optimiser that does not follow the
 direction in which scores merely grow). The recorded output is in docs/softmax-collapse.md.
 
     python examples/softmax_collapse.py                 # about a minute
@@ -31,21 +31,21 @@ import lastlayer as ll
 from lastlayer.torch import CrossEntropyLoss
 
 SHARE, WIDTH, RATE = 0.4, 200, 0.1
-#: Adam divides by the root of the mean squared gradient plus this: its default, 1e-8, would be all there is to divide by.
+#: Adam divides by the root mean square of the gradient plus this number. The default, 1e-8, would exceed the gradients here.
 EPSILON = 1e-30
 LOSSES = {"torch": F.cross_entropy, "lastlayer": ll.cross_entropy}
 CRITERIA: dict[str, torch.nn.Module] = {"torch": torch.nn.CrossEntropyLoss(), "lastlayer": CrossEntropyLoss()}
 
 
 class Pairs(NamedTuple):
-    """Pairs (a, b), each as two one-hot vectors side by side, and (a + b) mod p."""
+    """Pairs (a, b), each as two concatenated one-hot vectors, and the labels (a + b) mod p."""
 
     inputs: torch.Tensor
     labels: torch.Tensor
 
 
 class Vanished(NamedTuple):
-    """How many examples have a loss of exactly zero, and how many a gradient of exactly zero at their class."""
+    """The number of examples whose loss is exactly zero, and of those whose gradient at their class is exactly zero."""
 
     losses: int
     gradients: int
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 
 def draw(modulus: int, seed: int) -> tuple[Pairs, Pairs]:
-    """All pairs, split at random into those to learn and the rest."""
+    """All pairs, split at random into training pairs and the rest."""
     numbers = torch.arange(modulus)
     a, b = numbers.repeat_interleave(modulus), numbers.repeat(modulus)
     inputs = torch.cat([F.one_hot(a, modulus), F.one_hot(b, modulus)], 1).float()
@@ -74,7 +74,7 @@ def draw(modulus: int, seed: int) -> tuple[Pairs, Pairs]:
 
 
 def count_vanished(loss: Callable[..., torch.Tensor], scores: torch.Tensor, labels: torch.Tensor) -> Vanished:
-    """Ask a loss about scores, one example at a time."""
+    """Count the examples whose loss, or gradient at the target, is exactly zero at these scores."""
     scores = scores.detach().requires_grad_()
     losses = loss(scores, labels, reduction="none")
     (gradients,) = torch.autograd.grad(losses.sum(), scores)
@@ -83,12 +83,12 @@ def count_vanished(loss: Callable[..., torch.Tensor], scores: torch.Tensor, labe
 
 
 def accuracy(scores: torch.Tensor, labels: torch.Tensor) -> float:
-    """The share of examples whose class has the largest score."""
+    """The share of examples whose label has the largest score."""
     return float((scores.argmax(1) == labels).float().mean())
 
 
 def train(criterion: torch.nn.Module, pairs: Pairs, others: Pairs, steps: int, seed: int) -> list[Row]:
-    """Train one network, and look at it eleven times."""
+    """Train one network and measure it eleven times."""
     torch.manual_seed(seed)
     modulus = pairs.inputs.shape[1] // 2
     network = torch.nn.Sequential(
@@ -123,7 +123,7 @@ def show(name: str, rows: list[Row]) -> None:
 
 
 def conclude(runs: dict[str, list[Row]], examples: int) -> None:
-    """Say what the run showed, and no more."""
+    """Print what the run showed."""
     for name, rows in runs.items():
         most = max(row.vanished[name].gradients for row in rows)
         print(
@@ -137,7 +137,7 @@ def conclude(runs: dict[str, list[Row]], examples: int) -> None:
 
 
 def main() -> None:
-    """Train by both losses and print what happened."""
+    """Train with both losses and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--modulus", type=int, default=53)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lastlayer.mappings import Budget, Domain, LinearModel
-from lastlayer.mappings.exact import Pair
+from lastlayer.mappings.double_double import Pair
 from lastlayer.mappings.normalized import Carried, normalized
 
 

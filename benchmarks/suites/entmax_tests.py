@@ -1,4 +1,4 @@
-"""The entmax package's tests, which its wheel ships."""
+"""The tests of the entmax package, which are in its wheel."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def install(counted: Any) -> None:
 
 
 def _replace_modules(counted: Any, functions: dict[str, Any]) -> None:
-    """The loss modules, in which the package's tests give targets, α and reduction."""
+    """Replace the loss modules, to which the package's tests pass targets, α and reduction."""
     import entmax.losses as losses
 
     class Loss(torch.nn.Module):

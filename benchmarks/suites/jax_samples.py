@@ -1,4 +1,4 @@
-"""jax.nn and jax.scipy.special as oracles. JAX's wheel ships no tests: the samples are ours, over the space it documents."""
+"""Compares with jax.nn and jax.scipy.special. JAX's wheel has no tests, so the samples are ours, from what JAX documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "jax.nn"
 
 
 def run() -> Iterator[Suite]:
-    """softmax, log_softmax and logsumexp of every float dtype, rank, axis and jit, with their gradients."""
+    """softmax, log_softmax and logsumexp for several dtypes, ranks and axes, with and without jit, and their gradients."""
     import jax
     import jax.numpy as jnp
 

@@ -1,4 +1,4 @@
-"""optax's tests of its classification losses, which its wheel ships, on JAX arrays."""
+"""The tests of optax's classification losses, which are in its wheel, on JAX arrays."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def install(counted: Any) -> None:
         return ll.loss(jnp.asarray(scores), jnp.asarray(labels), mapping="sparsemax", reduction="none")
 
     def multiclass_hinge_loss(scores: Any, labels: Any) -> Any:
-        raise NotApplicableError("a loss that lastlayer has not")
+        raise NotApplicableError("a loss that lastlayer does not have")
 
     for function in (softmax_cross_entropy, softmax_cross_entropy_with_integer_labels, multiclass_sparsemax_loss):
         if hasattr(theirs, function.__name__):

@@ -1,7 +1,7 @@
-"""Run the tests that a peer's wheel ships, with lastlayer's functions in the place of the peer's, and collect what each said.
+"""Runs the tests in a peer's wheel with lastlayer's functions in place of the peer's, and collects the results.
 
-A suite is a module with NAME, TESTS (module names), RULES, and `install()`, which replaces the peer's functions and returns a
-counter of calls: a test that calls none of them says nothing about lastlayer.
+A suite is a module with NAME, TESTS (module names), RULES, and `install(counted)`, which replaces the peer's functions by
+counted ones: a test that calls none of them says nothing about lastlayer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 
 def run(module: Any) -> Iterator[Suite]:
-    """The verdicts of a suite, whose tests run in a Python of their own.
+    """The verdicts of a suite. Its tests run in a separate process.
 
     Raises:
         ImportError: the peer, or its tests, are not installed.
@@ -41,15 +41,15 @@ def run(module: Any) -> Iterator[Suite]:
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "pytest_suite", "-p", "no:cacheprovider", "-c", os.devnull,
                    "--rootdir", folder, *files]  # fmt: skip
         path = os.pathsep.join([str(HERE), *[entry for entry in sys.path if entry]])
-        told = {
-            # The array libraries that SciPy's tests then run on.
+        environment = {
+            # The array libraries on which SciPy's tests run.
             "SCIPY_ARRAY_API": '["numpy", "torch", "array_api_strict"]',
             **os.environ,
             "PYTHONPATH": path,
             "LASTLAYER_SUITE": module.__name__,
             "LASTLAYER_SUITE_REPORT": str(report),
         }
-        shown = subprocess.run(command, env=told, capture_output=True, text=True, check=False, cwd=folder)
+        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=folder)
         if not report.exists():
             raise RuntimeError(f"{module.NAME}: no test ran\n{shown.stdout[-1500:]}{shown.stderr[-1500:]}")
         for line in report.read_text(encoding="utf-8").splitlines():
@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def counted(function: Any) -> Any:
-    """The function, each call of which is counted."""
+    """The function, with its calls counted."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         _CALLS[0] += 1
@@ -88,7 +88,7 @@ def counted(function: Any) -> Any:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """One line per test: its name, its outcome, the words of its failure, and how often it called lastlayer."""
+    """Write one line per test: its name, its outcome, the message of its failure, and its number of calls of lastlayer."""
     outcome = yield
     report = outcome.get_result()
     if report.when == "setup":

@@ -1,11 +1,12 @@
-"""Peers' own tests and samples on lastlayer: a table of counts per suite.
+"""Runs the tests and samples of peers on lastlayer, and prints a table of counts per suite.
 
     python benchmarks/suites/run.py [torch scipy entmax optax jax]
 
-Each sample is equal, a difference that a row of docs/deviations.md names, not applicable for a named reason, or a wrong value.
-Exits 1 on a wrong value or a difference that no row names. A peer that is not installed is skipped by name. PyTorch's OpInfo
-samples and module inputs, SciPy's, entmax's and optax's tests come from their wheels; JAX ships none, so it is an oracle on
-samples of ours. Liger and cut-cross-entropy ship no tests and need a GPU: `lastlayer bench` times and checks them there.
+Each sample is equal, a difference named by a row of docs/deviations.md, not applicable for a named reason, or a wrong value.
+The exit status is 1 if there is a wrong value or a difference that no row names. A peer that is not installed is reported as
+skipped. PyTorch's OpInfo samples and module inputs, and the tests of SciPy, entmax and optax, come from their wheels. JAX's
+wheel has no tests, so its functions are compared on samples of ours. Liger and cut-cross-entropy have no tests in their wheels
+and need a GPU; benchmarks/linear.py checks and times them there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SUITES = {
 
 
 def main(names: list[str]) -> int:
-    """Run the suites of these names, or all; 1 where a value is wrong or a difference is on no page."""
+    """Run the named suites, or all; 1 if a value is wrong or a difference is not documented."""
     warnings.simplefilter("ignore")
     wrong: list[str] = []
     for name in names or SUITES:

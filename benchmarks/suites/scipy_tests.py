@@ -1,4 +1,4 @@
-"""SciPy's tests of softmax, log_softmax and logsumexp, which its wheel ships."""
+"""SciPy's tests of softmax, log_softmax and logsumexp, which are in its wheel."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def install(counted: Any) -> None:
         result, shape, xp = _along(lambda x, i: ll.logsumexp(x, axis=i, keepdims=keepdims), a, axis)
         if shape is not None and keepdims:
             result = xp.reshape(result, (1,) * len(shape))
-        # NumPy's own scalars where SciPy has them: a row of docs/deviations.md.
+        # SciPy returns NumPy scalars here; a row of docs/deviations.md names the difference.
         return result[()] if type(result).__module__ == "numpy" and result.ndim == 0 else result
 
     from scipy._lib._array_api import xp_capabilities_table
 
     for function in (softmax, log_softmax, logsumexp):
         mine = counted(function)
-        # SciPy's tests look up, per function, which array libraries it takes.
+        # SciPy's tests look up which array libraries a function supports.
         xp_capabilities_table[mine] = xp_capabilities_table[getattr(scipy.special, function.__name__)]
         setattr(scipy.special, function.__name__, mine)

@@ -1,4 +1,4 @@
-"""PyTorch's own OpInfo samples and module inputs: values, gradients, gradcheck and gradgradcheck of lastlayer in torch's place."""
+"""PyTorch's OpInfo samples and module inputs, with lastlayer in torch's place: values, gradients, gradcheck, gradgradcheck."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import lastlayer.torch as lt
 
 Tensor = torch.Tensor
 NAME = "torch"
-#: What arrives where an adapter has lastlayer raise for NaN that torch returns.
+#: The error that `_close` raises if torch returns NaN for the mean of no rows.
 RULES = (Rule("mean of nothing", "difference", "mean over no rows"),)
-#: Refusals after which a sample is compared in a form that is not refused.
+#: For these refusals the sample is changed so that lastlayer accepts it, and then compared.
 TAMED = tuple(rule for rule in REFUSALS if rule.reason in ("soft targets", "negative class weights"))
 HALVES = (torch.float16, torch.bfloat16)
 
@@ -39,7 +39,7 @@ def _log_softmax(x: Tensor, dim: Any, dtype: Any = None, **_: Any) -> Tensor:
 
 def _softmin(x: Tensor, dim: Any, dtype: Any = None, **_: Any) -> Tensor:
     if not x.dtype.is_signed:
-        # torch negates them before it casts, so that they wrap round.
+        # torch negates unsigned scores before it casts them, so they wrap around.
         raise NotApplicableError("softmin of unsigned scores")
     return ll.softmax(-(x if dtype is None else x.to(dtype)), axis=dim)
 
@@ -74,7 +74,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
 
 def run() -> Iterator[Suite]:
     """Every OpInfo of the functions above, and the module inputs."""
-    # First here: torch's testing modules need expecttest, which may be missing.
+    # Imported here: torch's testing modules need expecttest, which may be missing.
     from torch.testing._internal.common_methods_invocations import op_db
 
     for info in op_db:
@@ -108,7 +108,7 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _compare(info: Any, sample: Any, dtype: torch.dtype, is_tracked: bool) -> str | None:
-    """The row of the difference that the sample shows, or None."""
+    """Compare one sample: None if equal, else the row of docs/deviations.md that names the difference."""
     ours, kwargs = OPERATORS[info.name], dict(sample.kwargs)
     refused = None
     try:
@@ -117,7 +117,7 @@ def _compare(info: Any, sample: Any, dtype: torch.dtype, is_tracked: bool) -> st
         refused = next((rule.reason for rule in TAMED if rule.pattern in str(error)), None)
         if refused is None:
             raise
-        # What is refused is a difference; the same sample with distributions and weights ≥ 0 is compared all the same.
+        # The refusal is a documented difference. Compare the sample all the same, with distributions and weights ≥ 0.
         sample = _tamed(sample)
         kwargs = dict(sample.kwargs)
         got = ours(sample.input, *sample.args, **kwargs)
@@ -166,12 +166,12 @@ def _compare_gradients(
 
 
 def _close(got: Tensor, expected: Tensor, dtype: torch.dtype) -> str | None:
-    """Equal values, or an error; the row of the page where only the dtype is another."""
+    """Raise unless the values are equal; the row of docs/deviations.md if only the dtype differs."""
     if expected.isnan().all() and expected.ndim == 0 and bool((got == 0).all()):
         raise AssertionError("mean of nothing")
     if expected.isnan().any() and not got.isnan().any():
         raise AssertionError(f"torch gives NaN where lastlayer gives {got.flatten()[:3]}")
-    # torch computes halves in halves here and there, and is then the one that is off.
+    # Loose in half types, since torch computes some operations in half precision.
     loose = {torch.float16: 2e-2, torch.bfloat16: 1e-1, torch.float32: 2e-5, torch.float64: 1e-9}
     tolerance = loose.get(dtype, 2e-5)
     torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance, check_dtype=False, equal_nan=True)

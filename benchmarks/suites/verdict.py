@@ -1,4 +1,4 @@
-"""What a peer's sample says about lastlayer: equal, a documented difference, not applicable, or a wrong value."""
+"""Verdicts on a peer's sample: equal, a documented difference, not applicable, or a wrong value."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def documented_rows() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Rule:
-    """Says of a failure whose words hold `pattern` that it is a documented difference, or not applicable."""
+    """A failure whose message contains `pattern` is a documented difference, or not applicable."""
 
     pattern: str
     kind: str
-    #: The row of docs/deviations.md, by how its first cell begins; or the reason why a sample is not applicable.
+    #: The beginning of the first cell of a row in docs/deviations.md; or the reason why a sample is not applicable.
     reason: str
 
 
 class NotApplicableError(Exception):
-    """An adapter has no counterpart for what a sample asks."""
+    """lastlayer has no counterpart for what a sample tests."""
 
 
-#: lastlayer's refusals, by their words.
+#: lastlayer's error messages for input that it refuses.
 REFUSALS = (
     Rule("single number", "difference", "0-d scores, an empty class axis, several axes"),
     Rule("is empty; give at least one class", "difference", "0-d scores, an empty class axis, several axes"),
@@ -52,16 +52,16 @@ class Suite:
     rows: tuple[str, ...] = field(default_factory=documented_rows)
 
     def add(self, kind: str, reason: str = "", sample: str = "") -> None:
-        """Count one sample. A difference that no row of the page names is a wrong value."""
+        """Count one sample. A difference that no row of docs/deviations.md names is a wrong value."""
         if kind == "difference" and not any(row.startswith(reason) for row in self.rows):
-            kind, sample = "WRONG VALUE", f"{sample}: {reason!r} is no row of docs/deviations.md"
+            kind, sample = "WRONG VALUE", f"{sample}: {reason!r} is not a row of docs/deviations.md"
         if kind == "WRONG VALUE":
             self.wrong.append(f"{self.name}: {sample} {reason}")
             reason = ""
         self.counts[kind, reason] += 1
 
     def judge(self, error: BaseException | str, rules: tuple[Rule, ...], sample: str) -> None:
-        """Count a failure by the first rule whose pattern is in its words."""
+        """Count a failure by the first rule whose pattern is in its message."""
         words = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
         if isinstance(error, NotApplicableError):
             self.add("n.a.", str(error))
@@ -73,7 +73,7 @@ class Suite:
         self.add("WRONG VALUE", words.strip().splitlines()[0][:200] if words.strip() else "", sample)
 
     def trial(self, sample: str, work: Callable[[], str | None], rules: tuple[Rule, ...] = ()) -> None:
-        """Run one sample, which returns the row of the difference that it found, or None; what it raises is judged."""
+        """Run one sample. `work` returns None or the row of a documented difference; an exception is judged by the rules."""
         try:
             reason = work()
         except Exception as error:
@@ -82,7 +82,7 @@ class Suite:
             self.add("difference" if reason else "equal", reason or "", sample)
 
     def table(self) -> str:
-        """Counts per verdict, and per named difference and reason."""
+        """The counts per verdict, and per named difference or reason."""
         totals = Counter(dict.fromkeys(KINDS, 0))
         for (kind, _), count in self.counts.items():
             totals[kind] += count

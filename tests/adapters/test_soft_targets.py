@@ -105,7 +105,7 @@ def test_rows_that_do_not_count_are_not_looked_at(library):
             value, gradient = ll.loss_and_grad(*map(library.make, (scores, targets)), **given)
             np.testing.assert_allclose(library.back(value), expected, rtol=1e-6)
             np.testing.assert_array_equal(library.back(gradient)[[0, 2]], 0.0)
-        with pytest.raises(ValueError, match="of row 2 is no probability"):
+        with pytest.raises(ValueError, match="of row 2 is not a probability"):
             ll.loss(*map(library.make, (scores, targets)), sample_weight=library.make(weights + np.float32([0, 0, 1])))
         with pytest.raises(ValueError, match="of row 0 sum to 0"):
             ll.loss(*map(library.make, (scores, targets)), sample_weight=library.make(weights + np.float32([1, 0, 0])))
@@ -172,7 +172,7 @@ def test_torchs_loss_of_any_sum_with_options_that_torch_has_not():
 
 def test_negative_targets_are_refused_and_other_losses_stay_strict():
     scores = torch.zeros(2, 3)
-    with pytest.raises(ValueError, match="no probability"):
+    with pytest.raises(ValueError, match="is not a probability"):
         lt.CrossEntropyLoss()(scores, torch.tensor([[1.0, -1.0, 1.0]] * 2))
     for call in (lt.MappingLoss("softmax"), lt.MappingLoss("sparsemax"), ll.loss, ll.cross_entropy):
         with pytest.raises(ValueError, match="sum to 3"):

@@ -1,4 +1,4 @@
-"""The house keeps its shape: imports point down, the core is light, the public names are there and typed."""
+"""The architecture: imports point down, the core is light, and the public names exist and are typed."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def test_torch_is_loaded_when_a_tensor_comes_in():
     assert run_python(code).stdout.split() == ["False", "True"]
 
 
-#: Where code outside mappings/ names a mapping on purpose; "softmax", the default of every argument, may stand anywhere.
+#: Where code outside mappings/ names a mapping on purpose. "softmax", the default of every argument, may be named anywhere.
 NAMED = {
-    "benchmark/peers/entmax.py": {"entmax", "sparsemax"},  # What the package entmax has.
-    "benchmark/peers/table.py": {"entmax"},  # The package again.
+    "benchmark/peers/entmax.py": {"entmax", "sparsemax"},  # The functions of the entmax package.
+    "benchmark/peers/table.py": {"entmax"},  # The name of that package.
     "comparison/claims/case.py": {"ratio"},  # Claims that compare softmax with the ratio.
     "comparison/claims/invariance.py": {"ratio"},
     "comparison/claims/learning.py": {"hardmax"},  # The claim that max is not differentiable.
@@ -68,12 +68,12 @@ NAMED = {
     "kernels/triton/loss.py": {"entmax"},
     "kernels/triton/serves.py": {"entmax", "sparsemax"},
 }
-#: Functions that are written out for editors and type checkers, which a mapping may have and need not.
+#: Files with functions written out for editors and type checkers. A mapping may have one there, but does not need it.
 WRITTEN_OUT = {"__init__.py", "functions/__init__.py", "functions/named.py"}
 
 
-def test_one_file_and_one_line_a_mapping():
-    """Every mapping is in a file of its name, and nothing outside mappings/ names it but what is listed above."""
+def test_one_file_and_one_line_per_mapping():
+    """Every mapping is in a file of its name, and only the files listed above name it outside mappings/."""
     source = ROOT / "src" / "lastlayer"
     found: dict[str, set[str]] = {}
     for path in source.rglob("*.py"):
@@ -89,7 +89,7 @@ def test_one_file_and_one_line_a_mapping():
     assert all((source / "mappings" / f"{name}.py").is_file() for name in ll.MAPPINGS)
 
 
-#: What holds a new mapping once it has its file and its line: contract, entrances by name, modules, commands, documents.
+#: What works for a new mapping after its file and its line: contract, calls by name, modules, commands, documents.
 WALK = """
 import runpy, sys
 import numpy as np
@@ -118,7 +118,7 @@ for arguments in (["explain", "warm_softmax"], ["compare", "1", "0.5"]):
 
 
 def test_a_new_file_and_a_new_line_are_a_mapping(tmp_path):
-    """CONTRIBUTING's promise, kept in a copy of the package."""
+    """Follows CONTRIBUTING's steps in a copy of the package."""
     package = tmp_path / "lastlayer"
     shutil.copytree(ROOT / "src" / "lastlayer", package, ignore=shutil.ignore_patterns("__pycache__", "*.?pp"))
     if EXTENSION is not None:
@@ -131,7 +131,7 @@ def test_a_new_file_and_a_new_line_are_a_mapping(tmp_path):
         "        ENTMAX,\n", "        ENTMAX,\n        WARM_SOFTMAX,\n", 1
     )
     table.write_text(text, encoding="utf-8")
-    # An editable installation finds the original first, by a finder of its own.
+    # Leave out the finder of an editable installation, which would find the original package first.
     path_alone = "sys.meta_path[:] = [m.BuiltinImporter, m.FrozenImporter, m.PathFinder]"
     code = f"import importlib.machinery as m, sys; {path_alone}; sys.argv[1:] = [{str(ROOT / 'docs' / 'render.py')!r}]\n{WALK}"
     shown = run_python(code, PYTHONPATH=str(tmp_path), NO_COLOR="1").stdout

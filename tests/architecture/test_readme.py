@@ -1,4 +1,4 @@
-"""What README shows is what comes out."""
+"""The examples in README, and on the torch page, give the output shown."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_difference_without_a_row_is_wrong():
     suite = Suite("one")
     suite.judge("ValueError: odd", (Rule("odd", "difference", "a row that no page has"),), "sample")
     assert len(suite.wrong) == 1
-    assert "no row of docs/deviations.md" in suite.wrong[0]
+    assert "not a row of docs/deviations.md" in suite.wrong[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What ran: the run fails if a mapping never executed on an installed backend."""
+"""Records which mappings ran on which backends: the run fails if a mapping never ran on an installed backend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def note_execution():
 
 @pytest.fixture
 def never_executed(request: pytest.FixtureRequest) -> set[tuple[str, str]]:
-    """The mappings and backends that no check has run on; none where only a part of the contract was asked for."""
+    """The pairs of mapping and backend on which no check has run. Empty if only a part of the contract was selected."""
     config = request.config
     if config.getoption("keyword") or config.getoption("markexpr") or any("::" in arg for arg in config.args):
         return set()

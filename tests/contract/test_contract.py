@@ -1,4 +1,4 @@
-"""Every mapping keeps every promise of its record, on every array library."""
+"""Every mapping passes every check of the contract, on every array library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import lastlayer as ll
 from lastlayer.checks.backend import NUMPY
 from lastlayer.checks.check_mapping import CHECKS, load_check
 
-#: Parameter values away from the defaults: the ends of a range, and what has an algorithm of its own.
+#: Parameter values other than the defaults: the ends of a range, and values with a separate algorithm.
 VARIANTS = (
     "taylor:order=6",
     "taylor:order=18",
@@ -37,7 +37,7 @@ def test_parameters_keep_the_contract(name, check):
 
 @pytest.mark.parametrize("check", ["probabilities", "log_probabilities", "label_losses", "label_gradients"])
 def test_portable_softmax_keeps_one_ulp_in_float32(check, backend):
-    """The record's bound allows for the kernels; the formulas, which serve a record that is not the built-in one, do better."""
+    """The record's bound is that of the kernels. The formulas, which serve records other than the built-in one, are better."""
     record = ll.MAPPINGS["softmax"]
     formulas = replace(
         record, evaluate=lambda *a, **k: record.evaluate(*a, **k), budget=replace(record.budget, float32=1)
@@ -56,5 +56,5 @@ def test_entmax_takes_one_alpha_per_row():
 
 
 def test_every_mapping_ran_on_every_backend(never_executed):
-    """Stands last, so that it sees what ran before it."""
+    """The last test of this file, so that it sees what ran before."""
     assert never_executed == set()

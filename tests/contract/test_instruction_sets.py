@@ -1,4 +1,4 @@
-"""The instruction sets that this processor has beside the one in use: each keeps what tests/contract holds that one to."""
+"""The contract holds on every instruction set of this processor, not only on the one in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lastlayer.backends import instruction_set
 
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 OTHERS = [name for name in ("baseline", "avx2", "avx512") if name != instruction_set()]
-#: What the kernels compute; the rest of the contract is arithmetic on their results.
+#: The checks of what the kernels compute; the other checks of the contract do arithmetic on these results.
 CHECKS = ("probabilities", "log_probabilities", "log_partition", "half_types", "label_losses", "label_gradients",
           "soft_targets", "options", "special_values", "one_class", "rows_are_independent")  # fmt: skip
 MAPPINGS = (*kernels.MAPPINGS, "entmax:alpha=1.3", "entmax:alpha=3", "taylor:order=6")

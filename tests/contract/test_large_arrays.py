@@ -1,4 +1,4 @@
-"""More than 2³¹ scores: what stands beyond the reach of 32 bits is what it is in an array of its own."""
+"""Arrays of more than 2³¹ scores: rows beyond the range of 32-bit indices give the same results as in a small array."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import lastlayer as ll
 
 CLASSES = 100
 ROWS = 2**31 // CLASSES + 7
-#: Twice what the scores take, half types as they are.
+#: Bytes: twice the float16 scores.
 NEEDED = 2 * 2 * ROWS * CLASSES
 
 
 def free_memory() -> int:
-    """Bytes that the machine could give; 0 where it does not say."""
+    """Bytes of free memory; 0 if the system does not report them."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

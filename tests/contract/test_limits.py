@@ -1,7 +1,7 @@
-"""Infinite and huge scores: every quantity, loss and gradient is the limit of scores that grow, of kernels and formulas alike.
+"""Infinite and huge scores: kernels and formulas give the limit of growing scores, for every quantity, loss and gradient.
 
-The limits are found another way: by the definition, in mpmath, at scores of ±10^400 and ±10^420. What no longer moves between the
-two has converged; what shrinks is zero, and what grows is infinite. Slopes are central differences of g alone.
+The expected limits come from the definition, in mpmath, at scores of ±10^400 and ±10^420. A value that is the same at both has
+converged; a value that shrinks has the limit zero, and one that grows is infinite. Slopes are central differences of g.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from lastlayer.losses import LossOptions
 
 INF = float("inf")
 MAPPINGS = (*ll.MAPPINGS, "taylor:order=6", "entmax:alpha=1", "entmax:alpha=1.3", "entmax:alpha=3")
-#: Rows of three classes; wider ones have classes of score 0 after them, for the kernels of short, middle and long rows.
+#: Targets of three classes. Wider rows have more classes of score 0, to reach the kernels of short, middle and long rows.
 TARGETS = (0, (0.125, 0.25, 0.625), (1.0, 0.0, 0.0))
 QUANTITIES = ("probabilities", "log_probabilities", "log_partition")
 OPTIONS = ({}, {"z_loss": 0.5}, {"weight": 2.0, "z_loss": 0.5})
-#: Half types are rounded at the end, sums near one cost a few ULP.
+#: Relative: half types are rounded at the end, and sums near one lose a few ULP.
 TOLERANCE = {"float16": 2e-3, "float32": 1e-6, "float64": 1e-14}
 
 mp = mpmath.MPContext()
 mp.prec = 1900
 FAR = (mp.mpf(10) ** 400, mp.mpf(10) ** 420)
 STEP = mp.ldexp(1, -64)
-#: What the oracles of the regularized family close their brackets in.
+#: The precision of the regularized family's root finders.
 low = mpmath.MPContext()
 low.prec = 120
 
@@ -50,7 +50,7 @@ def at(score: float, far: Any) -> Any:
 
 
 def limit(values: tuple[Any, Any]) -> float:
-    """Of what the two distances give."""
+    """The limit, from the values at both distances."""
     first, second = values
     if abs(second) < mp.mpf(10) ** -360:
         return 0.0
@@ -63,7 +63,7 @@ def taylor(x: Any, order: int = 2) -> Any:
     return mp.fsum(x**j / mp.factorial(j) for j in range(order + 1))
 
 
-#: g of the normalized family, written once more.
+#: g of the normalized family, written here independently of the records.
 G = {
     "softmax": mp.exp,
     "softmax_plus_one": mp.exp,
@@ -85,7 +85,7 @@ def class_of(label: str, score: Any) -> tuple[Any, Any]:
 
 
 class Truth:
-    """One row's classes, each score with how often it is there, at one distance of the infinite ones."""
+    """Expected results of one row, with the infinite scores replaced by ±`far`. Equal scores are stored once, with a count."""
 
     def __init__(self, label: str, row: tuple[float, ...], width: int, far: Any, nearer: Any = None):
         self.record = ll.resolve_mapping(label)
@@ -100,12 +100,12 @@ class Truth:
             self.z, self.z_slopes = mp.log(total), [slope / total for slope in slopes]
             self.steep = [slope / g if g else mp.inf for g, slope in known]
         else:
-            # Shifted, so that the definition does not cancel.
+            # Shift the scores, so that the definition does not cancel.
             top = max(self.scores)
             shifted = [score - top for score in self.scores]
             whole = [s for s, n in zip(shifted, self.times, strict=True) for _ in range(n)]
             if nearer is not None:
-                # A support, and what is left of it in softmax's place, is the same at both.
+                # The probabilities are the same at both distances.
                 self.whole = p = nearer.whole
             elif label == "entmax:alpha=1":
                 known = {s: mp.exp(s) for s in set(whole)}
@@ -123,7 +123,7 @@ class Truth:
             self.z, self.z_slopes = top + self.own_z, self.p
 
     def loss(self, y: tuple[float, ...], is_soft: bool, weight: float, z_loss: float) -> tuple[Any, list[Any]]:
-        """By the definition, of class weights that are all the same."""
+        """The loss and its gradient by the definition, if all class weights are equal."""
         y = [mp.mpf(t) for t in (*y, *([0.0] * (len(self.scores) - len(y))))]
         if self.record.family == "normalized":
             value = -mp.fsum(t * q for t, q in zip(y, self.log_p, strict=True) if t)
@@ -139,7 +139,7 @@ class Truth:
 
 @cache
 def truths(label: str, row: tuple[float, ...], width: int) -> tuple[Truth, Truth] | None:
-    """At either distance, of the row's scores in rising order; None where the row is NaN."""
+    """`Truth` at both distances, for the scores of a row in increasing order; None if the row is NaN."""
     record = ll.resolve_mapping(label)
     scores = np.array([*row, *([0.0] * (width - len(row)))])
     if record.domain.is_valid is not None and not record.domain.is_valid(scores, np):
@@ -152,7 +152,10 @@ def truths(label: str, row: tuple[float, ...], width: int) -> tuple[Truth, Truth
 
 @cache
 def limits(label: str, row: tuple[float, ...], width: int, ask: tuple[Any, ...]) -> list[float] | None:
-    """A quantity, or ("loss", y, is_soft, weight, z_loss) with the gradient after it, of scores in rising order; None for NaN."""
+    """The limits for scores in increasing order; None if the row is NaN.
+
+    `ask` is (quantity,) or ("loss", y, is_soft, weight, z_loss); the loss is followed by its gradient.
+    """
     both = truths(label, row, width)
     if both is None:
         return None
@@ -164,7 +167,10 @@ def limits(label: str, row: tuple[float, ...], width: int, ask: tuple[Any, ...])
 
 
 def limits_of(label: str, x: np.ndarray, width: int, asked: Any) -> np.ndarray:
-    """limits() of every row, for what asked(order) asks of it; its classes back from rising order, behind them what has no place."""
+    """`limits` of every row, with `ask` from asked(order), and the classes put back from increasing order.
+
+    The common entry of the additional classes of score 0 comes last.
+    """
     orders = np.argsort(x, axis=1)
     found = []
     for row, order in zip(x, orders, strict=True):
@@ -180,14 +186,14 @@ def limits_of(label: str, x: np.ndarray, width: int, asked: Any) -> np.ndarray:
 
 
 def assert_limits(got: np.ndarray, truth: np.ndarray, scale: Any, dtype: Any, x: np.ndarray, where: str) -> None:
-    """As near as rounding allows; infinite, NaN or exactly zero where the limit is."""
+    """Check that results are within rounding of the limits, and infinite, NaN or exactly zero where the limit is."""
     got = got.astype(np.float64)
     with np.errstate(all="ignore"):
         truth = truth.astype(dtype).astype(np.float64)
         bound = TOLERANCE[np.dtype(dtype).name] * np.maximum(np.abs(truth), scale)
         fits = (got == truth) | (np.isnan(got) & np.isnan(truth))
         fits |= np.isfinite(truth) & (truth != 0) & (np.abs(got - truth) <= bound)
-        # Near the dtype's end a difference may overflow before a target makes it smaller.
+        # Near the largest number a difference may overflow before a small target multiplies it.
         fits |= (np.abs(truth) >= largest(dtype) / 16) & (got == np.copysign(INF, truth))
     for i in np.flatnonzero(~fits.reshape(len(x), -1).all(axis=1))[:1]:
         raise AssertionError(f"{where} of {x[i]}: got {got[i]!r}, the limit is {truth[i]!r}")
@@ -198,7 +204,7 @@ def wide(x: np.ndarray, width: int) -> np.ndarray:
 
 
 def shown(values: np.ndarray, width: int) -> np.ndarray:
-    """The row's own classes and one of those that follow."""
+    """The entries of the three classes, and of one of the additional classes."""
     return values[..., : 3 + (width > 3)]
 
 
@@ -212,13 +218,13 @@ def served(request: pytest.FixtureRequest) -> Any:
 
 
 def cases(record: Any) -> Any:
-    """Every row of three classes in float64, some in narrower dtypes; wider ones where a score is infinite and none is huge."""
+    """Every row of three classes in float64 and some rows in narrower dtypes. Wide rows have an infinite and no huge score."""
     yield np.float64, 3, rows(np.float64)
     for dtype, width, step in (
         (np.float16, 3, 9), (np.float32, 3, 4), (np.float32, 20, 3), (np.float64, 100, 4), (np.float32, 600, 5)
     ):  # fmt: skip
         if width == 600 and record.family == "regularized":
-            continue  # has no loop of its own for them
+            continue  # No separate loop serves these rows.
         x = rows(dtype)
         is_usual = np.isinf(x).any(axis=1) & ~(np.abs(x) == dtype(largest(dtype))).any(axis=1)
         yield dtype, width, (x if width == 3 else x[is_usual])[::step]
@@ -239,7 +245,7 @@ def test_quantities_are_limits(label, served):
             scale = np.ones(len(x)) if quantity == "probabilities" else size_of(x)
             where = f"{label}, {quantity}, {width - 3} zeros behind"
             if quantity == "log_partition":
-                # A row of -inf alone has no probabilities, but the logarithm of its sum is known.
+                # Leave out rows of only -inf: they have no probabilities, but the logarithm of their sum may be defined.
                 is_known = ~(x == -INF).all(axis=1)
                 assert_limits(got[is_known], truth[is_known, 0], scale[is_known], dtype, x[is_known], where)
             else:
@@ -253,7 +259,7 @@ def test_losses_and_gradients_are_limits(label, served):
         for option, target in itertools.product(OPTIONS if dtype == np.float64 else OPTIONS[:2], TARGETS):
             is_soft = isinstance(target, tuple)
             y = target if is_soft else tuple(float(k == target) for k in range(3))
-            # Z² of the largest float64 scores overflows, and what it adds to a gradient with it.
+            # Z² of the largest float64 scores overflows, and so does its gradient.
             x = whole[size_of(whole) < 1e150] if option else whole
             given = wide(np.broadcast_to(np.array(y), x.shape), width) if is_soft else np.full(len(x), target)
             weight, z_loss = option.get("weight", 1.0), option.get("z_loss", 0.0)

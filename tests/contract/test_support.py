@@ -1,4 +1,4 @@
-"""log p is −inf exactly where p is 0, and ln p elsewhere, on every backend: kernels, formulas, torch, the strict library and JAX."""
+"""log p is −inf exactly where p is 0, and ln p elsewhere: for kernels, formulas, torch, array-api-strict and JAX."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DTYPES = ("float16", "float32", "float64")
 
 
 def kinds_of_rows(mapping: ll.ProbabilityMapping, dtype: str) -> Iterator[tuple[str, np.ndarray]]:
-    """The contract's rows, and rows of many classes of which a few, many or none are off the support."""
+    """The rows of the contract, and rows of many classes with none, a few or many of them off the support."""
     yield from score_rows(mapping, np.dtype(dtype)).items()
     rng = np.random.default_rng(30)
     for classes in (3, 17, 130, 1000):
@@ -30,7 +30,7 @@ def kinds_of_rows(mapping: ll.ProbabilityMapping, dtype: str) -> Iterator[tuple[
 
 
 def both(of_rows: Any, mapping: ll.ProbabilityMapping) -> Any:
-    """A function of rows and a quantity's name → the results for p and log p, as NumPy arrays."""
+    """Turn a function of rows and a quantity's name into one that returns p and log p as NumPy arrays."""
     return lambda rows: [np.asarray(of_rows(mapping, rows, name)) for name in ("probabilities", "log_probabilities")]
 
 
@@ -41,7 +41,7 @@ def by_calls(to_array: Any, to_numpy: Any = np.asarray) -> Any:
     return of_rows
 
 
-def hold(
+def check_support(
     mapping: ll.ProbabilityMapping, results: Any, where: str, dtypes: tuple[str, ...] = DTYPES, kinds: Any = None
 ) -> None:
     for dtype in dtypes:
@@ -57,14 +57,14 @@ def hold(
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_and_torch(name):
     mapping = ll.resolve_mapping(name)
-    hold(mapping, both(by_calls(lambda rows: rows), mapping), f"{name}, numpy")
-    hold(mapping, both(by_calls(lambda rows: torch.from_numpy(rows.copy())), mapping), f"{name}, torch")
+    check_support(mapping, both(by_calls(lambda rows: rows), mapping), f"{name}, numpy")
+    check_support(mapping, both(by_calls(lambda rows: torch.from_numpy(rows.copy())), mapping), f"{name}, torch")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas(name):
     mapping = ll.resolve_mapping(name)
-    hold(mapping, both(PORTABLE.evaluate, mapping), f"{name}, formulas")
+    check_support(mapping, both(PORTABLE.evaluate, mapping), f"{name}, formulas")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +72,7 @@ def test_formulas_on_the_strict_library(name):
     strict = pytest.importorskip("array_api_strict", reason="pip install array-api-strict")
     mapping = ll.resolve_mapping(name)
     results = both(by_calls(strict.asarray, lambda x: np.asarray(x._array)), mapping)
-    hold(mapping, results, f"{name}, strict", DTYPES[1:])
+    check_support(mapping, results, f"{name}, strict", DTYPES[1:])
 
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: pip install jax")
@@ -82,5 +82,7 @@ def test_formulas_on_jax(name):
 
     mapping = ll.resolve_mapping(name)
     with jax.enable_x64(True):
-        # Eager JAX compiles every operation once per shape, which takes seconds.
-        hold(mapping, both(by_calls(jax.numpy.asarray), mapping), f"{name}, JAX", ("float64",), ("edge of a support",))
+        # One kind of rows only: eager JAX compiles every operation for every shape, which takes seconds.
+        check_support(
+            mapping, both(by_calls(jax.numpy.asarray), mapping), f"{name}, JAX", ("float64",), ("edge of a support",)
+        )

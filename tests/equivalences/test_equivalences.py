@@ -1,4 +1,4 @@
-"""Mappings meet where they must, and the library agrees with its peers where the peers are right."""
+"""Mappings are equal where mathematics says so, and the library agrees with its peers where the peers are accurate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_entmax_at_two_is_sparsemax():
 
 
 def test_entmax_at_one_is_softmax():
-    # Softmax may have a native kernel where entmax has formulas: each keeps its own budget.
+    # Softmax and entmax may be computed by different kernels, each within its error bound.
     np.testing.assert_allclose(ll.entmax(SCORES, alpha=1), ll.softmax(SCORES), rtol=5 * EPS)
 
 
@@ -51,7 +51,7 @@ def test_spherical_is_the_ratio_of_squares():
 
 
 def test_the_ratio_does_not_go_through_logarithms():
-    """softmax(log x) is the ratio in algebra; in arithmetic log x has no room for the digits of x."""
+    """softmax(log x) is the ratio in exact arithmetic; in float64 log x loses the digits of x."""
     rng = np.random.default_rng(0)
     scores = 10.0 ** rng.uniform(-300, 300, size=(200, 1)) * rng.uniform(0.1, 1, size=(200, 5))
     logs = np.log(scores)

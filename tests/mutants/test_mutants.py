@@ -1,4 +1,4 @@
-"""The contract must reject mappings that are wrong in the ways mappings go wrong. A check that kills no mutant is no check."""
+"""The contract must reject mappings with typical mistakes. A check that rejects no mutant is not a check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lastlayer.checks.check_mapping import CHECKS, load_check
 
 
 def mutant(name, **methods):
-    """The mapping of that name with some of its point's methods replaced by (point, ...) → result."""
+    """The mapping with some methods of its point replaced: each value is original class → new method."""
     record = ll.MAPPINGS[name]
 
     def evaluate(scores, xp, **parameters):
@@ -97,7 +97,7 @@ def is_rejected(mapping) -> bool:
 
 @pytest.mark.parametrize("name", ["softmax", "ratio", "sparsemax"])
 def test_unchanged_mapping_is_not_rejected(name):
-    """The control: a mutant without its mutation passes, so that what the others fail by is their mutation."""
+    """The control: without a mutation the mapping passes, so a mutant fails because of its mutation."""
     assert not is_rejected(mutant(name, probabilities=probabilities_by(lambda p: p)))
 
 

@@ -1,4 +1,4 @@
-"""Lets these tests import what they share: pytest's importlib mode leaves the path alone."""
+"""Makes this folder importable, since pytest's importlib mode does not change sys.path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small planted problems, and optima found without any of our solvers."""
+"""Small synthetic problems, and their optima, found without any solver of lastlayer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLASSES = 3
 
 
 def blobs(rows: int = 30, features: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Three overlapping, unbalanced classes, so that no loss is zero and no optimum at infinity."""
+    """Three overlapping, unbalanced classes, so that no loss is zero and no optimum is at infinity."""
     random = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(CLASSES), random.choice(CLASSES, size=rows - CLASSES, p=[0.5, 0.3, 0.2])])
     centres = random.normal(size=(CLASSES, features))
@@ -49,7 +49,7 @@ def dual_optimum(X: np.ndarray, labels: np.ndarray, C: float, conjugate: Conjuga
 
 
 def hinge_optimum(X: np.ndarray, labels: np.ndarray, C: float) -> float:
-    """The multiclass hinge as the quadratic program that it is: minimise Σξ + ½‖W‖²/C, ξᵢ ≥ xᵢⱼ − x_{i,t} + 1 for j ≠ t, ξ ≥ 0."""
+    """The multiclass hinge as a quadratic program: minimise Σξ + ½‖W‖²/C, ξᵢ ≥ xᵢⱼ − x_{i,t} + 1 for j ≠ t, ξ ≥ 0."""
     n, d = X.shape
     k = CLASSES
     rows = []
@@ -78,7 +78,7 @@ def hinge_optimum(X: np.ndarray, labels: np.ndarray, C: float) -> float:
 def best_of_starts(
     objective: Callable[[np.ndarray], float], starts: list[np.ndarray], constraints: list[dict[str, object]]
 ) -> float:
-    """The least value that SLSQP reaches with finite differences from any of the starts."""
+    """The smallest value that SLSQP with finite differences reaches from any of the starts."""
     with np.errstate(all="ignore"):
         results = [
             minimize(

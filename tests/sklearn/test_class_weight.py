@@ -1,4 +1,4 @@
-"""Class weights and fits without a penalty, held against scikit-learn and against sample weights."""
+"""Class weights, and fits without a penalty, compared with scikit-learn and with sample weights."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_a_class_weight_is_a_sample_weight(mapping: str, weight: Any) -> None:
 def test_softmax_is_scikit_learns(weight: Any, sample_weight: Any) -> None:
     labels = NAMES[LABELS]
     ours = LastLayerClassifier(class_weight=weight, C=0.3, tol=1e-9).fit(X, labels, sample_weight)
-    # Rows without weight are no rows: scikit-learn's own count of a class is by weight only from 1.7 on.
+    # "balanced" by sample weight: scikit-learn counts classes by weight only from 1.7 on.
     theirs = LogisticRegression(class_weight=weight, C=0.3, tol=1e-10, max_iter=5000).fit(X, labels, sample_weight)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
 
 
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 def test_half_of_the_strength_of_scikit_learns_for_two_classes(C: float) -> None:
-    """½‖W‖² counts both rows of W, as the docstring says with its equation."""
+    """½‖W‖² contains both rows of W; the docstring derives the factor."""
     labels = LABELS == 0
     ours = LastLayerClassifier(C=C / 2, tol=1e-10).fit(X, labels)
     theirs = LogisticRegression(C=C, tol=1e-12, max_iter=10_000).fit(X, labels)
@@ -70,7 +70,7 @@ def test_without_penalty_softmax_is_scikit_learns(labels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("mapping", [name for name, record in ll.MAPPINGS.items() if record.linear.method == "loss"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_no_penalty_is_the_end_of_less_and_less(mapping: str) -> None:
+def test_no_penalty_is_the_limit_of_a_weak_penalty(mapping: str) -> None:
     noisy = np.where(np.arange(len(LABELS)) % 4 == 0, (LABELS + 1) % 3, LABELS)
     free, weak = (
         LastLayerClassifier(mapping, C=C, n_restarts=1, tol=1e-7, max_iter=2000).fit(X, noisy) for C in (np.inf, 1e9)
@@ -80,7 +80,7 @@ def test_no_penalty_is_the_end_of_less_and_less(mapping: str) -> None:
 
 
 @pytest.mark.parametrize("mapping", [name for name, record in ll.MAPPINGS.items() if record.linear.method == "loss"])
-def test_separable_classes_without_penalty_end_at_tol(mapping: str) -> None:
+def test_separable_classes_without_penalty_stop_at_tol(mapping: str) -> None:
     far = X + 8.0 * np.eye(3, X.shape[1])[LABELS]
     model = LastLayerClassifier(mapping, C=np.inf, n_restarts=1).fit(far, LABELS)
     assert model.converged_
@@ -101,14 +101,14 @@ def test_methods_that_need_a_penalty_say_so(mapping: str) -> None:
         LastLayerClassifier(mapping, C=np.inf).fit(X, LABELS)
 
 
-def test_a_grid_search_over_both() -> None:
+def test_grid_search_over_strength_and_class_weight() -> None:
     grid = {"C": [0.01, 1.0, np.inf], "class_weight": [None, "balanced", {0: 2.0}]}
     search = GridSearchCV(LastLayerClassifier(), grid, cv=2, error_score="raise").fit(X, LABELS)
     assert len(search.cv_results_["params"]) == 9
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_it_is_a_parameter_like_others() -> None:
+def test_class_weight_is_an_estimator_parameter() -> None:
     assert LastLayerClassifier().get_params()["class_weight"] is None
     assert clone(LastLayerClassifier(class_weight={0: 2.0})).class_weight == {0: 2.0}
 
@@ -121,14 +121,14 @@ def test_it_is_a_parameter_like_others() -> None:
         ({"dog": 1.0}, "class_weight"),
         ({0: -1.0}, "class_weight is .* give finite weights of 0 or more"),
         ({0: np.nan}, "class_weight is .* give finite weights of 0 or more"),
-        ({0: 0.0}, "no row of class 0 has a sample_weight above 0 once multiplied by class_weight"),
+        ({0: 0.0}, "no row of class 0 has a sample_weight above 0 after multiplication by class_weight"),
     ],
 )
-def test_a_bad_class_weight_names_itself(weight: Any, message: str) -> None:
+def test_a_bad_class_weight_is_named_in_the_error(weight: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LastLayerClassifier(class_weight=weight).fit(X, LABELS)
 
 
-def test_a_class_without_sample_weight_is_told_when_balanced() -> None:
+def test_balanced_refuses_a_class_without_sample_weight() -> None:
     with pytest.raises(ValueError, match="no row of class 1"):
         LastLayerClassifier(class_weight="balanced").fit(X, LABELS, np.where(LABELS == 1, 0.0, 1.0))

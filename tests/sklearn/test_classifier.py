@@ -1,4 +1,4 @@
-"""What a user of the classifier relies on, for every mapping."""
+"""The behaviour of the classifier that users rely on, for every mapping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fitted(
 
 @every_mapping
 def test_sample_weight_is_repetition(mapping: str) -> None:
-    """Weight k is the row k times, weight 0 no row at all."""
+    """A row of weight k is the row repeated k times; a row of weight 0 is no row."""
     model = LastLayerClassifier(mapping, tol=1e-8, n_restarts=2, max_iter=2000)
     weighted = clone(model).fit(X, LABELS, sample_weight=WEIGHTS)
     repeated = clone(model).fit(X.repeat(WEIGHTS, axis=0), LABELS.repeat(WEIGHTS))
@@ -60,7 +60,7 @@ def test_labels_of_any_kind(mapping: str, names: np.ndarray) -> None:
 
 @every_mapping
 def test_two_classes(mapping: str) -> None:
-    """bool labels; one column of decisions, whose sign is the prediction."""
+    """Boolean labels; one column of decisions, whose sign is the prediction."""
     model = fitted(mapping, labels=LABELS == 0)
     decisions = model.decision_function(X)
     assert decisions.shape == (len(X),)
@@ -73,7 +73,7 @@ def test_two_classes(mapping: str) -> None:
 @every_mapping
 def test_decisions_and_probabilities_rank_alike(mapping: str) -> None:
     model = fitted(mapping)
-    # Far enough out for scores of either sign, on which mappings that keep no order differ from the others.
+    # Features far enough out for scores of both signs, where a mapping that is not order-preserving ranks differently.
     wide = X if ll.MAPPINGS[mapping].linear.method == "interior_point" else 20.0 * X
     p = model.predict_proba(wide)
     scores = wide @ model.coef_.T + model.intercept_
@@ -121,7 +121,7 @@ def test_the_same_seed_gives_the_same_fit(mapping: str) -> None:
         assert first.restart_spread_ == 0.0
 
 
-def test_the_best_restart_is_kept_and_the_spread_is_told() -> None:
+def test_the_best_restart_is_kept_and_the_spread_is_reported() -> None:
     features, labels = blobs(rows=40)
     alone = LastLayerClassifier("spherical", n_restarts=1).fit(features, labels > 0)
     several = LastLayerClassifier("spherical", n_restarts=8).fit(features, labels > 0)
@@ -138,7 +138,7 @@ def test_warm_start_continues(mapping: str) -> None:
     assert model.objective_ <= cold[1] * (1 + 1e-3)
     if ll.MAPPINGS[mapping].linear.method == "loss":
         assert model.n_iter_ <= 3 < cold[0]
-    # Other classes or features than before: a plain start, no error.
+    # Other classes or features than before: the default start, and no error.
     model.fit(X[:, :1], LABELS == 0)
     assert model.coef_.shape == (2, 1)
 
@@ -173,11 +173,11 @@ def test_records_and_names_with_parameters() -> None:
     np.testing.assert_array_equal(by_name.coef_, by_record.coef_)
     assert not np.allclose(by_name.coef_, fitted("entmax").coef_)
     users_own = dataclasses.replace(ll.MAPPINGS["softmax"], name="mine")
-    # By the formulas, where the built-in record has kernels: the same up to rounding.
+    # Served by the formulas, while the built-in record has kernels: the same up to rounding.
     np.testing.assert_allclose(fitted(users_own).coef_, fitted("softmax").coef_, rtol=1e-6, atol=1e-9)
 
 
-def test_a_fitted_classifier_travels() -> None:
+def test_a_fitted_classifier_can_be_pickled() -> None:
     model = fitted("entmax:alpha=1.3")
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
@@ -200,13 +200,13 @@ def test_a_fitted_classifier_travels() -> None:
         ({"mapping": "spherical", "fit_intercept": False}, ValueError, "set fit_intercept=True"),
     ],
 )
-def test_bad_arguments_name_themselves(options: dict[str, object], error: type[Exception], message: str) -> None:
+def test_a_bad_argument_is_named_in_the_error(options: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         LastLayerClassifier(**options).fit(X, LABELS)
 
 
-def test_bad_labels_and_weights_name_themselves() -> None:
-    with pytest.raises(ValueError, match="y has one class, 4; a classifier needs rows of at least two classes"):
+def test_bad_labels_and_weights_are_named_in_the_error() -> None:
+    with pytest.raises(ValueError, match="y has only one class, 4; give rows of at least two classes"):
         LastLayerClassifier().fit(X, np.full(len(X), 4))
     with pytest.raises(ValueError, match="no row of class 'b' has a sample_weight above 0"):
         LastLayerClassifier().fit([[0.0], [1.0], [2.0]], ["a", "b", "c"], sample_weight=[1.0, 0.0, 1.0])
@@ -216,7 +216,7 @@ def test_bad_labels_and_weights_name_themselves() -> None:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_users_domain_is_never_left_while_training() -> None:
-    """Without an interior path a line search sticks at the first wall, above the optimum, but inside."""
+    """Without the interior-point method a line search stops where a score reaches zero: above the optimum, but inside."""
     stuck = dataclasses.replace(RATIO, linear=dataclasses.replace(RATIO.linear, method="loss"))
     model, best = LastLayerClassifier(stuck, C=20.0).fit(X, LABELS), fitted("ratio", C=20.0)
     assert not np.isnan(model.predict_proba(X)).any()

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, over every mapping there is."""
+"""scikit-learn's estimator checks, for every mapping."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import lastlayer as ll
 from lastlayer.sklearn import LastLayerClassifier
 
-#: One start, and a short one: these checks ask about the interface, and fit hundreds of models.
+#: One start and few iterations: these checks test the interface, and fit hundreds of models.
 ESTIMATORS = [LastLayerClassifier(name, n_restarts=1, max_iter=100) for name in ll.MAPPINGS]
 
 
 def expected_failures(estimator: LastLayerClassifier) -> dict[str, str]:
-    """What a mapping's own nature rules out, by its record."""
+    """The checks that cannot pass under a mapping, by the properties in its record."""
     mapping = ll.resolve_mapping(estimator.mapping)
     failures = {}
     if "sums_to_one" not in mapping.laws:
         failures["check_classifiers_train"] = (
-            "its probabilities leave room for an outcome that is no class, so rows sum to < 1"
+            "its probabilities reserve mass for an outcome that is not a class, so rows sum to < 1"
         )
     if mapping.linear.intercept_constraint in ("sum_to_one", "unit_norm"):
         reason = (
-            "15 rows in 30 features leave a scale-invariant loss flat around its optimum: any place within tol will do, and "
-            "rounding decides which. test_classifier.py holds weights to repetition where the optimum is a point."
+            "15 rows with 30 features make a scale-invariant loss flat around its optimum: rounding decides which point within tol "
+            "is found. test_classifier.py compares weights with repetition where the optimum is a single point."
         )
         failures["check_sample_weight_equivalence_on_dense_data"] = reason
         failures["check_sample_weight_equivalence_on_sparse_data"] = reason

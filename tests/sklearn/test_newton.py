@@ -1,4 +1,4 @@
-"""Truncated Newton steps for softmax: their Hessian, what stands in for its inverse, and optima of ill-scaled problems."""
+"""Truncated Newton for softmax: the Hessian, its preconditioners, and optima of badly scaled problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import softmax
 
 import lastlayer as ll
-from lastlayer.mappings.exact import Pair
+from lastlayer.mappings.double_double import Pair
 from lastlayer.mappings.normalized import Carried, NormalizedPoint
 from lastlayer.sklearn import LastLayerClassifier
 from lastlayer.sklearn.curvature import Curvature
@@ -22,7 +22,7 @@ from lastlayer.sklearn.standardised import standardise
 
 X, LABELS = blobs(rows=60, features=5, seed=2)
 X = X * np.array([1e-3, 1.0, 1e3, 1.0, 0.0]) + np.array([0.0, 1e4, 0.0, 0.0, 7.0])
-#: Of the Hessian's blocks, for what is common to all classes is projected away.
+#: The factor of the Hessian's blocks that makes up for the projection of the part common to all classes.
 SCALE = CLASSES / (CLASSES - 1)
 WEIGHT = np.random.default_rng(3).integers(1, 4, size=len(LABELS)).astype(float)
 
@@ -61,7 +61,7 @@ def at(problem: LinearProblem, theta: np.ndarray) -> tuple[Curvature, np.ndarray
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 def test_products_are_those_of_the_whole_hessian(container: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against the matrix itself, summed row by row; in several blocks of rows."""
+    """Compared with the matrix summed row by row; the product uses several blocks of rows."""
     monkeypatch.setattr("lastlayer.sklearn.curvature.BLOCK", 20 * CLASSES)
     problem = standardise(planted(container)).problem
     random = np.random.default_rng(1)
@@ -76,7 +76,7 @@ def test_products_are_those_of_the_whole_hessian(container: type, monkeypatch: p
 
 
 def exact_blocks(problem: LinearProblem, p: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """A_k⁻¹ of the columns, each from its own matrix."""
+    """A_k⁻¹ applied to column k of the gradient, from the full matrices."""
     penalty = np.diag(np.where(problem.penalty[:, 0] > 0, problem.penalty[:, 0], 1e-6))
     blocks = [(problem.design.T * (problem.row_weight * q * (1 - q) * SCALE)) @ problem.design + penalty for q in p.T]
     return np.stack([np.linalg.solve(block, column) for block, column in zip(blocks, gradient.T, strict=True)], axis=1)
@@ -107,7 +107,7 @@ def test_the_shared_form_is_exact_where_all_rows_have_the_same_probabilities() -
     )
 
 
-def test_it_is_the_inverse_where_all_classes_are_as_likely() -> None:
+def test_the_shared_form_is_the_inverse_where_all_classes_are_equally_likely() -> None:
     problem = standardise(planted()).problem
     curvature, _ = at(problem, np.zeros((problem.penalty.size, CLASSES)))
     step = np.random.default_rng(7).normal(size=(problem.penalty.size, CLASSES))
@@ -135,7 +135,7 @@ def test_centred_steps_sum_to_zero() -> None:
 
 
 def relative_gap(model: LastLayerClassifier, features: np.ndarray) -> float:
-    """An upper bound: the objective is 1/C-strongly convex in W, so it is within C/2 ‖∂F/∂W‖² of its optimum."""
+    """An upper bound of the gap: the objective is 1/C-strongly convex in W, so it is within C/2 ‖∂F/∂W‖² of its optimum."""
     scores = features @ model.coef_.T + model.intercept_
     residuals = softmax(scores, axis=1) - np.eye(CLASSES)[LABELS]
     np.testing.assert_allclose(residuals.sum(axis=0), 0.0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Every kind of fit reaches the optimum that a solver of another kind finds on a small problem."""
+"""Every method of fitting reaches the optimum that another kind of solver finds on a small problem."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CONJUGATES = {"softmax": shannon, "sparsemax": tsallis(2.0), "entmax": tsallis(1
 @pytest.mark.parametrize("C", STRENGTHS)
 @pytest.mark.parametrize("mapping", CONJUGATES)
 def test_convex_fits_meet_their_dual(mapping: str, C: float) -> None:
-    """The dual's value is a lower bound, so that meeting it proves the optimum."""
+    """The dual's value is a lower bound, so reaching it proves the optimum."""
     bound, weights = dual_optimum(X, LABELS, C, CONJUGATES[mapping])
     model = LastLayerClassifier(mapping, C=C, tol=1e-8).fit(X, LABELS)
     assert model.objective_ == pytest.approx(bound, rel=1e-6)
@@ -125,7 +125,7 @@ def test_normalized_fits_meet_a_search_without_gradients(mapping: str, C: float)
     found = best_of_starts(objective, random_thetas(np.zeros(CLASSES), 0.3, 3), [])
     model = LastLayerClassifier(mapping, C=C, tol=1e-7).fit(X, LABELS)
     assert model.objective_ == pytest.approx(objective(np.append(model.coef_.ravel(), model.intercept_)), rel=1e-12)
-    # Some of them have their optimum at infinite intercepts, which neither search reaches to the last digit.
+    # Some mappings have their optimum at infinite intercepts, which neither search reaches exactly.
     assert model.objective_ <= found * (1 + 1e-4)
 
 
@@ -143,7 +143,7 @@ def test_free_intercepts_make_the_mean_probability_the_class_frequency(mapping: 
 
 
 @pytest.mark.parametrize("mapping", ["softmax", "hardmax", "sparsemax", "entmax"])
-def test_a_free_shift_is_pinned_to_zero(mapping: str) -> None:
+def test_a_free_shift_is_fixed_at_zero(mapping: str) -> None:
     model = LastLayerClassifier(mapping, tol=1e-8).fit(X, LABELS)
     assert abs(model.intercept_.sum()) < 1e-12
     np.testing.assert_allclose(model.coef_.sum(axis=0), 0.0, atol=1e-6)

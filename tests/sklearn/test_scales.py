@@ -1,4 +1,4 @@
-"""Features of any scale: a finite fit, or a ValueError that says so; never a fit that says it converged to no number."""
+"""Features of any scale give a finite fit or a ValueError, never a fit that reports convergence without finite numbers."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ EXPONENTS = (
     300,
 )
 SCALES = {f"1e{e}": float(f"1e{e}") for e in EXPONENTS} | {"largest": LARGEST / 8}
-#: name → features made of X and a scale.
+#: Name → features made from X and a scale.
 TABLES = {
     "one more column": lambda scale: np.c_[X, X[:, 0] * scale],
     "one more column of one sign": lambda scale: np.c_[X, np.abs(X[:, 0]) * scale],
     "a constant": lambda scale: np.c_[X, np.full(len(X), scale)],
     "one entry": lambda scale: np.c_[X, np.where(np.arange(len(X)) == 7, scale, 0.0)],
     "every column": lambda scale: X * scale,
-    "beside its inverse": lambda scale: np.c_[X[:, 0] * scale, X[:, 1] / max(scale, 1e-300), X[:, 2]],
+    "with its inverse": lambda scale: np.c_[X[:, 0] * scale, X[:, 1] / max(scale, 1e-300), X[:, 2]],
 }
 
 
 def fit(mapping: str, features: Any, **options: Any) -> LastLayerClassifier:
     with warnings.catch_warnings():
-        # Whatever else is warned of is an error.
+        # Any other warning is an error.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LastLayerClassifier(mapping, max_iter=60, n_restarts=1, **options).fit(features, LABELS)
 
@@ -65,14 +65,14 @@ def fit(mapping: str, features: Any, **options: Any) -> LastLayerClassifier:
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("mapping", ll.MAPPINGS)
 def test_every_scale_gives_numbers(mapping: str, table: str, container: Any) -> None:
-    # Sparse features go the same way: every third scale of them.
+    # Sparse features take the same path, so every third scale is enough.
     for scale in list(SCALES.values())[:: 1 if container is np.asarray else 3]:
         features = container(TABLES[table](scale))
         model = fit(mapping, features)
         assert np.isfinite(model.coef_).all(), scale
         assert np.isfinite(model.intercept_).all(), scale
         assert np.isfinite(model.objective_), scale
-        # No worse than the class frequencies, which W = 0 has.
+        # Not worse than predicting the class frequencies, which is W = 0.
         worst = {"interior_point": np.log(CLASSES), "margin": 1.0}.get(ll.MAPPINGS[mapping].linear.method, 5.0)
         assert model.objective_ <= len(X) * worst * (1 + 1e-6), scale
         if ll.MAPPINGS[mapping].linear.method != "interior_point":
@@ -82,15 +82,15 @@ def test_every_scale_gives_numbers(mapping: str, table: str, container: Any) -> 
 @pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-170, 1e-155, 1e-20])
 @pytest.mark.parametrize("mapping", ll.MAPPINGS)
 def test_a_column_too_small_to_matter_changes_nothing(mapping: str, scale: float) -> None:
-    alone, beside = fit(mapping, X), fit(mapping, np.c_[X, X[:, 0] * scale])
-    assert beside.converged_ == alone.converged_
-    np.testing.assert_allclose(beside.coef_[:, :3], alone.coef_, rtol=1e-3, atol=1e-3)
-    assert np.abs(beside.coef_[:, 3]).max() < 1e-10
+    without, with_column = fit(mapping, X), fit(mapping, np.c_[X, X[:, 0] * scale])
+    assert with_column.converged_ == without.converged_
+    np.testing.assert_allclose(with_column.coef_[:, :3], without.coef_, rtol=1e-3, atol=1e-3)
+    assert np.abs(with_column.coef_[:, 3]).max() < 1e-10
 
 
 @pytest.mark.parametrize("scale", [s for s in SCALES.values() if s > 1e15])
 def test_a_large_column_is_as_good_as_one_without_penalty(scale: float) -> None:
-    """For softmax, against scikit-learn on the same column at size 1 where its penalty is next to nothing."""
+    """Softmax, compared with scikit-learn on the same column at size 1 with a negligible penalty."""
     unit = X[:, 0] / np.abs(X[:, 0]).max()
     column = (unit * min(scale, LARGEST / 2))[:, None]
     reference = LogisticRegression(C=1e8, tol=1e-10, max_iter=10_000).fit(unit[:, None], LABELS)
@@ -160,18 +160,18 @@ def test_every_strength_and_sample_weight_gives_numbers_or_an_error(mapping: str
 
 
 def test_sample_weights_without_a_finite_sum_are_refused() -> None:
-    with pytest.raises(ValueError, match="sample_weight adds up to more than float64 holds"):
+    with pytest.raises(ValueError, match="sample_weight sums to more than the largest float64"):
         LastLayerClassifier().fit(X, LABELS, np.full(len(X), 1e308))
 
 
-def test_a_loss_that_is_nowhere_finite_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither StopIteration nor a fit without numbers."""
+def test_a_loss_that_is_nowhere_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It neither raises StopIteration nor returns a fit that is not finite."""
     monkeypatch.setattr("lastlayer.sklearn.descent.ll.loss_and_grad", lambda scores, *_, **__: (np.nan, scores))
     with pytest.raises(ValueError, match=r"sparsemax cannot be fitted.*Bring the features to a common scale"):
         LastLayerClassifier("sparsemax").fit(X, LABELS)
 
 
-def test_a_solver_that_breaks_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_solver_that_breaks_down_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def singular(*_: object, **__: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
 

@@ -1,4 +1,4 @@
-"""The solvers' own promises: bounds that bound, and big problems solved like small ones."""
+"""Properties of the solvers: lower bounds are below every objective, and large problems are solved like small ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def test_the_lower_bound_is_below_every_objective(seed: int) -> None:
 
 
 def test_the_lower_bound_allows_for_free_intercepts() -> None:
-    """Uninformative features and a frequent class: intercepts alone push the hinge below one, what a bound without them says."""
+    """With uninformative features and a frequent class, intercepts alone take the hinge below one.
+
+    A lower bound that ignored them would be one.
+    """
     labels = np.array([0] * 14 + [1, 2] * 3)
     problem = linear_problem(1e-3 * X[:20], labels, np.ones(20), CLASSES, C=1.0, fit_intercept=True)
     theta = np.zeros((X.shape[1] + 1, CLASSES))
@@ -49,7 +52,7 @@ def inside_point(problem: LinearProblem, size: float) -> np.ndarray:
 
 
 def test_newton_steps_with_and_without_factors_are_newtons() -> None:
-    """Both against a solve with the whole Hessian on the plane where intercept steps sum to zero."""
+    """Both are compared with a direct solve of the whole Hessian on the plane where intercept steps sum to zero."""
     theta = inside_point(PROBLEM, 0.005)
     scores = PROBLEM.scores(theta)
     random = np.random.default_rng(8)
@@ -70,8 +73,8 @@ def test_newton_steps_with_and_without_factors_are_newtons() -> None:
         assert abs(step[-1].sum()) < 1e-9
 
 
-def test_a_step_towards_a_wall_stops_where_the_barrier_has_not_yet_risen() -> None:
-    """One row a class, so that a single wall weighs enough to turn the step back."""
+def test_a_step_towards_the_boundary_stops_before_the_barrier_rises() -> None:
+    """One row per class, so that the barrier of one score is large enough to shorten the step."""
     problem = linear_problem(np.eye(CLASSES), np.arange(CLASSES), np.ones(CLASSES), CLASSES, C=1e3, fit_intercept=True)
     theta = np.zeros((CLASSES + 1, CLASSES))
     theta[-1] = problem.frequencies
@@ -91,7 +94,7 @@ def test_a_step_towards_a_wall_stops_where_the_barrier_has_not_yet_risen() -> No
 
 @pytest.mark.parametrize(("mapping", "most"), [("ratio", 28), ("hardmax", 28)])
 def test_interior_methods_take_few_iterations(mapping: str, most: int) -> None:
-    """Their corrections and stopping rules save iterations, which no optimum would show."""
+    """Corrections and stopping rules save iterations; a test of the optimum would not notice if they were broken."""
     fits = [LastLayerClassifier(mapping, C=C, n_restarts=1).fit(X, LABELS) for C in (1e-4, 1e-2, 1.0)]
     assert sum(fit.n_iter_ for fit in fits) <= most
 
@@ -112,12 +115,12 @@ def test_without_factorisation_the_optimum_is_the_same(
 
 
 @pytest.mark.parametrize("refused", ["too coarse", "not positive definite"])
-def test_a_factor_in_float32_that_does_not_do_is_replaced(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_float32_factor_is_replaced_by_float64(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
     factored, dtypes = margin_newton._factored, []
 
-    def watched(problem: LinearProblem, own: Any, halves: Any, dtype: type) -> Any:
+    def watched(problem: LinearProblem, block_weights: Any, coupling: Any, dtype: type) -> Any:
         dtypes.append(dtype)
-        return factored(problem, own, halves, dtype)
+        return factored(problem, block_weights, coupling, dtype)
 
     monkeypatch.setattr(margin_newton, "_factored", watched)
     usual = LastLayerClassifier("hardmax", tol=1e-6).fit(X, LABELS)
@@ -142,7 +145,7 @@ def test_features_beyond_float32_are_factored_in_float64() -> None:
     np.testing.assert_allclose(huge.coef_ * 1e20, usual.coef_, rtol=1e-2, atol=1e-2)
 
 
-def test_a_path_of_hinges_goes_on_from_the_last_one() -> None:
+def test_warm_starts_save_iterations_on_a_path_of_hinges() -> None:
     warm = LastLayerClassifier("hardmax", tol=3e-2, warm_start=True)
     taken = {"warm": 0, "cold": 0}
     for C in np.logspace(-4, 2, 7):
@@ -155,7 +158,7 @@ def test_a_path_of_hinges_goes_on_from_the_last_one() -> None:
 
 @pytest.mark.parametrize("mapping", ["ratio", "hardmax"])
 def test_features_of_very_different_scales(mapping: str) -> None:
-    """Millimetres beside kilometres, a constant and an empty column."""
+    """Millimetres next to kilometres, a constant column and a column of zeros."""
     scales = np.logspace(-3, 3, X.shape[1])
     odd = np.hstack([X * scales, np.full((len(X), 1), 5.0), np.zeros((len(X), 1))])
     model = LastLayerClassifier(mapping, n_restarts=1).fit(odd, LABELS)
@@ -165,9 +168,9 @@ def test_features_of_very_different_scales(mapping: str) -> None:
 
 @pytest.mark.parametrize("C", [1.0, 1e4, 1e8])
 def test_separable_classes_keep_a_finite_hinge(C: float) -> None:
-    """Where nothing is misclassified the objective is all penalty: the gap is still proved relative to it.
+    """If nothing is misclassified, the objective is only the penalty, and the gap is proved relative to it.
 
-    However small that is: rounding of the class that weighs most in a row must not drown what the others say.
+    The penalty may be tiny, so the rounding error of the class with the largest weight must not exceed the others' part.
     """
     far = X + 8.0 * np.eye(CLASSES, X.shape[1])[LABELS]
     model = LastLayerClassifier("hardmax", C=C).fit(far, LABELS)
@@ -178,8 +181,8 @@ def test_separable_classes_keep_a_finite_hinge(C: float) -> None:
     assert margins.min() > 1.0 - 1e-2
 
 
-def test_rows_of_next_to_no_weight_change_nothing() -> None:
-    """float32 has no numbers for such weights: the Hessian that is kept in it must not ask for them."""
+def test_rows_of_tiny_weight_change_nothing() -> None:
+    """float32 cannot represent such weights, so the float32 Hessian must not contain them."""
     weight = np.where(np.arange(len(X)) % 7 == 0, 1e-60, 1.0)
     some, without = (
         LastLayerClassifier(tol=1e-9).fit(X, LABELS, w) for w in (weight, np.where(weight < 1.0, 0.0, weight))
@@ -188,7 +191,7 @@ def test_rows_of_next_to_no_weight_change_nothing() -> None:
     np.testing.assert_allclose(some.coef_, without.coef_, atol=1e-6)
 
 
-def test_conjugate_gradients_solve_and_notice_negative_curvature() -> None:
+def test_conjugate_gradients_solve_and_detect_negative_curvature() -> None:
     random = np.random.default_rng(0)
     root = random.normal(size=(6, 6))
     matrix = root @ root.T + np.eye(6)

@@ -131,7 +131,7 @@ def test_rows_that_do_not_count_need_no_distribution():
     torch.testing.assert_close(loss, linear_loss(input[others], weight, soft[others]))
     (in_input,) = torch.autograd.grad(loss, input)
     assert not in_input[[3, 5]].any()
-    for bad, match in ((soft, "sum to|no probability"), (soft.nan_to_num(0.2), "sum to")):
+    for bad, match in ((soft, "sum to|not a probability"), (soft.nan_to_num(0.2), "sum to")):
         with pytest.raises(ValueError, match=match):
             linear_loss(input, weight, bad)
 

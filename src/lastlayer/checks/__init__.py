@@ -1,4 +1,4 @@
-"""The contract that every mapping keeps, runnable on a user's own: oracles, error measures, and the checks themselves."""
+"""The contract of every mapping, which users can run on their mappings too: oracles, error measures and checks."""
 
 from lastlayer.checks.check_mapping import CHECKS, check_mapping
 

@@ -1,4 +1,4 @@
-"""Probabilities, their logarithms and the log-partition, held to the record's budget."""
+"""Checks that probabilities, their logarithms and the log-partition are within the record's budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lastlayer.functions.probabilities import evaluate
 from lastlayer.mappings import ProbabilityMapping
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-#: How far Z may be off beside its ULPs where Σ g is near one; softmax has no such floor.
+#: Additional absolute error allowed for Z = log Σ g, since Z cancels where Σ g is near one. Softmax does not need it.
 FLOOR_OF_Z = {"float32": 2.0**-37, "float64": 2.0**-53}
 
 
@@ -45,7 +45,7 @@ def check_row(mapping: ProbabilityMapping, row: np.ndarray, p: np.ndarray, dtype
         elif mapping.budget.kind == "absolute":
             error, unit = absolute_error(value, truth) / (float(np.finfo(dtype).eps) * float(max(exact))), "eps·max p"
         else:
-            # Rounding the result once is not part of the scores' error.
+            # One rounding of the result is allowed in addition to the moved scores.
             error, unit = ulp_error(value, truth, dtype), "ULP"
             if error > 1.0:
                 nearest = nearest_attainable(mapping, row, k, float(value), limit * float(np.finfo(dtype).eps))
@@ -57,9 +57,9 @@ def check_row(mapping: ProbabilityMapping, row: np.ndarray, p: np.ndarray, dtype
 
 
 def nearest_attainable(mapping: ProbabilityMapping, row: np.ndarray, k: int, value: Any, relative: float) -> Any:
-    """Of what scores moved by ≤ relative·max(1, |x − max|) can give class k, the probability nearest to `value`.
+    """The probability of class k nearest to `value` that scores moved by ≤ relative·max(1, |x − max|) can give.
 
-    p rises with its own score and falls with every other, so the extremes are at the corners.
+    p increases with the score of its class and decreases with every other, so the extremes are at the corners.
     """
     mp = oracles.context(mapping)
     scores = oracles.exact_row(row, mp)
@@ -72,7 +72,7 @@ def nearest_attainable(mapping: ProbabilityMapping, row: np.ndarray, k: int, val
 
 
 def check_log_probabilities(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Logarithms keep the budget and agree with p: −inf exactly where p is 0, and ln p where p is a normal number."""
+    """Logarithms are within the budget and agree with p: −inf exactly where p is 0, and ln p where p is a normal number."""
     for dtype in DTYPES:
         limit = bound(mapping, dtype)
         for kind, rows in score_rows(mapping, dtype).items():
@@ -86,12 +86,12 @@ def check_log_probabilities(mapping: ProbabilityMapping, backend: Backend = NUMP
 
 
 def compare_with_logarithms(p: np.ndarray, logs: np.ndarray, limit: float, where: str) -> None:
-    """log p beside the p of the same scores: NaN where p is NaN, −inf exactly where p is 0, else ln p.
+    """Check that log p agrees with the p of the same scores: NaN where p is NaN, −inf exactly where p is 0, else ln p.
 
-    A probability that is too small for its dtype, and so 0, has a finite logarithm below that of the smallest normal number.
+    A probability that underflows to 0 has a finite logarithm, below the logarithm of the smallest normal number.
 
     Args:
-        limit: how many ULP p may be off, and log p.
+        limit: the allowed error of p, and of log p, in ULP.
     """
     info = np.finfo(p.dtype)
     wide, exact = p.astype(np.float64), logs.astype(np.float64)
@@ -102,7 +102,7 @@ def compare_with_logarithms(p: np.ndarray, logs: np.ndarray, limit: float, where
     with np.errstate(invalid="ignore"):
         is_right = np.where(
             is_small,
-            # Subnormal numbers have few digits, and none where the hardware takes them for 0.
+            # Subnormal numbers have few digits, and some hardware flushes them to 0.
             np.where(
                 exact == -np.inf, wide == 0, exact <= np.log(float(info.smallest_normal)) * (1.0 - float(info.eps))
             ),
@@ -126,17 +126,17 @@ def _check_log_row(
         if not truth and not share:
             assert float(value) == -float("inf"), text
         elif mapping.budget.kind == "ulp":
-            # Without a true p there is nothing that p may be off by.
+            # A true p of 0 allows no error.
             error = ulp_error(value, mp.log(truth), dtype) if truth else float("inf")
             assert error <= limit, f"{text}: {error:.3g} ULP"
         elif mapping.budget.kind == "absolute":
-            # exp(log p) is as near to p as p itself may be, and one rounding of the logarithm.
+            # exp(log p) may have the error of p, and one rounding of the logarithm.
             implied = mp.exp(mp.mpf(float(value)))
             allowed = limit * eps * max(exact) + (implied * ulp(value, dtype) if implied else 0)
             assert abs(implied - truth) <= allowed, text
         elif float(value) > -float("inf"):
             implied, roundings = mp.exp(mp.mpf(float(value))), ulp(value, dtype) + eps
-            # Two roundings, of p and of its logarithm. Scores are moved only where those are not enough: it takes long.
+            # Two roundings, of p and of its logarithm. Moving the scores is slow, so it is tried only if they do not suffice.
             if abs(implied - truth) > truth * roundings:
                 nearest = nearest_attainable(mapping, row, k, implied, limit * eps)
                 assert abs(implied - nearest) <= nearest * roundings, text
@@ -145,8 +145,7 @@ def _check_log_row(
 
 
 def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Z is within the larger of 2 ULP and the budget, of max(|largest score|, |Z|), and the floor of a total near one."""
-
+    """Z is within the larger of 2 ULP and the budget, in ULP of max(|largest score|, |Z|), plus `FLOOR_OF_Z`."""
     mp = oracles.context(mapping)
     for dtype in DTYPES:
         limit = max(2.0, bound(mapping, dtype))
@@ -164,7 +163,7 @@ def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -
 
 
 def check_half_types(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """float16 scores give the float64 result rounded once, where the library has float16."""
+    """float16 scores give the float64 result rounded once, if the library has float16."""
     if not backend.has_half:
         return
     half, mp = np.dtype(np.float16), oracles.context(mapping)

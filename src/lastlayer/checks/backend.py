@@ -1,4 +1,4 @@
-"""Which array library a check runs on: how NumPy rows become its arrays, and come back."""
+"""The array library that a check runs on: how to convert NumPy rows to its arrays and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Backend:
-    """An array library as the checks see it."""
+    """An array library, as far as the checks need it."""
 
     name: str
     #: NumPy array → this library's array, dtype kept.
@@ -20,7 +20,7 @@ class Backend:
     to_numpy: Callable[[Any], np.ndarray]
     #: Whether the library has float16 (the array-API standard does not).
     has_half: bool = True
-    #: How many examples Hypothesis tries a law on; every library runs the same formulas.
+    #: The number of Hypothesis examples per law. Small for most libraries, since they all run the same formulas.
     examples: int = 15
 
 

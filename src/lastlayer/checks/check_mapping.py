@@ -30,15 +30,15 @@ CHECKS: dict[str, str] = {
 
 
 def check_mapping(mapping: str | ProbabilityMapping) -> None:
-    """Hold a mapping to the contract: its error budget, gradients, losses with every option, edges, domain and laws.
+    """Check that a mapping keeps the contract: error budget, gradients, losses with every option, edges, domain and laws.
 
-    Everything is compared with the record's own brute-force oracle in arbitrary precision, on NumPy arrays.
+    Everything runs on NumPy arrays and is compared with the record's brute-force oracle in arbitrary precision.
 
     Args:
         mapping: a `ProbabilityMapping`, or the name of one.
 
     Raises:
-        AssertionError: the first promise that is not kept, with scores, what came and what should have come.
+        AssertionError: the first check that fails, with the scores, the result and the expected result.
         RuntimeError: Python runs with -O, which removes assertions.
         ImportError: hypothesis or mpmath is missing: pip install "lastlayer[checks]".
 
@@ -52,7 +52,7 @@ def check_mapping(mapping: str | ProbabilityMapping) -> None:
 
 
 def load_check(name: str) -> Callable[..., Any]:
-    """The check of that name. Loaded when it runs, for `import lastlayer` needs neither mpmath nor hypothesis."""
+    """The check with this name. It is imported here and not earlier, since `import lastlayer` needs no mpmath or hypothesis."""
     module, _, function = CHECKS[name].partition(":")
     try:
         loaded = importlib.import_module(f"lastlayer.checks.{module}")

@@ -1,4 +1,4 @@
-"""The vector–Jacobian products of p and log p against central differences of the oracle."""
+"""Checks the vector–Jacobian products of p and log p against central differences of the oracle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lastlayer.checks.measure import absolute_error
 from lastlayer.checks.rows import score_rows
 from lastlayer.mappings import ProbabilityMapping
 
-#: Of Σ p|v| and the slope's own size; central differences on the oracle are far more exact than this.
+#: Relative to max |v| · max(1, the largest entry). Central differences of the oracle are far more exact than this.
 TOLERANCE = 8 * 2.0**-52
 KINDS = ("random", "two classes", "around minus one")
 
@@ -49,7 +49,7 @@ def _compare(
     pulled: Callable[[list[Any], list[Any]], Any],
     tolerance: float,
 ) -> None:
-    """A product of `Point` against central differences of `pulled(p, v)`."""
+    """Compare a method of `Point` with central differences of `pulled(p, v)`."""
     mp = oracles.context(mapping)
     cotangents = np.random.default_rng(3).normal(size=rows.shape)
     scores = backend.to_array(rows)
@@ -72,13 +72,13 @@ def _compare(
 def _check_tangent(
     mapping: ProbabilityMapping, backend: Backend, p: Any, cotangents: np.ndarray, products: np.ndarray, xp: Any
 ) -> None:
-    """The record's `tangent` s gives the same product, s·(v − Σ s v / Σ s), from p alone."""
+    """Check that the record's `tangent` s gives the same product, s·(v − Σ s v / Σ s), from p alone."""
     assert mapping.tangent is not None
     s = backend.to_numpy(mapping.tangent(p, xp, **mapping.values))
     total = s.sum(axis=-1, keepdims=True)
     mean = (s * cotangents).sum(axis=-1, keepdims=True) / np.where(total > 0, total, 1.0)
     off = np.abs(s * (cotangents - mean) - products)
-    # p has few digits at the edge of a support, and s no more.
+    # At the edge of a support p has few digits, and so has s.
     assert (off <= 1e-9 * np.abs(cotangents).max()).all(), (
         f"{mapping.label} [{backend.name}]: the record's tangent gives vjp {s * (cotangents - mean)!r}, the point {products!r}"
     )

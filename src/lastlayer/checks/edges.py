@@ -1,4 +1,4 @@
-"""Special values, one class, independence of rows, and the domain: the same on every backend, from one table."""
+"""Checks special values, one class, independence of rows, and the domain, from one table for every backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lastlayer.functions import DomainError, log_probabilities, loss, loss_and_g
 from lastlayer.mappings import ProbabilityMapping
 
 INF, NAN = float("inf"), float("nan")
-#: The table that every mapping and backend walks.
+#: Every mapping is checked on these rows, on every backend.
 SPECIAL_ROWS: tuple[tuple[float, ...], ...] = (
     (0.0, 0.0, 0.0),
     (-0.0, 0.0, 1.0),
@@ -40,7 +40,7 @@ SPECIAL_ROWS: tuple[tuple[float, ...], ...] = (
 
 
 def expected(mapping: ProbabilityMapping, row: tuple[float, ...]) -> list[float] | None:
-    """What a row's probabilities must be: the limit of the oracle as infinite scores grow; None where rows are NaN."""
+    """The expected probabilities of a row: the oracle's limit as infinite scores grow. None if the row must be NaN."""
     scores = np.array(row)
     if np.isnan(scores).any() or (mapping.domain.is_valid is not None and not mapping.domain.is_valid(scores, np)):
         return None
@@ -51,7 +51,7 @@ def expected(mapping: ProbabilityMapping, row: tuple[float, ...]) -> list[float]
     limit = mapping.oracle(
         [mp.mpf(x) if np.isfinite(x) else (far if x > 0 else -far) for x in row], mp, **mapping.values
     )
-    # What is left at 10^60 is zero in the limit.
+    # A probability that is tiny at 10^60 is zero in the limit.
     return [float(p) if p > mp.mpf(10) ** -50 or np.isfinite(scores).all() else 0.0 for p in limit]
 
 
@@ -80,7 +80,8 @@ def check_special_values(mapping: ProbabilityMapping, backend: Backend = NUMPY) 
                 float(backend.to_numpy(loss(scores[0, ...], np.int64(k), mapping=mapping))) for k in range(len(row))
             ]
             for value, exact, score in zip(losses, truth, row, strict=True):
-                # A normalized class gets nothing only where its g is 0 beside the others', a regularized one may lie off the support.
+                # If p is 0 because of an infinite score, the loss is infinite. For finite scores it is finite: p has
+                # underflowed, or the class is off the support of a regularized mapping.
                 infinite = INF in row or (-INF in row and mapping.family == "normalized") or score == -INF
                 impossible = exact == 0.0 and infinite
                 assert not np.isnan(value), f"{text}; its losses are {losses}"
@@ -90,7 +91,7 @@ def check_special_values(mapping: ProbabilityMapping, backend: Backend = NUMPY) 
 
 
 def check_one_class(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """K = 1: probability 1 and loss 0 where rows sum to one; K = 0 is an error, no rows are not."""
+    """K = 1 gives probability 1 and loss 0, if rows sum to one. K = 0 is an error; an empty batch is not."""
     one = backend.to_array(np.array([[0.7], [3.0]]))
     p = backend.to_numpy(probabilities(one, mapping=mapping))
     if "sums_to_one" in mapping.laws:
@@ -109,7 +110,7 @@ def check_one_class(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> No
 
 
 def check_rows_are_independent(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """A row has the same bits alone, in a batch, at another place, beside a NaN row; scores are never written."""
+    """A row gives the same bits alone, in a batch, at another position and next to a NaN row; scores are never modified."""
     rows = into_domain(mapping, random_rows(12, 9, 5, 3.0))
     rows[4] = NAN
     before = rows.copy()
@@ -117,7 +118,7 @@ def check_rows_are_independent(mapping: ProbabilityMapping, backend: Backend = N
     assert np.isnan(batch[4]).all(), f"{mapping.label} [{backend.name}]: a NaN row gave {batch[4]!r}"
     flipped = backend.to_numpy(probabilities(backend.to_array(np.ascontiguousarray(rows[::-1])), mapping=mapping))
     assert np.array_equal(batch, flipped[::-1], equal_nan=True), (
-        f"{mapping.label} [{backend.name}]: a row depends on its place"
+        f"{mapping.label} [{backend.name}]: a row depends on its position"
     )
     for i in (0, 3, 8):
         alone = backend.to_numpy(probabilities(backend.to_array(rows[i]), mapping=mapping))
@@ -136,7 +137,7 @@ def check_rows_are_independent(mapping: ProbabilityMapping, backend: Backend = N
 
 
 def check_domain(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Rows outside the domain raise DomainError by default and are NaN on request, touching no other row."""
+    """Rows outside the domain raise DomainError by default. With on_domain="nan" they are NaN, and no other row changes."""
     rows = np.array([[1.0, 2.0, 0.5], [1.0, -2.0, 0.5], [0.0, 0.0, 0.0]])
     valid = np.ones(3, dtype=bool) if mapping.domain.is_valid is None else np.asarray(mapping.domain.is_valid(rows, np))
     got = backend.to_numpy(probabilities(backend.to_array(rows), mapping=mapping, on_domain="nan"))

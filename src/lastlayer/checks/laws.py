@@ -1,4 +1,4 @@
-"""The laws a record declares, as properties that Hypothesis tries to break."""
+"""Checks the laws that a record declares, as Hypothesis properties."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lastlayer.functions import loss, probabilities
 from lastlayer.mappings import ProbabilityMapping
 
 EPS = 2.0**-52
-#: Multiples of 1/64 up to ±32: sums and shifts of them are exact, so that a law is tested and not the rounding of its premise.
+#: Multiples of 1/64 up to ±32: their sums and shifts are exact, so that only the law is tested, not rounding of its inputs.
 SCORE = st.integers(-2048, 2048).map(lambda n: n / 64.0)
-#: Deterministic, and without the phase that traces every line to explain a failure: it takes longer than all the others.
+#: Deterministic, and without Hypothesis's explain phase, which traces every line and takes longer than all other phases.
 SETTINGS = settings(
     deadline=None,
     database=None,
@@ -32,7 +32,7 @@ def check_laws(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
     """Every law that the record declares holds."""
 
     def p(row: np.ndarray) -> np.ndarray:
-        # A law that leads out of the domain is broken there: its NaN rows equal nothing.
+        # A law that leads out of the domain must fail there: NaN rows are equal to nothing.
         return backend.to_numpy(probabilities(backend.to_array(row), mapping=mapping, on_domain="nan"))
 
     for law in sorted(mapping.laws):

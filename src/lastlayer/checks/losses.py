@@ -1,4 +1,4 @@
-"""Losses and their gradients, held to the budget and composed with every option."""
+"""Checks that losses and their gradients are within the budget, with every option."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lastlayer.functions import loss, loss_and_grad
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
-#: The kinds of rows on which a loss is differentiated: not those at the ends of the number range, where steps underflow.
+#: The kinds of rows used for gradients. Rows at the ends of the number range are left out: difference steps underflow there.
 SMOOTH_KINDS = ("random", "two classes", "around minus one", "peaked")
 
 
 def check_label_losses(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """The loss of every label: in ULP for the log loss, exact for slightly moved scores for Fenchel–Young."""
+    """The loss of every label: within the budget in ULP for log loss; exact for slightly moved scores for Fenchel–Young."""
     for dtype in DTYPES:
         for kind, rows in score_rows(mapping, dtype).items():
             if rows.shape[1] > 10:
@@ -42,7 +42,7 @@ def _compare_loss(
     if mapping.family == "normalized":
         assert ulp_error(value, truth, dtype) <= bound(mapping, dtype), text
         return
-    # ΔL ≤ Σ |p − y| |Δx|: what scores moved by 4 eps·max(1, |x − max|) can do to the loss, and one rounding.
+    # ΔL ≤ Σ |p − y| |Δx|: how much scores moved by 4 eps·max(1, |x − max|) change the loss, plus one rounding.
     p = oracles.probabilities(mapping, row)
     largest, eps = float(max(row)), float(np.finfo(dtype).eps)
     moved = sum(
@@ -53,13 +53,13 @@ def _compare_loss(
 
 
 def check_label_gradients(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Every entry of the gradient, the target's own included, against central differences of the oracle."""
+    """Every entry of the gradient, including the target's, against central differences of the oracle."""
     for dtype in DTYPES:
         for kind in SMOOTH_KINDS:
             rows = score_rows(mapping, dtype)[kind][:4]
             labels = (np.arange(len(rows)) + 1) % rows.shape[1]
             if kind == "peaked":
-                # The confident case: the target's gradient is made of the others alone and must not round to zero.
+                # A confident row: the target's gradient is the sum of the others and must not round to zero.
                 labels = np.argmax(rows, axis=1)
             _, got = loss_and_grad(backend.to_array(rows), backend.to_array(labels), mapping=mapping, reduction="none")
             for row, label, gradient in zip(rows, labels, backend.to_numpy(got), strict=True):
@@ -80,11 +80,11 @@ def check_label_gradients(mapping: ProbabilityMapping, backend: Backend = NUMPY)
 
 
 def check_soft_targets(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Soft targets: the loss, and the gradient within the budget of max(p, y)."""
+    """Soft targets: the loss and its gradient."""
     dtype = np.dtype(np.float64)
     rows = score_rows(mapping, dtype)["random"][:4]
     soft = np.random.default_rng(7).dirichlet(np.ones(rows.shape[1]), size=len(rows))
-    # Targets of 0 and 1 among them, on the support and off it.
+    # Include targets of 0 and 1, on the support and off it.
     soft[1, ::2] = 0.0
     soft[2] = np.eye(rows.shape[1])[np.argmin(rows[2])]
     soft[3, np.argmax(rows[3])] = 0.0
@@ -93,7 +93,7 @@ def check_soft_targets(mapping: ProbabilityMapping, backend: Backend = NUMPY) ->
     for row, y, got, slopes in zip(rows, soft, backend.to_numpy(value), backend.to_numpy(gradient), strict=True):
         truth = oracles.loss(mapping, row, y, LossOptions())
         text = f"{mapping.label} [{backend.name}]: soft targets {y!r} at {row!r}"
-        # The targets themselves sum to one only up to rounding, which the definition sees and the divergence does not.
+        # The targets sum to one only up to rounding. The definition contains that error, the divergence does not.
         assert absolute_error(got, truth) <= 8e-16 * max(1.0, float(np.abs(row).max())), (
             f"{text}: loss {got!r} for {float(truth)!r}"
         )
@@ -103,7 +103,7 @@ def check_soft_targets(mapping: ProbabilityMapping, backend: Backend = NUMPY) ->
 
 
 def option_cases(classes: int) -> dict[str, dict[str, Any]]:
-    """Each option alone, and all together, as keyword arguments of `loss`."""
+    """Each option alone, and all options together, as keyword arguments of `loss`."""
     weight = np.linspace(0.5, 2.0, classes)
     together = {"label_smoothing": 0.2, "z_loss": 0.05, "temperature": 1.7, "softcap": 3.0, "weight": weight}
     return {name: {name: value} for name, value in together.items()} | {"together": together}

@@ -1,4 +1,4 @@
-"""Errors in units in the last place, against values of arbitrary precision."""
+"""Error measures against values of arbitrary precision: units in the last place (ULP), and absolute."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ulp(value: Any, dtype: Any) -> float:
 
 
 def ulp_error(got: Any, exact: Any, dtype: Any) -> float:
-    """|got − exact| in ULP of the exact value; inf where one is NaN or infinite and the other not."""
+    """|got − exact| in ULP of the exact value; inf if only one of them is NaN or infinite."""
     got = float(got)
     if np.isnan(got):
         return float("inf")
@@ -27,5 +27,5 @@ def ulp_error(got: Any, exact: Any, dtype: Any) -> float:
 
 
 def absolute_error(got: Any, exact: Any) -> float:
-    """|got − exact|; inf where the result is not finite."""
+    """|got − exact|; inf if the result is not finite."""
     return float(abs(exact - float(got))) if np.isfinite(float(got)) else float("inf")

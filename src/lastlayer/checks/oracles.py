@@ -1,4 +1,4 @@
-"""Truth in arbitrary precision: probabilities, losses with every option, and their gradients by central differences."""
+"""Reference values in arbitrary precision: probabilities, losses with every option, and gradients by central differences."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
 
-#: Bits for the normalized family: log p of a class that leaves 2^-1074 to the others must come out to the last digit.
-#: The regularized oracles close a bracket to the last bit, and need only resolve the largest score's neighbourhood.
+#: Bits of precision. Normalized family: log p must be exact even for a class that leaves only 2^-1074 to the others.
+#: Regularized family: fewer bits suffice, since its oracles only resolve scores near the largest; their root finders are slow.
 PRECISION = {"normalized": 1400, "regularized": 240}
 _CONTEXTS = {family: mpmath.MPContext() for family in PRECISION}
 for _family, _bits in PRECISION.items():
     _CONTEXTS[_family].prec = _bits
-#: Step of the central differences: far above the oracle's resolution, and its square far below any budget.
+#: Step of the central differences: large compared with the oracle's resolution, and its square is far below any budget.
 STEP_BITS = 70
 
 
 def context(mapping: ProbabilityMapping) -> Any:
-    """The arithmetic that the mapping's oracle runs in."""
+    """The mpmath context in which the mapping's oracle runs."""
     return _CONTEXTS[mapping.family]
 
 
@@ -43,42 +43,42 @@ def log_partition(mapping: ProbabilityMapping, row: np.ndarray) -> Any:
 
 
 def _answer(oracle: Callable[..., Any], mapping: ProbabilityMapping, row: np.ndarray) -> Any:
-    return _remembered_answer(oracle, tuple(mapping.values.items()), mapping.family, tuple(map(float, row)))
+    return _cached_answer(oracle, tuple(mapping.values.items()), mapping.family, tuple(map(float, row)))
 
 
 @lru_cache(maxsize=50_000)
-def _remembered_answer(oracle: Callable[..., Any], values: Any, family: str, row: tuple[float, ...]) -> Any:
+def _cached_answer(oracle: Callable[..., Any], values: Any, family: str, row: tuple[float, ...]) -> Any:
     mp = _CONTEXTS[family]
     return oracle(exact_row(row, mp), mp, **dict(values))
 
 
 def loss(mapping: ProbabilityMapping, row: np.ndarray, target: Any, options: LossOptions) -> Any:
-    """One row's loss; remembered, since every backend asks for the same."""
-    return _remember("loss", mapping, row, target, options, lambda: row_loss(
+    """One row's loss; cached, since every backend needs the same values."""
+    return _cached("loss", mapping, row, target, options, lambda: row_loss(
         mapping, exact_row(row, context(mapping)), target, options
     ))  # fmt: skip
 
 
 def loss_gradient(mapping: ProbabilityMapping, row: np.ndarray, target: Any, options: LossOptions) -> list[Any]:
-    """The gradient of `row_loss` in the scores; remembered."""
-    gradient: list[Any] = _remember("gradient", mapping, row, target, options, lambda: central_difference(
+    """The gradient of `row_loss` in the scores; cached."""
+    gradient: list[Any] = _cached("gradient", mapping, row, target, options, lambda: central_difference(
         lambda x: row_loss(mapping, x, target, options), row, context(mapping)
     ))  # fmt: skip
     return gradient
 
 
-_MEMORY: dict[Any, Any] = {}
+_CACHE: dict[Any, Any] = {}
 
 
-def _remember(what: str, mapping: ProbabilityMapping, row: Any, target: Any, options: LossOptions, work: Any) -> Any:
+def _cached(what: str, mapping: ProbabilityMapping, row: Any, target: Any, options: LossOptions, compute: Any) -> Any:
     key = (what, mapping.oracle, str(mapping.values), tuple(map(float, row)), str(target), str(options))
-    if key not in _MEMORY:
-        _MEMORY[key] = work()
-    return _MEMORY[key]
+    if key not in _CACHE:
+        _CACHE[key] = compute()
+    return _CACHE[key]
 
 
 def row_loss(mapping: ProbabilityMapping, scores: list[Any], target: Any, options: LossOptions) -> Any:
-    """One row's loss by its definition: no cancellation is avoided, precision pays for it.
+    """One row's loss by its definition. The precision is high enough that no cancellation matters.
 
     Args:
         scores: the row as exact numbers.

@@ -1,4 +1,4 @@
-"""The scores that every mapping is checked on: random, wide, nearly tied, peaked, subnormal and huge rows."""
+"""The scores used to check every mapping: random, wide, nearly tied, peaked, subnormal and huge rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from lastlayer.mappings import ProbabilityMapping
 
-#: How far a class is inside a support, or outside, as a part of the distance that leads out of it.
+#: How far a class is inside the support (> 0) or outside (< 0), relative to the distance at which a class leaves it.
 INSIDE = (1e-2, 1e-6, 1e-11, 0.0, -1e-6)
 
 
@@ -16,7 +16,7 @@ def random_rows(seed: int, rows: int, classes: int, scale: float) -> np.ndarray:
 
 
 def score_rows(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.ndarray]:
-    """Rows by kind, in `dtype`, moved into the mapping's domain; the same in every run."""
+    """Rows of each kind in `dtype`, moved into the mapping's domain; the same in every run."""
     rng = np.random.default_rng(20)
     info = np.finfo(dtype)
     tiny = float(info.smallest_normal)
@@ -29,7 +29,7 @@ def score_rows(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.nda
         "wide": rng.uniform(-1e4, 1e4, size=(6, 4)),
         "nearly tied": 1.0 + 8.0 * float(info.eps) * rng.integers(-4, 5, size=(6, 4)),
         "peaked": np.concatenate([random_rows(5, 6, 3, 1.0), 30.0 + random_rows(6, 6, 1, 8.0)], axis=1),
-        # The second of two classes leaves the support of α-entmax 1/(α − 1) below the first: α = 1.3, 1.5 and 2.
+        # The second of two classes leaves the support of α-entmax at 1/(α − 1) below the first; here α = 1.3, 1.5 and 2.
         "edge of a support": np.array([[0.0, edge * (u - 1.0)] for edge in (1 / 0.3, 2.0, 1.0) for u in INSIDE]),
         "subnormal": rng.uniform(0.01, 1.0, size=(4, 3)) * tiny,
         "huge": rng.uniform(-1.0, 1.0, size=(4, 3)) * float(info.max) * 0.9,
@@ -40,7 +40,7 @@ def score_rows(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.nda
 
 
 def rows_near_one(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.ndarray]:
-    """Rows whose Σ g is near one for some mapping, so that Z = log Σ g comes from what is left of a subtraction."""
+    """Rows whose Σ g is near one for some mapping, so that Z = log Σ g cancels."""
     rng = np.random.default_rng(21)
     kinds = {
         "one small class": 10.0 ** rng.uniform(-30, 0, size=(8, 1)),
@@ -54,7 +54,7 @@ def rows_near_one(mapping: ProbabilityMapping, dtype: np.dtype) -> dict[str, np.
 
 
 def into_domain(mapping: ProbabilityMapping, rows: np.ndarray) -> np.ndarray:
-    """Scores that the mapping accepts: as they are, or their sizes where a sign is not allowed."""
+    """Scores that the mapping accepts: unchanged, or their absolute values if the mapping does not accept them."""
     if mapping.domain.is_valid is None or bool(np.all(mapping.domain.is_valid(rows, np))):
         return rows
     return np.abs(rows)

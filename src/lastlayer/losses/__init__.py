@@ -1,4 +1,4 @@
-"""Targets and their options → losses: log loss, Fenchel–Young, gradients and reductions, derived from a mapping's record."""
+"""Losses of targets under every option: log loss, Fenchel–Young, gradients and reductions, derived from a mapping's record."""
 
 from lastlayer.losses.counting import counted_rows
 from lastlayer.losses.options import REDUCTIONS, HeadKeywords, LossKeywords, LossOptions, refuse_unknown

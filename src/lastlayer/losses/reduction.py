@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import extended_sum, plain_sum
+from lastlayer.mappings.double_double import extended_sum, plain_sum
 
 Array = Any
 Namespace = Any

@@ -1,4 +1,4 @@
-"""One loss a row, and its gradient in the scores: every option composed with every mapping, here and nowhere else."""
+"""One loss per row and its gradient in the scores. Every option is combined with every mapping here and only here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Namespace = Any
 
 
 class RowLosses(NamedTuple):
-    """Per row: its loss, its part of the mean's denominator; per score: the gradient of the row's loss, where asked for."""
+    """Per row: its loss, and its share of the mean's denominator. Per score: the gradient of the row's loss, if requested."""
 
     losses: Array
     denominators: Array
@@ -31,15 +31,17 @@ def row_losses(
 ) -> RowLosses:
     """The losses of scores (..., K) of the working dtype.
 
-    loss = row weight · (family's loss of the smoothed, weighted targets) + the row's part of the mean's denominator · z_loss · Z².
-    Class weights enter the sum of the log loss as in torch; a Fenchel–Young loss is no sum over classes, so there they
-    weigh the row by Σ w_c y_c of its unsmoothed targets. What has weight zero is zero, whatever the scores.
+        loss = row weight · (the family's loss of the smoothed targets) + (the row's share of the denominator) · z_loss · Z²
+
+    Class weights enter the sum over classes of the log loss, as in torch. A Fenchel–Young loss is not a sum over classes:
+    there they multiply the row's loss by Σ w_c y_c of its unsmoothed targets. A row of weight zero has loss 0 and gradient
+    0, whatever its scores are.
     """
     dense = dense_targets(targets, is_soft, scores, options, xp)
     activation = options.activation
     point = mapping.at(activation(scores, xp), xp)
     y, factor = weighted_targets(mapping, dense, options, xp)
-    # A mean's z-loss must not depend on the scale of the class weights, so it is averaged with the weights of the mean.
+    # The z-loss is averaged with the weights of the mean, so that it does not depend on the scale of the class weights.
     z_weight = dense.denominator
     has_targets = dense.is_counted & (factor != 0) & xp.any(y != 0, axis=-1)
     has_partition = dense.is_counted & (z_weight != 0)
@@ -60,19 +62,19 @@ def row_losses(
 
 
 def _where_rows(condition: Array, values: Array, xp: Namespace) -> Array:
-    """The values of some rows, and zero in all others."""
+    """`values` in the rows where the condition holds, zero in the others."""
     return xp.where(condition[..., None], values, xp.zeros_like(values))
 
 
 def _times(slopes: Array, factor: Array, xp: Namespace) -> Array:
-    """slopes · factor; zero where a slope is, though Z and with it the factor may be infinite."""
+    """slopes · factor. Zero where the slope is zero, even if the factor (and Z) is infinite."""
     return xp.where(slopes == 0, slopes, slopes * factor)
 
 
 def weighted_targets(
     mapping: ProbabilityMapping, dense: Targets, options: LossOptions, xp: Namespace
 ) -> tuple[Array, Array]:
-    """The targets that the loss sees and the factor of the row."""
+    """(the targets that enter the family's loss, the factor of the row's loss), with class weights in one of the two."""
     if options.weight is None:
         return dense.smoothed, dense.row_weight
     weight = xp.astype(options.weight, dense.y.dtype)

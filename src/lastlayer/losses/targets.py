@@ -1,4 +1,4 @@
-"""Integer labels or soft targets → one dense row of targets a row of scores, and how much each row counts."""
+"""Integer labels or soft targets as one dense row of targets per row of scores, with the weight of each row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Namespace = Any
 
 
 class Targets(NamedTuple):
-    """Targets y of shape (..., K), and per row whether it counts, what it weighs, and its part of the mean's denominator."""
+    """Targets y of shape (..., K). Per row: whether it counts, its weight, and its share of the mean's denominator."""
 
     y: Array
-    #: Smoothed y; what the losses see before class weights.
+    #: y after label smoothing and before class weights.
     smoothed: Array
     is_counted: Array
     row_weight: Array
@@ -24,7 +24,7 @@ class Targets(NamedTuple):
 
 
 def dense_targets(targets: Array, is_soft: bool, scores: Array, options: LossOptions, xp: Namespace) -> Targets:
-    """The targets in the scores' dtype. A label out of range makes its row NaN and is never used as an index."""
+    """The targets in the dtype of the scores. A label out of range makes its row NaN and is never used as an index."""
     classes = scores.shape[-1]
     zero_rows = xp.zeros(scores.shape[:-1], dtype=scores.dtype, device=_device(scores))
     one_rows = zero_rows + 1.0
@@ -37,19 +37,19 @@ def dense_targets(targets: Array, is_soft: bool, scores: Array, options: LossOpt
         y = xp.astype(targets[..., None] == xp.arange(classes, device=_device(targets)), scores.dtype)
         is_bad = is_counted & ((targets < 0) | (targets >= classes))
         y = xp.where(is_bad[..., None], xp.full_like(y, float("nan")), y)
-        class_weight = one_rows if options.weight is None else _weigh(y, options.weight, xp)
+        class_weight = one_rows if options.weight is None else _class_weight(y, options.weight, xp)
     row_weight = one_rows
     if options.sample_weight is not None:
         row_weight = xp.astype(options.sample_weight, scores.dtype)
         is_counted = is_counted & (row_weight != 0)
     smoothing = options.label_smoothing
     smoothed = y * (1.0 - smoothing) + smoothing / classes if smoothing else y
-    # As in torch: the mean over labels divides by the weights of the labels, the mean over soft targets by the rows.
+    # As in torch: the mean over labels divides by the class weights of the labels, the mean over soft targets does not.
     denominator = xp.where(is_counted, row_weight * class_weight, zero_rows)
     return Targets(y, smoothed, is_counted, row_weight, denominator)
 
 
-def _weigh(y: Array, weight: Array, xp: Namespace) -> Array:
+def _class_weight(y: Array, weight: Array, xp: Namespace) -> Array:
     """Σ_c w_c y_c per row."""
     return xp.sum(xp.where(y != 0, y * xp.astype(weight, y.dtype), xp.zeros_like(y)), axis=-1)
 
@@ -59,9 +59,9 @@ def _device(x: Array) -> Any:
 
 
 def plain_labels(labels: Array, ignore_index: int, xp: Namespace) -> Array:
-    """Labels of any integer dtype as int64, or as the library's widest; nothing wraps round.
+    """Labels of any integer dtype as int64, or as int32 if the library has no int64. Values never wrap around.
 
-    In a narrower dtype a comparison with `ignore_index` or the number of classes would wrap: the uint8 156 is not −100.
+    In a narrower dtype `ignore_index` and the number of classes would wrap: −100 becomes 156 in uint8.
     """
     if labels.dtype == xp.int64:
         return labels
@@ -71,7 +71,7 @@ def plain_labels(labels: Array, ignore_index: int, xp: Namespace) -> Array:
 
 
 def fold_into(dtype: Any, labels: Array, ignore_index: int, xp: Namespace) -> Array:
-    """Labels in a signed dtype; what it cannot hold becomes a label that is out of range and not ignored.
+    """Labels in a signed dtype. A value that it cannot represent becomes a label that is out of range and not ignored.
 
     Raises:
         ValueError: `ignore_index` does not fit into the dtype either.
@@ -83,7 +83,7 @@ def fold_into(dtype: Any, labels: Array, ignore_index: int, xp: Namespace) -> Ar
     if given.bits > bounds.bits:
         is_outside = (labels > bounds.max) | (labels < bounds.min)
     elif given.bits == bounds.bits and given.min == 0:
-        # An unsigned number of the same size that does not fit comes out negative; torch does not compare uint64.
+        # An unsigned value that does not fit becomes negative in the cast. (torch cannot compare uint64.)
         is_outside = folded < 0
     else:
         return folded
@@ -101,7 +101,7 @@ def check_labels(labels: Array, classes: int, ignore_index: int, xp: Namespace) 
     if bool(xp.any(is_bad)):
         place = _first(is_bad, xp)
         label = labels[place]
-        # torch's int() knows no number beyond int64.
+        # int() of a torch tensor fails beyond int64; item() does not.
         shown = label.item() if hasattr(label, "item") else int(label)
         raise IndexError(
             f"label {shown} at position {_in_words(place)} is outside 0..{classes - 1} for {classes} classes; "
@@ -109,12 +109,13 @@ def check_labels(labels: Array, classes: int, ignore_index: int, xp: Namespace) 
         )
 
 
-#: Rounding to bfloat16 moves the sum of a row by at most 2⁻⁸; twice that leaves room for one further operation in a half
-#: type, such as mix-up or smoothing. It is the same for every dtype, since a cast keeps the numbers.
+#: How far the sum of a row may be from 1. Rounding to bfloat16 moves it by at most 2⁻⁸; twice that leaves room for one more
+#: operation in a half type, such as mix-up or smoothing. It is the same for every dtype, since a cast to a wider type keeps
+#: the values.
 TOLERANCE = 2.0**-7
-#: What float16 loses of a class: half its smallest number.
+#: The largest error of float16 per class: half its smallest subnormal.
 TOLERANCE_PER_CLASS = 2.0**-25
-#: At any number of classes: rows of zeros, of sum 2 and unnormalised scores are found.
+#: The tolerance for any number of classes: small enough to reject rows of zeros, rows of sum 2, and unnormalized scores.
 LARGEST_TOLERANCE = 0.25
 
 
@@ -124,16 +125,16 @@ def check_soft_targets(
     """Raise ValueError for soft targets (..., K) that are negative, NaN, or whose rows do not sum to one.
 
     Args:
-        targets: floats of any dtype, judged by their values.
+        targets: floats of any dtype; only their values are tested, with one tolerance.
         xp: their namespace.
-        is_counted: (...) which rows to look at; None stands for all.
+        is_counted: (...) the rows to check; None means all.
         is_strict: whether rows must sum to one.
-        axis: where the caller has the classes, for the message.
+        axis: the class axis in the caller's array, for the message.
     """
     if 0 in targets.shape:
         return
     with np.errstate(all="ignore"):
-        # A NaN is the smallest.
+        # If any target is NaN, the minimum is NaN and the comparison is false.
         if not bool(xp.min(targets) >= 0):
             is_bad = ~(targets >= 0)
             is_bad = is_bad if is_counted is None else is_bad & is_counted[..., None]
@@ -141,7 +142,7 @@ def check_soft_targets(
                 place = _first(is_bad, xp)
                 where = f"class {place[-1]}" + (f" of row {_in_words(place[:-1])}" if place[:-1] else "")
                 raise ValueError(
-                    f"soft target {float(targets[place]):g} of {where} is no probability; give numbers ≥ 0."
+                    f"soft target {float(targets[place]):g} of {where} is not a probability; give numbers ≥ 0."
                 )
         if not is_strict:
             return
@@ -159,7 +160,7 @@ def check_soft_targets(
 
 
 def _first(mask: Array, xp: Namespace) -> tuple[int, ...]:
-    """Where the mask first holds."""
+    """The index of the first True in the mask."""
     if mask.ndim == 0:
         return ()
     index = int(xp.argmax(xp.astype(xp.reshape(mask, (-1,)), xp.int32)))

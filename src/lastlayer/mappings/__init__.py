@@ -1,4 +1,4 @@
-"""Scores → probabilities. One file a mapping; this list is all that knows them all."""
+"""Mappings turn scores into probabilities. One file per mapping; only this list names them all."""
 
 from lastlayer.mappings.entmax import ENTMAX
 from lastlayer.mappings.hardmax import HARDMAX

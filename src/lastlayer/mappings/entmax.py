@@ -1,11 +1,11 @@
-"""α-entmax: Tsallis regularization, from softmax at α = 1 over 1.5-entmax to sparsemax at α = 2 and beyond."""
+"""α-entmax: Tsallis regularization. α = 1 is softmax, α = 2 is sparsemax; a larger α is sparser."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from lastlayer.mappings.exact import extended_sum
+from lastlayer.mappings.double_double import extended_sum
 from lastlayer.mappings.normalized import NormalizedPoint, device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
 from lastlayer.mappings.regularized import positive_or_one, regularized
@@ -16,19 +16,19 @@ from lastlayer.mappings.tsallis import TsallisPoint, alpha_slope, bracketed_thre
 
 
 class ShannonPoint(NormalizedPoint):
-    """Softmax with the Fenchel–Young loss of Shannon's entropy, which is cross-entropy − H(y): the case α = 1."""
+    """The case α = 1: softmax, with the Fenchel–Young loss of the Shannon entropy, which is cross-entropy − H(y)."""
 
     def losses(self, targets: Array) -> Array:
-        """KL(y ‖ p) as Σ y (log y − log p) − y + p: every term is ≥ 0."""
+        """KL(y ‖ p) = Σ y (log y − log p); 0·log 0 = 0."""
         xp, y = self.xp, targets
         log_y = xp.log(xp.where(y > 0, y, xp.ones_like(y)))
         terms = xp.where(y > 0, y * (log_y - self.log_probabilities()), self.scores_nan_or_zero())
-        # For one-hot targets Σ(p − y) is zero up to rounding, and left out it would cost soft targets nothing either.
+        # The terms p − y of the Bregman form are left out: they sum to zero for targets that sum to one.
         return extended_sum(terms, xp)
 
 
 def threshold_by_sorting(difference: Array, xp: Namespace) -> Array:
-    """t of 1.5-entmax from sorted scores (Peters, Niculae & Martins 2019, algorithm 2), before Newton's last steps."""
+    """The threshold t of 1.5-entmax from sorted scores (Peters, Niculae & Martins 2019, algorithm 2), before Newton polish."""
     half = xp.sort(difference, axis=-1, descending=True) / 2.0
     classes = half.shape[-1]
     ranks = 1.0 + xp.astype(xp.arange(classes, device=device_of(difference)), half.dtype)
@@ -45,10 +45,10 @@ def threshold_by_sorting(difference: Array, xp: Namespace) -> Array:
 
 
 def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
-    """The Tsallis argmax for one α or one a row."""
+    """The Tsallis argmax, for one α or for one α per row."""
     if not isinstance(alpha, (int, float)):
         alpha = _by_classes(alpha, scores, xp)
-        # Outside the range there is no mapping; at α = 1 the limit is taken from a hair above it.
+        # α < 1 gives NaN rows. α = 1 is computed as the next larger number, since the formulas divide by α − 1.
         alpha = xp.where(alpha >= 1.0, xp.maximum(alpha, xp.ones_like(alpha) + SMALLEST_RATE), float("nan"))
         return TsallisPoint(scores, alpha, bracketed_threshold(alpha, TRIPS_CONCAVE, halving=True), xp)
     if alpha - 1.0 < SMALLEST_RATE:
@@ -62,14 +62,14 @@ def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
     return TsallisPoint(scores, alpha, search, xp)
 
 
-#: Below this α − 1 the mapping is softmax to the last bit of float64; it is also the smallest α − 1 above zero there.
+#: The smallest α − 1 above zero in float64. Below it the mapping equals softmax to the last bit.
 SMALLEST_RATE = 2.0**-52
-#: Newton's steps from one side for α < 2; beyond, as many halvings of the bracket again.
+#: Iterations of the root finder: Newton alone for α < 2; for α > 2 Newton and bisection in turns, which takes more.
 TRIPS, TRIPS_CONCAVE = 30, 120
 
 
 def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
-    """False position on τ in p = [(α − 1)x − τ]₊^(1/(α − 1)); for α = 1 exponentials."""
+    """False position on τ in p = [(α − 1)x − τ]₊^(1/(α − 1)); softmax's oracle for α = 1."""
     if alpha == 1:
         return SOFTMAX.oracle(scores, mp)
     rate = mp.mpf(alpha) - 1
@@ -109,7 +109,7 @@ def regularizer(targets: list[Any], mp: Any, alpha: Any) -> Any:
 
 
 def budget(alpha: Any) -> Budget:
-    """Closed forms keep the largest probability's last bits; elsewhere the scores' do."""
+    """An absolute bound where the threshold has a closed form (α = 1.5 and 2); a backward bound for any other α."""
     if isinstance(alpha, (int, float)) and alpha in (1.5, 2.0):
         return Budget("absolute", float32=2, float64=2)
     return Budget("backward", float32=4, float64=4)
@@ -121,10 +121,10 @@ def tangent(p: Array, xp: Namespace, alpha: Any) -> Array:
 
 
 def _by_classes(alpha: Any, rows: Array, xp: Namespace) -> Any:
-    """One α per row as what multiplies rows of classes; a number as it is."""
+    """α with a class axis of length 1 where there is one per row; a number unchanged."""
     if isinstance(alpha, (int, float)):
         return alpha
-    # torch warns where an array that requires a gradient goes through asarray.
+    # torch warns when asarray gets a tensor that requires a gradient.
     array = alpha if isinstance(alpha, type(rows)) else xp.asarray(alpha)
     return xp.astype(array, rows.dtype)[..., None]
 

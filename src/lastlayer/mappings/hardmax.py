@@ -1,4 +1,4 @@
-"""Hardmax: no regularization, all mass on the largest score."""
+"""Hardmax: no regularization. All probability goes to the largest score."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.mappings.exact import extended_sum
+from lastlayer.mappings.double_double import extended_sum
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 from lastlayer.mappings.regularized import RegularizedPoint, regularized, shift
 
 
 class HardmaxPoint(RegularizedPoint):
-    """Ω = 0: all mass on the largest score; ties share equally."""
+    """Ω = 0: all probability goes to the largest score; ties share equally."""
 
     def __init__(self, scores: Array, xp: Namespace):
         self.xp = xp
@@ -40,7 +40,7 @@ class HardmaxPoint(RegularizedPoint):
 
 
 def evaluate(scores: Array, xp: Namespace) -> HardmaxPoint:
-    """All mass on the largest scores, equally."""
+    """Share the probability equally among the largest scores."""
     return HardmaxPoint(scores, xp)
 
 

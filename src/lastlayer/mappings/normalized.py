@@ -1,7 +1,7 @@
-"""The normalized family: p = g(x) / Σ g(x) for an elementwise g ≥ 0, evaluated without losing a bit that matters.
+"""The normalized family: p = g(x) / Σ g(x) for an elementwise g ≥ 0, evaluated to within a few ULP.
 
-A mapping says how its g is carried, `g = mantissa · e^exponent` up to one factor per row, and everything else follows here.
-Going through log g would cost the ratio 500 ULP, and computing g itself would underflow for softplus.
+A mapping gives its g as `mantissa · e^exponent`, up to one factor per row; everything else is computed here. Computing
+log g instead would cost the ratio 500 ULP, and computing g itself would underflow for softplus.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lastlayer.mappings.exact import (
+from lastlayer.mappings.double_double import (
     LN2_HI,
     LN2_LO,
     Pair,
@@ -28,27 +28,27 @@ from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
 
 
 class Carried(NamedTuple):
-    """g at scores of shape (..., K), and its derivative, each as mantissa · e^exponent / 2^log2_scale."""
+    """g and its derivative at scores of shape (..., K), each represented as mantissa · e^exponent / 2^log2_scale."""
 
-    #: g without its exponential part, of moderate size; None stands for 1.
+    #: g without its exponential part, of moderate size; None means 1.
     mantissa: Pair | None = None
-    #: The logarithm of the exponential part; None stands for 0.
+    #: The logarithm of the exponential part; None means 0.
     exponent: Array | None = None
-    #: g′ on the scale and exponent of g; None stands for g′ = g.
+    #: g′ with the same scale and exponent as g; None means g′ = g.
     derivative: Callable[[], Pair] | None = None
-    #: g′/g, true size; None stands for 1.
+    #: g′/g, unscaled; None means 1.
     slope: Callable[[], Array] | None = None
-    #: The power of two in the row's mantissas, a whole number of shape (..., 1); None stands for 0.
+    #: log2 of the power of two in the row's mantissas, an integer of shape (..., 1); None means 0.
     log2_scale: Array | None = None
-    #: log g, true size, for probabilities too small for the mantissa; None where the exponent carries them.
+    #: log g, unscaled, for probabilities too small for the mantissa; None if the exponent represents them.
     log_g: Callable[[], Array] | None = None
 
 
 class NormalizedPoint:
     """A normalized mapping at given scores.
 
-    The largest class is kept apart from the sum of the others, because 1 − p and log p of a confident class are made of the
-    others alone: they must not vanish in 1 + others.
+    The largest term is kept apart from the sum of the others. For a confident class, 1 − p and log p depend only on the
+    others, which would be rounded away in 1 + others.
     """
 
     def __init__(
@@ -66,57 +66,59 @@ class NormalizedPoint:
         carried = carry(xp.where(infinite, xp.zeros_like(scores), scores), xp)
         carried = _with_limits_of_slope(carried, scores, infinite, limits_of_slope, xp)
         self.carried, self._dominated = _at_infinity(carried, scores, infinite, limits, xp)
-        self._set_weights(spare)
+        self._set_terms(spare)
 
-    def _set_weights(self, spare: bool) -> None:
+    def _set_terms(self, spare: bool) -> None:
         xp, carried = self.xp, self.carried
         zero = xp.zeros_like(self.scores)
         if carried.exponent is None:
             assert carried.mantissa is not None
             self.largest, self.shifted, shift_error, power = zero[..., :1], zero, zero, zero + 1.0
-            weights = carried.mantissa
+            terms = carried.mantissa
         else:
             largest = xp.max(carried.exponent, axis=-1, keepdims=True)
-            # An outcome with the score 0 that is never observed takes part in the maximum.
+            # The extra 1 in the denominator is e^0: its score 0 takes part in the maximum.
             self.largest = xp.maximum(largest, xp.zeros_like(largest)) if spare else largest
-            # x − max is rounded; its error would come back e^(x − max) times as a relative error, so it is carried.
+            # x − max is rounded. Its absolute error would become a relative error of e^(x − max), so it is kept.
             self.shifted, shift_error = two_sum(carried.exponent, -self.largest)
             shift_error = xp.where(xp.isfinite(self.shifted), shift_error, zero)
             power = xp.exp(self.shifted)
-            weights = Pair(power, power * shift_error)
+            terms = Pair(power, power * shift_error)
             if carried.mantissa is not None:
                 product = two_product(carried.mantissa.hi, power)
-                weights = Pair(product.hi, product.lo + carried.mantissa.lo * power + product.hi * shift_error)
-        self.shift_error, self.power, self.weights = shift_error, power, weights
+                terms = Pair(product.hi, product.lo + carried.mantissa.lo * power + product.hi * shift_error)
+        self.shift_error, self.power, self.terms = shift_error, power, terms
 
         classes = xp.arange(self.scores.shape[-1], device=device_of(self.scores))
-        self.is_top = classes == xp.argmax(weights.hi, axis=-1)[..., None]
-        top = Pair(xp.max(weights.hi, axis=-1), xp.sum(xp.where(self.is_top, weights.lo, zero), axis=-1))
+        self.is_max = classes == xp.argmax(terms.hi, axis=-1)[..., None]
+        max_term = Pair(xp.max(terms.hi, axis=-1), xp.sum(xp.where(self.is_max, terms.lo, zero), axis=-1))
         if spare:
-            # Beside an infinite score nothing is left for the outcome that is never observed.
-            spare_weight = xp.exp(-self.largest[..., 0])
-            spare_weight = xp.where(self._dominated[..., 0], xp.zeros_like(spare_weight), spare_weight)
-            spare_leads = spare_weight >= 1.0
-            self.is_top = self.is_top & ~spare_leads[..., None]
-            none = xp.zeros_like(spare_weight)
-            top = Pair(xp.where(spare_leads, none + 1.0, top.hi), xp.where(spare_leads, none, top.lo))
-        others = compensated_sum(Pair(*(xp.where(self.is_top, zero, part) for part in weights)), xp)
+            # If a score is +inf, nothing is left for the spare outcome.
+            spare_term = xp.exp(-self.largest[..., 0])
+            spare_term = xp.where(self._dominated[..., 0], xp.zeros_like(spare_term), spare_term)
+            spare_leads = spare_term >= 1.0
+            self.is_max = self.is_max & ~spare_leads[..., None]
+            none = xp.zeros_like(spare_term)
+            max_term = Pair(xp.where(spare_leads, none + 1.0, max_term.hi), xp.where(spare_leads, none, max_term.lo))
+        others = compensated_sum(Pair(*(xp.where(self.is_max, zero, part) for part in terms)), xp)
         if spare:
-            others = add(others, Pair(xp.where(spare_leads, none, spare_weight), none))
+            others = add(others, Pair(xp.where(spare_leads, none, spare_term), none))
             if self.scores.shape[-1]:
-                # A NaN score must not be hidden by the spare outcome's lead.
-                top = Pair(xp.where(xp.isnan(self.largest[..., 0]), self.largest[..., 0], top.hi), top.lo)
-        self.top, self.others, self.total = top, others, add(top, others)
+                # If the spare term is the largest, it must not hide a NaN score.
+                max_term = Pair(
+                    xp.where(xp.isnan(self.largest[..., 0]), self.largest[..., 0], max_term.hi), max_term.lo
+                )
+        self.max_term, self.others, self.total = max_term, others, add(max_term, others)
         self.row_total = Pair(self.total.hi[..., None], self.total.lo[..., None])
 
     @cached_property
-    def _log_total_over_top(self) -> Pair:
-        """log(Σ / top) = log1p(others / top): never through 1 + others, where small others are lost."""
-        ratio = divide(self.others, self.top)
+    def _log_total_over_max(self) -> Pair:
+        """log(Σ / max_term) = log1p(others / max_term), since 1 + others would round small others away."""
+        ratio = divide(self.others, self.max_term)
         return Pair(self.xp.log1p(ratio.hi), ratio.lo / (1.0 + ratio.hi))
 
     def _log_total(self) -> Pair:
-        """log Σ of true size: a mantissa near one and one whole power of two, which leave nothing to cancel."""
+        """log Σ, unscaled, from a mantissa near one and an integer power of two, so that nothing cancels."""
         xp = self.xp
         scale, k = power_of_two(self.total.hi, xp)
         is_high = self.total.hi * scale > math.sqrt(2.0)
@@ -126,24 +128,24 @@ class NormalizedPoint:
             k = k + self.carried.log2_scale[..., 0]
         rest = two_sum(hi - 1.0, lo)
         log_mantissa = xp.log1p(rest.hi)
-        # Where log is not finite nothing is left to correct.
+        # An infinite or NaN logarithm has no rounding error to correct.
         part = two_sum(-k * LN2_HI, log_mantissa)
         low = part.lo + rest.lo / (1.0 + rest.hi) - k * LN2_LO
         return Pair(part.hi, xp.where(xp.isfinite(log_mantissa), low, xp.zeros_like(low)))
 
     @cached_property
     def _probabilities(self) -> Array:
-        return divide(self.weights, self.row_total).value()
+        return divide(self.terms, self.row_total).value()
 
     def probabilities(self) -> Array:
         return self._probabilities
 
     def log_probabilities(self) -> Array:
         xp, carried = self.xp, self.carried
-        log_top = Pair(*(part[..., None] for part in self._log_total_over_top))
+        log_ratio = Pair(*(part[..., None] for part in self._log_total_over_max))
         if carried.mantissa is None:
-            total = two_sum(self.shifted, -log_top.hi)
-            small = total.lo - log_top.lo + self.shift_error
+            total = two_sum(self.shifted, -log_ratio.hi)
+            small = total.lo - log_ratio.lo + self.shift_error
         else:
             quotient = divide(carried.mantissa, self.row_total)
             total = two_sum(self.shifted, xp.log(quotient.hi))
@@ -151,19 +153,19 @@ class NormalizedPoint:
             small = total.lo + quotient.lo / positive + self.shift_error
         rest = xp.where(xp.isfinite(total.hi), total.hi + small, total.hi)
         if carried.log_g is not None and carried.mantissa is not None:
-            # The quotient underflows where the logarithm is still an ordinary number.
+            # The quotient may underflow while its logarithm is an ordinary number.
             tiny = quotient.hi < xp.finfo(self.scores.dtype).smallest_normal * 2.0**60
             far = tiny & ~xp.isinf(self.scores)
             rest = xp.where(far, carried.log_g() - self.log_partition()[..., None], rest)
-        return xp.where(self.is_top, -(log_top.hi + log_top.lo), rest)
+        return xp.where(self.is_max, -(log_ratio.hi + log_ratio.lo), rest)
 
     def log_partition(self) -> Array:
         xp, carried = self.xp, self.carried
-        log_total = self._log_total_over_top if carried.mantissa is None else self._log_total()
+        log_total = self._log_total_over_max if carried.mantissa is None else self._log_total()
         result = two_sum(self.largest[..., 0], log_total.hi)
         lo = result.lo + log_total.lo
         finite = xp.where(xp.isfinite(result.hi), result.hi + lo, result.hi)
-        # A row of which nothing has weight has no probabilities, but its log-partition is log 0.
+        # A row whose terms are all zero has no probabilities, but its log-partition is log 0.
         nothing = self.largest[..., 0] == -float("inf")
         finite = xp.where(nothing, xp.full_like(finite, -float("inf")), finite)
         return xp.where(self._dominated[..., 0], xp.full_like(finite, float("inf")), finite)
@@ -173,7 +175,7 @@ class NormalizedPoint:
         if self.carried.derivative is None:
             return self.probabilities()
         xp, derivative = self.xp, self.carried.derivative()
-        # For small scores g′ on the scale of g is near the overflow threshold, and exact products would pass it.
+        # For small scores g′ with the scale of g is near the overflow threshold: the splitting in two_product would overflow.
         bits = math.log2(xp.finfo(self.scores.dtype).max)
         is_large = xp.abs(derivative.hi) > 2.0 ** (bits // 2)
         room = xp.where(is_large, xp.full_like(derivative.hi, 2.0 ** -(bits // 5)), xp.ones_like(derivative.hi))
@@ -186,11 +188,11 @@ class NormalizedPoint:
         return self._partition_gradient
 
     def _complement(self) -> Array:
-        """1 − p as (Σ of the others) / Σ, so that it keeps its digits where p rounds to one."""
+        """1 − p as (sum of the others) / Σ, which keeps its digits when p rounds to one."""
         xp, total = self.xp, self.row_total
-        rest = two_sum(total.hi, -self.weights.hi)
-        rest = Pair(rest.hi, rest.lo + total.lo - self.weights.lo)
-        others = Pair(*(xp.where(self.is_top, o[..., None], r) for o, r in zip(self.others, rest, strict=True)))
+        rest = two_sum(total.hi, -self.terms.hi)
+        rest = Pair(rest.hi, rest.lo + total.lo - self.terms.lo)
+        others = Pair(*(xp.where(self.is_max, o[..., None], r) for o, r in zip(self.others, rest, strict=True)))
         return divide(others, total).value()
 
     def vjp(self, cotangents: Array) -> Array:
@@ -200,13 +202,13 @@ class NormalizedPoint:
     def log_vjp(self, cotangents: Array) -> Array:
         xp = self.xp
         elsewhere = plain_sum(cotangents, xp)[..., None] - cotangents
-        own = cotangents * self._complement()
+        same_class = cotangents * self._complement()
         if self.carried.slope is not None:
-            own = self._zero_times(own, self.carried.slope())
-        return own - self._zero_times(elsewhere, self.partition_gradient())
+            same_class = self._zero_times(same_class, self.carried.slope())
+        return same_class - self._zero_times(elsewhere, self.partition_gradient())
 
     def _zero_times(self, factor: Array, slope: Array) -> Array:
-        """factor · slope, zero where the factor is though the slope overflows: 1/x of a zero or subnormal x does."""
+        """factor · slope. Zero where the factor is zero, even if the slope is infinite, as 1/x is for x zero or subnormal."""
         xp, product = self.xp, factor * slope
         return xp.where((factor == 0) & ~xp.isfinite(slope), self.scores_nan_or_zero(), product)
 
@@ -217,18 +219,18 @@ class NormalizedPoint:
         return -extended_sum(xp.where(targets != 0, terms, self.scores_nan_or_zero()), xp)
 
     def scores_nan_or_zero(self) -> Array:
-        """Zero, and NaN throughout the rows that have no probabilities."""
+        """Zeros, with NaN in the rows that have no probabilities."""
         return (self.total.hi * 0.0)[..., None] + self.xp.zeros_like(self.scores)
 
     def loss_gradient(self, targets: Array) -> Array:
-        """g′ₖ (Σy) / S − yₖ g′ₖ/gₖ, its target entry as −(g′/g) · (1 − p) of the others."""
+        """g′ₖ (Σy) / S − yₖ g′ₖ/gₖ. The target's entry is −(g′/g)·(1 − p), with 1 − p summed from the other classes."""
         return -self.log_vjp(targets)
 
 
 def _with_limits_of_slope(
     carried: Carried, scores: Array, infinite: Array, limits: tuple[float, float], xp: Namespace
 ) -> Carried:
-    """Put the limits of g′/g at ±inf in place of what was carried for those scores."""
+    """Replace g′/g by its limits where a score is ±inf."""
     slope = carried.slope
     if slope is None:
         return carried
@@ -240,9 +242,9 @@ def _with_limits_of_slope(
 def _at_infinity(
     carried: Carried, scores: Array, infinite: Array, limits: tuple[float, float], xp: Namespace
 ) -> tuple[Carried, Array]:
-    """Put the limits of g at ±inf in place of what was carried for those scores; also which rows have an infinite g.
+    """Replace g by its limits where a score is ±inf. Also returns which rows have a class with infinite g.
 
-    Where g is infinite the row is shared equally by such classes; where g vanishes the class gets nothing.
+    The classes with infinite g share the row equally; a class with g = 0 gets probability 0.
     """
     low, high = limits
     zero = xp.zeros_like(scores)
@@ -254,7 +256,7 @@ def _at_infinity(
     mantissa, exponent, derivative = carried.mantissa, carried.exponent, carried.derivative
     if mantissa is not None:
         ones = zero + 1.0
-        # A finite limit of g is on the row's scale, as the finite scores' g is.
+        # A finite limit of g needs the row's scale, like g of the finite scores.
         bounded = xp.where(scores > 0, zero + _finite(high), zero + _finite(low))
         limit = bounded if carried.log2_scale is None else bounded * xp.exp(carried.log2_scale * LN2_HI)
         hi = xp.where(dominated, xp.where(dominant, ones, zero), xp.where(infinite, limit, mantissa.hi))
@@ -269,16 +271,16 @@ def _at_infinity(
 
 
 def _has_limit(scores: Array, limits: tuple[float, float], wanted: float) -> Array:
-    """Where g has the wanted limit at the infinity of the score's sign."""
+    """Where g has the wanted limit, at +inf or −inf according to the score's sign."""
     low, high = limits
-    # No product of an array with a Python bool: TorchScript, and with it an ONNX exporter, does not know it.
+    # No array · bool here: TorchScript, which an ONNX exporter uses, does not support it.
     if high == low == wanted:
         return scores != 0
     return scores > 0 if high == wanted else scores < 0 if low == wanted else scores != scores
 
 
 def _finite(limit: float) -> float:
-    """A limit of g where it is a number, else 0: other rules decide there."""
+    """A finite limit of g, else 0: infinite and undefined limits are handled by other rules."""
     return limit if math.isfinite(limit) else 0.0
 
 
@@ -298,11 +300,11 @@ def normalized(
     """A record of the normalized family.
 
     Args:
-        carry: (scores, xp, **parameters) → `Carried`, for finite scores of shape (..., K).
+        carry: (scores, xp, **parameters) → `Carried`, the representation of g at finite scores of shape (..., K).
         g_oracle: (score, mpmath, **parameters) → g in arbitrary precision.
-        limits_of_g: g at −inf and at +inf: 0, a finite number, inf, or NaN where it is outside the domain.
-        limits_of_slope: g′/g at −inf and at +inf, where `carry` gives a slope: 1 where g is exponential there, else 0.
-        spare: whether an outcome with g = 1 that is never observed shares the denominator.
+        limits_of_g: g at −inf and at +inf: 0, a finite number, inf, or NaN outside the domain.
+        limits_of_slope: g′/g at −inf and at +inf, if `carry` gives a slope: 1 where g is exponential there, else 0.
+        spare: whether the denominator has an extra 1, for a spare outcome that is never observed.
         facts: the other fields of `ProbabilityMapping`.
     """
 

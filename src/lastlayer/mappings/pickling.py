@@ -1,4 +1,4 @@
-"""A built-in mapping is pickled as its name and parameters: its formulas are closures, which no file can hold."""
+"""A built-in mapping is pickled as its name and parameters, since its formulas are closures, which cannot be pickled."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def _reduce(mapping: ProbabilityMapping) -> Any:
 
 
 def restore(name: str, values: dict[str, Any]) -> ProbabilityMapping:
-    """The record of a name, with its parameters."""
+    """The record with this name and these parameter values."""
     return BUILT_IN[name].replace(**values) if values else BUILT_IN[name]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, power_of_two
+from lastlayer.mappings.double_double import Pair, power_of_two
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = x times an exact power of two, so that no sum overflows and no small row is subnormal."""
+    """g = x times an exact power of two, so that no sum overflows and no row of small scores is subnormal."""
     scale, k = power_of_two(xp.max(scores, axis=-1, keepdims=True), xp)
     zero = xp.zeros_like(scores)
     return Carried(
         mantissa=Pair(scores * scale, zero),
         derivative=lambda: Pair(zero + scale, zero),
-        # −0 is in the domain, as 0 is.
+        # −0 is in the domain like 0, but 1/−0 would be −inf.
         slope=lambda: 1.0 / xp.abs(scores),
         log2_scale=k,
         log_g=lambda: xp.log(scores),
@@ -24,12 +24,12 @@ def carry(scores: Array, xp: Namespace) -> Carried:
 
 
 def is_valid(scores: Array, xp: Namespace) -> Array:
-    """No score below zero, and not all zero. NaN counts as valid: it is not a question of the domain."""
+    """No score is below zero, and not all are zero. NaN counts as valid: a NaN row is NaN, not outside the domain."""
     return ~xp.any(scores < 0, axis=-1) & ~xp.all(scores == 0, axis=-1)
 
 
 def is_plainly_valid(scores: Array, xp: Namespace) -> Array:
-    """No score below zero, and the first one of every row above it."""
+    """No score is below zero, and the first score of every row is above zero."""
     return (xp.min(scores) >= 0) & xp.all(scores[..., 0] > 0)
 
 

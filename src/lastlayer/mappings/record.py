@@ -1,4 +1,4 @@
-"""The contract of a mapping: one frozen record says everything the library knows about it."""
+"""The record of a mapping: one frozen object holds everything that the library knows about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Namespace = Any
 #: The built-in records by name; `lastlayer.mappings` fills it.
 BUILT_IN: dict[str, ProbabilityMapping] = {}
 
-#: Laws a record may declare. `check_mapping` holds it to every one it names.
+#: The laws that a record may declare. `check_mapping` checks each law that a record declares.
 LAWS: dict[str, str] = {
     "sums_to_one": "the probabilities of a row sum to one",
     "full_support": "every finite score gets a probability above zero",
@@ -29,23 +29,23 @@ LAWS: dict[str, str] = {
 
 
 class Point(Protocol):
-    """A mapping evaluated at scores of shape (..., K), classes last.
+    """A mapping evaluated at scores of shape (..., K), with the class axis last.
 
-    What several quantities share (maxima, sums, thresholds) is computed once and kept here.
-    Every method is trace-safe array-API code.
+    Shared intermediate results (maxima, sums, thresholds) are computed once and kept here.
+    Every method is array-API code that can be traced.
     """
 
     def probabilities(self) -> Array:
         """p, shape (..., K)."""
 
     def log_probabilities(self) -> Array:
-        """log p, shape (..., K); -inf where p is zero."""
+        """log p, shape (..., K); −inf where p is zero."""
 
     def log_partition(self) -> Array:
         """Z, shape (...): log Σ g for the normalized family, Ω*(x) for the regularized one."""
 
     def partition_gradient(self) -> Array:
-        """∂Z/∂x, shape (..., K): g′/Σg, which for the regularized family is p."""
+        """∂Z/∂x, shape (..., K): g′/Σg for the normalized family, p for the regularized one."""
 
     def vjp(self, cotangents: Array) -> Array:
         """Σᵢ vᵢ ∂pᵢ/∂xₖ for cotangents v of shape (..., K)."""
@@ -73,14 +73,14 @@ class Parameter:
     meaning: str = ""
 
     def read(self, value: Any) -> Any:
-        """The value as a Python number, or as it is where it is an array with one value per row.
+        """The value as a Python number; an array with one value per row is returned unchanged.
 
         Raises:
-            TypeError: the value is not a number where one is required.
-            ValueError: the value is outside [minimum, maximum], or not an even integer where one is required.
+            TypeError: the value is not a number (or, if `per_row`, an array).
+            ValueError: the value is outside [minimum, maximum], or not an even integer although `even_integer` is set.
         """
         if self.per_row and is_array(value) and not (isinstance(value, np.ndarray) and value.ndim == 0):
-            # Rows whose value is out of range become NaN rows, since an array's values may not be looked at.
+            # The values of a traced array cannot be read: rows whose value is out of range become NaN rows instead.
             return value
         value = as_number(self.name, value, f"a number{' or one per row' * self.per_row}")
         # Beyond 1e100 powers and their inverses overflow.
@@ -101,18 +101,19 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Domain:
-    """The scores a mapping accepts: a sentence, and a test of each row."""
+    """The scores that a mapping accepts: a description, and a test for each row."""
 
     description: str
-    #: (scores, xp) → boolean (...), True where the row has probabilities; None when every row has.
+    #: (scores, xp) → boolean (...), True for the rows that have probabilities; None if all rows have.
     is_valid: Callable[[Array, Namespace], Array] | None = None
-    #: What to do about a row outside.
+    #: What a user can do about a row outside the domain; the end of the error message.
     remedy: str = ""
-    #: (scores, xp) → boolean (): True only where every row is valid. A quicker question, of scores that are not empty.
+    #: (scores, xp) → boolean (): a faster test of scores that are not empty. True only if every row is valid; may be False
+    #: even so.
     is_plainly_valid: Callable[[Array, Namespace], Array] | None = None
 
     def holds_at_a_glance(self, scores: Array, xp: Namespace) -> bool:
-        """Whether every row is valid, as far as is seen without a look at each; False where that takes one."""
+        """The fast test of the whole array: True means that every row is valid, False that each row must be tested."""
         if self.is_valid is None:
             return True
         return self.is_plainly_valid is not None and 0 not in scores.shape and bool(self.is_plainly_valid(scores, xp))
@@ -120,12 +121,12 @@ class Domain:
 
 @dataclass(frozen=True)
 class Budget:
-    """The error bound, of formulas and kernels, per dtype. Stored here alone.
+    """The error bound per dtype, for formulas and kernels alike. It is stored only here.
 
-    `kind` says what the numbers mean:
-    - "ulp": every probability, log-probability, label loss and label gradient is within so many ULP;
-    - "absolute": the error is at most so many eps of the row's largest probability;
-    - "backward": the result is exact for scores moved by at most so many eps·max(1, |x − max|).
+    `kind` says what the number n means:
+    - "ulp": every probability, log-probability, label loss and label gradient is within n ULP;
+    - "absolute": the error is at most n eps times the row's largest probability;
+    - "backward": the result is exact for scores moved by at most n eps·max(1, |x − max|).
     """
 
     kind: Literal["ulp", "absolute", "backward"]
@@ -133,7 +134,7 @@ class Budget:
     float64: float
 
     def describe(self) -> str:
-        """The bound in words, as docs and cards print it."""
+        """The bound in words, for the docs and `lastlayer explain`."""
         what = {
             "ulp": "{} ULP",
             "absolute": "{} eps of the largest probability",
@@ -146,21 +147,21 @@ class Budget:
 
 @dataclass(frozen=True)
 class LinearModel:
-    """What a linear model needs to be well posed under a mapping."""
+    """What a linear model under this mapping needs to be well posed."""
 
-    #: Starting intercepts from the class frequencies f (K,), inside the domain when the weights are zero.
+    #: Class frequencies f (K,) → starting intercepts. With zero weights they are inside the domain.
     start_intercept: Callable[[Array], Array] = lambda frequencies: 0.0 * frequencies
-    #: The intercept constraint that pins the direction an L2 penalty on the weights leaves loose.
+    #: The constraint on the intercepts that fixes the direction which an L2 penalty on the weights leaves free.
     intercept_constraint: Literal["sum_to_zero", "sum_to_one", "unit_norm", "none"] = "none"
-    #: How the fit is done: on the loss itself, along an interior path (scores must stay positive), or by margins.
+    #: How the model is fitted: by descent on the loss, by an interior-point path (scores must stay positive), or by margins.
     method: Literal["loss", "interior_point", "margin"] = "loss"
-    #: What training with free intercepts makes of the mapping, as a study tells it; empty where nothing is remarkable.
+    #: A remark for a study: how training with free intercepts can change the mapping. Empty if there is none.
     note: str = ""
 
 
 @dataclass(frozen=True)
 class ProbabilityMapping:
-    """A mapping from scores to probabilities, and all the library knows about it.
+    """A mapping from scores to probabilities, and everything that the library knows about it.
 
     `evaluate(scores, xp, **parameters)` returns a `Point`. Everything else (losses, gradients, tests, docs,
     the classifier, the study) is derived from this record. Build one with `normalized` or `regularized`.
@@ -172,7 +173,7 @@ class ProbabilityMapping:
     equation: str
     domain: Domain
     evaluate: Callable[..., Point]
-    #: (scores as a list of mpf, mpmath, **parameters) → probabilities by brute force, another algorithm than `evaluate`.
+    #: (scores as a list of mpf, mpmath, **parameters) → probabilities by brute force, with another algorithm than `evaluate`.
     oracle: Callable[..., list[Any]]
     #: (scores as a list of mpf, mpmath, **parameters) → Z, by brute force.
     log_partition_oracle: Callable[..., Any]
@@ -184,21 +185,21 @@ class ProbabilityMapping:
     limits: str
     parameters: tuple[Parameter, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
-    #: Ω(y) by brute force, for the regularized family: (targets as a list of mpf, mpmath, **parameters).
+    #: (targets as a list of mpf, mpmath, **parameters) → Ω(y) by brute force. Regularized family only.
     regularizer_oracle: Callable[..., Any] | None = None
-    #: The error bound at given parameter values, where it depends on them: (**parameters) → Budget.
+    #: (**parameters) → Budget, if the error bound depends on the parameters.
     budget_at: Callable[..., Budget] | None = None
-    #: s(p), shape (..., K), where the Jacobian of p is diag(s) − s sᵀ / Σs and the gradient of Z is p:
-    #: (p, xp, **parameters). The regularized family has it, and softmax, which is of both.
+    #: (p, xp, **parameters) → s, shape (..., K), such that the Jacobian of p is diag(s) − s sᵀ / Σs. The gradient of Z must be
+    #: p. The regularized family has it, and softmax, which belongs to both families.
     tangent: Callable[..., Array] | None = None
-    #: ∂log p/∂parameter at a fixed threshold, shape (..., K), zero where p is: (p, xp, **parameters). With `tangent` it gives
-    #: every derivative in a parameter that rows may have one of each; without it none is computed.
+    #: (p, xp, **parameters) → ∂log p/∂parameter at a fixed threshold, shape (..., K); zero where p is zero. With `tangent` it
+    #: gives every derivative in a parameter that may have one value per row. Without it there is no such derivative.
     parameter_slope: Callable[..., Array] | None = None
-    #: ∂Ω(y)/∂parameter, shape (...): (y, xp, **parameters).
+    #: (y, xp, **parameters) → ∂Ω(y)/∂parameter, shape (...).
     regularizer_slope: Callable[..., Array] | None = None
-    #: What a row of −inf alone gives: NaN, or the limit of equal scores that fall without bound.
+    #: The probabilities of a row of only −inf: NaN, or the limit of equal scores that fall without bound.
     row_of_minus_inf: Literal["nan", "limit"] = "nan"
-    #: Why a study leaves the mapping out unless it is asked for; empty when it is studied by default.
+    #: Why a study omits the mapping by default; empty if it does not.
     study_note: str = ""
 
     def __post_init__(self) -> None:
@@ -240,8 +241,8 @@ class ProbabilityMapping:
         return f"{self.name}:{','.join(changed)}" if changed else self.name
 
     def at(self, scores: Array, xp: Namespace) -> Point:
-        """Evaluate at scores of shape (..., K) in the widest float the arrays have; rows outside the domain are NaN."""
+        """Evaluate at scores of shape (..., K) and of the working dtype; rows outside the domain give NaN."""
         if self.domain.is_valid is not None:
-            # Invalid rows become NaN rows, which every formula carries through to all of its outputs.
+            # Invalid rows become NaN rows: every formula propagates NaN to all of its outputs.
             scores = xp.where(self.domain.is_valid(scores, xp)[..., None], scores, float("nan"))
         return self.evaluate(scores, xp, **self.values)

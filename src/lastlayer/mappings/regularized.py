@@ -1,6 +1,7 @@
-"""The regularized family: p = argmax over the simplex of ⟨p, x⟩ − Ω(p). What all of its mappings share.
+"""What all mappings of the regularized family share: p = argmax over the simplex of ⟨p, x⟩ − Ω(p).
 
-The loss is the Fenchel–Young loss Ω*(x) + Ω(y) − ⟨x, y⟩ (Blondel, Martins & Niculae 2020) as a sum of terms that are all ≥ 0.
+The loss is the Fenchel–Young loss Ω*(x) + Ω(y) − ⟨x, y⟩ (Blondel, Martins & Niculae 2020), written as a sum of terms ≥ 0 so
+that nothing cancels.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lastlayer.mappings.exact import Pair, plain_sum, two_sum
+from lastlayer.mappings.double_double import Pair, plain_sum, two_sum
 from lastlayer.mappings.normalized import device_of
 from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
 
 
 class Shifted(NamedTuple):
-    """Scores less their maximum, with the rounding error of the difference; one-hot where a score is +inf."""
+    """Scores minus their maximum, with the rounding error of the difference."""
 
     largest: Array
     difference: Pair
 
 
 def shift(scores: Array, xp: Namespace) -> Shifted:
-    """x − max per row. Scores of +inf share the row equally: they get 0 and all others −inf."""
+    """x − max per row. If scores are +inf, they get 0 and all others −inf, so that they share the row equally."""
     zero = xp.zeros_like(scores)
     lowest = xp.full_like(scores, -float("inf"))
     dominant = scores == float("inf")
@@ -34,7 +35,7 @@ def shift(scores: Array, xp: Namespace) -> Shifted:
 
 
 class RegularizedPoint:
-    """What every mapping of the family shares once its probabilities and `tangent` (p^(2−α) on the support) are known."""
+    """Everything that follows from the probabilities and from `tangent` (p^(2−α) on the support)."""
 
     xp: Namespace
     shifted: Shifted
@@ -55,20 +56,20 @@ class RegularizedPoint:
         raise NotImplementedError
 
     @cached_property
-    def _is_top(self) -> Array:
+    def _is_max(self) -> Array:
         classes = self.xp.arange(self._p.shape[-1], device=device_of(self._p))
         return classes == self.xp.argmax(self._p, axis=-1)[..., None]
 
     @cached_property
     def _complement(self) -> Array:
-        """1 − p, for the largest class as the sum of the others: it must not vanish while any other has mass."""
+        """1 − p. For the largest class it is the sum of the others, since 1 − p would round a small sum to zero."""
         xp = self.xp
-        others = plain_sum(xp.where(self._is_top, xp.zeros_like(self._p), self._p), xp)[..., None]
-        return xp.where(self._is_top, others, 1.0 - self._p)
+        others = plain_sum(xp.where(self._is_max, xp.zeros_like(self._p), self._p), xp)[..., None]
+        return xp.where(self._is_max, others, 1.0 - self._p)
 
     def log_probabilities(self) -> Array:
         xp = self.xp
-        confident = self._is_top & (self._p > 0.5)
+        confident = self._is_max & (self._p > 0.5)
         return xp.where(confident, xp.log1p(-self._complement), xp.log(self._p))
 
     def vjp(self, cotangents: Array) -> Array:
@@ -77,20 +78,20 @@ class RegularizedPoint:
         return s * (cotangents - mean[..., None])
 
     def log_vjp(self, cotangents: Array) -> Array:
-        # A class off the support has log p = −inf in a neighbourhood: flat, so it contributes nothing.
+        # A class off the support has log p = −inf in a whole neighbourhood, so it contributes nothing.
         xp, s, slope = self.xp, self.tangent(), self.log_slope()
         pulled = xp.where(cotangents != 0, cotangents * slope, xp.zeros_like(slope))
         return pulled - s * (plain_sum(pulled, xp) / positive_or_one(plain_sum(s, xp), xp))[..., None]
 
     def loss_gradient(self, targets: Array) -> Array:
-        """p − y, the target's entry as −Σ of the other probabilities."""
+        """p − y. The target's entry is −(sum of the other probabilities), since p − 1 may round to zero."""
         xp = self.xp
         elsewhere = plain_sum(targets, xp)[..., None] - targets
         return self._p * elsewhere - targets * self._complement
 
 
 def positive_or_one(x: Array, xp: Namespace) -> Array:
-    """x where it is positive (or NaN) and 1 elsewhere, for divisions and logarithms whose result is then not used."""
+    """x where it is positive or NaN, 1 elsewhere. Makes a division or logarithm safe where its result is discarded."""
     return xp.where(x <= 0, xp.ones_like(x), x)
 
 
@@ -99,7 +100,7 @@ def regularized(*, evaluate: Callable[..., Any], **facts: Any) -> ProbabilityMap
 
     Args:
         evaluate: (scores, xp, **parameters) → `Point`.
-        facts: the other fields of `ProbabilityMapping`, `oracle` and `regularizer_oracle` among them.
+        facts: the other fields of `ProbabilityMapping`, including `oracle` and `regularizer_oracle`.
     """
     oracle, regularizer = facts["oracle"], facts["regularizer_oracle"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, divide, multiply, two_sum
+from lastlayer.mappings.double_double import Pair, divide, multiply, two_sum
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = e^min(x, 0) / (1 + e^(−|x|)): the exponent carries the tail, the mantissa stays in [1/2, 1]."""
+    """g = e^min(x, 0) / (1 + e^(−|x|)): the exponent holds the tail, and the mantissa stays in [1/2, 1]."""
     zero = xp.zeros_like(scores)
     one = Pair(zero + 1.0, zero)
     tail = xp.exp(-xp.abs(scores))
@@ -47,8 +47,8 @@ SIGMOID_RATIO = normalized(
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(
         note=(
-            "Far below zero the sigmoid is an exponential, and free intercepts may take the scores there: it can train "
-            "towards softmax, and then cannot differ from it."
+            "Far below zero the sigmoid is an exponential, and free intercepts can move the scores there. Then training "
+            "approaches softmax, and the two cannot differ."
         )
     ),
     limits="+inf counts as g = 1, with slope 0; −inf: probability 0, slope −1 as a label; all −inf: NaN",

@@ -1,4 +1,4 @@
-"""Softmax: g = exp, and at the same time the Shannon-regularized argmax. The place where the two families meet."""
+"""Softmax belongs to both families: it is normalized with g = exp, and it is the argmax regularized by Shannon entropy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namesp
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = e^x: all exponent."""
+    """g = e^x: the exponent alone."""
     return Carried(exponent=scores)
 
 

@@ -1,4 +1,4 @@
-"""Softmax with an extra 1 in the denominator: an outcome that training never observes takes part of the mass."""
+"""Softmax with an extra 1 in the denominator: an outcome that is never observed takes part of the probability."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namesp
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = e^x: all exponent."""
+    """g = e^x: the exponent alone."""
     return Carried(exponent=scores)
 
 
@@ -36,7 +36,7 @@ SOFTMAX_PLUS_ONE = normalized(
     row_of_minus_inf="limit",
     references=("Miller 2023, Attention is off by one",),
     study_note=(
-        "Training never observes the outcome that the extra 1 stands for, so the intercepts grow until it gets no mass: "
-        "its optimum is softmax."
+        "Training never observes the outcome behind the extra 1, so the intercepts grow until it gets no probability: "
+        "the optimum is softmax."
     ),
 )

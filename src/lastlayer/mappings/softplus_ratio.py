@@ -1,21 +1,21 @@
-"""The ratio of softpluses: g = log(1 + e^x), exponential below zero and the plain ratio above."""
+"""The ratio of softpluses: g = log(1 + e^x), close to e^x far below zero and to x far above."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, add, divide, power_of_two, two_sum
+from lastlayer.mappings.double_double import Pair, add, divide, power_of_two, two_sum
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = e^min(x, 0) · r: below zero r = log1p(e^x)/e^x in [ln 2, 1], above it r = x + log1p(e^(−x))."""
+    """g = e^min(x, 0) · r. Below zero r = log1p(e^x)/e^x in [ln 2, 1]; above zero r = x + log1p(e^(−x))."""
     zero = xp.zeros_like(scores)
     negative = scores < 0
     tail = xp.exp(-xp.abs(scores))
     log1p_tail = Pair(xp.log1p(tail), zero)
-    # Below 2^-60 the quotient is 1 to the last bit; there the tail may be zero, and 0/0 is not asked.
+    # Below 2^-60 the quotient is 1 to the last bit. The tail may be zero there, so this also avoids 0/0.
     tiny = tail < 2.0**-60
     below = divide(log1p_tail, Pair(xp.where(tiny, zero + 1.0, tail), zero))
     above = add(Pair(xp.where(negative, zero, scores), zero), log1p_tail)
@@ -34,7 +34,7 @@ def carry(scores: Array, xp: Namespace) -> Carried:
         return Pair(part.hi * scale, part.lo * scale)
 
     def slope() -> Array:
-        # Sizes near the overflow threshold need room: the quotient is exact in the shift.
+        # Scale down before dividing: near the overflow threshold the exact products in `divide` would overflow.
         room = 2.0**-100
         return divide(sigmoid_part(), Pair(hi * room, lo * room)).value() * room
 
@@ -66,8 +66,8 @@ SOFTPLUS_RATIO = normalized(
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(
         note=(
-            "Far below zero softplus is an exponential, and free intercepts may take the scores there: it can train "
-            "towards softmax, and then cannot differ from it."
+            "Far below zero softplus is an exponential, and free intercepts can move the scores there. Then training "
+            "approaches softmax, and the two cannot differ."
         )
     ),
     limits="one +inf: one-hot; several: they share equally, and have slope 0; −inf: probability 0, slope −1 as a label; all −inf: NaN",

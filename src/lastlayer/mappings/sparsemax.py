@@ -12,7 +12,10 @@ from lastlayer.mappings.tsallis import TsallisPoint
 
 
 def threshold(difference: Array, xp: Namespace) -> Array:
-    """t from sorted scores: the largest k with 1 + k·d₍ₖ₎ > Σ_{j ≤ k} d₍ⱼ₎ is the support (Martins & Astudillo 2016, alg. 1)."""
+    """The threshold t from sorted scores (Martins & Astudillo 2016, algorithm 1).
+
+    The support has k classes for the largest k with 1 + k·d₍ₖ₎ > Σ_{j ≤ k} d₍ⱼ₎.
+    """
     descending = xp.sort(difference, axis=-1, descending=True)
     classes = difference.shape[-1]
     ranks = 1.0 + xp.astype(xp.arange(classes, device=device_of(difference)), difference.dtype)

@@ -1,4 +1,4 @@
-"""Spherical softmax: g = x², so a score counts by its size and not by its sign."""
+"""Spherical softmax: g = x². Only the size of a score counts, not its sign."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.mappings.exact import Pair, power_of_two, two_product
+from lastlayer.mappings.double_double import Pair, power_of_two, two_product
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = (x·2^k)², with the rounding of the square kept."""
+    """g = (x·2^k)², with the rounding error of the square kept."""
     scale, k = power_of_two(xp.max(xp.abs(scores), axis=-1, keepdims=True), xp)
     y = scores * scale
     return Carried(

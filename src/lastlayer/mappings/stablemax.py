@@ -1,16 +1,16 @@
-"""StableMax: g grows linearly above zero and decays like 1/(1 − x) below, so no score saturates it."""
+"""StableMax: g grows linearly above zero and decays like 1/(1 − x) below, so that no score saturates."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, divide, multiply, power_of_two, two_sum
+from lastlayer.mappings.double_double import Pair, divide, multiply, power_of_two, two_sum
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 
 def carry(scores: Array, xp: Namespace) -> Carried:
-    """g = 1 + |x| or its reciprocal, with the rounding of the addition kept, times a power of two."""
+    """g = 1 + |x| or its reciprocal, with the rounding error of the addition kept, times a power of two."""
     zero = xp.zeros_like(scores)
     one = zero + 1.0
     negative = scores < 0
@@ -18,18 +18,18 @@ def carry(scores: Array, xp: Namespace) -> Carried:
     largest = xp.max(scores, axis=-1, keepdims=True)
     up, k_up = power_of_two(xp.where(largest < 0, one[..., :1], largest + 1.0), xp)
     down, k_down = power_of_two(xp.where(largest < 0, 1.0 - largest, one[..., :1]), xp)
-    # All scores negative: g is below one, and the scale that lifts it is the inverse of the one that lowers 1 − max.
+    # If all scores are negative, every g is below one: scale it up by the inverse of the factor that scales 1 − max down.
     all_negative = largest < 0
     scale = xp.where(all_negative, 1.0 / down, up)
     k = xp.where(all_negative, -k_down, k_up)
-    # Products of sizes near the overflow threshold need room: the quotient is exact in the shift.
+    # Scale down before dividing: near the overflow threshold the exact products in `divide` would overflow.
     room = 2.0**-30
     reciprocal = divide(Pair(zero + scale, zero), Pair(size.hi * room, size.lo * room))
     hi = xp.where(negative, reciprocal.hi * room, size.hi * scale)
     lo = xp.where(negative, reciprocal.lo * room, size.lo * scale)
 
     def steepness() -> Pair:
-        """1/(1 + |x|), which is g′/g on both sides."""
+        """1/(1 + |x|), which is g′/g on both sides of zero."""
         quotient = divide(Pair(one, zero), Pair(size.hi * room, size.lo * room))
         return Pair(quotient.hi * room, quotient.lo * room)
 

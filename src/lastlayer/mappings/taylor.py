@@ -1,20 +1,20 @@
-"""Taylor softmax: g is the Taylor polynomial of exp at zero, of even order so that it is positive everywhere."""
+"""Taylor softmax: g is the Taylor polynomial of exp at zero. Its order is even, which makes it positive everywhere."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, add, divide, multiply, power_of_two
+from lastlayer.mappings.double_double import Pair, add, divide, multiply, power_of_two
 from lastlayer.mappings.normalized import Carried, normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter
 
 
 def polynomial(y: Array, scale: Array, order: int, degree: int) -> Pair:
-    """Σ_{j ≤ degree} (order!/j!) (y/s)^j s^degree by Horner's rule in pairs, homogeneous in y and the scale s.
+    """Σ_{j ≤ degree} (order!/j!) (y/s)^j s^degree by Horner's rule in double-double, homogeneous in y and the scale s.
 
-    The coefficients order!/j! are integers, exact in float64 up to order 18. Around x = −1 the terms nearly cancel, which
-    plain Horner would pay for with dozens of ULP.
+    The coefficients order!/j! are integers, exact in float64 up to order 18. Around x = −1 the terms nearly cancel: plain
+    Horner would lose dozens of ULP there.
     """
     zero = 0.0 * y
     total = Pair(zero + float(math.factorial(order) // math.factorial(degree)), zero)
@@ -27,12 +27,12 @@ def polynomial(y: Array, scale: Array, order: int, degree: int) -> Pair:
     return total
 
 
-#: Beyond 2^-20 of scale the smallest g of a row may come near underflow once it is divided by order!.
+#: If the row is scaled by less than 2^-20, its smallest g may underflow when divided by order!; such rows are scaled up first.
 FAR = 20.0
 
 
 def without_factorial(total: Pair, lift: Array, order: int) -> Pair:
-    """total·lift / order!, so that log g needs no subtraction of log order!."""
+    """total·lift / order!. Dividing here avoids the cancellation of subtracting log order! from log g."""
     hi, lo = total.hi * lift, total.lo * lift
     if order == 2:
         return Pair(0.5 * hi, 0.5 * lo)
@@ -41,7 +41,7 @@ def without_factorial(total: Pair, lift: Array, order: int) -> Pair:
 
 
 def carry(scores: Array, xp: Namespace, order: int) -> Carried:
-    """g·s^order with s an exact power of two that brings the largest |x| of the row to about one."""
+    """g·s^order, where s is an exact power of two that scales the largest |x| of the row to about one."""
     largest = xp.max(xp.abs(scores), axis=-1, keepdims=True)
     scale, k = power_of_two(xp.where(largest > 1.0, largest, xp.ones_like(largest)), xp)
     order = int(order)
@@ -51,18 +51,17 @@ def carry(scores: Array, xp: Namespace, order: int) -> Carried:
     lift_bits = xp.where(k < -FAR, xp.full_like(k, float(m)), xp.zeros_like(k))
 
     def derivative() -> Pair:
-        # g′ is the polynomial of one order less, with one factor of the scale left over.
+        # g′ is the polynomial of one degree less, so one factor of the scale is left over.
         lower = without_factorial(polynomial(y, scale, order, order - 1), lift, order)
         return Pair(lower.hi * scale, lower.lo * scale)
 
     def slope() -> Array:
-        own, one = _own_scale(scores, xp)
-        numerator, denominator = polynomial(own, one, order, order - 1), polynomial(own, one, order, order)
-        return divide(numerator, denominator).value() * one
+        z, s = _scale_each(scores, xp)
+        return divide(polynomial(z, s, order, order - 1), polynomial(z, s, order, order)).value() * s
 
     def log_g() -> Array:
-        own, one = _own_scale(scores, xp)
-        return xp.log(polynomial(own, one, order, order).hi) - order * xp.log(one) - math.log(math.factorial(order))
+        z, s = _scale_each(scores, xp)
+        return xp.log(polynomial(z, s, order, order).hi) - order * xp.log(s) - math.log(math.factorial(order))
 
     return Carried(
         mantissa=without_factorial(polynomial(y, scale, order, order), lift, order),
@@ -73,8 +72,8 @@ def carry(scores: Array, xp: Namespace, order: int) -> Carried:
     )
 
 
-def _own_scale(scores: Array, xp: Namespace) -> tuple[Array, Array]:
-    """Every score with a power of two of its own, for quantities that look at one class alone."""
+def _scale_each(scores: Array, xp: Namespace) -> tuple[Array, Array]:
+    """Each score times a power of two, and that power: one per score, for quantities of a single class."""
     size = xp.abs(scores)
     scale, _ = power_of_two(xp.where(size > 1.0, size, xp.ones_like(size)), xp)
     return scores * scale, scale

@@ -1,7 +1,7 @@
-"""Tsallis regularization, Ω(p) = Σ(p^α − p)/(α(α − 1)): one threshold a row, found to the last bit.
+"""Tsallis regularization, Ω(p) = Σ(p^α − p)/(α(α − 1)): one threshold per row, found to the last bit.
 
-At the optimum p = exp_α(x − max + t) with exp_α(u) = [1 + (α − 1)u]₊^(1/(α − 1)) and one t ≤ 0 for the row
-(Peters, Niculae & Martins 2019, section 3). Written so, α → 1 is softmax and no α needs a special case but for speed.
+At the optimum p = exp_α(x − max + t) with exp_α(u) = [1 + (α − 1)u]₊^(1/(α − 1)) and one t ≤ 0 per row
+(Peters, Niculae & Martins 2019, section 3). In this form α → 1 gives softmax, and special cases serve only speed.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lastlayer.mappings.exact import Pair, add, compensated_sum, extended_sum, multiply, plain_sum, two_sum
+from lastlayer.mappings.double_double import Pair, add, compensated_sum, extended_sum, multiply, plain_sum, two_sum
 from lastlayer.mappings.record import Array, Namespace
 from lastlayer.mappings.regularized import RegularizedPoint, positive_or_one, shift
 
 
 class TsallisPoint(RegularizedPoint):
-    """α-entmax at given scores, for one α > 1 or one a row of shape (..., 1).
+    """α-entmax at given scores, for one α > 1 or one per row of shape (..., 1).
 
-    `threshold` finds a first t from x − max; Newton steps with compensated sums then take it to the last bit. The equation
-    Σ exp_α(x − max + t) = 1 is well conditioned in t, so what is left is the rounding of each p.
+    `threshold` finds a first t from x − max; Newton steps with compensated sums refine it to the last bit. The equation
+    Σ exp_α(x − max + t) = 1 is well conditioned in t, so the remaining error is the rounding of each p.
     """
 
-    #: Newton steps after the first threshold; the second already changes the last bits only.
+    #: Newton steps after the first threshold; the second step changes only the last bits.
     POLISH = 2
 
     def __init__(self, scores: Array, alpha: Any, threshold: Callable[..., Array], xp: Namespace):
@@ -30,7 +30,7 @@ class TsallisPoint(RegularizedPoint):
         self.shifted = shift(scores, xp)
         below = -1.0 / (alpha - 1.0)
         hi, lo = self.shifted.difference
-        # Everything this far below the largest score has p = 0; clipped so that no −inf enters the sums.
+        # Scores this far below the largest have p = 0. Clip them, so that no −inf enters the sums.
         in_reach = hi > below
         floor = xp.zeros_like(hi) + below
         self._near = Pair(xp.where(in_reach | xp.isnan(hi), hi, floor), xp.where(in_reach, lo, xp.zeros_like(lo)))
@@ -42,7 +42,7 @@ class TsallisPoint(RegularizedPoint):
             trial = add(t, Pair(step, xp.zeros_like(step)))
             trial_base, trial_p = self._exponential(trial)
             trial_excess, trial_step = self._newton(trial_base, trial_p)
-            # For α > 2 a class enters the support with a vertical tangent, and Newton's step may overshoot it.
+            # For α > 2 a class enters the support with a vertical tangent, where a Newton step may overshoot.
             better = (xp.abs(trial_excess) < xp.abs(excess)) & (trial_excess > -0.5)
             t, base, p = (self._choose(better, new, old) for new, old in ((trial, t), (trial_base, base), (trial_p, p)))
             excess = xp.where(better, trial_excess, excess)
@@ -50,10 +50,10 @@ class TsallisPoint(RegularizedPoint):
         self._t = t
         #: p^(α−1) on the support, zero off it.
         self._base = xp.where(base.hi > 0, base.hi + base.lo, xp.zeros_like(base.hi))
-        self._p = self._share_out(p.value(), excess)
+        self._p = self._correct_sum(p.value(), excess)
 
-    def _share_out(self, p: Array, excess: Array) -> Array:
-        """For α > 2 no t of this precision may give Σp = 1, since p has vertical tangents: p moves by what t cannot."""
+    def _correct_sum(self, p: Array, excess: Array) -> Array:
+        """For α > 2, correct p so that it sums to one: p has vertical tangents, so a rounded t may not give that sum."""
         xp = self.xp
         if isinstance(self.alpha, float) and self.alpha <= 2.0:
             return p
@@ -76,7 +76,7 @@ class TsallisPoint(RegularizedPoint):
         return Pair(*(self.xp.where(condition, a, b) for a, b in zip(new, old, strict=True)))
 
     def _exponential(self, t: Pair) -> tuple[Pair, Pair]:
-        """(1 + (α − 1)u)₊ and exp_α(u) at u = x − max + t, each as a pair."""
+        """(1 + (α − 1)u)₊ and exp_α(u) at u = x − max + t, each in double-double."""
         xp, rate = self.xp, self.alpha - 1.0
         scaled = multiply(add(self._near, t), Pair(rate + 0.0 * t.hi, 0.0 * t.hi))
         base = two_sum(1.0 + 0.0 * scaled.hi, scaled.hi)
@@ -88,13 +88,13 @@ class TsallisPoint(RegularizedPoint):
         elif _is_number(self.alpha, 1.5):
             power = multiply(base, base)
         else:
-            # log(1 + w): from w itself while w is small (α near 1), from the exact 1 + w near the edge of the support.
+            # log(1 + w): log1p(w) while w is small (α near 1), else log of the exact 1 + w (near the edge of the support).
             small = scaled.hi > -0.5
             safe = xp.where(small, scaled.hi, zero)
             near = xp.log1p(safe) + scaled.lo / (1.0 + safe)
             far = xp.log(positive_or_one(base.hi, xp)) + base.lo / positive_or_one(base.hi, xp)
             exponent = xp.where(small, near, far) / rate
-            # The class near 1 as 1 + expm1: what it lacks of 1 is all that the threshold is found from.
+            # A p near 1 is stored as 1 + expm1(…): the threshold depends on the small difference from 1.
             leads = exponent > -0.5
             power = Pair(xp.where(leads, zero + 1.0, xp.exp(exponent)), xp.where(leads, xp.expm1(exponent), zero))
         nan = base.hi * 0.0
@@ -125,7 +125,7 @@ class TsallisPoint(RegularizedPoint):
         return self.shifted.largest[..., 0] + plain_sum(terms, xp)
 
     def losses(self, targets: Array) -> Array:
-        """D_Ω(y, p) + Σ yᵢ max(0, slackᵢ): a Bregman divergence, and how far below the support the targets lie."""
+        """D_Ω(y, p) + Σ yᵢ max(0, slackᵢ): the Bregman divergence, plus how far below the support the targets are."""
         xp, alpha, y = self.xp, self.alpha, targets
         zero = self._p * 0.0
         u = self._exponent()
@@ -135,7 +135,7 @@ class TsallisPoint(RegularizedPoint):
         if _is_number(alpha, 2.0):
             divergence = gap * gap / 2.0
         elif _is_number(alpha, 1.5):
-            # (√y − √p)² (√y + √p/2) / (α(α − 1)), the difference of the roots from the difference y − p.
+            # (√y − √p)² (√y + √p/2) / (α(α − 1)). √y − √p comes from y − p, since subtracting the roots would cancel.
             root_y, root_p = xp.sqrt(y), self._base
             difference = gap / positive_or_one(root_y + root_p, xp)
             divergence = difference * difference * (root_y + root_p / 2.0) / 0.75
@@ -148,11 +148,11 @@ class TsallisPoint(RegularizedPoint):
 
 
 def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Array, Namespace], Array]:
-    """The root t of ln_α Σ exp_α(d + t) = 0 by Newton steps kept in a bracket that halves where Newton would leave it.
+    """Find the root t of ln_α Σ exp_α(d + t) = 0 by Newton steps inside a bracket, with bisection if a step would leave it.
 
     In this form the equation is convex in t for α ≤ 2 (the p-norm of a positive part), and linear at α = 1, so that Newton
-    from t = 0 converges fast and from one side. For α > 2 it has vertical tangents where a class enters the support, and
-    with `halving` every second trip cuts the bracket in half whatever Newton does.
+    from t = 0 converges fast and from one side. For α > 2 it has vertical tangents where a class enters the support; with
+    `halving` every second iteration is a bisection step.
     """
     rate = alpha - 1.0
 
@@ -167,7 +167,7 @@ def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Arra
 
     def threshold(difference: Array, xp: Namespace) -> Array:
         zero = difference[..., :1] * 0.0
-        # ln_α(1/K): p of the largest class is at least 1/K. Through expm1, for K^(1 − α) − 1 vanishes as α → 1.
+        # ln_α(1/K), since p of the largest class is at least 1/K. By expm1: K^(1 − α) − 1 cancels as α → 1.
         low = xp.expm1(-(rate + zero) * math.log(difference.shape[-1])) / rate
         high, t = zero, zero
         for trip in range(trips):
@@ -179,11 +179,11 @@ def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Arra
             low = xp.where(above, low, t)
             log_total = xp.expm1(rate * xp.log(positive_or_one(total, xp))) / rate
             newton = t - log_total * positive_or_one(total, xp) ** (2.0 - alpha) / positive_or_one(slope, xp)
-            # The closed bracket: at the root itself Newton's step is zero and must not be thrown to the middle.
+            # ≥ and ≤, not > and <: at the root the Newton step is zero, and t must not jump to the middle.
             keeps = (newton >= low) & (newton <= high)
             middle = (low + high) / 2.0
             t = middle if halving and trip % 2 else xp.where(keeps, newton, middle)
-        # Of the last bracket the end at which the row sums to one or more: at the other it may sum to nothing.
+        # Return the upper end of the last bracket, where the row sums to at least one: at the lower end it may sum to zero.
         return high if halving else t
 
     return threshold
@@ -196,8 +196,8 @@ def _is_number(alpha: Any, value: float) -> bool:
 def alpha_slope(p: Array, alpha: Any, xp: Namespace) -> Array:
     """∂log p/∂α at a fixed threshold, on the support: (u/b − log p)/(α − 1) with b = p^(α−1) = 1 + (α − 1)u.
 
-    It is −(log p)² φ(z) with z = (α − 1) log p and φ(z) = (z − 1 + e^(−z))/z²: −(log p)²/2 at α = 1, where the quotient above
-    would be 0/0 (Correia, Niculae & Martins 2019, proposition 1).
+    It is computed as −(log p)² φ(z) with z = (α − 1) log p and φ(z) = (z − 1 + e^(−z))/z². At α = 1 that is −(log p)²/2, while
+    the quotient above is 0/0 (Correia, Niculae & Martins 2019, proposition 1).
     """
     log_p = xp.log(positive_or_one(p, xp))
     z = (alpha - 1.0) * log_p
@@ -208,7 +208,7 @@ def alpha_slope(p: Array, alpha: Any, xp: Namespace) -> Array:
 
 
 def regularizer_slope(y: Array, alpha: Any, xp: Namespace) -> Array:
-    """∂Ω(y)/∂α of Ω(y) = Σ y log(y) E(z)/α, with z = (α − 1) log y and E(z) = (e^z − 1)/z, which is 1 at α = 1."""
+    """∂Ω(y)/∂α, from Ω(y) = Σ y log(y) E(z)/α with z = (α − 1) log y and E(z) = (e^z − 1)/z, which is 1 at α = 1."""
     log_y = xp.log(positive_or_one(y, xp))
     z = (alpha - 1.0) * log_y
     near, far = _cases(z, xp)
@@ -221,12 +221,12 @@ def regularizer_slope(y: Array, alpha: Any, xp: Namespace) -> Array:
     return xp.sum(terms, axis=-1)
 
 
-#: Terms of a power series in |z| < 1 whose coefficients fall like 1/k!.
+#: Number of terms of the power series, for |z| < 1 and coefficients that decrease like 1/k!.
 TERMS = 20
 
 
 def _cases(z: Array, xp: Namespace) -> tuple[Array, Array]:
-    """z where it is small enough for a power series, and z elsewhere; a harmless number at the other places."""
+    """(z for the power series, z for the closed form); each holds a harmless number where the other one is used."""
     is_near = xp.abs(z) < 1.0
     return xp.where(is_near, z, xp.zeros_like(z)), xp.where(is_near, xp.zeros_like(z) - 2.0, z)
 

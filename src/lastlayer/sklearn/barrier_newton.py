@@ -1,11 +1,11 @@
-"""Newton steps for the interior path: a convex block a class, minus one concave block that all classes share.
+"""Newton steps for the interior path. The Hessian is one convex block per class, minus a concave block shared by all classes.
 
-With weights vᵢₖ = sᵢzᵢₖ/xᵢₖ ≥ 0 of the barrier and uᵢ = sᵢ/(Σⱼxᵢⱼ)² of log Σⱼ xⱼ, the Hessian in θ = (θ₁, …, θ_K) is
+The barrier gives the weights vᵢₖ = sᵢzᵢₖ/xᵢₖ ≥ 0, and log Σⱼ xⱼ gives uᵢ = sᵢ/(Σⱼxᵢⱼ)². The Hessian in θ = (θ₁, …, θ_K) is
 
-    H = diag(A₁, …, A_K) − 1 1ᵀ ⊗ B,    A_k = Σᵢ vᵢₖ xᵢᵀxᵢ + penalty,    B = Σᵢ uᵢ xᵢᵀxᵢ,
+    H = diag(A₁, …, A_K) − 1 1ᵀ ⊗ B,    A_k = Σᵢ vᵢₖ xᵢᵀxᵢ + penalty,    B = Σᵢ uᵢ xᵢᵀxᵢ.
 
-to be inverted on the plane where the K intercept steps sum to zero. By Woodbury's identity that takes K inverses of (D, D) and the
-eigenvalues λ of Lᵀ(Σ A_k⁻¹)L, B = LLᵀ: H curves down where λ > 1.
+It is inverted on the plane where the K intercept steps sum to zero. By Woodbury's identity that takes K inverses of (D, D)
+matrices and the eigenvalues λ of Lᵀ(Σ A_k⁻¹)L with B = LLᵀ. H has negative curvature where λ > 1.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
 from lastlayer.sklearn.inverses import inverses
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
-#: Entries of the largest set of blocks that is factored (160 MB of float64).
+#: Factor the blocks if they have at most this many entries (160 MB of float64).
 AFFORDABLE = 20_000_000
-#: The least curvature, relative to the convex part's, that a step may be divided by.
+#: The smallest curvature, relative to the convex part's, by which a step is divided.
 FLATTEST = 1e-3
 
 
 class NewtonSystem(NamedTuple):
-    """A Hessian ready for any number of right-hand sides."""
+    """A Hessian, prepared for any number of right-hand sides."""
 
-    #: A gradient (D, K) → a direction of descent, its intercepts summing to zero.
+    #: A gradient (D, K) → a direction of descent whose intercepts sum to zero.
     descend: Callable[[Floats], Floats]
-    #: Whether the Hessian curves down somewhere.
+    #: Whether the Hessian has a direction of negative curvature.
     is_curved_down: Callable[[], bool]
 
 
 def newton_system(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
-    """The system with weights `convex` (N, K) and `concave` (N,), factored where that is affordable."""
+    """The system with weights `convex` (N, K) and `concave` (N,), factored if it is small enough."""
     if problem.classes * problem.penalty.size**2 <= AFFORDABLE:
         return _factored(problem, convex, concave)
     return _iterated(problem, convex, concave)
 
 
 def _factored(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
-    """Saddle-free: along eigenvectors that curve down the step has the length, not the sign, that Newton's would have."""
+    """Saddle-free Newton: along eigenvectors of negative curvature the step keeps its length and changes its sign."""
     penalty = np.diag(problem.penalty[:, 0])
     blocks = inverses(np.stack([problem.gram(weights) for weights in convex.T]) + penalty, ridge=1e-13)
-    # On the plane Σ intercept steps = 0: every inverse loses its part along the last unit vector e.
+    # Restrict to the plane Σ intercept steps = 0: remove the part along the last unit vector from each inverse.
     total = blocks.sum(axis=0)
     last_columns, last_total = blocks[:, :, -1].T, total[:, -1]
     on_plane = total - np.outer(last_total, last_total) / last_total[-1]
@@ -68,7 +68,7 @@ def _factored(problem: LinearProblem, convex: Floats, concave: Floats) -> Newton
 
 
 def _iterated(problem: LinearProblem, convex: Floats, concave: Floats) -> NewtonSystem:
-    """Conjugate gradients on products with the design alone, preconditioned by the diagonal of the convex part."""
+    """Conjugate gradients, which need only products with the design, preconditioned by the diagonal of the convex part."""
     inverse = 1.0 / (problem.gram_diagonals(convex) + problem.penalty)
     curved_down = [False]
 

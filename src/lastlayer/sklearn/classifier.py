@@ -21,61 +21,63 @@ from lastlayer.sklearn.problem import Floats, join_theta, linear_problem, split_
 
 
 class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Linear scores x = Wz + b of the features z, made probabilities by a mapping and trained by its loss.
+    """A linear classifier: scores x = Wz + b of the features z, turned into probabilities by a mapping and trained by its loss.
 
     It minimises  Σᵢ sᵢ · loss(xᵢ, yᵢ) + ½‖W‖²/C,  where sᵢ is the sample weight times the weight of the row's class. The
-    intercepts b have no penalty. For ``mapping="softmax"`` and three or more classes this is scikit-learn's
+    intercepts b are not penalised. For ``mapping="softmax"`` and three or more classes this is scikit-learn's
     ``LogisticRegression`` with the same C.
 
-    With two classes C is half of scikit-learn's: here each class has a row of W, there a single row w is the difference of the
-    two. The loss depends on w = w₂ − w₁ alone, and of all W with this difference the penalty is least at w₂ = −w₁ = w/2:
+    With two classes C is half of scikit-learn's. Here W has a row for each class; scikit-learn has a single row w, their
+    difference. The loss depends only on w = w₂ − w₁, and among all W with this difference the penalty is least at
+    w₂ = −w₁ = w/2:
 
         ½‖W‖²/C = ½ · 2‖w/2‖²/C = ½‖w‖²/(2C).
 
     So ``LastLayerClassifier(C=0.5)`` gives the probabilities of ``LogisticRegression(C=1.0)``.
 
-    The fit is well posed for every mapping, in the way that its record's ``linear`` says:
+    The record's ``linear`` makes the fit well posed for every mapping. Its ``method`` is one of three:
 
-    - ``method="loss"``: L-BFGS on the mapping's own loss and gradient; for softmax truncated Newton steps. What the
-      penalty leaves loose is pinned by a constraint on the intercepts: they sum to zero where a shift of the scores
-      changes nothing, have norm one or sum to one where their scale changes nothing.
+    - ``method="loss"``: L-BFGS on the mapping's loss and gradient; truncated Newton for softmax. The penalty does not
+      determine the intercepts, so a constraint fixes what the loss leaves free: they sum to zero if a shift of all scores
+      changes nothing; they have norm one, or sum to one, if the scale of the scores changes nothing.
     - ``method="interior_point"`` (the ratio): an interior-point path keeps the scores of all training rows positive.
-      Rows outside the domain at prediction time get the class of the largest score and NaN probabilities.
-    - ``method="margin"`` (hardmax): its own Fenchel–Young loss is minimised by W = 0 and teaches nothing. It trains by the
-      margin form instead, the multiclass hinge of Crammer & Singer (2001),
-      maxⱼ (xⱼ + 1[j ≠ y]) − x_y, to an optimum with a proved gap.
+      At prediction, rows outside the domain get the class of the largest score and NaN probabilities.
+    - ``method="margin"`` (hardmax): its Fenchel–Young loss is minimised by W = 0, so it cannot be used for training. The
+      model is trained by the multiclass hinge loss of Crammer & Singer (2001) instead,
+      maxⱼ (xⱼ + 1[j ≠ y]) − x_y, to a proved gap from the optimum.
 
-    Where the loss is not convex in the scores, `n_restarts` starts are tried and the best is kept.
+    If the loss is not convex in the scores, the fit is run from `n_restarts` starts and the best result is kept.
 
     Args:
         mapping: a name ("sparsemax"), a name with parameters ("entmax:alpha=1.3"), or a `ProbabilityMapping`.
-        C: inverse strength of the penalty, > 0. ``np.inf`` means no penalty, for mappings of ``method="loss"``. On classes that
-            a linear model separates there is then no minimum for a loss that never reaches 0, as softmax's: the fit stops
-            where the gradient is below `tol`, with weights that grow as `tol` shrinks. The methods ``interior_point`` and
-            ``margin`` refuse it: without a penalty nothing bounds the ratio's weights, and the gap of a hinge has no bound.
-        class_weight: {class: weight} with 1 for the classes that it leaves out, "balanced" for weights
-            (Σ sample_weight)/(K · Σ sample_weight of the class), or None for 1. As in scikit-learn it multiplies `sample_weight`.
-        fit_intercept: whether there are intercepts; mappings whose scores may not all be zero need them.
-        max_iter: most iterations a start.
-        tol: where to stop. ``loss``: the largest entry of the gradient, the objective divided by the total sample weight
-            (for softmax in the weights of the features brought to mean 0 and mean square 1);
-            ``margin``: the relative gap to the optimum; ``interior_point``: what the barrier may add to the objective, as
-            a share of the loss at the class frequencies.
-        n_restarts: starts where the loss is not convex, the plain one among them.
+        C: inverse strength of the penalty, > 0. ``np.inf`` means no penalty; it is allowed for ``method="loss"``. If the
+            classes are separable, a loss that never reaches 0, such as softmax's, then has no minimum: the fit stops when
+            the gradient is below `tol`, with larger weights for a smaller `tol`. ``interior_point`` and ``margin`` refuse
+            ``np.inf``: without a penalty nothing bounds the ratio's weights or the gap of the hinge.
+        class_weight: {class: weight}, where classes not named have weight 1; "balanced" for the weights
+            (Σ sample_weight)/(K · Σ sample_weight of the class); or None for 1. It multiplies `sample_weight`, as in
+            scikit-learn.
+        fit_intercept: whether to fit intercepts. Mappings that do not accept a row of zero scores need them.
+        max_iter: the largest number of iterations per start.
+        tol: when to stop. ``loss``: the largest entry of the gradient of the objective divided by the total sample weight
+            (for softmax, in features scaled to mean 0 and mean square 1);
+            ``margin``: the relative gap to the optimum; ``interior_point``: what the barrier may add to the objective,
+            relative to the loss at the class frequencies.
+        n_restarts: the number of starts if the loss is not convex, including the default start.
         random_state: seed of the other starts.
-        warm_start: where the method is ``loss`` or ``margin``, begin at the previous fit's weights (if it had the same classes
-            and features) in place of the plain start; for a path over C. ``interior_point`` gains nothing from it.
+        warm_start: start from the weights of the previous fit, if it had the same classes and features; for a path over C.
+            ``interior_point`` ignores it, since its path gains nothing from a start.
 
     Attributes:
-        coef_: W, (K, n_features): one row a class, with two classes too, since most mappings are no function of a
-            difference of scores.
+        coef_: W, (K, n_features): one row per class. Two classes have two rows, since most mappings do not depend on the
+            difference of the scores alone.
         intercept_: b, (K,).
         classes_: the labels, sorted.
-        n_features_in_: features seen in `fit`.
+        n_features_in_: the number of features seen in `fit`.
         n_iter_: iterations of the start that was kept.
-        converged_: whether that start met `tol`.
-        objective_: the minimised sum that stands above, at the end.
-        restart_spread_: the largest minus the smallest `objective_` over the starts; 0.0 where there was one.
+        converged_: whether that start reached `tol`.
+        objective_: the minimum found of the sum above.
+        restart_spread_: the largest minus the smallest `objective_` over the starts; 0.0 if there was one start.
 
     >>> model = LastLayerClassifier("sparsemax").fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
     >>> model.predict([[0.2], [2.9]]).tolist()
@@ -118,10 +120,10 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ConvergenceWarning: `max_iter` was reached before `tol`.
         """
         mapping = self._checked_mapping()
-        # It adds all values up to see whether they are finite, which huge ones of either sign make NaN before it looks closer.
+        # validate_data first sums all values to test for NaN; huge values of both signs make that sum NaN, with a warning.
         with np.errstate(invalid="ignore"):
             X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        if y.dtype.kind not in "biuUS":  # which are labels, whatever they say
+        if y.dtype.kind not in "biuUS":  # Booleans, integers and strings are always class labels.
             check_classification_targets(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         previous = self._previous_fit() if self.warm_start else None
@@ -160,30 +162,30 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: Any) -> Floats:
-        """The scores where the mapping keeps their order, else the log-probabilities: (n, K); (n,) for two classes.
+        """The scores if the mapping preserves their order, else the log-probabilities: (n, K), or (n,) for two classes.
 
-        With two classes the second column minus the first. Its largest column is the predicted class.
+        The largest column is the predicted class. For two classes it is the second column minus the first.
         """
         values = self._ranking(self._scores(X))
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
 
     def predict(self, X: Any) -> Any:
-        """The most probable class; the one with the largest score for rows outside the mapping's domain."""
+        """The most probable class; for rows outside the mapping's domain the class with the largest score."""
         scores = self._scores(X)
         ranking = self._ranking(scores)
         undefined = np.isnan(ranking).any(axis=1, keepdims=True)
         return self.classes_[np.argmax(np.where(undefined, scores, ranking), axis=1)]
 
     def predict_proba(self, X: Any) -> Floats:
-        """p, (n, K): the mapping of the scores as it is.
+        """p, (n, K): the mapping applied to the scores.
 
-        Rows outside its domain are NaN. Where the mapping leaves mass for an outcome that is no class
-        ("sums_to_one" is not among its laws), so do its rows.
+        Rows outside its domain are NaN. Rows sum to less than one if the mapping reserves probability for an outcome that
+        is not a class ("sums_to_one" is not among its laws).
         """
         return np.asarray(ll.probabilities(self._scores(X), mapping=self._mapping(), on_domain="nan"))
 
     def predict_log_proba(self, X: Any) -> Floats:
-        """log p, (n, K), computed as such: exact where p is too small or too close to one to hold it."""
+        """log p, (n, K), computed directly: accurate even if p is too small or too close to one for its logarithm to be."""
         return np.asarray(ll.log_probabilities(self._scores(X), mapping=self._mapping(), on_domain="nan"))
 
     def __sklearn_tags__(self) -> Any:
@@ -201,14 +203,14 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(X @ self.coef_.T) + self.intercept_
 
     def _ranking(self, scores: Floats) -> Floats:
-        """What orders the classes as their probabilities do, finer than these where they round to 0 or 1."""
+        """Values that rank the classes like their probabilities do, and still do if probabilities round to 0 or 1."""
         mapping = self._mapping()
         if "order_preserving" in mapping.laws:
             return scores
         return np.asarray(ll.log_probabilities(scores, mapping=mapping, on_domain="nan"))
 
     def _checked_mapping(self) -> ll.ProbabilityMapping:
-        """The mapping's record, once every argument has been found usable."""
+        """Check all arguments; the mapping's record."""
         mapping = self._mapping()
         for name, kind, words in (
             ("C", Real, "a number above 0, or np.inf for no penalty"),
@@ -223,13 +225,13 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if np.isinf(self.C) and mapping.linear.method != "loss":
             raise ValueError(
                 f"C is inf, but {mapping.label} is trained by the method {mapping.linear.method!r}, which needs a penalty; "
-                "give a finite C, as in 1e6."
+                "give a finite C, such as 1e6."
             )
         constraint = mapping.linear.intercept_constraint
         if not self.fit_intercept and INTERCEPT_CONSTRAINTS[constraint].needs_intercept:
             raise ValueError(
-                f"fit_intercept is False, but {mapping.label} is defined where {mapping.domain.description}, and its scale "
-                f"is fixed by its intercepts ({constraint}); set fit_intercept=True."
+                f"fit_intercept is False, but {mapping.label} needs intercepts: its domain is {mapping.domain.description}, "
+                f"and a constraint on the intercepts ({constraint}) fixes its scale; set fit_intercept=True."
             )
         return mapping
 
@@ -238,7 +240,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.class_weight is None or len(self.classes_) < 2:
             return sample_weight
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            # scikit-learn's own function counts rows with their sample weight only from version 1.7 on.
+            # compute_class_weight counts rows by sample weight only from scikit-learn 1.7 on.
             share = np.bincount(labels, weights=sample_weight / (sample_weight.max() or 1.0))
             balance = np.divide(share.sum(), len(share) * share, out=np.ones(len(share)), where=share > 0)
         else:
@@ -250,18 +252,19 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check_classes(self, labels: Any, sample_weight: Floats) -> None:
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y has one class, {self.classes_[:1].tolist()[0]!r}; a classifier needs rows of at least two classes."
+                f"y has only one class, {self.classes_[:1].tolist()[0]!r}; give rows of at least two classes."
             )
         with np.errstate(over="ignore"):
             weight = np.bincount(labels, weights=sample_weight)
         if not weight.all():
             raise ValueError(
                 f"no row of class {self.classes_.tolist()[np.argmin(weight)]!r} has a sample_weight above 0"
-                f"{'' if self.class_weight is None else ' once multiplied by class_weight'}; give it some, or leave its rows out of X and y."
+                f"{'' if self.class_weight is None else ' after multiplication by class_weight'}; give a row of it a positive weight, "
+                "or remove its rows from X and y."
             )
         if not np.isfinite(weight.sum()):
-            raise ValueError("sample_weight adds up to more than float64 holds; divide it by its largest value.")
+            raise ValueError("sample_weight sums to more than the largest float64; divide it by its largest value.")
 
     def _previous_fit(self) -> tuple[Any, Floats, Floats] | None:
-        """Classes, weights and intercepts of the fit before, where there is one."""
+        """Classes, weights and intercepts of the previous fit, if there is one."""
         return (self.classes_, self.coef_.T, self.intercept_) if hasattr(self, "coef_") else None

@@ -1,7 +1,7 @@
-"""Columns whose squares float64 or float32 cannot hold, multiplied by a power of two, and the penalty that goes with it.
+"""Scales columns whose squares overflow or underflow in float32 or float64 by a power of two, and the penalty with them.
 
-With x' = 2⁻ᵉ·x and v = 2ᵉ·w the scores are the same, xw = x'v, and the penalty is λw² = 2⁻²ᵉλ·v². No digit is lost: multiplying by a
-power of two changes exponents alone.
+With x' = 2⁻ᵉ·x and v = 2ᵉ·w the scores are the same, xw = x'v, and the penalty is λw² = 2⁻²ᵉλ·v². No digit is lost, since
+multiplying by a power of two changes only exponents.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from scipy import sparse
 
 Exponents = NDArray[np.int32]
 
-#: Columns whose largest absolute value is within 2 to the ± this are left as they are: float32 holds their squares.
+#: Columns whose largest absolute value is between 2⁻⁵⁰ and 2⁵⁰ are not scaled: their squares fit into float32.
 SAFE = 50
-#: A larger penalty holds a weight v below 2⁻⁶⁰, which changes no score that float64 can tell: the weight is 0.
+#: A larger penalty keeps a weight v below 2⁻⁶⁰, too small to change a float64 score: the column is dropped, its weight is 0.
 LARGEST_PENALTY = 2.0**60
-#: A smaller penalty is raised to this, if the given one is not smaller: a solver that divides by it needs it above 0.
+#: A smaller scaled penalty is raised to this (but not above λ): solvers divide by the penalty.
 LEAST_PENALTY = 2.0**-50
 
 
 def column_sizes(features: Any) -> Exponents:
-    """(d,): e with the largest |x|·2⁻ᵉ in [½, 1); 0 for a column of zeros."""
+    """(d,): the exponent e for which the largest |x|·2⁻ᵉ is in [½, 1); 0 for a column of zeros."""
     if sparse.issparse(features):
         largest = abs(features).max(axis=0).toarray().ravel()
     else:
@@ -32,9 +32,9 @@ def column_sizes(features: Any) -> Exponents:
 
 
 def column_exponents(sizes: Exponents, penalty: float) -> Exponents:
-    """(d,): the e to scale by, 0 for columns of a safe size.
+    """(d,): the exponents to scale by; 0 for columns of a safe size.
 
-    A small column is not made larger than needed for a penalty 2⁻²ᵉλ of about 1, at which its curvature no longer matters.
+    A small column is scaled up at most until its penalty 2⁻²ᵉλ is about 1; beyond that its curvature does not matter.
     """
     least = int(np.ceil(np.log2(penalty) / 2)) if penalty > 0 else -np.inf
     wanted = np.where(sizes < 0, np.minimum(np.maximum(sizes, least), 0), sizes)
@@ -51,14 +51,14 @@ def scale_columns(features: Any, exponents: Exponents) -> Any:
 
 
 def without_columns(features: Any, is_dropped: NDArray[np.bool_]) -> Any:
-    """The features with zeros in place of some columns."""
+    """The features with the dropped columns replaced by zeros."""
     if sparse.issparse(features):
         return (features @ sparse.diags_array((~is_dropped).astype(np.float64))).tocsr()
     return np.where(is_dropped, 0.0, features)
 
 
 def scale_penalty(penalty: float, exponents: Exponents) -> NDArray[np.float64]:
-    """(d,): 2⁻²ᵉ·λ, infinite where float64 has no such number, and at least `LEAST_PENALTY` or λ."""
+    """(d,): 2⁻²ᵉ·λ, infinite if it overflows, and at least min(λ, `LEAST_PENALTY`)."""
     with np.errstate(over="ignore", under="ignore"):
         return np.maximum(np.ldexp(penalty, -2 * exponents), min(penalty, LEAST_PENALTY))
 

@@ -1,4 +1,4 @@
-"""Newton systems without their matrix: preconditioned conjugate gradients that notice negative curvature."""
+"""Matrix-free Newton systems: preconditioned conjugate gradients that detect negative curvature."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lastlayer.sklearn.problem import Floats
 
 
 class Step(NamedTuple):
-    """A solution of H·step = right-hand side, as far as it went."""
+    """An approximate solution of H·step = right-hand side."""
 
     step: Floats
-    #: Whether a direction along which H curves down ended the iteration.
+    #: Whether the iteration ended at a direction of negative curvature.
     is_curved_down: bool
-    #: Products with H that it took.
+    #: The number of products with H.
     products: int
 
 
@@ -28,10 +28,10 @@ def conjugate_gradients(
     rtol: float,
     max_iter: int,
 ) -> Step:
-    """Solve H s = r to a preconditioned residual of `rtol` times the first one.
+    """Solve H s = r until the preconditioned residual is `rtol` times the first one.
 
-    Where H curves down along a search direction the iterate so far is returned (Steihaug 1983), or that direction itself
-    when it is the first one. Both are directions of descent for a model with gradient −r.
+    If a search direction has negative curvature, the current iterate is returned (Steihaug 1983), or that direction if it
+    is the first one. Both are directions of descent for a model with gradient −r.
     """
     step = np.zeros_like(right_hand_side)
     residual = right_hand_side.copy()

@@ -1,8 +1,9 @@
-"""The Hessian of the log loss of softmax in a linear model, as products with a vector.
+"""Products of a vector with the Hessian of softmax's log loss in a linear model.
 
     H = Σᵢ sᵢ (diag pᵢ − pᵢpᵢᵀ) ⊗ zᵢzᵢᵀ + penalty
 
-In float32, at half the price: a product decides where a Newton step looks, the gradient in float64 where it ends.
+The products are in float32, which halves their time. They only influence the direction of a Newton step; the optimum is where
+the float64 gradient vanishes.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from scipy import sparse
 
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
-#: Scores that a block of rows holds, so that all its passes find them in cache.
+#: Number of scores in a block of rows, chosen so that all passes over a block find it in cache.
 BLOCK = 100_000
 
 Halves = NDArray[np.float32]
 
 
 class Curvature:
-    """H at the probabilities last given to `move_to`."""
+    """H at the probabilities given by the last call of `move_to`."""
 
     def __init__(self, problem: LinearProblem):
         self.problem = problem
-        # √sᵢ on both sides of the row's own matrix leaves no weights to apply inside.
+        # √sᵢ in the design on both sides replaces the factor sᵢ inside.
         root = np.sqrt(problem.row_weight).astype(np.float32)[:, None]
         #: √sᵢ zᵢ, (N, D).
         self.design: Any = problem.design.astype(np.float32)
@@ -40,8 +41,8 @@ class Curvature:
         self._blocks = [slice(first, first + rows) for first in range(0, len(problem.labels), rows)]
 
     def move_to(self, grad_scores: Floats) -> None:
-        """Take the probabilities from the gradient in the scores, sᵢ(pᵢ − yᵢ)."""
-        # Weights of rows may be too small for float32.
+        """Recover the probabilities from the gradient in the scores, sᵢ(pᵢ − yᵢ)."""
+        # Divide in float64: row weights may be too small for float32.
         self.p = (grad_scores / self.problem.row_weight[:, None]).astype(np.float32)
         self.p[self._rows, self.problem.labels] += 1.0
 

@@ -1,4 +1,4 @@
-"""Method "loss": L-BFGS on the mapping's own loss and gradient."""
+"""Method "loss": L-BFGS on the mapping's loss and gradient."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import lastlayer as ll
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
-#: The objective of weights whose loss is not finite.
+#: The objective returned for weights whose loss is not finite.
 NOT_FINITE = 1e100
 
 
 def descend(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
 ) -> Solution:
-    """Minimise until no entry of the gradient exceeds `tol`, the intercepts written through their constraint."""
+    """Minimise until no entry of the gradient exceeds `tol`, over intercepts parametrised to obey their constraint."""
     constraint = INTERCEPT_CONSTRAINTS[mapping.linear.intercept_constraint]
 
     def constrained(variables: Floats) -> Floats:
@@ -32,16 +32,16 @@ def descend(
             gradient[-1] = constraint.pull_back(variables.reshape(start.shape)[-1], gradient[-1])
         return value, gradient.ravel()
 
-    # The relative decrease must not end the search before the gradient does, or a small tol would mean nothing.
+    # ftol = 0: a small relative decrease must not end the search before the gradient reaches tol.
     options = {"maxiter": max_iter, "maxfun": 20 * max_iter, "maxls": 50, "gtol": tol, "ftol": 0.0, "maxcor": 20}
     result = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     return stopped(constrained(result.x), float(result.fun), result.jac, int(result.nit), result.status == 2, tol)
 
 
 def stopped(theta: Floats, objective: float, gradient: Floats, iterations: int, is_stuck: bool, tol: float) -> Solution:
-    """Where a descent ended, judged by its gradient; `is_stuck` says that no step decreased the objective any more."""
+    """The result of a descent, judged by its gradient. `is_stuck` means that no step decreased the objective any more."""
     largest = float(np.max(np.abs(gradient)))
-    # At the last digits a line search finds no decrease; the gradient then says whether that is the optimum.
+    # Close to the optimum rounding hides any decrease from the line search; the gradient then decides, with a looser bound.
     converged = bool(largest <= tol or (is_stuck and largest <= 100 * tol))
     distance = f"the largest entry of its gradient is {largest:.1e}, tol is {tol:g}"
     return Solution(theta, objective, iterations, converged, distance)
@@ -50,7 +50,10 @@ def stopped(theta: Floats, objective: float, gradient: Floats, iterations: int, 
 def objective_and_gradient(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats
 ) -> tuple[float, Floats]:
-    """The scaled objective and its gradient in θ; +inf where a row is outside the domain or has a true class of probability 0."""
+    """The scaled objective and its gradient in θ.
+
+    It is `NOT_FINITE` if a row is outside the domain or its label has probability 0.
+    """
     scores = problem.scores(theta)
     loss, grad_scores = ll.loss_and_grad(
         scores,
@@ -62,7 +65,7 @@ def objective_and_gradient(
         out=scores,
     )
     if not np.isfinite(loss + problem.penalised(theta)):
-        # A finite stand-in far above any loss makes the line search step back; inf would end it.
+        # A finite value far above any loss makes the line search step back; inf would end it.
         return NOT_FINITE, np.zeros_like(theta)
     gradient = problem.pull_back(grad_scores) + problem.penalty * theta
     return float(loss) + problem.penalised(theta), gradient

@@ -1,4 +1,4 @@
-"""One fit: the method that the mapping's record asks for, from as many starts as its loss needs."""
+"""Fits a model by the method in the mapping's record, from one start or from several if the loss is not convex."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lastlayer.sklearn.interior_point import follow_interior_path, objective
 from lastlayer.sklearn.margin import fit_margins
 from lastlayer.sklearn.newton import descend_by_newton, has_known_hessian
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
-from lastlayer.sklearn.starts import inside, plain_start, random_starts
+from lastlayer.sklearn.starts import default_start, inside, random_starts
 
 
 def fit_from_starts(
@@ -25,16 +25,16 @@ def fit_from_starts(
     tol: float,
     max_iter: int,
 ) -> tuple[Solution, float]:
-    """The best solution, and how far apart the objectives of all starts ended (of the scaled problem).
+    """The best solution, and the largest minus the smallest objective over the starts (of the scaled problem).
 
-    One start where the loss is convex in the scores. `first`, θ of an earlier fit, takes the place of the plain start for
-    the methods that gain from it: the interior path passes through the middle of its domain wherever it begins.
+    A loss that is convex in the scores needs one start. `first`, θ of an earlier fit, replaces the default start, except for
+    the interior-point method: its path goes through the middle of the domain wherever it starts.
 
     Raises:
         ValueError: no start ended at a finite objective and finite weights.
     """
     if first is None or mapping.linear.method == "interior_point":
-        first = plain_start(problem, mapping)
+        first = default_start(problem, mapping)
     starts = chain([first], random_starts(problem, mapping, random_state))
     count = 1 if "convex_loss" in mapping.laws else n_restarts
     solutions = [
@@ -44,11 +44,11 @@ def fit_from_starts(
     ]
     if not solutions:
         raise ValueError(
-            f"{mapping.label} cannot be fitted to these features: its loss is not finite wherever the search went. "
+            f"{mapping.label} cannot be fitted to these features: no start led to a finite loss and finite weights. "
             "Bring the features to a common scale (StandardScaler), or choose a C nearer to 1."
         )
     objectives = [solution.objective for solution in solutions]
-    # The first one of those that tol cannot tell apart, so that rounding errors do not choose between them.
+    # Among solutions whose objectives differ by less than tol, take the first, so that rounding does not choose.
     best = next(solution for solution in solutions if solution.objective <= min(objectives) + tol)
     return best, max(objectives) - min(objectives)
 
@@ -56,9 +56,9 @@ def fit_from_starts(
 def _attempt(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, tol: float, max_iter: int
 ) -> Solution | None:
-    """The solution from one start, None where the arithmetic broke down on the way."""
+    """The solution from one start; None if the arithmetic breaks down or the result is not finite."""
     try:
-        # A step that overflows is one that the line search rejects; what is left of it shows in the result.
+        # The line search rejects a step that overflows; an overflow that remains is seen in the result.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             solution = _solve(problem, mapping, start, tol, max_iter)
     except (np.linalg.LinAlgError, ArithmeticError):
@@ -74,7 +74,7 @@ def _solve(
         case "margin":
             return fit_margins(problem, start, tol=tol, max_iter=max_iter)
         case "interior_point":
-            start = inside(problem, start, plain_start(problem, mapping))
+            start = inside(problem, start, default_start(problem, mapping))
             _check_proportional(problem, mapping, start)
             return follow_interior_path(problem, start, tol=tol, max_iter=max_iter)
         case "loss" if has_known_hessian(mapping):
@@ -84,11 +84,11 @@ def _solve(
 
 
 def _check_proportional(problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats) -> None:
-    """Raise ValueError unless the mapping's loss is the one that the interior path is written for."""
+    """Raise ValueError unless the mapping's loss is the ratio's, which the interior-point method assumes."""
     scores = problem.scores(theta)
-    own = ll.loss(scores, problem.labels, mapping=mapping, sample_weight=problem.row_weight, reduction="sum")
-    if not np.isclose(own + problem.penalised(theta), objective(problem, theta, scores, problem.targets), rtol=1e-9):
+    value = ll.loss(scores, problem.labels, mapping=mapping, sample_weight=problem.row_weight, reduction="sum")
+    if not np.isclose(value + problem.penalised(theta), objective(problem, theta, scores, problem.targets), rtol=1e-9):
         raise ValueError(
-            f"{mapping.label} asks for linear.method='interior_point', which minimises log Σx − log x of the target, "
-            "but its loss is another; declare method='loss'."
+            f"{mapping.label} declares linear.method='interior_point', which minimises log Σx − log x of the target, "
+            "but it has a different loss; declare method='loss'."
         )

@@ -1,4 +1,4 @@
-"""The constraint on the intercepts that pins what an L2 penalty on the weights leaves loose."""
+"""Constraints on the intercepts, which fix the direction that an L2 penalty on the weights leaves free."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lastlayer.sklearn.problem import Floats
 
 
 class InterceptConstraint(NamedTuple):
-    """Intercepts b of (K,) written through free variables v of the same shape."""
+    """Intercepts b (K,) as a function of unconstrained variables v (K,)."""
 
-    #: v → b. Leaves b alone that already obeys.
+    #: v → b. If v already obeys the constraint, b is v.
     impose: Callable[[Floats], Floats]
     #: (v, ∂/∂b) → ∂/∂v.
     pull_back: Callable[[Floats, Floats], Floats]
-    #: Whether b = 0 breaks the constraint, so that a model without intercept cannot obey it.
+    #: Whether b = 0 violates the constraint, so that a model needs intercepts.
     needs_intercept: bool
 
 
@@ -26,7 +26,7 @@ def _onto_sphere(v: Floats) -> Floats:
 
 
 def _along_sphere(v: Floats, gradient: Floats) -> Floats:
-    """The part of the gradient along the sphere: b = v/‖v‖ has the Jacobian (I − bbᵀ)/‖v‖."""
+    """The gradient in v: b = v/‖v‖ has the Jacobian (I − bbᵀ)/‖v‖."""
     length = np.linalg.norm(v)
     b = v / length
     return (gradient - b * (b @ gradient)) / length
@@ -36,7 +36,7 @@ def _centred(v: Floats) -> Floats:
     return v - v.mean()
 
 
-#: By the name that a record's `linear.intercept_constraint` carries.
+#: Keys are the values of a record's `linear.intercept_constraint`.
 INTERCEPT_CONSTRAINTS: dict[str, InterceptConstraint] = {
     "none": InterceptConstraint(lambda v: v, lambda v, gradient: gradient, needs_intercept=False),
     "sum_to_zero": InterceptConstraint(_centred, lambda v, gradient: _centred(gradient), needs_intercept=False),

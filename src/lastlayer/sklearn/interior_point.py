@@ -1,14 +1,14 @@
-"""Method "interior_point": scores that must stay positive, kept so by a barrier that fades.
+"""Method "interior_point": a log barrier with a decreasing parameter μ keeps all scores positive.
 
-The loss is the log loss of proportions, log Σⱼ xⱼ − log x_t, for scores x = designθ > 0 whose intercepts sum to one (which
-fixes the scale that the penalty would otherwise shrink to nothing). A line search on it alone stops at the first wall that a
-score reaches, so the path of minimisers of
+The loss is the ratio's log loss, log Σⱼ xⱼ − log x_t, for scores x = designθ > 0. Its intercepts sum to one, which fixes the
+scale (the penalty would otherwise shrink it to zero). A line search on this loss would stop as soon as one score reaches
+zero. Instead, the method follows the path of minimisers of
 
     φ_μ(θ) = Σᵢ sᵢ [log Σⱼ xᵢⱼ − Σⱼ cᵢⱼ log xᵢⱼ] + ½ Σ penalty·θ²,    cᵢⱼ = 1[j = tᵢ] + μ
 
-is followed from W = 0 and the class frequencies down to a μ at which the barrier's share K·μ is a small fraction of the
-objective. The loss is itself a barrier of its target's score, so one multiplier z with the goal x·z = c serves both.
-Newton steps are primal-dual; log Σⱼ xⱼ is concave, so the steps are taken by conjugate gradients that notice it.
+from W = 0 and the class frequencies down to a μ for which the barrier term K·μ is a small fraction of the objective. The
+loss is itself a barrier for the target's score, so one multiplier z with the goal x·z = c serves both. Newton steps are
+primal-dual. log Σⱼ xⱼ is concave, so the Newton systems must handle negative curvature.
 
 Sources: Wächter & Biegler 2006 (barrier parameter, safeguarded multipliers), Gondzio 1996 (centrality corrections),
 Steihaug 1983 (negative curvature).
@@ -23,17 +23,17 @@ import numpy as np
 from lastlayer.sklearn.barrier_newton import newton_system
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
-#: The first μ, and what it is multiplied by when the steps have centred.
+#: The first μ, and the factor by which it decreases when the iterate is centred.
 FIRST_MU, SHRINK = 1.0, 0.3
-#: How far along the way to a wall a step may go.
+#: The largest fraction of the distance to the boundary that a step may take.
 FRACTION_TO_BOUNDARY = 0.99
-#: Centred means that no optimality condition is off by more than this many μ.
+#: An iterate is centred if no optimality condition is violated by more than this times μ.
 CENTRED = 10.0
 CORRECTIONS = 2
 
 
 class Direction(NamedTuple):
-    """A step in θ, what it does to the scores and multipliers, and the slope of φ along it."""
+    """A step in θ, the resulting steps of scores and multipliers, and the slope of φ along it."""
 
     theta: Floats
     scores: Floats
@@ -42,18 +42,18 @@ class Direction(NamedTuple):
     is_curved_down: bool
 
     def longest(self, scores: Floats) -> float:
-        """The fraction of the step that keeps the scores positive; may exceed one."""
+        """The largest multiple of the step that keeps the scores positive; may exceed one."""
         return FRACTION_TO_BOUNDARY * _longest(scores, self.scores)
 
     def longest_dual(self, multipliers: Floats) -> float:
-        """The same for the multipliers, at most one."""
+        """The largest multiple that keeps the multipliers positive, at most one."""
         return min(1.0, FRACTION_TO_BOUNDARY * _longest(multipliers, self.multipliers))
 
 
 def follow_interior_path(problem: LinearProblem, start: Floats, *, tol: float, max_iter: int) -> Solution:
-    """Minimise until the barrier's share of the objective is below `tol` times the loss of the class frequencies.
+    """Minimise until the barrier term is below `tol` times the loss at the class frequencies.
 
-    `start` must give positive scores and intercepts that sum to one; every later iterate does, too.
+    `start` must give positive scores and intercepts that sum to one; all later iterates do too.
     """
     theta, scores = start, problem.scores(start)
     entropy = -float(np.sum(problem.frequencies * np.log(problem.frequencies)))
@@ -71,29 +71,29 @@ def follow_interior_path(problem: LinearProblem, start: Floats, *, tol: float, m
         scores = problem.scores(theta)
         multipliers = multipliers + (length > 0) * direction.longest_dual(multipliers) * direction.multipliers
         multipliers = np.clip(multipliers, 1e-4 * goal / scores, 1e4 * goal / scores)
-        # A Newton step promises half its slope: less than what the barrier costs at this μ is not worth another.
+        # A Newton step is expected to gain half its slope. Less than the barrier term is not worth another step at this μ.
         is_centred = -direction.slope <= 0.1 * problem.classes * mu
         converged = is_centred and mu == last_mu
         if is_centred or length == 0:
             mu = max(SHRINK * mu, last_mu)
-    distance = f"the barrier's share is {problem.classes * mu:.1e}, to be {problem.classes * last_mu:.1e} and centred"
+    distance = f"the barrier term is {problem.classes * mu:.1e}, the goal is {problem.classes * last_mu:.1e}, centred"
     return Solution(theta, objective(problem, theta, scores, problem.targets), iterations, converged, distance)
 
 
 def objective(problem: LinearProblem, theta: Floats, scores: Floats, goal: Floats) -> float:
-    """φ, or with the targets as the goal the penalised loss itself."""
+    """φ; with the targets as the goal it is the penalised loss."""
     rows = np.log(scores.sum(axis=1)) - np.sum(goal * np.log(scores), axis=1)
     return float(problem.row_weight @ rows) + problem.penalised(theta)
 
 
 def _gradient(problem: LinearProblem, theta: Floats, scores: Floats, multipliers: Floats) -> Floats:
-    """∂/∂θ of the Lagrangian; of φ itself where the multipliers are goal/x. Projected on Σ intercepts = 1."""
+    """∂/∂θ of the Lagrangian, projected on Σ intercepts = 1. It is the gradient of φ if the multipliers are goal/x."""
     grad_scores = problem.row_weight[:, None] * (1.0 / scores.sum(axis=1, keepdims=True) - multipliers)
     return _project(problem.pull_back(grad_scores) + problem.penalty * theta)
 
 
 def _project(gradient: Floats) -> Floats:
-    """Leave out the part that would change the sum of the intercepts."""
+    """Remove the part that would change the sum of the intercepts."""
     gradient[-1] -= gradient[-1].mean()
     return gradient
 
@@ -108,7 +108,7 @@ def _error(problem: LinearProblem, theta: Floats, scores: Floats, multipliers: F
 def _newton_direction(
     problem: LinearProblem, theta: Floats, scores: Floats, multipliers: Floats, goal: Floats
 ) -> Direction:
-    """The primal-dual Newton step towards x·z = goal, with corrections for what the linear model leaves out."""
+    """The primal-dual Newton step towards x·z = goal, with Gondzio's centrality corrections."""
     ratio = multipliers / scores
     convex, concave = problem.row_weight[:, None] * ratio, problem.row_weight / scores.sum(axis=1) ** 2
     system = newton_system(problem, convex, concave)
@@ -126,7 +126,7 @@ def _newton_direction(
         primal, dual = best.longest(scores), best.longest_dual(multipliers)
         if primal > 0.9:
             break
-        # Where a somewhat longer step would leave x·z far from its goal, aim the other way by as much.
+        # Where a somewhat longer step would take x·z far from its goal, aim at the opposite side by that amount.
         further_scores = scores + min(1.0, primal + 0.3) * best.scores
         reached = further_scores * (multipliers + min(1.0, dual + 0.3) * best.multipliers)
         products = products + np.maximum(np.clip(reached, 0.1 * goal, 10 * goal) - reached, -10 * goal)
@@ -138,7 +138,7 @@ def _newton_direction(
 
 
 def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, direction: Direction, goal: Floats) -> float:
-    """A length that decreases φ and keeps scores positive, 0 when there is none; beyond the full step only where φ curves down."""
+    """A step length that decreases φ and keeps scores positive; 0 if there is none, > 1 only at negative curvature."""
 
     def phi(length: float) -> float:
         moved = theta + length * direction.theta
@@ -147,7 +147,7 @@ def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, directio
 
     start, longest = objective(problem, theta, scores, goal), direction.longest(scores)
     length = min(1.0, longest)
-    # The last term lets steps pass whose gain is lost in the rounding of φ.
+    # The last term accepts steps whose gain is smaller than the rounding error of φ.
     while (value := phi(length)) > start + 1e-4 * length * direction.slope + 1e-14 * abs(start):
         length *= 0.5
         if length < 1e-9:

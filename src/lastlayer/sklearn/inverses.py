@@ -1,4 +1,4 @@
-"""Inverses of many positive semidefinite matrices at once, by way of their correlation form, in which scales cannot spoil digits."""
+"""Inverts many positive semidefinite matrices at once, each scaled to a unit diagonal, so that scales cost no digits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lastlayer.sklearn.problem import Floats
 
 
 def inverses(matrices: Floats, ridge: float) -> Floats:
-    """(K, D, D) → the inverse of each, symmetric; `ridge`, relative to the diagonals, keeps the singular ones invertible."""
+    """(K, D, D) → the symmetric inverse of each. `ridge`, relative to the diagonals, makes singular matrices invertible."""
     diagonals = np.einsum("kii->ki", matrices)
     scale = 1.0 / np.sqrt(np.maximum(diagonals, np.finfo(float).tiny))
     both = scale[:, :, None] * scale[:, None, :]

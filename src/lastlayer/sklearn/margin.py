@@ -1,13 +1,13 @@
-"""Method "margin": for a mapping whose own loss asks for nothing more once W = 0, the multiclass hinge of Crammer & Singer.
+"""Method "margin": the multiclass hinge loss of Crammer & Singer, for a mapping whose loss is already minimal at W = 0.
 
     minimise  Σᵢ sᵢ [maxⱼ (xᵢⱼ + 1[j ≠ tᵢ]) − x_{i,tᵢ}] + ½ Σ penalty·θ²
 
-A quadratic program: with slacks rᵢⱼ = ξᵢ − xᵢⱼ − 1[j ≠ tᵢ] ≥ 0 and multipliers qᵢ in the simplex it is solved by Mehrotra's
-predictor-corrector method (Nocedal & Wright 2006, section 16.6). The multipliers give a lower bound of the optimum,
+This is a quadratic program with slacks rᵢⱼ = ξᵢ − xᵢⱼ − 1[j ≠ tᵢ] ≥ 0 and multipliers qᵢ in the simplex. It is solved by
+Mehrotra's predictor-corrector method (Nocedal & Wright 2006, section 16.6). The multipliers give a lower bound of the optimum,
 
-    Σᵢ sᵢ ⟨qᵢ, 1 − e_{tᵢ}⟩ − ‖Σᵢ sᵢ xᵢᵀ(qᵢ − e_{tᵢ})‖²/(2·penalty)    where Σᵢ sᵢ(qᵢ − e_{tᵢ}) = 0,
+    Σᵢ sᵢ ⟨qᵢ, 1 − e_{tᵢ}⟩ − ‖Σᵢ sᵢ xᵢᵀ(qᵢ − e_{tᵢ})‖²/(2·penalty)    if Σᵢ sᵢ(qᵢ − e_{tᵢ}) = 0,
 
-so that the distance to it is known, not guessed. Source: Crammer & Singer 2001, JMLR 2.
+so that the gap to the optimum is proved. Source: Crammer & Singer 2001, JMLR 2.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from lastlayer.sklearn.margin_newton import margin_newton
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
 FRACTION_TO_BOUNDARY = 0.995
-#: What an earlier fit leaves between its largest margin and ξ, in margins.
+#: For a warm start: the distance of ξ above the largest margin of the earlier fit.
 ROOM = 0.1
-#: Iterations without a tenth less of the gap after which rounding, or an inexact Newton step, is taken to have the last word.
+#: Stop after this many iterations that do not reduce the gap by a tenth: rounding or inexact Newton steps prevent progress.
 PATIENCE = 20
 
 
 def fit_margins(problem: LinearProblem, start: Floats, *, tol: float, max_iter: int) -> Solution:
-    """Minimise until the objective is proved to be within `tol` of the optimum, relatively. `start` has no weights, or those of an earlier fit."""
+    """Minimise until the objective is proved to be within `tol` of the optimum, relatively.
+
+    `start` has zero weights, or the weights of an earlier fit.
+    """
     has_weights = bool(start[problem.penalty[:, 0] > 0].any())
     theta = start if has_weights else np.zeros_like(start)
     margins = _margins(problem, theta)
-    # Half way between W = 0 (the frequencies) and rows that all keep their margin (the targets): near neither corner.
+    # Halfway between W = 0 (the frequencies) and rows that all keep their margin (the targets), so away from all corners.
     multipliers = 0.5 * (problem.targets + problem.frequencies)
     if has_weights:
-        # As on the central path, where r·q is one number, and half way to the middle: at a corner the path is lost.
+        # On the central path r·q is constant, so q ∝ 1/r. Take the mean of that and the point above: Newton fails at corners.
         slacks = margins.max(axis=1, keepdims=True) + ROOM - margins
         shares = 1.0 / slacks
         multipliers = 0.5 * (multipliers + shares / shares.sum(axis=1, keepdims=True))
@@ -61,9 +64,9 @@ def hinge_objective(problem: LinearProblem, theta: Floats) -> float:
 
 
 def lower_bound(problem: LinearProblem, multipliers: Floats) -> float:
-    """What no θ can fall below, from any multipliers ≥ 0.
+    """A lower bound of the objective over all θ, from any multipliers ≥ 0.
 
-    They are first made to fit the class frequencies, as free intercepts demand, by mixing in a little of what is missing.
+    Free intercepts require multipliers whose mean is the class frequencies, so the missing amount is mixed in first.
     """
     q = multipliers / multipliers.sum(axis=1, keepdims=True)
     if problem.has_intercept:
@@ -85,9 +88,9 @@ def _margins(problem: LinearProblem, theta: Floats) -> Floats:
 def _predict_and_correct(
     problem: LinearProblem, theta: Floats, slacks: Floats, multipliers: Floats, least: float
 ) -> tuple[Floats, Floats, Floats]:
-    """One iteration: the affine step says how far the products r·q can shrink, the second one goes there.
+    """One iteration: the affine step shows how far the products r·q can shrink, and the second step aims there.
 
-    Not below `least`, where they matter no more: racing ahead of the other conditions they would leave no room to meet them.
+    It does not aim below `least`: products that shrink faster than the other conditions leave no room to meet those.
     """
     weight = problem.row_weight[:, None]
     ratio = multipliers / slacks
@@ -100,7 +103,7 @@ def _predict_and_correct(
         wanted = change_of_products / slacks
         wanted_sum = (wanted + multipliers).sum(axis=1, keepdims=True) - 1.0
         step = solve(-residual - problem.pull_back(weight * (wanted - ratio * (wanted_sum / total))))
-        # What is common to all classes changes nothing: only rounding errors would ever move it, and without end.
+        # A part common to all classes changes nothing; remove it, or rounding errors would accumulate in it.
         step = step - step.mean(axis=1, keepdims=True)
         moved = problem.scores(step)
         slack_step = (wanted_sum + np.sum(ratio * moved, axis=1, keepdims=True)) / total - moved

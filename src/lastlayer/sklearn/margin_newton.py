@@ -1,10 +1,10 @@
-"""Newton steps for the margin problem: every row couples its classes as a weighted graph does, by a Laplacian.
+"""Newton steps for the margin problem, where every row couples its classes by the Laplacian of a weighted graph.
 
 With weights dᵢⱼ > 0 of the row's inequalities the Hessian is  Σᵢ sᵢ (diag dᵢ − dᵢdᵢᵀ/Σⱼdᵢⱼ) ⊗ xᵢᵀxᵢ + penalty.
 
-Where that is affordable it is factored, in float32 at half the price: what its rounding leaves wrong, conjugate gradients with the
-exact products put right in a few steps. Near the end of the search, where the weights are of all sizes, it may be too coarse;
-then it is factored anew in float64.
+If it is small enough, it is factored in float32, which halves the time; a few steps of conjugate gradients with exact products
+then correct the rounding errors. Near the end of the search the weights differ by orders of magnitude, and float32 may be too
+coarse; the matrix is then factored in float64.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from lastlayer.sklearn.conjugate_gradients import Step, conjugate_gradients
 from lastlayer.sklearn.preconditioner import centred
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
-#: Variables up to which the matrix is factored (72 MB of float64).
+#: Factor the matrix if it has at most this many rows (72 MB of float64).
 AFFORDABLE = 3000
-#: Steps after which a factor is taken to be too coarse.
+#: A float32 factor is too coarse if conjugate gradients need this many steps.
 FEW = 40
-#: What is added to the diagonal of the scaled matrix, so that rounding leaves it positive definite.
+#: Added to the diagonal of the scaled matrix, so that it is positive definite in spite of rounding.
 RIDGE: dict[Any, float] = {np.float32: 1e-6, np.float64: 1e-12}
-#: Entries of the scaled designs that are held at once while it is summed.
+#: The largest number of entries of the weighted design held at a time while the matrix is summed.
 CHUNK = 10_000_000
 
 
 def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats], Floats]:
-    """(D, K) right-hand sides → H⁻¹ of them, by conjugate gradients after one factorisation where that is affordable."""
+    """A function that applies H⁻¹ to (D, K), by conjugate gradients, preconditioned by a factor of H if it is small enough."""
     total = weights.sum(axis=1, keepdims=True)
-    # d(Σ − d)/Σ with Σ − d summed from the others: subtracting would leave nothing where one class outweighs the rest.
-    own = problem.row_weight[:, None] * weights * _sum_of_others(weights) / total
+    # d(Σ − d)/Σ with Σ − d summed from the others: the subtraction would cancel if one class outweighs the rest.
+    block_weights = problem.row_weight[:, None] * weights * _sum_of_others(weights) / total
     scaled = problem.row_weight[:, None] * weights
     heaviest = weights.argmax(axis=1)[:, None]
 
     def multiply(step: Floats) -> Floats:
         moved = problem.scores(step)
-        # From the class that weighs most, which would drown the others' part with the rounding of its own.
+        # Subtract the value of the class with the largest weight: its rounding error would exceed the part of the others.
         moved -= np.take_along_axis(moved, heaviest, axis=1)
         centre = np.sum(weights * moved, axis=1, keepdims=True) / total
         return problem.pull_back(scaled * (moved - centre)) + problem.penalty * step
@@ -48,9 +48,9 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
         return conjugate_gradients(multiply, right_hand_side, precondition, rtol=rtol, max_iter=most)
 
     if problem.penalty.size * problem.classes > AFFORDABLE:
-        diagonal = _diagonal(problem, own)
+        diagonal = _diagonal(problem, block_weights)
         return lambda right_hand_side: conjugate(right_hand_side, diagonal, 1e-3, 200).step
-    halves = weights * np.sqrt(problem.row_weight[:, None] / total)
+    coupling = weights * np.sqrt(problem.row_weight[:, None] / total)
     left: list[tuple[Any, int]] = [(np.float32, FEW), (np.float64, 200)]
     factor: tuple[Callable[[Floats], Floats], int] | None = None
 
@@ -60,7 +60,7 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
             if factor is None:
                 dtype, most = left.pop(0)
                 try:
-                    factor = centred(_factored(problem, own, halves, dtype)), most
+                    factor = centred(_factored(problem, block_weights, coupling, dtype)), most
                 except LinAlgError:
                     if not left:
                         raise
@@ -75,7 +75,7 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
 
 
 def _sum_of_others(weights: Floats) -> Floats:
-    """Σ_{l ≠ j} dᵢₗ; only the largest entry of a row can cancel, and that one is summed anew."""
+    """Σ_{l ≠ j} dᵢₗ. The subtraction can cancel only for the largest entry of a row, so that sum is computed directly."""
     rows, largest = np.arange(len(weights)), weights.argmax(axis=1)
     others = weights.sum(axis=1, keepdims=True) - weights
     rest = weights.copy()
@@ -84,44 +84,46 @@ def _sum_of_others(weights: Floats) -> Floats:
     return others
 
 
-def _diagonal(problem: LinearProblem, own: Floats) -> Callable[[Floats], Floats]:
-    inverse = 1.0 / (problem.gram_diagonals(own) + problem.penalty)
+def _diagonal(problem: LinearProblem, block_weights: Floats) -> Callable[[Floats], Floats]:
+    inverse = 1.0 / (problem.gram_diagonals(block_weights) + problem.penalty)
     return lambda gradient: inverse * gradient
 
 
-def _factored(problem: LinearProblem, own: Floats, halves: Floats, dtype: Any) -> Callable[[Floats], Floats]:
+def _factored(
+    problem: LinearProblem, block_weights: Floats, coupling: Floats, dtype: Any
+) -> Callable[[Floats], Floats]:
     """The Cholesky factor of the whole matrix, (K·D, K·D), class by class.
 
     Raises:
-        LinAlgError: in this dtype it is not positive definite.
+        LinAlgError: the matrix is not positive definite, or not finite, in this dtype.
     """
     classes, size = problem.classes, problem.penalty.size
     hessian: np.ndarray = np.zeros((classes * size, classes * size), dtype, order="F")
     add_products = blas.ssyrk if dtype is np.float32 else blas.dsyrk
     step = max(1, CHUNK // (classes * size))
-    for first in range(0, len(halves), step):
+    for first in range(0, len(coupling), step):
         design = problem.design[first : first + step]
         with np.errstate(all="ignore"):
             design = (design if isinstance(design, np.ndarray) else design.toarray()).astype(dtype, copy=False)
-            some: np.ndarray = halves[first : first + step].astype(dtype, copy=False)
-            # Row i of the Khatri–Rao product is √(sᵢ/Σdᵢ)·dᵢ ⊗ xᵢ; what is off its diagonal blocks is the coupling.
-            coupled = (some[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+            chunk: np.ndarray = coupling[first : first + step].astype(dtype, copy=False)
+            # Row i of the Khatri–Rao product is √(sᵢ/Σdᵢ)·dᵢ ⊗ xᵢ; its Gram matrix holds the coupling off the diagonal blocks.
+            coupled = (chunk[:, :, None] * design[:, None, :]).reshape(len(design), -1)
         hessian = add_products(-1.0, coupled.T, beta=1.0, c=hessian, lower=1, overwrite_c=1)
     for k in range(classes):
         block = slice(k * size, (k + 1) * size)
         with np.errstate(over="ignore", under="ignore"):
-            hessian[block, block] = problem.gram(own[:, k]) + np.diag(problem.penalty[:, 0])
+            hessian[block, block] = problem.gram(block_weights[:, k]) + np.diag(problem.penalty[:, 0])
     if not (np.isfinite(np.diag(hessian)) & (np.diag(hessian) > 0)).all():
-        raise LinAlgError(f"{np.dtype(dtype)} has no numbers for this matrix.")
+        raise LinAlgError(f"{np.dtype(dtype)} cannot represent this matrix.")
     scale = 1.0 / np.sqrt(np.diag(hessian))
     hessian *= scale
     hessian *= scale[:, None]
-    # Equal shifts of all intercepts change nothing: that direction needs a little weight to be invertible.
+    # H is singular along equal shifts of all intercepts; a small ridge makes it invertible.
     hessian[np.diag_indices_from(hessian)] += RIDGE[dtype]
     factor = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
 
     def precondition(gradient: Floats) -> Floats:
-        # float32 has no numbers for very small gradients.
+        # Divide by the largest entry: float32 cannot represent very small gradients.
         largest = np.abs(gradient).max() or 1.0
         solved = scale * cho_solve(factor, scale * (gradient.T.ravel() / largest).astype(dtype), check_finite=False)
         return largest * solved.astype(np.float64).reshape(classes, size).T

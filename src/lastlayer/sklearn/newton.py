@@ -1,4 +1,4 @@
-"""Method "loss" where its Hessian is known: Newton steps, each solved by conjugate gradients only as far as it is worth.
+"""Method "loss" for softmax: truncated Newton. Conjugate gradients solve each step only as accurately as is useful.
 
 Sources: Dembo & Steihaug 1983 (truncated Newton), Nocedal & Wright 2006, section 7.1.
 """
@@ -15,18 +15,18 @@ from lastlayer.sklearn.preconditioner import Preconditioners, centred
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 from lastlayer.sklearn.standardised import standardise
 
-#: Scores at which a mapping shows whether its loss is that of softmax.
+#: Scores at which a mapping's gradient is compared with softmax's.
 PROBE = np.array([[0.0, 1.0, -2.0], [3.0, 0.5, 0.25]])
 LABELS = np.array([0, 2])
-#: The largest share of the gradient that a step may leave.
+#: The loosest relative tolerance of a Newton step.
 COARSEST = 0.5
 
 
 def has_known_hessian(mapping: ll.ProbabilityMapping) -> bool:
-    """Whether `descend_by_newton` is for this mapping.
+    """Whether `descend_by_newton` can fit this mapping, which means that it is softmax.
 
-    Only g = e^{cx} turns a shift of the scores into a factor, so a shift-invariant normalized mapping is p = softmax(cx), with the
-    gradient c(p − y) and the Hessian c²(diag p − ppᵀ); here c must be 1.
+    Only for g = e^{cx} does a shift of the scores become a factor. So a shift-invariant normalized mapping is p = softmax(cx),
+    with gradient c(p − y) and Hessian c²(diag p − ppᵀ). Here c must be 1.
     """
     if mapping.family != "normalized" or "shift_invariant" not in mapping.laws:
         return False
@@ -37,7 +37,7 @@ def has_known_hessian(mapping: ll.ProbabilityMapping) -> bool:
 def descend_by_newton(
     original: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
 ) -> Solution:
-    """Minimise until no entry of the gradient exceeds `tol`; every feature's weights and the intercepts sum to zero."""
+    """Minimise until no entry of the gradient exceeds `tol`. The weights of each feature, and the intercepts, sum to zero."""
     standardised = standardise(original)
     problem = standardised.problem
     theta = standardised.enter(start - start.mean(axis=1, keepdims=True))
@@ -53,12 +53,12 @@ def descend_by_newton(
         precondition = centred(blocks or preconditioners.shared())
         size = float(np.sum(gradient * precondition(gradient)))
         first = first or size
-        # In the square root of the gradient's decrease: exact enough at the end to converge faster than linearly.
+        # The tolerance decreases like the square root of the gradient's norm, for superlinear convergence at the end.
         rtol = min(COARSEST, (size / first) ** 0.25)
         solved = conjugate_gradients(curvature.multiply, -gradient, precondition, rtol=rtol, max_iter=200)
         products += solved.products
         slope, length = float(np.sum(gradient * solved.step)), 1.0
-        # The last term lets steps pass whose gain is lost in the rounding of the value.
+        # The last term accepts steps whose gain is smaller than the rounding error of the value.
         while (found := _evaluate(problem, mapping, theta + length * solved.step))[0] > (
             value + 1e-4 * length * slope + 1e-14 * abs(value)
         ):
@@ -74,7 +74,7 @@ def descend_by_newton(
 
 
 def _evaluate(problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats) -> tuple[float, Floats, Floats]:
-    """The objective, its gradient in θ and the one in the scores."""
+    """The objective, its gradient in θ, and its gradient in the scores."""
     scores = problem.scores(theta)
     loss, grad_scores = ll.loss_and_grad(
         scores, problem.labels, mapping=mapping, sample_weight=problem.row_weight, reduction="sum", out=scores

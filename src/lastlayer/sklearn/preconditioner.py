@@ -1,10 +1,10 @@
-"""Cheap stand-ins for the inverse of the Hessian of `curvature`, one block a class: what is between classes is left out.
+"""Block-diagonal preconditioners for the Hessian of `curvature`: one block per class, without the coupling of classes.
 
     A_k = Σᵢ sᵢ qᵢₖ zᵢzᵢᵀ + penalty,    qᵢₖ = pᵢₖ(1 − pᵢₖ) K/(K − 1)
 
-Where a shift of all scores changes nothing, directions common to all classes are projected away before and after: the
-Hessian has no curvature there but the penalty's, which no block knows. What is left of the Hessian is K/(K − 1)
-times its diagonal where all classes are as likely, and with two classes everywhere.
+A shift of all scores changes nothing, so directions common to all classes have only the penalty's curvature, which no block
+represents: they are projected out. On the rest the Hessian is K/(K − 1) times its diagonal blocks if all classes are equally
+likely, and always for two classes.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from lastlayer.sklearn.problem import Floats
 
 Preconditioner = Callable[[Floats], Floats]
 
-#: Entries of the largest set of blocks that is inverted (80 MB of float32).
+#: Invert the blocks if they have at most this many entries (80 MB of float32).
 AFFORDABLE = 20_000_000
-#: Features up to which one matrix of them is decomposed.
+#: Decompose the Gram matrix Ḡ if it has at most this many rows.
 WIDEST = 1000
-#: Rows a class that are summed one by one, in multiples of the number of features; of the others only the weight counts.
+#: Rows summed exactly per class, in multiples of the number of features. The others enter only by their total weight.
 ROWS = 4
-#: The intercept has no penalty: what takes its place, to be invertible where a class has no curvature left.
+#: The penalty used for the intercept, which has none: it keeps a block invertible if a class has no curvature left.
 RIDGE = 1e-6
-#: What float32 may add to an eigenvalue of Ḡ for features of mean square 1, a feature.
+#: Rounding error of float32 in an eigenvalue of Ḡ, per feature, for features of mean square 1.
 ROUNDING = 1e-6
 
 
 def centred(inverse: Preconditioner) -> Preconditioner:
-    """Without the part common to all classes."""
+    """The preconditioner followed by a projection that removes the part common to all classes."""
 
     def apply(gradient: Floats) -> Floats:
         step = inverse(gradient)
@@ -43,7 +43,7 @@ def centred(inverse: Preconditioner) -> Preconditioner:
 
 
 class Preconditioners:
-    """The block inverses of one problem at whatever probabilities its curvature has been moved to."""
+    """Preconditioners of one problem, at the current probabilities of its `Curvature`."""
 
     def __init__(self, curvature: Curvature):
         self.curvature, self.problem = curvature, curvature.problem
@@ -52,14 +52,14 @@ class Preconditioners:
         self.has_blocks = (
             classes * size**2 <= AFFORDABLE and size <= WIDEST and isinstance(curvature.design, np.ndarray)
         )
-        #: Products with the Hessian that cost what `blocks` does, twice: it must have saved them to pay.
+        #: The number of Hessian products that take twice the time of `blocks`; it is worth computing only after that many.
         rows = min(ROWS * size, len(self.problem.labels))
         self.price = 2.0 * (rows * size + 2 * size**2) / (2.0 * len(self.problem.labels)) + 8
         self.gram = self._gram() if size <= WIDEST else np.zeros((0, 0))
         self._eigenbasis = self._decompose() if size <= WIDEST else None
 
     def _gram(self) -> Floats:
-        """Ḡ = Σ sᵢ zᵢzᵢᵀ; in float32, at a third of the price, where the penalty is larger than its rounding."""
+        """Ḡ = Σ sᵢ zᵢzᵢᵀ. In float32, which takes a third of the time, if the penalty is larger than its rounding error."""
         design, penalty = self.curvature.design, self.problem.penalty
         of_weights = penalty[: penalty.size - self.problem.has_intercept]
         if isinstance(design, np.ndarray) and np.min(of_weights) > ROUNDING * penalty.size:
@@ -73,7 +73,7 @@ class Preconditioners:
         return np.maximum(values, 0.0)[:, None], root * vectors
 
     def shared(self) -> Preconditioner:
-        """A_k ≈ q̄ₖ Ḡ + penalty for the mean q̄ₖ: one decomposition serves every class at every point."""
+        """A_k ≈ q̄ₖ Ḡ + penalty with the mean q̄ₖ: one decomposition serves all classes at all points."""
         weights = self._weights()
         mean = self.problem.row_weight @ weights
         if self._eigenbasis is None:
@@ -84,7 +84,7 @@ class Preconditioners:
         return lambda gradient: np.asarray(vectors @ (inverse * (vectors.T @ gradient)))
 
     def blocks(self) -> Preconditioner:
-        """A_k from the rows that curve it most; the others enter as their weight times Ḡ."""
+        """A_k from the rows with the largest weights qᵢₖ; the other rows contribute their total weight times Ḡ."""
         weights = np.ascontiguousarray(self._weights().T)
         design, row_weight = self.curvature.design, self.problem.row_weight
         size = self.penalty.size

@@ -1,4 +1,4 @@
-"""The problem every solver here is handed: rows, labels, weights and the strength of the penalty, all scaled once."""
+"""The problem that every solver gets: rows, labels, weights and penalty, scaled once."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LinearProblem:
-    """Minimise Σᵢ sᵢ·lossᵢ(xᵢθ) + ½ Σ penalty·θ² over θ of shape (D, K), one column a class.
+    """Minimise Σᵢ sᵢ·lossᵢ(xᵢθ) + ½ Σ penalty·θ² over θ of shape (D, K), one column per class.
 
-    The estimator's objective divided by the total sample weight, so that Σ sᵢ = 1 and gradients do not grow with the
-    number of rows. With an intercept the design has a last column of ones whose penalty is 0.
+    This is the estimator's objective divided by the total sample weight, so that Σ sᵢ = 1 and gradients do not grow with the
+    number of rows. With an intercept, the last column of the design is ones and has penalty 0.
     """
 
-    #: (N, D), dense or CSR; never made dense.
+    #: (N, D), dense or CSR; a sparse design is never made dense.
     design: Any
     #: (N,), 0 … K − 1, every class present.
     labels: NDArray[np.intp]
     #: (N,), positive, summing to one.
     row_weight: Floats
-    #: (D, 1): 1/(C Σ sample_weight) for a column that was not scaled, and 0 for the intercept.
+    #: (D, 1): 1/(C Σ sample_weight) for a column that was not scaled; 0 for the intercept.
     penalty: Floats
     classes: int
     has_intercept: bool
-    #: (d,): column j of the features was multiplied by 2 to the −exponents[j]; None where none was.
+    #: (d,): column j of the features was multiplied by 2 to the −exponents[j]; None if no column was.
     exponents: Exponents | None = None
 
     @cached_property
@@ -53,7 +53,7 @@ class LinearProblem:
 
     @cached_property
     def frequencies(self) -> Floats:
-        """The weighted share of every class, (K,)."""
+        """The weighted frequency of each class, (K,)."""
         return np.asarray(np.bincount(self.labels, self.row_weight, self.classes), dtype=np.float64)
 
     @cached_property
@@ -65,7 +65,7 @@ class LinearProblem:
         return np.asarray(self.design @ theta)
 
     def pull_back(self, grad_scores: Floats) -> Floats:
-        """Σᵢ xᵢᵀ gᵢ: from a gradient in the scores (N, K) to one in θ (D, K)."""
+        """Σᵢ xᵢᵀ gᵢ: the gradient in θ (D, K) from the gradient in the scores (N, K)."""
         return np.asarray(self.design.T @ grad_scores)
 
     def penalised(self, theta: Floats) -> float:
@@ -76,7 +76,7 @@ class LinearProblem:
         """Σᵢ wᵢ xᵢᵀxᵢ, (D, D), for weights ≥ 0 of (N,)."""
         if sparse.issparse(self.design):
             return np.asarray((self.design.T @ self.design.multiply(weights[:, None]).tocsr()).toarray())
-        # Of a matrix with itself, so that BLAS computes one triangle of it alone.
+        # A product of a matrix with its transpose, for which BLAS computes only one triangle.
         half = self.design * np.sqrt(weights)[:, None]
         return np.asarray(half.T @ half)
 
@@ -87,10 +87,10 @@ class LinearProblem:
 
 @dataclass(frozen=True)
 class Solution:
-    """Where a solver stopped."""
+    """The result of a solver."""
 
     theta: Floats
-    #: Of the scaled problem.
+    #: The objective of the scaled problem.
     objective: float
     iterations: int
     converged: bool
@@ -101,16 +101,16 @@ class Solution:
 def linear_problem(
     features: Any, labels: NDArray[np.intp], sample_weight: Floats, classes: int, *, C: float, fit_intercept: bool
 ) -> LinearProblem:
-    """Scale weights and columns, leave out rows without weight, and append the column of ones.
+    """Scale weights and columns, drop rows of weight 0, and append the column of ones.
 
     Raises:
-        ValueError: the penalty 1/(C Σ sample_weight) exceeds every float64.
+        ValueError: the penalty 1/(C Σ sample_weight) overflows.
     """
-    # A row of weight 0 is a row that is not there: it must not hold up a wall of the domain either.
+    # A row of weight 0 must have no effect; in particular its scores need not stay inside the domain.
     counted = sample_weight > 0
     if not counted.all():
         features, labels, sample_weight = features[counted], labels[counted], sample_weight[counted]
-    # Relative to the largest, so that their sum is finite.
+    # Divide by the largest weight, so that the sum is finite.
     largest = float(sample_weight.max())
     row_weight = sample_weight / largest
     total = float(row_weight.sum())
@@ -137,16 +137,17 @@ def _penalty(C: float, total: float, largest: float) -> float:
     strength = 1.0 / C / total / largest
     if not np.isfinite(strength):
         raise ValueError(
-            f"C is {C:g} and the sample weights add up to {total * largest:g}: 1/(C·sum) exceeds every float64; give a larger C."
+            f"C is {C:g} and the sample weights sum to {total * largest:g}, so that the penalty 1/(C·sum) is not finite; "
+            "give a larger C."
         )
     return strength
 
 
 def split_theta(problem: LinearProblem, theta: Floats) -> tuple[Floats, Floats]:
-    """θ (D, K) as weights (d, K) of the features as they came, and intercepts (K,), which are zero where there are none.
+    """θ (D, K) as weights (d, K) of the original features and intercepts (K,); zero intercepts if the model has none.
 
     Raises:
-        ValueError: a weight exceeds every float64.
+        ValueError: a weight overflows.
     """
     weights, intercepts = (
         (theta[:-1], theta[-1].copy()) if problem.has_intercept else (theta, np.zeros(problem.classes))
@@ -155,13 +156,14 @@ def split_theta(problem: LinearProblem, theta: Floats) -> tuple[Floats, Floats]:
         weights = unscale_weights(weights, problem.exponents)
         if not np.isfinite(weights).all():
             raise ValueError(
-                "a weight exceeds every float64, since its column holds numbers close to 0; bring the features to a common scale."
+                "a weight is larger than the largest float64, since its column holds numbers close to 0; bring the features "
+                "to a common scale."
             )
     return weights, intercepts
 
 
 def join_theta(problem: LinearProblem, weights: Floats, intercepts: Floats) -> Floats | None:
-    """θ for weights (d, K) and intercepts (K,); None where float64 cannot hold it, or where the shapes are another model's."""
+    """θ for weights (d, K) and intercepts (K,); None if it is not finite, or if the shapes do not fit this problem."""
     theta = np.vstack([weights, intercepts]) if problem.has_intercept else weights
     if theta.shape != (problem.penalty.size, problem.classes):
         return None

@@ -1,6 +1,6 @@
-"""The same problem with its features on a common scale, where neither scales nor offsets cost iterations or digits.
+"""The same problem with standardised features, so that scales and offsets cost no iterations and no digits.
 
-With features z = (x − μ)/σ the scores wᵀx + b are those of v = σw and b′ = b + wᵀμ, and λ‖w‖² = λ‖v/σ‖².
+With features z = (x − μ)/σ the scores wᵀx + b equal vᵀz + b′ for v = σw and b′ = b + wᵀμ, and λ‖w‖² = λ‖v/σ‖².
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from scipy import sparse
 
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
-#: A spread this far below the size of a feature is rounding: the feature is constant.
+#: A feature whose spread is this small, relative to its size, is constant up to rounding.
 CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
 class StandardisedProblem:
-    """A problem in variables (v, b′), and the way there and back."""
+    """A problem in the variables (v, b′), with the transformations in both directions."""
 
     problem: LinearProblem
-    #: (d, 1) each; μ is zero where there is no intercept to take it, and for sparse features, which it would make dense.
+    #: (d, 1) each. μ is zero without an intercept, and for sparse features, which subtracting it would make dense.
     mean: Floats
     scale: Floats
 
@@ -43,7 +43,7 @@ class StandardisedProblem:
 
 
 def standardise(problem: LinearProblem) -> StandardisedProblem:
-    """Features of weighted mean 0 and mean square 1; of mean square 1 alone where they are sparse or have no intercept."""
+    """Features of weighted mean 0 and mean square 1; only mean square 1 if they are sparse or there is no intercept."""
     width = problem.penalty.size - problem.has_intercept
     weight = problem.row_weight
     mean = np.zeros((width, 1))

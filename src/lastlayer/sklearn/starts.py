@@ -1,4 +1,4 @@
-"""Where a fit begins: the plain start, the previous fit, or a seeded random place for a loss with several minima."""
+"""Starts of a fit: the default start, and seeded random ones for a loss with several minima."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import lastlayer as ll
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
-#: On digits, iris, wine and breast cancer 0.1 led back to the minimum of the plain start, 1 to far worse ones at twice the
-#: iterations; 0.3 sometimes to a better one.
+#: The spread of random starts. On digits, iris, wine and breast cancer 0.1 led back to the minimum of the default start, 1 led
+#: to far worse minima in twice the iterations, and 0.3 sometimes led to a better one.
 SPREAD = 0.3
 
 
-def plain_start(problem: LinearProblem, mapping: ll.ProbabilityMapping) -> Floats:
-    """W = 0 and the intercepts that the record names for the class frequencies; inside the domain."""
+def default_start(problem: LinearProblem, mapping: ll.ProbabilityMapping) -> Floats:
+    """W = 0 and the record's starting intercepts for the class frequencies, which are inside the domain."""
     theta = np.zeros((problem.penalty.size, problem.classes))
     if problem.has_intercept:
         theta[-1] = mapping.linear.start_intercept(problem.frequencies)
@@ -27,9 +27,9 @@ def plain_start(problem: LinearProblem, mapping: ll.ProbabilityMapping) -> Float
 def random_starts(
     problem: LinearProblem, mapping: ll.ProbabilityMapping, random_state: int | np.random.RandomState | None
 ) -> Iterator[Floats]:
-    """The plain start moved so that the scores spread by `SPREAD` of their own size: weights in units of the features."""
+    """The default start plus noise that spreads the scores by `SPREAD` times their size, for features of any scale."""
     random = check_random_state(random_state)
-    base = plain_start(problem, mapping)
+    base = default_start(problem, mapping)
     size = SPREAD * (float(np.sqrt(np.mean(problem.scores(base) ** 2))) or 1.0)
     features = problem.gram_diagonals(problem.row_weight[:, None])
     unit = 1.0 / np.sqrt(np.maximum(features, np.finfo(float).tiny) * len(features))
@@ -42,7 +42,7 @@ def random_starts(
 
 
 def inside(problem: LinearProblem, start: Floats, centre: Floats, least: float = 0.2) -> Floats:
-    """`start` drawn towards `centre` until every score is at least `least` times the centre's, which must be positive."""
+    """`start` moved towards `centre` until every score is at least `least` times the centre's, which must be positive."""
     scores, floor = problem.scores(start), least * problem.scores(centre)
     central = problem.scores(centre)
     short = scores < floor

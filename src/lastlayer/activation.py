@@ -1,4 +1,4 @@
-"""Softcap and temperature: softcap · tanh(x / softcap) / temperature. tanh itself is softcap = 1."""
+"""What is applied to scores before the mapping: softcap · tanh(x / softcap) / temperature. softcap = 1 is tanh itself."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Activation:
 
     Raises:
         TypeError: temperature or softcap is not a number.
-        ValueError: temperature or softcap is not a positive finite number.
+        ValueError: temperature or softcap is not positive and finite.
     """
 
-    #: A number, or an array, which `lastlayer.functions` divides by before the loss.
+    #: A number, or an array: `lastlayer.functions` divides the scores by an array before it calls the loss.
     temperature: Any = 1.0
     softcap: float | None = None
 
@@ -45,7 +45,7 @@ class Activation:
 
     @property
     def is_identity(self) -> bool:
-        """Whether scores pass unchanged."""
+        """Whether scores are left unchanged."""
         return self.temperature == 1.0 and self.softcap is None
 
     def __call__(self, scores: Array, xp: Namespace) -> Array:
@@ -57,14 +57,14 @@ class Activation:
     def pull_back(self, scores: Array, gradient: Array, xp: Namespace) -> Array:
         """gradient · a′(x), a′ = sech²(x / softcap) / temperature."""
         if self.softcap is not None:
-            # 1 − tanh² would vanish long before sech² does.
+            # sech² directly: 1 − tanh² would cancel to zero long before sech² is zero.
             tail = xp.exp(-2.0 * xp.abs(scores / self.softcap))
             gradient = gradient * (4.0 * tail / ((1.0 + tail) * (1.0 + tail)))
         return gradient if self.temperature == 1.0 else gradient / self.temperature
 
 
 def _tanh(u: Array, xp: Namespace) -> Array:
-    """tanh(u), written so that libraries which differentiate it keep the tail of sech²: their own is 1 − tanh²."""
+    """tanh(u), written so that automatic differentiation keeps the tail of sech²; of xp.tanh it would use 1 − tanh²."""
     size = xp.abs(u)
     tail = xp.exp(-2.0 * size)
     far = 1.0 - 2.0 * tail / (1.0 + tail)

@@ -1,7 +1,7 @@
-"""Arithmetic that keeps its rounding errors: sums, products and quotients as unevaluated pairs hi + lo.
+"""Double-double arithmetic on arrays: each number is an unevaluated sum hi + lo, where lo holds the rounding error of hi.
 
 Sources: Knuth (TAOCP 2, 4.2.2) for two_sum; Dekker 1971 and Veltkamp for the exact product; Ogita, Rump & Oishi 2005 for the
-compensated sum. Written with array-API operations only, without branches on values, so that every library can trace it.
+compensated sum. Only array-API operations and no branches on values, so that every library can trace it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from lastlayer.mappings.record import Array, Namespace
 
-#: ln 2 as a pair: the high part has 32 trailing zero bits, so that k·LN2.hi is exact for every exponent k of a float64.
+#: ln 2 = LN2_HI + LN2_LO. LN2_HI has 32 trailing zero bits, so that k·LN2_HI is exact for every exponent k of a float64.
 LN2_HI = 0.6931471803691238
 LN2_LO = 1.9082149292705877e-10
 
 
 class Pair(NamedTuple):
-    """The unevaluated sum hi + lo, lo being far smaller than hi."""
+    """A double-double number: the unevaluated sum hi + lo, where lo is far smaller than hi."""
 
     hi: Any
     lo: Any
@@ -35,13 +35,13 @@ def two_sum(a: Any, b: Any) -> Pair:
 
 
 def _split_factor(a: Any) -> float:
-    """2^ceil(precision/2) + 1, which cuts a float into two halves whose products are exact."""
+    """Veltkamp's constant 2^ceil(precision/2) + 1. It splits a float into two halves whose products are exact."""
     narrow = str(getattr(a, "dtype", "float64")).endswith("float32")
     return 4097.0 if narrow else 134217729.0
 
 
 def two_product(a: Any, b: Any) -> Pair:
-    """a·b = hi + lo exactly, for magnitudes between 1e-145 and 1e290 (below, lo loses bits that no longer matter)."""
+    """a·b = hi + lo exactly, for magnitudes from 1e-145 to 1e290. Below, lo loses bits that are too small to matter."""
     hi = a * b
     a_hi, a_lo = _split(a)
     b_hi, b_lo = _split(b)
@@ -55,7 +55,7 @@ def _split(a: Any) -> tuple[Any, Any]:
 
 
 def add(a: Pair, b: Pair) -> Pair:
-    """a + b to about twice the working precision, where the two do not cancel."""
+    """a + b to about twice the working precision, unless the two cancel."""
     hi, lo = two_sum(a.hi, b.hi)
     return Pair(hi, lo + (a.lo + b.lo))
 
@@ -67,24 +67,24 @@ def multiply(a: Pair, b: Pair) -> Pair:
 
 
 def divide(a: Pair, b: Pair) -> Pair:
-    """a / b to about twice the working precision: one division, then the remainder that it left."""
+    """a / b to about twice the working precision: one division, then a correction by its remainder."""
     hi = a.hi / b.hi
     back, back_lo = two_product(hi, b.hi)
     return Pair(hi, (((a.hi - back) - back_lo) + a.lo - hi * b.lo) / b.hi)
 
 
 def compensated_sum(terms: Pair, xp: Namespace) -> Pair:
-    """Σ over the last axis with the rounding of every addition kept; the order depends on the length alone.
+    """Σ over the last axis, with the rounding error of every addition kept.
 
-    Adds the two halves of the axis to each other until one entry is left, so that a row gives the same bits in any batch,
-    and nothing but whole-array additions is needed.
+    Pairwise: it adds the two halves of the axis to each other until one entry is left. The order depends only on the length,
+    so that a row gives the same bits in any batch.
     """
     hi, lo = terms
     classes = hi.shape[-1]
     if classes == 0:
         zero = xp.sum(hi, axis=-1)
         return Pair(zero, zero)
-    # Classes first: with few classes, long contiguous rows of each class add faster than many short ones.
+    # Put the class axis first: with few classes, adding a few long contiguous arrays is faster than many short ones.
     hi, lo = _classes_first(hi, xp), _classes_first(lo, xp)
     while classes > 1:
         half = classes // 2
@@ -108,19 +108,18 @@ def plain_sum(terms: Array, xp: Namespace) -> Array:
 
 
 def extended_sum(terms: Array, xp: Namespace) -> Array:
-    """Σ over the last axis, compensated, and infinite where a term is (the compensation alone would make it NaN)."""
+    """Σ over the last axis, compensated. Infinite where a term is infinite; the compensation alone would give NaN."""
     infinite = xp.isinf(terms)
     finite = plain_sum(xp.where(infinite, xp.zeros_like(terms), terms), xp)
-    # A sum that is infinite, or overflows, has no rounding error to put back; a NaN leaves the sum NaN.
+    # A sum that is infinite or overflows has no rounding error to add back; a NaN term makes the sum NaN.
     rounded = xp.sum(terms, axis=-1)
     return xp.where(xp.isinf(rounded), rounded, xp.where(xp.any(infinite, axis=-1), rounded, finite))
 
 
 def power_of_two(x: Array, xp: Namespace) -> tuple[Array, Array]:
-    """(s, k): s = 2^k exactly, with x·s in [1/2, 2]; k is an integer held as a float in ±1021 (±125 in float32).
+    """(s, k) with s = 2^k exactly and x·s in [1/2, 2]. k is an integer stored as a float, within ±1021 (±125 in float32).
 
-    Zero, infinite and NaN entries get s = 1. The power is multiplied together from constants, since a library's pow need
-    not be exact.
+    Zero, infinite and NaN entries get s = 1. The power is a product of constants, since a library's pow may not be exact.
     """
     info = xp.finfo(x.dtype)
     largest = math.floor(math.log2(info.max)) - 2
