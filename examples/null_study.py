@@ -22,11 +22,11 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from lastlayer import MAPPINGS
-from lastlayer.study.comparisons import MARGIN, compare
-from lastlayer.study.datasets import Dataset
-from lastlayer.study.metrics import measure
-from lastlayer.study.plan import make_splits
+from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.fit.metrics import measure
+from lastlayer.study.fit.splits import make_splits
 from lastlayer.study.settings import check_settings
+from lastlayer.study.statistics.comparisons import MARGIN, compare
 
 SETTINGS = check_settings(mappings=("softmax", "again"), folds=5, repeats=2, seed=0, C=1.0, jobs=1, margin=None)
 CENTRES = 1.2 * np.random.default_rng(0).normal(size=(3, 6))

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lastlayer.study.results import StudyResults, StudySettings
 from lastlayer.study.schema import COMPARISONS
+from lastlayer.study.settings import StudySettings
+from lastlayer.study.storage.results import StudyResults
 
 DEFAULT = (
     "softmax",

@@ -18,7 +18,7 @@ from synthetic_results import HOSTILE, METRICS, all_invalid_results, hostile_res
 
 from lastlayer.report import ReportError, write_html
 from lastlayer.report.page import render_html
-from lastlayer.study.results import StudyResults
+from lastlayer.study.storage.results import StudyResults
 
 FIFTY = ("softmax", *(f"entmax:alpha={1 + i / 20:.2f}" for i in range(1, 50)))
 CASES: dict[str, Callable[[], StudyResults]] = {

@@ -11,7 +11,7 @@ from rich.console import Console
 from synthetic_results import HOSTILE, all_invalid_results, hostile_results, synthetic_results
 
 from lastlayer.report import render_table
-from lastlayer.study.results import StudyResults
+from lastlayer.study.storage.results import StudyResults
 
 
 def shown(results: StudyResults, width: int, *, encoding: str = "utf-8") -> str:

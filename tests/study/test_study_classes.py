@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lastlayer.study.datasets import load_dataset
+from lastlayer.study.data.datasets import load_dataset
 from lastlayer.study.error import StudyError
 
 #: name → (cells of the target, the classes in order).

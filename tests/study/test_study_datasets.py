@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lastlayer.study.datasets import load_dataset
+from lastlayer.study.data.datasets import load_dataset
 from lastlayer.study.error import StudyError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lastlayer.study.datasets import load_dataset
+from lastlayer.study.data.datasets import load_dataset
 
 NUMBERS = [f"{i}.5" for i in range(20)]
 #: name → (cells, what the note says, or nothing where there is none).

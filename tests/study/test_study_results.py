@@ -13,14 +13,14 @@ import pytest
 
 from lastlayer import MAPPINGS
 from lastlayer.study import StudyError, StudyResults
-from lastlayer.study.bins import calibration_error
-from lastlayer.study.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.collect import Failure, collect
-from lastlayer.study.datasets import Dataset
-from lastlayer.study.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
-from lastlayer.study.finished import FinishedFit, FitKey
+from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.fit.bins import calibration_error
+from lastlayer.study.fit.finished import FinishedFit, FitKey
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY
 from lastlayer.study.settings import check_settings
+from lastlayer.study.storage.checkpoint import Checkpoints, read_fit, write_fit
+from lastlayer.study.storage.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
 
 NAMES = ("softmax", "sparsemax")
 SETTINGS = check_settings(mappings=NAMES, folds=2, repeats=2, seed=0, C=None, jobs=1, margin=None)

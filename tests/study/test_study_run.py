@@ -19,7 +19,8 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
-from lastlayer.study import StudyError, StudyResults, fit, model, run_study
+from lastlayer.study import StudyError, StudyResults, fit_split, run_study
+from lastlayer.study.fit import model
 
 SMALL: dict[str, Any] = {"mappings": ["softmax", "ratio", "sparsemax"], "folds": 3, "repeats": 1}
 
@@ -113,8 +114,10 @@ def test_any_joblib_backend_carries_it(table: Path, tmp_path: Path, monkeypatch:
     options: dict[str, Any] = {"target": "class", "folds": 3, "repeats": 1, "C": 1.0, "mappings": "sparsemax"}
     alone = run_study(table, out=tmp_path / "alone", **options)
     threads: set[str] = set()
-    encode = fit.encode_fold
-    monkeypatch.setattr(fit, "encode_fold", lambda *a: (threads.add(threading.current_thread().name), encode(*a))[1])
+    encode = fit_split.encode_fold
+    monkeypatch.setattr(
+        fit_split, "encode_fold", lambda *a: (threads.add(threading.current_thread().name), encode(*a))[1]
+    )
     filters = list(warnings.filters)
     with joblib.parallel_config("threading", n_jobs=3):
         assert_same_results(run_study(table, out=tmp_path / "threads", **options), alone)

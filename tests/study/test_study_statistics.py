@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lastlayer.study.comparisons import MARGIN, compare, summarize, tabulate_findings
 from lastlayer.study.schema import COMPARISONS
-from lastlayer.study.statistics import Splits, estimate, holm, paired_test, smallest_detectable
+from lastlayer.study.statistics.comparisons import MARGIN, compare, summarize, tabulate_findings
+from lastlayer.study.statistics.corrected_t import Splits, estimate, holm, paired_test, smallest_detectable
 from lastlayer.study.wording import Finding
 
 INDEPENDENT = Splits(n_fits=10, test_share=0.0, n_test=100.0)

@@ -16,7 +16,7 @@ from lastlayer.report.palette import HUES
 from lastlayer.report.reading import read
 from lastlayer.report.wording import compact, number, shorten
 from lastlayer.study.files import expanded
-from lastlayer.study.results import StudyResults
+from lastlayer.study.storage.results import StudyResults
 
 
 def write_html(results: StudyResults, path: str | os.PathLike[str]) -> Path:

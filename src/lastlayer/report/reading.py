@@ -13,8 +13,8 @@ from lastlayer.printable import clean
 from lastlayer.report.metrics import METRICS, PRIMARY, Metric
 from lastlayer.report.palette import Mark, marks
 from lastlayer.report.wording import shorten_apart
-from lastlayer.study.results import StudyResults
 from lastlayer.study.schema import REFERENCE
+from lastlayer.study.storage.results import StudyResults
 
 NAN = float("nan")
 #: Longest name of a mapping in a sentence or a table.

@@ -28,7 +28,7 @@ from lastlayer.report.wording import (
     shorten,
     shorten_apart,
 )
-from lastlayer.study.results import StudyResults
+from lastlayer.study.storage.results import StudyResults
 
 #: What a terminal without Unicode prints instead.
 _ASCII = str.maketrans({"∞": "inf", MISSING: "-", MINUS: "-", THIN: " ", "…": "~", "•": "*", "×": "x", "·": "."})

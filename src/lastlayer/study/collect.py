@@ -9,14 +9,15 @@ from itertools import groupby
 import numpy as np
 
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.bins import histogram, reliability
-from lastlayer.study.comparisons import compare, summarize, tabulate_findings
-from lastlayer.study.datasets import Dataset
+from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.error import StudyError
-from lastlayer.study.finished import FinishedFit
+from lastlayer.study.fit.bins import histogram, reliability
+from lastlayer.study.fit.finished import FinishedFit
 from lastlayer.study.notes import study_notes
-from lastlayer.study.results import StudyResults, StudySettings
 from lastlayer.study.schema import CALIBRATION, FITS, HISTOGRAM, REFERENCE, tabulate
+from lastlayer.study.settings import StudySettings
+from lastlayer.study.statistics.comparisons import compare, summarize, tabulate_findings
+from lastlayer.study.storage.results import StudyResults
 from lastlayer.study.wording import Finding, mapping_verdict
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.bins import N_CALIBRATION
-from lastlayer.study.datasets import Dataset
-from lastlayer.study.results import StudySettings
+from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.fit.bins import N_CALIBRATION
+from lastlayer.study.settings import StudySettings
 from lastlayer.study.wording import WORDS, listing, percent, plural
 
 TOGETHER = (

@@ -13,20 +13,20 @@ from joblib import Parallel, delayed
 
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.collect import Failure, collect
-from lastlayer.study.datasets import Dataset, load_dataset
+from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
 from lastlayer.study.files import expanded
-from lastlayer.study.fingerprint import study_fingerprint
-from lastlayer.study.finished import FinishedFit, FitKey
-from lastlayer.study.fit import FailedFit, FitTask, fit_split
-from lastlayer.study.plan import Split, make_splits
+from lastlayer.study.fit.finished import FinishedFit, FitKey
+from lastlayer.study.fit.splits import Split, make_splits
+from lastlayer.study.fit_split import FailedFit, FitTask, fit_split
 from lastlayer.study.progress import Progress, Watch
 from lastlayer.study.quiet import quiet
-from lastlayer.study.results import StudyResults, StudySettings
-from lastlayer.study.settings import check_settings
+from lastlayer.study.settings import StudySettings, check_settings
+from lastlayer.study.storage.checkpoint import Checkpoints, read_fit, write_fit
+from lastlayer.study.storage.fingerprint import study_fingerprint
+from lastlayer.study.storage.results import StudyResults
 
 
 def run_study(

@@ -7,8 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from lastlayer.study.json_numbers import from_json
-
 #: The mapping that every other one is compared with.
 REFERENCE = "softmax"
 #: The metrics with an interval and a comparison, the primary one first.
@@ -63,9 +61,3 @@ HISTOGRAM = {"mapping": "str", "left": "float64", "right": "float64", "count": "
 def tabulate(rows: Iterable[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
     """A table of the given columns and types, with no rows too."""
     return pd.DataFrame(list(rows), columns=list(columns)).astype(columns)
-
-
-def tabulate_json(values: dict[str, list[Any]], columns: dict[str, str]) -> pd.DataFrame:
-    """A table from columns of values that `to_json` wrote."""
-    typed = {name: [from_json(value, kind) for value in values[name]] for name, kind in columns.items()}
-    return pd.DataFrame(typed, columns=list(columns)).astype(columns)

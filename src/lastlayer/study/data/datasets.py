@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
-from lastlayer.study.columns import check_features
+from lastlayer.study.data.columns import check_features
+from lastlayer.study.data.placeholders import placeholder_notes
+from lastlayer.study.data.tables import SUFFIXES, read_table
+from lastlayer.study.data.target import Classes, read_classes
 from lastlayer.study.error import StudyError
 from lastlayer.study.files import expanded
-from lastlayer.study.placeholders import placeholder_notes
-from lastlayer.study.tables import SUFFIXES, read_table
-from lastlayer.study.target import Classes, read_classes
 
 #: The classification sets that come with scikit-learn, no download needed.
 BUNDLED = {

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lastlayer.study.files import replace_file
-from lastlayer.study.json_numbers import to_json
+from lastlayer.study.storage.json_numbers import to_json
 
 _METADATA = b"lastlayer"
 

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
+from lastlayer.study.data.names import check_names
 from lastlayer.study.error import StudyError
-from lastlayer.study.names import check_names
 
 #: Column separators that a CSV file may use instead of the comma.
 _SEPARATORS = (",", ";", "\t", "|")

@@ -15,11 +15,11 @@ import pyarrow as pa
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.error import StudyError
 from lastlayer.study.files import replace_file
-from lastlayer.study.fingerprint import mapping_fingerprint
-from lastlayer.study.finished import FinishedFit, FitKey, is_plausible
-from lastlayer.study.json_numbers import from_json, to_json
+from lastlayer.study.fit.finished import FinishedFit, FitKey, is_plausible
 from lastlayer.study.schema import FITS
-from lastlayer.study.stored import read_stored, write_stored
+from lastlayer.study.storage.fingerprint import mapping_fingerprint
+from lastlayer.study.storage.json_numbers import from_json, to_json
+from lastlayer.study.storage.parquet import read_stored, write_stored
 
 #: The columns of a fit file.
 _COLUMNS = pa.schema({"confidence": pa.float64(), "is_correct": pa.bool_()})

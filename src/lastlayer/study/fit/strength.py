@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.metrics import brier_rows, brier_score
-from lastlayer.study.model import linear_model, scores_of
+from lastlayer.study.fit.metrics import brier_rows, brier_score
+from lastlayer.study.fit.model import linear_model, scores_of
 
 #: Values of C in a row without gain after which the search ends, the ten-thousandfold of the best C with steps of ten.
 PATIENCE = 4

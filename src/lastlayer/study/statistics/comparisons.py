@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lastlayer.study.schema import COMPARISONS, METRICS, REFERENCE, SUMMARY, tabulate
-from lastlayer.study.statistics import PairedTest, Splits, estimate, holm, paired_test, smallest_detectable
+from lastlayer.study.statistics.corrected_t import PairedTest, Splits, estimate, holm, paired_test, smallest_detectable
 from lastlayer.study.wording import Finding, finding_sentence
 
 #: The least and the largest value of each metric.

@@ -9,7 +9,7 @@ import numpy as np
 
 from lastlayer.functions import log_probabilities, probabilities
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.bins import calibration_error
+from lastlayer.study.fit.bins import calibration_error
 
 #: Brier score of a row outside the mapping's domain: as bad as certainty in a wrong class.
 WORST_BRIER = 2.0

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from lastlayer.study.datasets import Dataset
+from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.data.target import is_missing_word
 from lastlayer.study.error import StudyError
-from lastlayer.study.results import StudySettings
-from lastlayer.study.target import is_missing_word
+from lastlayer.study.settings import StudySettings
 
 
 @dataclass(frozen=True)

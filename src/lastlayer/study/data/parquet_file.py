@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lastlayer.study.data.memory import available_memory
+from lastlayer.study.data.names import check_names
 from lastlayer.study.error import StudyError
-from lastlayer.study.memory import available_memory
-from lastlayer.study.names import check_names
 
 #: Numbers of 8 bytes that a study holds for each cell at the least: the file's, the table's, and those of one split.
 _COPIES = 3

@@ -11,27 +11,10 @@ import pyarrow as pa
 
 from lastlayer.study.error import StudyError
 from lastlayer.study.files import expanded
-from lastlayer.study.json_numbers import to_json
-from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY, tabulate, tabulate_json
-from lastlayer.study.stored import read_stored, write_stored
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """What a study was asked to do."""
-
-    #: Labels of the mappings, in the order asked for, softmax among them.
-    mappings: tuple[str, ...]
-    folds: int
-    repeats: int
-    seed: int
-    #: The fixed strength, or None where each fit chose its own from `grid`.
-    C: float | None
-    grid: tuple[float, ...]
-    #: Metric → the largest difference that counts as equal.
-    margin: dict[str, float]
-    level: float = 0.95
-    jobs: int = 1
+from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY, tabulate
+from lastlayer.study.settings import StudySettings
+from lastlayer.study.storage.json_numbers import from_json, to_json
+from lastlayer.study.storage.parquet import read_stored, write_stored
 
 
 @dataclass(frozen=True)
@@ -141,7 +124,7 @@ class StudyResults:
             parts: dict[str, Any] = {
                 **{name: facts[name] for name in _PLAIN},
                 **{name: tuple(facts[name]) for name in ("class_names", "class_counts", "notes")},
-                **{name: tabulate_json(facts[name], columns) for name, columns in _TABLES.items()},
+                **{name: _tabulate_json(facts[name], columns) for name, columns in _TABLES.items()},
                 "verdicts": tuple((mapping, verdict) for mapping, verdict in facts["verdicts"]),
                 "settings": StudySettings(**settings),
                 "fits": tabulate(table.to_pandas().to_dict("records"), FITS),
@@ -167,3 +150,9 @@ _PLAIN = (
     "verdicts",
 )
 _TABLES = {"summary": SUMMARY, "comparisons": COMPARISONS, "calibration": CALIBRATION, "histogram": HISTOGRAM}
+
+
+def _tabulate_json(values: dict[str, list[Any]], columns: dict[str, str]) -> pd.DataFrame:
+    """A table from columns of values that `to_json` wrote."""
+    typed = {name: [from_json(value, kind) for value in values[name]] for name, kind in columns.items()}
+    return pd.DataFrame(typed, columns=list(columns)).astype(columns)

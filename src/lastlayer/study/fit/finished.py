@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.study.bins import calibration_error
-from lastlayer.study.metrics import WORST_BRIER
+from lastlayer.study.fit.bins import calibration_error
+from lastlayer.study.fit.metrics import WORST_BRIER
 from lastlayer.study.schema import FITS
 
 #: What rounding may add to a number in [0, 1].

@@ -14,22 +14,21 @@ import pandas as pd
 import lastlayer
 from lastlayer.functions import loss_and_grad, probabilities
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.datasets import Dataset
-from lastlayer.study.results import StudySettings
+from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.settings import StudySettings
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skrub", "pandas")
-#: The parts of lastlayer that a fit goes through.
-_ROOMS = ("mappings", "activation", "kernels", "losses", "dispatch", "functions", "sklearn")
-_OWN = (
-    "features.py",
-    "scales.py",
-    "vectorizer.py",
-    "plan.py",
-    "strength.py",
-    "model.py",
-    "fit.py",
-    "metrics.py",
-    "bins.py",
+#: The files and folders of lastlayer that a fit goes through.
+_ROOMS = (
+    "mappings",
+    "activation",
+    "kernels",
+    "losses",
+    "dispatch",
+    "functions",
+    "sklearn",
+    "study/fit",
+    "study/fit_split.py",
 )
 
 
@@ -82,7 +81,7 @@ def _column_bytes(column: pd.Series) -> bytes:
 def code_rooms() -> list[Path]:
     """The files and folders of lastlayer that a fit goes through."""
     package = Path(lastlayer.__file__).parent
-    return [package / room for room in _ROOMS] + [package / "study" / name for name in _OWN]
+    return [package / room for room in _ROOMS]
 
 
 @cache

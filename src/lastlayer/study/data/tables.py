@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lastlayer.study.csv_file import read_csv
+from lastlayer.study.data.csv_file import read_csv
+from lastlayer.study.data.parquet_file import read_parquet
 from lastlayer.study.error import StudyError
-from lastlayer.study.parquet_file import read_parquet
 
 SUFFIXES = (".csv", ".parquet")
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lastlayer.study.error import StudyError
-from lastlayer.study.scales import PowerOfTwoScaler
+from lastlayer.study.fit.scales import PowerOfTwoScaler
 
 #: Standardised values are held within ± this: one test value far beyond the training rows must not overflow the scores.
 _LARGEST = 1e100
@@ -36,7 +36,7 @@ def encoder(features: pd.DataFrame, seed: int) -> Pipeline:
     steps = [PowerOfTwoScaler(), SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()]
     if len(numeric) < len(features.columns):
         # Only here, so that whoever studies numbers, and each of the workers, does not wait for it.
-        from lastlayer.study.vectorizer import vectorizer
+        from lastlayer.study.fit.vectorizer import vectorizer
 
         steps.insert(0, vectorizer(numeric, seed))
     return make_pipeline(*steps)

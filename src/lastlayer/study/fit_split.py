@@ -14,16 +14,16 @@ from threadpoolctl import threadpool_limits
 
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.checkpoint import write_fit
-from lastlayer.study.features import EncodedFold, encode_fold
-from lastlayer.study.finished import FinishedFit, FitKey
-from lastlayer.study.metrics import measure
-from lastlayer.study.model import facts, linear_model, scores_of
+from lastlayer.study.fit.features import EncodedFold, encode_fold
+from lastlayer.study.fit.finished import FinishedFit, FitKey
+from lastlayer.study.fit.metrics import measure
+from lastlayer.study.fit.model import facts, linear_model, scores_of
+from lastlayer.study.fit.splits import Split
+from lastlayer.study.fit.strength import Strength, choose_strength
 from lastlayer.study.parent import leave_with
-from lastlayer.study.plan import Split
 from lastlayer.study.quiet import quiet
-from lastlayer.study.results import StudySettings
-from lastlayer.study.strength import Strength, choose_strength
+from lastlayer.study.settings import StudySettings
+from lastlayer.study.storage.checkpoint import write_fit
 
 
 @dataclass(frozen=True)
