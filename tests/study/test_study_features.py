@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 
 from lastlayer.study.data.columns import check_features
-from lastlayer.study.fit.features import encode_fold
-from lastlayer.study.fit.vectorizer import vectorizer
-from lastlayer.study.quiet import quiet
+from lastlayer.study.fit.features import encode_fold, vectorizer
+from lastlayer.study.workers import quiet
 
 TRAIN, TEST = np.arange(0, 60), np.arange(60, 80)
 

@@ -20,10 +20,9 @@ from lastlayer.study.fit.metrics import measure
 from lastlayer.study.fit.model import facts, linear_model, scores_of
 from lastlayer.study.fit.splits import Split
 from lastlayer.study.fit.strength import Strength, choose_strength
-from lastlayer.study.parent import leave_with
-from lastlayer.study.quiet import quiet
 from lastlayer.study.settings import StudySettings
 from lastlayer.study.storage.checkpoint import write_fit
+from lastlayer.study.workers import leave_with, quiet
 
 
 @dataclass(frozen=True)

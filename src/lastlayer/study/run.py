@@ -22,11 +22,11 @@ from lastlayer.study.fit.finished import FinishedFit, FitKey
 from lastlayer.study.fit.splits import Split, make_splits
 from lastlayer.study.fit_split import FailedFit, FitTask, fit_split
 from lastlayer.study.progress import Progress, Watch
-from lastlayer.study.quiet import quiet
 from lastlayer.study.settings import StudySettings, check_settings
 from lastlayer.study.storage.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.storage.fingerprint import study_fingerprint
 from lastlayer.study.storage.results import StudyResults
+from lastlayer.study.workers import quiet
 
 
 def run_study(

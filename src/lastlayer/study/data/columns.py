@@ -1,9 +1,10 @@
-"""The feature columns of a table: what can be studied, with numbers as float64."""
+"""The columns of a table: their names, and which of them can be studied, with numbers as float64."""
 
 from __future__ import annotations
 
 import datetime
 import decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,17 @@ _SCALARS = (
     datetime.time,
     datetime.timedelta,
 )
+
+
+def check_names(names: list[str], path: Path) -> None:
+    """Raise StudyError where two columns share a name."""
+    seen: set[str] = set()
+    for name in names:
+        if name and name in seen:
+            raise StudyError(
+                f"{path.name} has more than one column named {name!r}; give each column a name of its own."
+            )
+        seen.add(name)
 
 
 def check_features(features: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
-from lastlayer.study.data.names import check_names
+from lastlayer.study.data.columns import check_names
 from lastlayer.study.error import StudyError
 
 #: Column separators that a CSV file may use instead of the comma.

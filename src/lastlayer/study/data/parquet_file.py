@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lastlayer.study.data.columns import check_names
 from lastlayer.study.data.memory import available_memory
-from lastlayer.study.data.names import check_names
 from lastlayer.study.error import StudyError
 
 #: Numbers of 8 bytes that a study holds for each cell at the least: the file's, the table's, and those of one split.

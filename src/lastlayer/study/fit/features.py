@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,11 +36,19 @@ def encoder(features: pd.DataFrame, seed: int) -> Pipeline:
     numeric = [column for column in features.columns if features[column].dtype == np.float64]
     steps = [PowerOfTwoScaler(), SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()]
     if len(numeric) < len(features.columns):
-        # Only here, so that whoever studies numbers, and each of the workers, does not wait for it.
-        from lastlayer.study.fit.vectorizer import vectorizer
-
         steps.insert(0, vectorizer(numeric, seed))
     return make_pipeline(*steps)
+
+
+def vectorizer(numeric: list[str], seed: int) -> Any:
+    """skrub's vectorizer of dates, text and categories; the `numeric` columns bypass it, since it rounds to float32."""
+    # skrub takes half a second to import, which a table of numbers need not wait for, nor each worker that fits one.
+    from skrub import StringEncoder, TableVectorizer
+
+    return TableVectorizer(
+        high_cardinality=StringEncoder(random_state=seed),
+        specific_transformers=[("passthrough", numeric)] if numeric else (),
+    )
 
 
 def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, seed: int) -> EncodedFold:
