@@ -9,7 +9,7 @@ import torch
 from domains import inside
 
 import lastlayer as ll
-from lastlayer.functions.names import resolve_mapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.products import keeps_result, pull_back, pull_back_kept, pull_back_rows
 from lastlayer.torch.rows import evaluate_rows, has_kernels
 

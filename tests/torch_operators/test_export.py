@@ -12,8 +12,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lastlayer as ll
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch import CrossEntropyLoss, LogProbabilities, Probabilities, decompositions
 from lastlayer.torch.export import _PlainNamespace
 from lastlayer.torch.operators import flatten

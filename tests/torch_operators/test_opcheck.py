@@ -10,8 +10,8 @@ from operator_cases import CLASSES, DTYPES, LABELS, NAMES, ROWS, drawn, head_for
 from torch.library import opcheck
 
 from lastlayer.activation import Activation
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import REDUCTIONS, LossOptions
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.operators import flatten
 from lastlayer.torch.products import keeps_result
 from lastlayer.torch.records import record_of

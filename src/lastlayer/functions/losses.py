@@ -10,7 +10,6 @@ from typing import Any
 from lastlayer.activation import Activation
 from lastlayer.arguments import is_array
 from lastlayer.dispatch import Request, framework_of, implementation_for, loss_quickly
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
 from lastlayer.functions.targets import (
     prepare_mapping,
@@ -22,6 +21,7 @@ from lastlayer.functions.targets import (
 from lastlayer.functions.temperature import Division
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 
 Array = Any
 

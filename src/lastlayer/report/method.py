@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
-from lastlayer.mappings.names import resolve
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.printable import clean
 from lastlayer.report.metrics import METRICS
 from lastlayer.report.reading import Reading, Row
@@ -136,7 +136,7 @@ def records(rows: Iterable[Row]) -> dict[str, ProbabilityMapping]:
     known = {}
     for row in rows:
         try:
-            known[row.label] = resolve(row.label, MAPPINGS)
+            known[row.label] = resolve_mapping(row.label)
         except (TypeError, ValueError):
             # A mapping of the user's own: the page then has its name and numbers, but no equation.
             continue

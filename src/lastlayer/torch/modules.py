@@ -12,10 +12,10 @@ import torch.fx
 from lastlayer.activation import Activation
 from lastlayer.arguments import describe
 from lastlayer.functions.losses import loss, loss_of_any_total
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, probabilities
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.plan import check_max_memory

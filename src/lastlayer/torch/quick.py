@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from lastlayer import dispatch
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.operators import needs_scores, product_of_quantity, pull_back_loss
 from lastlayer.torch.plain import is_plain, is_tracked
 from lastlayer.torch.products import keeps_result, pull_back_kept

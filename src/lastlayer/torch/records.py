@@ -6,7 +6,7 @@ import torch
 from torch.fx.experimental.symbolic_shapes import guard_scalar
 
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
-from lastlayer.mappings.names import resolve
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.plain import refuse_gradient
 
 #: Records that operators were called with, by key. A built-in one is found again by its name in another process too.
@@ -63,7 +63,7 @@ def record_of(key: str, parameter: torch.Tensor | None) -> ProbabilityMapping:
     """The record of a key, with its parameter of rows put back."""
     record = _RECORDS.get(key)
     if record is None:
-        record = _RECORDS[key] = resolve(key, MAPPINGS)
+        record = _RECORDS[key] = resolve_mapping(key)
     if parameter is None:
         return record
     return record.replace(**{next(p.name for p in record.parameters if p.per_row): parameter})

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from lastlayer.activation import Activation
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import (
     divide_by_temperature,
     prepare_head,

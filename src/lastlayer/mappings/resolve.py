@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 
-from lastlayer.mappings.record import ProbabilityMapping
+from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 
 
-def resolve(mapping: str | ProbabilityMapping, known: Mapping[str, ProbabilityMapping]) -> ProbabilityMapping:
+def resolve_mapping(mapping: str | ProbabilityMapping) -> ProbabilityMapping:
     """The record that `mapping` names.
 
+    Args:
+        mapping: "sparsemax", "entmax:alpha=1.3", or a `ProbabilityMapping`.
+
     Raises:
-        TypeError: `mapping` is neither a string nor a record, or names a parameter that the mapping has not.
-        ValueError: no mapping of that name, or a parameter outside its range.
+        TypeError: neither a string nor a record, or a parameter that the mapping does not have.
+        ValueError: an unknown name, or a parameter outside its range.
+
+    >>> resolve_mapping("entmax:alpha=1.3").label
+    'entmax:alpha=1.3'
     """
     if isinstance(mapping, ProbabilityMapping):
         return mapping
     if not isinstance(mapping, str):
         raise TypeError(f"mapping is {mapping!r}; give a name such as 'softmax' or a ProbabilityMapping.")
     name, _, options = mapping.strip().partition(":")
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+    if name not in MAPPINGS:
+        near = difflib.get_close_matches(name, MAPPINGS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(MAPPINGS)}."
         raise ValueError(f"There is no mapping {name!r}; {hint}")
-    record = known[name]
+    record = MAPPINGS[name]
     values: dict[str, float | int] = {}
     for option in filter(None, options.split(",")):
         key, equals, text = option.partition("=")
