@@ -10,8 +10,8 @@ import pytest
 
 import lastlayer as ll
 from lastlayer.checks import oracles
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
+from lastlayer.mappings.resolve import resolve_mapping
 
 SPECS = tuple(ll.MAPPINGS)
 #: An ordinary row, one with a masked class, and one at a kink of sparsemax, hardmax and spherical.

@@ -13,7 +13,7 @@ import lastlayer as ll
 from lastlayer.backends.portable import portable_pull_back
 from lastlayer.backends.torch.rows import evaluate_rows, has_kernels
 from lastlayer.backends.torch.vjp import keeps_result, pull_back_kept, pull_back_rows
-from lastlayer.functions.names import resolve_mapping
+from lastlayer.mappings.resolve import resolve_mapping
 
 SPECS = [*ll.MAPPINGS, "entmax:alpha=1.3", "entmax:alpha=2.5", "entmax:alpha=1", "taylor:order=4"]
 QUANTITIES = ("probabilities", "log_probabilities", "log_partition")

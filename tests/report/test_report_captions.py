@@ -9,7 +9,7 @@ from synthetic_results import synthetic_results
 
 from lastlayer.report.figures import Figure, build_figures
 from lastlayer.report.reading import read
-from lastlayer.study.results import StudyResults
+from lastlayer.study.storage.results import StudyResults
 
 
 def figure(results: StudyResults, key: str) -> Figure:

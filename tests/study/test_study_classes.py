@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lastlayer.study.datasets import load_dataset
+from lastlayer.report import finding_sentence
+from lastlayer.study.data.datasets import load_dataset
 from lastlayer.study.error import StudyError
 
 #: name → (cells of the target, the classes in order).
@@ -103,7 +104,7 @@ def test_every_spelling_is_a_class_of_its_own(spelling: str, file: str, has_gaps
     assert [data.class_names[label] for label in data.labels] == known
     # The rows of the features are those of the labels.
     assert data.features["x"].tolist() == [i + 0.5 for i, cell in enumerate(column) if cell is not None]
-    assert any("no value in 'y' (an empty cell)" in note for note in data.notes) == has_gaps
+    assert any(finding.code == "rows_without_target" for finding in data.findings) == has_gaps
 
 
 TYPES: dict[str, tuple[pa.Array, tuple[str, ...]]] = {
@@ -163,12 +164,12 @@ NOTES = [
 @pytest.mark.parametrize(("cells", "note"), NOTES)
 def test_what_may_surprise_is_told(cells: list[str], note: str, file: str, tmp_path: Path) -> None:
     data = load_dataset(FILES[file](tmp_path / "t", list(cells)), "y")
-    assert len(data.notes) == 1
-    assert re.search(note, data.notes[0]), data.notes
+    said = finding_sentence(*data.findings)
+    assert re.search(note, said), said
 
 
 def test_plain_classes_need_no_note(tmp_path: Path) -> None:
-    assert load_dataset(as_csv(tmp_path / "t", ["a", "b", "1", "2"]), "y").notes == ()
+    assert load_dataset(as_csv(tmp_path / "t", ["a", "b", "1", "2"]), "y").findings == ()
 
 
 @pytest.mark.parametrize("gap", ["", "NA"])

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lastlayer.study import csv_file
-from lastlayer.study.datasets import load_dataset
+from lastlayer.study.data import csv_file
+from lastlayer.study.data.datasets import load_dataset
+from lastlayer.study.data.parquet_file import read_parquet
+from lastlayer.study.data.tables import read_table
 from lastlayer.study.error import StudyError
-from lastlayer.study.parquet_file import read_parquet
-from lastlayer.study.tables import read_table
 
 SEPARATORS = [",", ";", "\t", "|"]
 #: Headers in which other separators, or the separator itself inside quotes, outnumber the true one.
@@ -112,18 +112,18 @@ def test_a_parquet_file_that_cannot_fit_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pd.DataFrame({"x": [1.0, 2.0] * 500, "y": ["u", "v"] * 500}).to_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr("lastlayer.study.parquet_file.available_memory", lambda: 3 * 8 * 2000 - 1)
+    monkeypatch.setattr("lastlayer.study.data.parquet_file.available_memory", lambda: 3 * 8 * 2000 - 1)
     monkeypatch.setattr("pyarrow.parquet.ParquetFile.read", lambda *_: pytest.fail("read"))
     with pytest.raises(StudyError, match=r"1000 rows of 2 columns.*GB are free. Give a sample of its rows"):
         read_table(tmp_path / "t.parquet", "y")
     monkeypatch.undo()
     for free in (3 * 8 * 2000, None):
-        monkeypatch.setattr("lastlayer.study.parquet_file.available_memory", lambda free=free: free)
+        monkeypatch.setattr("lastlayer.study.data.parquet_file.available_memory", lambda free=free: free)
         assert read_parquet(tmp_path / "t.parquet", "y").shape == (1000, 2)
 
 
 def test_memory_is_what_the_machine_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lastlayer.study import memory
+    from lastlayer.study.data import memory
 
     files = {
         "_MEMINFO": "MemTotal: 9 kB\nMemAvailable:    500 kB\n",

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lastlayer.study.columns import check_features
-from lastlayer.study.features import encode_fold
-from lastlayer.study.quiet import quiet
-from lastlayer.study.vectorizer import vectorizer
+from lastlayer.study.data.columns import check_features
+from lastlayer.study.fit.features import encode_fold, vectorizer
+from lastlayer.study.workers import quiet
 
 TRAIN, TEST = np.arange(0, 60), np.arange(60, 80)
 
@@ -93,5 +92,5 @@ def test_numbers_alone_are_what_the_vectorizer_would_make_of_them() -> None:
 
 
 def test_workers_do_not_wait_for_skrub() -> None:
-    code = "import sys, lastlayer.study.fit; sys.exit('skrub' in sys.modules)"
+    code = "import sys, lastlayer.study.fit_split; sys.exit('skrub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

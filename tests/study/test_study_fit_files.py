@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lastlayer.study import StudyResults, run_study
-from lastlayer.study.checkpoint import _digest, read_fit, write_fit
-from lastlayer.study.finished import FinishedFit, FitKey
+from lastlayer.study.fit.finished import FinishedFit, FitKey
 from lastlayer.study.schema import FITS
+from lastlayer.study.storage.checkpoint import _digest, read_fit, write_fit
 
 OPTIONS: dict[str, Any] = {"mappings": ["softmax", "sparsemax"], "folds": 2, "repeats": 1, "C": 1.0}
 

@@ -10,8 +10,8 @@ import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 
 from lastlayer import MAPPINGS, softmax
-from lastlayer.study.bins import calibration_error, equal_mass_bins, histogram, reliability
-from lastlayer.study.metrics import brier_score, measure
+from lastlayer.study.fit.bins import calibration_error, equal_mass_bins, histogram, reliability
+from lastlayer.study.fit.metrics import brier_score, measure
 
 
 def rows(seed: int = 0, n: int = 200, classes: int = 4, scale: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

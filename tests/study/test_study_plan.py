@@ -12,11 +12,10 @@ import pytest
 
 from lastlayer import MAPPINGS
 from lastlayer.study.choice import choose_mappings, left_out
-from lastlayer.study.datasets import Dataset, load_dataset
+from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
-from lastlayer.study.plan import inner_split, make_splits
-from lastlayer.study.results import StudySettings
-from lastlayer.study.settings import check_settings
+from lastlayer.study.fit.splits import inner_split, make_splits
+from lastlayer.study.settings import StudySettings, check_settings
 
 
 def settings(**changes: Any) -> StudySettings:

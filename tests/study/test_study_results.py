@@ -12,15 +12,16 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
+from lastlayer.findings import Finding
 from lastlayer.study import StudyError, StudyResults
-from lastlayer.study.bins import calibration_error
-from lastlayer.study.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.collect import Failure, collect
-from lastlayer.study.datasets import Dataset
-from lastlayer.study.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
-from lastlayer.study.finished import FinishedFit, FitKey
+from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.fit.bins import calibration_error
+from lastlayer.study.fit.finished import FinishedFit, FitKey
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY
 from lastlayer.study.settings import check_settings
+from lastlayer.study.storage.checkpoint import Checkpoints, read_fit, write_fit
+from lastlayer.study.storage.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
 
 NAMES = ("softmax", "sparsemax")
 SETTINGS = check_settings(mappings=NAMES, folds=2, repeats=2, seed=0, C=None, jobs=1, margin=None)
@@ -92,8 +93,7 @@ def test_a_failed_mapping_is_told_and_compared_with_nothing() -> None:
     assert [mapping["status"] for mapping in form["mappings"]] == ["ok", "failed"]
     assert form["mappings"][1]["brier"] is None
     assert form["comparisons"] == []
-    assert dict(failed.verdicts)["sparsemax"] == "Could not be studied: a fit failed (ValueError: no)."
-    assert any("sparsemax could not be studied" in note for note in failed.notes)
+    assert Finding("fit_failed", "sparsemax", {"reason": "ValueError: no"}) in failed.findings
     with pytest.raises(StudyError, match="softmax, which the others are compared with, could not be fitted"):
         results(failures=(Failure("softmax", "ValueError: no"),))
 

@@ -19,7 +19,9 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
-from lastlayer.study import StudyError, StudyResults, fit, model, run_study
+from lastlayer.findings import Finding
+from lastlayer.study import StudyError, StudyResults, fit_split, run_study
+from lastlayer.study.fit import model
 
 SMALL: dict[str, Any] = {"mappings": ["softmax", "ratio", "sparsemax"], "folds": 3, "repeats": 1}
 
@@ -64,7 +66,7 @@ def assert_same_results(one: StudyResults, other: StudyResults) -> None:
     pd.testing.assert_frame_equal(one.fits.drop(columns="fit_seconds"), other.fits.drop(columns="fit_seconds"))
     for name in ("summary", "comparisons", "calibration", "histogram"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
-    assert (one.notes, one.verdicts) == (other.notes, other.verdicts)
+    assert one.findings == other.findings
 
 
 def fits_in(out: Path) -> dict[str, int]:
@@ -84,11 +86,8 @@ def test_a_table_as_it_comes(whole: StudyResults) -> None:
     # Answering every row with the class frequencies costs 1 − Σ f² = 0.48.
     assert brier.loc["softmax", "mean"] < 0.4
     assert len(whole.comparisons) == 8
-    assert [name for name, _ in whole.verdicts] == SMALL["mappings"]
-    assert all(verdict.strip().endswith(".") for _, verdict in whole.verdicts)
-    assert any("changes the mapping and the loss together" in note for note in whole.notes)
     # Only a study of the default mappings says what these leave out.
-    assert not any("left out" in note for note in whole.notes)
+    assert "mapping_left_out" not in {finding.code for finding in whole.findings}
 
 
 def test_every_test_row_is_counted_once_a_repeat(whole: StudyResults) -> None:
@@ -113,8 +112,10 @@ def test_any_joblib_backend_carries_it(table: Path, tmp_path: Path, monkeypatch:
     options: dict[str, Any] = {"target": "class", "folds": 3, "repeats": 1, "C": 1.0, "mappings": "sparsemax"}
     alone = run_study(table, out=tmp_path / "alone", **options)
     threads: set[str] = set()
-    encode = fit.encode_fold
-    monkeypatch.setattr(fit, "encode_fold", lambda *a: (threads.add(threading.current_thread().name), encode(*a))[1])
+    encode = fit_split.encode_fold
+    monkeypatch.setattr(
+        fit_split, "encode_fold", lambda *a: (threads.add(threading.current_thread().name), encode(*a))[1]
+    )
     filters = list(warnings.filters)
     with joblib.parallel_config("threading", n_jobs=3):
         assert_same_results(run_study(table, out=tmp_path / "threads", **options), alone)
@@ -211,7 +212,7 @@ def test_a_mapping_that_fails_takes_nothing_with_it(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(model, "LastLayerClassifier", Failing)
     results = run_study("iris", mappings=["sparsemax", "entmax"], folds=2, repeats=1, C=1.0, out=tmp_path)
     assert [results.status(name) for name in ("softmax", "sparsemax", "entmax")] == ["ok", "failed", "ok"]
-    assert "ArithmeticError: no luck" in dict(results.verdicts)["sparsemax"]
+    assert Finding("fit_failed", "sparsemax", {"reason": "ArithmeticError: no luck"}) in results.findings
     assert set(results.comparisons["mapping"]) == {"entmax"}
     assert len(fits_in(tmp_path)) == 4
 
@@ -221,9 +222,9 @@ def test_a_study_of_every_mapping(tmp_path: Path) -> None:
     results = run_study("iris", folds=2, repeats=1, C=1.0, out=tmp_path)
     assert results.settings.mappings == tuple(name for name, mapping in MAPPINGS.items() if not mapping.study_note)
     assert [results.status(name) for name in results.settings.mappings] == ["ok"] * len(results.settings.mappings)
-    assert any("softmax_plus_one was left out: training never observes" in note for note in results.notes)
-    assert any("hardmax was trained by the margin form" in note for note in results.notes)
-    assert any("ratio" in note and "outside its domain" in note for note in results.notes)
+    found = {(finding.code, finding.mapping) for finding in results.findings}
+    expected = {("mapping_left_out", "softmax_plus_one"), ("margin_form", "hardmax"), ("outside_domain", "ratio")}
+    assert expected <= found
 
 
 def test_strength_is_chosen_from_the_grid_or_fixed(whole: StudyResults, tmp_path: Path) -> None:

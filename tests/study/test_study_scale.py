@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
-from lastlayer.study import StudyError, model, run_study
-from lastlayer.study.features import encode_fold
-from lastlayer.study.scales import PowerOfTwoScaler
+from lastlayer.study import StudyError, run_study
+from lastlayer.study.fit import model
+from lastlayer.study.fit.features import encode_fold
+from lastlayer.study.fit.scales import PowerOfTwoScaler
 
 SCALES = [5e-324 * 2**20, 1e-310, 1e-300, 1e-170, 1e-155, 1e-60, 1e60, 1e154, 1e200, 1e300, 1e307]
 ROWS = 40

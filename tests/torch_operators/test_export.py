@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import lastlayer as ll
 from lastlayer.backends.torch.export import _PlainNamespace
 from lastlayer.backends.torch.operators import flatten
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch import CrossEntropyLoss, LogProbabilities, Probabilities, decompositions
 
 #: Every mapping, and entmax where other formulas serve it.

@@ -160,7 +160,7 @@ def test_class_weight_of_a_head_moves_but_is_no_state():
 
 def test_a_mapping_is_pickled_by_name():
     for name in [*ll.MAPPINGS, "entmax:alpha=1.3"]:
-        record = ll.functions.names.resolve_mapping(name)
+        record = ll.functions.resolve_mapping(name)
         assert pickle.loads(pickle.dumps(record)).label == record.label
     softmax = ll.MAPPINGS["softmax"]
     assert pickle.loads(pickle.dumps(softmax)) is softmax

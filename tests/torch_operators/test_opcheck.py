@@ -12,8 +12,8 @@ from torch.library import opcheck
 from lastlayer.backends.torch.operators import flatten
 from lastlayer.backends.torch.records import record_of
 from lastlayer.backends.torch.vjp import keeps_result
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import REDUCTIONS, LossOptions
+from lastlayer.mappings.resolve import resolve_mapping
 
 OPERATORS = torch.ops.lastlayer
 QUANTITIES = ["probabilities", "log_probabilities", "log_partition"]

@@ -1,9 +1,10 @@
-"""A record as a picture: our time over the fastest peer's and over the floor, one row an operation, one colour a shape."""
+"""A record as a picture: our time over the fastest peer's and over the floor, one row per operation, one colour per shape."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from lastlayer.benchmark.wording import machine, shape
 
 Shape = tuple[int, int]
 
+FONT = "DejaVu Sans"
 INK, GRID, BEHIND = "#333333", "#dddddd", "#fbe9e4"
 #: The fastest peer's mark, in the order of the record.
 MARKS = ("o", "s", "^", "D", "P", "X", "v")
@@ -29,13 +31,16 @@ MARKS = ("o", "s", "^", "D", "P", "X", "v")
 
 def svg(record: Record) -> str:
     """The picture as SVG text, the same for the same record and matplotlib; it carries the record's digest."""
-    settings: Any = {"svg.hashsalt": "lastlayer", "svg.fonttype": "path", "font.family": "DejaVu Sans"}
+    # Text stays text: as outlines of its letters it would take more room than all that is drawn.
+    settings: Any = {"svg.hashsalt": "lastlayer", "svg.fonttype": "none", "font.family": FONT}
     with matplotlib.rc_context(settings):
         text = io.StringIO()
         metadata = {"Date": None, "Creator": None, "Description": digest(record)}
         draw(record).savefig(text, format="svg", metadata=metadata)
+    # Where the font that the text was laid out for is missing, Verdana is as wide.
+    drawn = text.getvalue().replace(f"font-family: '{FONT}'", f"font-family: '{FONT}', Verdana, sans-serif")
     # Matplotlib ends many lines with blanks.
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
 
 
 def is_current(text: str, record: Record) -> bool:
@@ -56,29 +61,41 @@ def draw(record: Record) -> Figure:
     shapes = list(dict.fromkeys(cell.shape for cell in record.cells))
     figure = Figure(figsize=(11.0, 2.4 + 0.34 * len(operations)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
+    # Marker and shape → points (ratio, y): marks that look alike are drawn together.
+    beside_peers: defaultdict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    over_floor: defaultdict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
     for place, cells in enumerate(operations):
         for cell in cells:
-            y = place + _offset(shapes.index(cell.shape), len(shapes))
-            colour = _colour(shapes.index(cell.shape), len(shapes))
+            i = shapes.index(cell.shape)
+            y = place + _offset(i, len(shapes))
             if cell.best_peer is not None:
                 peer, ratio = cell.best_peer
-                left.plot(ratio, y, MARKS[record.peers.index(peer)], color=colour, markersize=5.5, markeredgewidth=0)
+                beside_peers[MARKS[record.peers.index(peer)], i].append((ratio, y))
             if cell.floor_ratio is not None:
-                right.plot(cell.floor_ratio, y, "o", color=colour, markersize=5, markeredgewidth=0)
+                over_floor["o", i].append((cell.floor_ratio, y))
+    for axes, marks, size in ((left, beside_peers, 5.5), (right, over_floor, 5.0)):
+        for (marker, i), points in marks.items():
+            options: Any = {"color": _colour(i, len(shapes)), "markersize": size, "markeredgewidth": 0}
+            axes.plot(*zip(*points, strict=True), marker, **options)
     _axes(left, "our time / the fastest peer's: left of 1 we are ahead", [row[0] for row in operations])
     _axes(right, "our time / the floor's (a copy of the scores, or one read)", [row[0] for row in operations])
     for place, cells in enumerate(operations):
         if not any(cell.ratios for cell in cells):
-            left.text(1, place, "no peer ", ha="right", va="center", fontsize=8, color="#888888", style="italic")
+            _text_left_of(left, "no peer", (1, place), "data", va="center", fontsize=8, color="#888888", style="italic")
     left.axvspan(1, left.get_xlim()[1], color=BEHIND, linewidth=0, zorder=0)
-    left.text(0.99, 1.0, "behind ", transform=left.transAxes, ha="right", va="top", fontsize=9, color=INK)
+    _text_left_of(left, "behind", (1.0, 1.0), "axes fraction", va="top", fontsize=9, color=INK)
     figure.legend(handles=_legend(record, shapes), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     figure.suptitle(machine(record), fontsize=9, color=INK)
     return figure
 
 
+def _text_left_of(axes: Axes, text: str, place: tuple[float, float], coordinates: Any, **style: Any) -> None:
+    """A text that ends a few points left of `place`; SVG drops the blank that would keep it apart."""
+    axes.annotate(text, place, (-5, 0), xycoords=coordinates, textcoords="offset points", ha="right", **style)
+
+
 def _axes(axes: Axes, title: str, rows: Sequence[Cell]) -> None:
-    """A logarithmic axis with a line at 1, and one band a row."""
+    """A logarithmic axis with a line at 1, and one band per row."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.09), max(high, 11.0))

@@ -17,8 +17,8 @@ from lastlayer.functions.named import (
     stablemax,
     taylor,
 )
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, logsumexp, probabilities
+from lastlayer.mappings.resolve import resolve_mapping
 
 __all__ = [
     "DomainError",

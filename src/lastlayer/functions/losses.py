@@ -7,7 +7,6 @@ from typing import Any, Unpack
 
 from lastlayer.arguments import is_array
 from lastlayer.dispatch import backend_of
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
 from lastlayer.functions.targets import (
     prepare_mapping,
@@ -20,6 +19,7 @@ from lastlayer.functions.temperature import Division
 from lastlayer.losses import LossKeywords, LossOptions, refuse_unknown, with_loss_options
 from lastlayer.losses.options import DEFAULTS
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 
 Array = Any
 

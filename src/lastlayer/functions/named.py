@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import evaluate
+from lastlayer.mappings.resolve import resolve_mapping
 
 Array = Any
 

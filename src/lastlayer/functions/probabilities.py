@@ -6,10 +6,10 @@ from typing import Any
 
 from lastlayer.dispatch import backend_of
 from lastlayer.functions.arrays import move_axis
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.scores import check_domain, check_on_domain, check_out, prepare, write
 from lastlayer.functions.targets import prepare_mapping
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 
 Array = Any
 

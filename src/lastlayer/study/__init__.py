@@ -1,8 +1,8 @@
 """A study: the same linear model under every mapping on one table of data, and what differed."""
 
-from lastlayer.study.comparisons import MARGIN
 from lastlayer.study.error import StudyError
-from lastlayer.study.results import StudyResults, StudySettings
 from lastlayer.study.run import run_study
+from lastlayer.study.settings import MARGIN, StudySettings
+from lastlayer.study.storage.results import StudyResults
 
 __all__ = ["MARGIN", "StudyError", "StudyResults", "StudySettings", "run_study"]

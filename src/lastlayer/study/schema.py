@@ -7,14 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from lastlayer.study.json_numbers import from_json
-
 #: The mapping that every other one is compared with.
 REFERENCE = "softmax"
-#: The metrics with an interval and a comparison, the primary one first.
-METRICS = ("brier", "accuracy", "log_loss", "ece")
 
-#: One row a mapping, repeat and fold.
+#: One row per mapping, repeat and fold.
 FITS = {
     "mapping": "str",
     "repeat": "int64",
@@ -54,7 +50,11 @@ COMPARISONS = {
     "p_holm": "float64",
     "detectable": "float64",
     "verdict": "str",
-    "sentence": "str",
+    "is_significant": "bool",
+    "margin": "float64",
+    "n_comparisons": "int64",
+    "infinite_share": "float64",
+    "infinite_share_versus": "float64",
 }
 CALIBRATION = {"mapping": "str", "bin": "int64", "n": "int64", "confidence": "float64", "accuracy": "float64"}
 HISTOGRAM = {"mapping": "str", "left": "float64", "right": "float64", "count": "int64"}
@@ -63,9 +63,3 @@ HISTOGRAM = {"mapping": "str", "left": "float64", "right": "float64", "count": "
 def tabulate(rows: Iterable[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
     """A table of the given columns and types, with no rows too."""
     return pd.DataFrame(list(rows), columns=list(columns)).astype(columns)
-
-
-def tabulate_json(values: dict[str, list[Any]], columns: dict[str, str]) -> pd.DataFrame:
-    """A table from columns of values that `to_json` wrote."""
-    typed = {name: [from_json(value, kind) for value in values[name]] for name, kind in columns.items()}
-    return pd.DataFrame(typed, columns=list(columns)).astype(columns)

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from lastlayer.study.comparisons import MARGIN
+from lastlayer.findings import METRICS
 from lastlayer.study.error import StudyError
-from lastlayer.study.results import StudySettings
 
+#: Metric → differences inside ± this count as equal, unless a study is asked otherwise.
+MARGIN = {metric.key: metric.margin for metric in METRICS.values()}
 #: Strengths that each fit chooses from, a power of ten apart. Measured on the bundled datasets: scores of the ratio sum to
 #: one, so its weights are small and want C near 1e-5, while softmax wants 1 to 100 and taylor up to 1000.
 GRID = tuple(float(f"1e{exponent}") for exponent in range(-7, 5))
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a study was asked to do."""
+
+    #: Labels of the mappings, in the order asked for, softmax among them.
+    mappings: tuple[str, ...]
+    folds: int
+    repeats: int
+    seed: int
+    #: The fixed strength, or None where each fit chose its own from `grid`.
+    C: float | None
+    grid: tuple[float, ...]
+    #: Metric → the largest difference that counts as equal.
+    margin: dict[str, float]
+    level: float = 0.95
+    jobs: int = 1
 
 
 def check_settings(

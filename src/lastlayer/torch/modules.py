@@ -13,11 +13,11 @@ from lastlayer.arguments import describe
 from lastlayer.backends.torch.records import key_of, record_of
 from lastlayer.backends.torch.tensor_state import refuse_gradient
 from lastlayer.functions.losses import loss, loss_of_any_total
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.functions.probabilities import log_probabilities, probabilities
 from lastlayer.losses import LossOptions, refuse_unknown, with_loss_options
 from lastlayer.losses.options import ARRAYS, DEFAULTS, SharedKeywords
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.plan import check_max_memory

@@ -12,8 +12,8 @@ from lastlayer.backends.torch.records import key_of
 from lastlayer.backends.torch.tensor_state import is_tracked, is_untransformed
 from lastlayer.backends.torch.vjp import keeps_result, pull_back_kept
 from lastlayer.losses import LossOptions
-from lastlayer.mappings import MAPPINGS, ProbabilityMapping
-from lastlayer.mappings.names import resolve
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 
 Tensor = torch.Tensor
 
@@ -76,7 +76,7 @@ def try_fast_evaluate(
     result = torch.from_numpy(found)
     if not is_tracked(scores):
         return result
-    return _FastQuantity.apply(scores, (result,), resolve(mapping, MAPPINGS), quantity)  # type: ignore[no-untyped-call]
+    return _FastQuantity.apply(scores, (result,), resolve_mapping(mapping), quantity)  # type: ignore[no-untyped-call]
 
 
 def try_fast_loss(
@@ -109,7 +109,7 @@ def try_fast_loss(
     value = torch.from_numpy(found[0])
     gradient = None if found[1] is None else torch.from_numpy(found[1])
     if tracked:
-        record = resolve(mapping, MAPPINGS)
+        record = resolve_mapping(mapping)
         value, _ = _FastLoss.apply(scores, (value, gradient), record, targets, options)  # type: ignore[no-untyped-call]
     return value, gradient if with_gradient else None
 

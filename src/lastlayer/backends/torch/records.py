@@ -6,8 +6,8 @@ import torch
 from torch.fx.experimental.symbolic_shapes import guard_scalar
 
 from lastlayer.backends.torch.tensor_state import refuse_gradient
-from lastlayer.mappings import MAPPINGS, ProbabilityMapping
-from lastlayer.mappings.names import resolve
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 
 #: Records that operators were called with, by key. A built-in one is found again by its name in another process too.
 _RECORDS: dict[str, ProbabilityMapping] = {}
@@ -59,7 +59,7 @@ def record_of(key: str, parameter: torch.Tensor | None) -> ProbabilityMapping:
     """The record of a key, with the parameter that has one value per row put back."""
     record = _RECORDS.get(key)
     if record is None:
-        record = _RECORDS[key] = resolve(key, MAPPINGS)
+        record = _RECORDS[key] = resolve_mapping(key)
     if parameter is None:
         return record
     return record.replace(**{next(p.name for p in record.parameters if p.per_row): parameter})

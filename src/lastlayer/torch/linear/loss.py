@@ -7,10 +7,10 @@ from typing import Any, Unpack
 import torch
 
 from lastlayer.backends.torch.operators import flatten
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import HeadKeywords, LossOptions, refuse_unknown, with_loss_options
 from lastlayer.losses.options import DEFAULTS, NUMBERS
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import (
     divide_by_temperature,
     prepare_head,

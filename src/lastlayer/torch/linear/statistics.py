@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 
 from lastlayer.backends.torch.records import key_of, row_parameter
-from lastlayer.functions.names import resolve_mapping
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head, prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.labels import prepare_labels
 from lastlayer.torch.linear.plan import check_max_memory

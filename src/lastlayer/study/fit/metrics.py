@@ -1,0 +1,81 @@
+"""What is measured on the test rows of one fit, from the scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lastlayer.findings import METRICS
+from lastlayer.functions import log_probabilities, probabilities
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.study.fit.bins import calibration_error
+
+#: Brier score of a row outside the mapping's domain: as bad as certainty in a wrong class.
+WORST_BRIER = METRICS["brier"].worst
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Columns of `FITS` that are measured, and per test row inside the domain: top probability, and whether it is right."""
+
+    values: dict[str, Any]
+    confidence: np.ndarray
+    is_correct: np.ndarray
+
+
+def brier_rows(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Σ_k (p_k − y_k)² of each row, in [0, 2]; 2 for the NaN rows outside a mapping's domain.
+
+    Source: Brier 1950, Verification of forecasts expressed in terms of probability.
+    """
+    errors = p.copy()
+    errors[np.arange(len(labels)), labels] -= 1.0
+    rows = np.sum(errors * errors, axis=-1)
+    return np.where(np.isnan(rows), WORST_BRIER, rows)
+
+
+def brier_score(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray) -> float:
+    """The mean Brier score; finite for every mapping, so it is what strengths are chosen by."""
+    return float(np.mean(brier_rows(probabilities(scores, mapping=mapping, on_domain="nan"), labels)))
+
+
+def measure(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray) -> Measured:
+    """Measure scores (n, K) against labels (n,).
+
+    Rows outside the domain count as wrong in accuracy, 2 in Brier and infinite in log loss; `…_valid` leaves them out, as the
+    calibration error, support size and sharpness must. Log loss is −log p from the scores, never from clipped
+    probabilities, so it is infinite where a true class has probability 0.
+    """
+    p = probabilities(scores, mapping=mapping, on_domain="nan")
+    log_p = log_probabilities(scores, mapping=mapping, on_domain="nan")
+    is_valid = ~np.isnan(p).any(axis=-1)
+    top = np.where(is_valid, np.argmax(np.where(np.isnan(p), -1.0, p), axis=-1), -1)
+    is_correct = top == labels
+    confidence = p[np.flatnonzero(is_valid), top[is_valid]]
+    brier = brier_rows(p, labels)
+    # + 0.0 makes a certain row's −0 a plain 0.
+    losses = np.where(is_valid, -log_p[np.arange(len(labels)), labels], np.inf) + 0.0
+    values = {
+        "accuracy": float(np.mean(is_correct)),
+        "brier": float(np.mean(brier)),
+        "log_loss": float(np.mean(losses)),
+        "ece": calibration_error(confidence, is_correct[is_valid]),
+        "infinite_share": float(np.mean(np.isinf(losses))),
+        "invalid_share": float(np.mean(~is_valid)),
+        "invalid_rows": int(np.sum(~is_valid)),
+        "accuracy_valid": _mean(is_correct[is_valid]),
+        "brier_valid": _mean(brier[is_valid]),
+        "log_loss_valid": _mean(losses[is_valid]),
+        "ece_rows": int(np.sum(is_valid)),
+        # By the logarithm: a probability that underflows is still above zero.
+        "support_size": _mean(np.sum(log_p[is_valid] > -np.inf, axis=-1)),
+        "score_scale": float(np.std(scores)),
+        "sharpness": _mean(confidence),
+    }
+    return Measured(values, confidence, is_correct[is_valid])
+
+
+def _mean(rows: np.ndarray) -> float:
+    return float(np.mean(rows)) if rows.size else float("nan")
