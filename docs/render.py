@@ -1,4 +1,5 @@
-"""Write what the records say into docs/mappings.md, README.md's table, and docs/benchmarks.md with its figures.
+"""Write what the records say into docs/mappings.md, README.md's table, and docs/benchmarks.md with its figures; and the maps of the
+kernels' READMEs into docs/architecture.md.
 
 --check only says whether they are current.
 
@@ -21,23 +22,36 @@ from lastlayer.benchmark.summary import summary
 from lastlayer.comparison.markdown import page, table
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN = "<!-- mappings: from here rendered by docs/render.py -->"
-END = "<!-- mappings: to here -->"
+#: A rendered part of a file lies between these two lines.
+BEGIN = "<!-- {}: from here rendered by docs/render.py -->"
+END = "<!-- {}: to here -->"
+#: The kernels' READMEs, and the heading above the map in each.
+MAPS = {
+    "native map": ("src/lastlayer/kernels/native/README.md", "## Which loop serves a request"),
+    "triton map": ("src/lastlayer/kernels/triton/README.md", "## The map: which kernel runs"),
+}
 #: The recorded benchmark runs in benchmarks/results/ that have a place on the page, as far as they are there.
 RUNS = ("cpu-zen5", "cpu-zen4", "cpu", "cpu-float64")
 
 
 def rendered(root: Path) -> dict[Path, str]:
     """Each file that is rendered, in whole or in part, and the text that it should have."""
-    readme = root / "README.md"
+    readme, architecture = root / "README.md", root / "docs" / "architecture.md"
     return {
         root / "docs" / "mappings.md": page(ll.MAPPINGS.values()),
-        readme: with_table(
-            readme.read_text(encoding="utf-8"),
-            table(ll.MAPPINGS.values(), "docs/mappings.md"),
+        readme: with_part(
+            readme.read_text(encoding="utf-8"), "mappings", table(ll.MAPPINGS.values(), "docs/mappings.md"), readme.name
         ),
+        architecture: with_maps(architecture.read_text(encoding="utf-8"), root),
         **benchmarks(root),
     }
+
+
+def with_maps(text: str, root: Path) -> str:
+    """docs/architecture.md with the maps of the kernels' READMEs."""
+    for name, (path, heading) in MAPS.items():
+        text = with_part(text, name, section((root / path).read_text(encoding="utf-8"), heading), "architecture.md")
+    return text
 
 
 def benchmarks(root: Path) -> dict[Path, str]:
@@ -65,23 +79,34 @@ def stored(root: Path, *names: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
-def with_table(text: str, new: str) -> str:
-    """`text` with what stands between the two markers replaced.
+def with_part(text: str, name: str, new: str, file: str) -> str:
+    """`text` with the part between the two lines of that name replaced.
 
     Raises:
-        ValueError: the markers are not there, once each and in order.
+        ValueError: the lines are not there, once each and in order.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in after or END in after:
-        raise ValueError(
-            f"README.md needs the two lines {BEGIN!r} and {END!r}, once each, around its table of mappings."
-        )
-    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+    begin, end = BEGIN.format(name), END.format(name)
+    before, found, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found and found_end) or begin in after or end in after:
+        raise ValueError(f"{file} needs the two lines {begin!r} and {end!r}, once each, around its {name}.")
+    return f"{before}{begin}\n{new}\n{end}{after}"
+
+
+def section(text: str, heading: str) -> str:
+    """What follows a heading, up to the next one of its level.
+
+    Raises:
+        ValueError: there is no such heading.
+    """
+    _, found, rest = text.partition(f"{heading}\n")
+    if not found:
+        raise ValueError(f"the heading {heading!r} is missing in a README of the kernels.")
+    return rest.partition("\n## ")[0].strip()
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """0: all is (or was brought) up to date; 1: --check found a stale file; 2: README has no place for its table."""
+    """0: all is (or was brought) up to date; 1: --check found a stale file; 2: a file has no place for its rendered part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--check",

@@ -67,8 +67,17 @@ def test_the_page_has_a_section_for_every_mapping():
 @pytest.fixture
 def checkout(tmp_path, render):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"before\n{render.BEGIN}\nold\n{render.END}\nafter\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text(with_place(render, "mappings"), encoding="utf-8")
+    places = "".join(with_place(render, name) for name in render.MAPS)
+    (tmp_path / "docs" / "architecture.md").write_text(places, encoding="utf-8")
+    for path, heading in render.MAPS.values():
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(f"# Kernels\n\n{heading}\n\nThe loop of {path}.\n\n## Next\n", encoding="utf-8")
     return tmp_path
+
+
+def with_place(render, name):
+    return f"before\n{render.BEGIN.format(name)}\nold\n{render.END.format(name)}\nafter\n"
 
 
 def test_render_writes_then_check_is_content(render, checkout, capsys):
@@ -76,8 +85,11 @@ def test_render_writes_then_check_is_content(render, checkout, capsys):
     assert "old" in (checkout / "README.md").read_text(encoding="utf-8")
     assert render.main([], checkout) == 0
     readme = (checkout / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith(f"before\n{render.BEGIN}\n| mapping |")
-    assert readme.endswith(f"|\n{render.END}\nafter\n")
+    assert readme.startswith(f"before\n{render.BEGIN.format('mappings')}\n| mapping |")
+    assert readme.endswith(f"|\n{render.END.format('mappings')}\nafter\n")
+    architecture = (checkout / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name, (path, _) in render.MAPS.items():
+        assert f"{render.BEGIN.format(name)}\nThe loop of {path}.\n{render.END.format(name)}\n" in architecture
     assert (checkout / "docs" / "mappings.md").exists()
     capsys.readouterr()
     assert render.main(["--check"], checkout) == 0
@@ -92,6 +104,8 @@ def test_check_finds_an_edit_by_hand(render, checkout, capsys):
     assert "mappings.md" in capsys.readouterr().err
 
 
-def test_a_readme_without_markers_is_an_error(render):
-    with pytest.raises(ValueError, match="once each"):
-        render.with_table("no markers", "table")
+def test_a_file_without_a_place_or_a_heading_is_an_error(render):
+    with pytest.raises(ValueError, match=r"README.md needs the two lines .* once each"):
+        render.with_part("no markers", "mappings", "table", "README.md")
+    with pytest.raises(ValueError, match="heading '## The map' is missing"):
+        render.section("# Kernels\n", "## The map")
