@@ -73,4 +73,4 @@ def _tanh(u: Array, xp: Namespace) -> Array:
 
 def _check_floats(name: str, array: Any) -> None:
     if str(array.dtype).rpartition(".")[2] not in ("float16", "bfloat16", "float32", "float64"):
-        raise TypeError(f"{name} is {describe(array)}; give a positive number, or floats.")
+        raise TypeError(f"{name} is {describe(array)}; give a positive number, or an array of floats.")
