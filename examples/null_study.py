@@ -22,11 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from lastlayer import MAPPINGS
+from lastlayer.study import MARGIN
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.fit.metrics import measure
 from lastlayer.study.fit.splits import make_splits
 from lastlayer.study.settings import check_settings
-from lastlayer.study.statistics.comparisons import MARGIN, compare
+from lastlayer.study.statistics.comparisons import compare
 
 SETTINGS = check_settings(mappings=("softmax", "again"), folds=5, repeats=2, seed=0, C=1.0, jobs=1, margin=None)
 CENTRES = 1.2 * np.random.default_rng(0).normal(size=(3, 6))
@@ -67,7 +68,7 @@ def study(rows: int, seed: int, *, guessed: float = 0.0) -> pd.DataFrame:
 
 def verdicts(fits: pd.DataFrame) -> dict[str, str]:
     """Metric → verdict on "again"."""
-    return {finding.metric: finding.verdict for finding in compare(fits, SETTINGS.level, MARGIN)}
+    return {comparison.metric: comparison.verdict for comparison in compare(fits, SETTINGS.level, MARGIN)}
 
 
 def guesses_for(gap: float, rows: int) -> float:

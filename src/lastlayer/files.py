@@ -1,35 +1,41 @@
-"""Files that are either whole or not there: written beside their place, then moved into it in one step."""
+"""Files that are either whole or absent: written under a temporary name next to their place, then moved there in one step."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 
-def expanded(path: str | Path) -> Path:
+def expanded(path: str | os.PathLike[str]) -> Path:
     """The path with ~ replaced by the home folder; as in a shell, ~name of an unknown user stays as it is."""
     return Path(os.path.expanduser(path))
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` write a temporary file beside `path`, then move that over it.
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a temporary file in the folder of `path`, which must exist, then move it to `path`.
 
-    What was at `path` survives a failure; a kill leaves at most a temporary file that nothing reads.
+    An earlier file at `path` survives a failure; a killed process leaves at most a temporary file that nothing reads.
 
     Raises:
         OSError: the folder or the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}-", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name[:64]}-{secrets.token_hex(8)}.tmp")
+    # As open() makes files, so that the user's umask decides who may read them; an existing file is never reused.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         write(temporary)
-        # mkstemp makes files for their owner alone; results are for showing around.
-        temporary.chmod(0o644)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 with plain line ends, whole or not at all.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))

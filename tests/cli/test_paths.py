@@ -13,8 +13,8 @@ import pytest
 
 from lastlayer.cli.app import app
 from lastlayer.cli.paths import expanded
+from lastlayer.files import expanded as expanded_below
 from lastlayer.study import StudyResults
-from lastlayer.study.files import expanded as expanded_below
 
 SMALL = ("--folds", "2", "--repeats", "1", "--C", "1", "--mappings", "softmax")
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 import lastlayer.cli
 from lastlayer.cli import terminal
-from lastlayer.printable import clean, is_control
+from lastlayer.words.printable import clean, is_control
 
 #: Title, colour, C1 control sequence, bidirectional override and isolate, DEL, backspace, carriage return, a tag character.
 HOSTILE = "\x1b]0;pwned\x07\x1b[31m\x9b31m\u202e\u2066\x7f\x08\x0d\U000e0041end"

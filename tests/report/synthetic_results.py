@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lastlayer.findings import Finding
 from lastlayer.study.schema import COMPARISONS
 from lastlayer.study.settings import StudySettings
 from lastlayer.study.storage.results import StudyResults
@@ -61,7 +62,7 @@ def synthetic_results(
     dataset: str = "digits",
     target: str | None = None,
     class_names: Sequence[str] | None = None,
-    notes: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
     seed: int = 0,
     **changes: Any,
 ) -> StudyResults:
@@ -100,42 +101,36 @@ def synthetic_results(
         "comparisons": comparisons,
         "calibration": pd.DataFrame([line for mapping in mappings for line in _calibration(mapping, rng)]),
         "histogram": pd.DataFrame([line for mapping in mappings for line in _histogram(mapping)]),
-        "notes": (
-            "softmax_plus_one was left out: its free shift makes its optimum softmax.",
-            "Each row changes mapping and loss together.",
-            *notes,
-        ),
-        "verdicts": tuple(
-            (mapping, f"Against softmax on the Brier score: {comparisons_verdict(comparisons, mapping)}.")
-            for mapping in mappings
-            if mapping != "softmax"
-        ),
+        "findings": (Finding("mapping_left_out", "softmax_plus_one"), *findings),
     }
     return StudyResults(**(fields | changes))
-
-
-def comparisons_verdict(comparisons: pd.DataFrame, mapping: str) -> str:
-    """The verdict on the Brier score."""
-    found = comparisons[(comparisons["mapping"] == mapping) & (comparisons["metric"] == "brier")]["verdict"]
-    return found.iloc[0] if len(found) else "not compared"
 
 
 def hostile_results() -> StudyResults:
     """Every text that comes from data is an attack or a nuisance."""
     mappings = ("softmax", *HOSTILE)
-    results = synthetic_results(
-        mappings, n_classes=len(HOSTILE), dataset=HOSTILE[0], target=HOSTILE[2], class_names=HOSTILE, notes=HOSTILE
-    )
     return synthetic_results(
         mappings,
         n_classes=len(HOSTILE),
         dataset=HOSTILE[0] + HOSTILE[3] + SURROGATE,
         target=HOSTILE[2],
         class_names=HOSTILE,
-        notes=(*HOSTILE, SURROGATE),
-        verdicts=tuple((mapping, text) for mapping, text in zip(mappings[1:], HOSTILE, strict=True)),
-        comparisons=results.comparisons.assign(verdict=HOSTILE[2], sentence=HOSTILE[0]),
+        findings=[finding for text in (*HOSTILE, SURROGATE) for finding in _hostile_findings(text)],
     )
+
+
+def _hostile_findings(text: str) -> list[Finding]:
+    """Findings all of whose texts are `text`, as it may come from a file or from somebody's code."""
+    return [
+        Finding("row_numbers_left_out", facts={"file": text}),
+        Finding("rows_without_target", facts={"column": text, "rows": 1, "of": 9}),
+        Finding("missing_words_as_classes", facts={"column": text, "classes": [[text, 2]]}),
+        Finding("classes_alike", facts={"column": text, "groups": [[text, text]]}),
+        Finding("numbers_stored_as_text", facts={"column": text, "file": text, "numbers": 3}),
+        Finding("fit_failed", text, {"reason": text}),
+        Finding("training_note", text, {"note": text}),
+        Finding("not_converged", text, {"fits": 1, "of": 3}),
+    ]
 
 
 def all_invalid_results() -> StudyResults:
@@ -238,7 +233,9 @@ def _comparisons(mapping: str, fits: pd.DataFrame) -> list[dict[str, Any]]:
     for metric in METRICS:
         own = fits.loc[fits["mapping"] == mapping, metric].to_numpy(float)
         softmax = fits.loc[fits["mapping"] == "softmax", metric].to_numpy(float)
-        line: dict[str, Any] = {"mapping": mapping, "versus": "softmax", "metric": metric, "sentence": ""}
+        line: dict[str, Any] = {"mapping": mapping, "versus": "softmax", "metric": metric}
+        line |= {"margin": 0.01, "n_comparisons": 9, "infinite_share": float(np.isinf(own).any()) * 0.031}
+        line |= {"is_significant": False, "infinite_share_versus": 0.0}
         if not len(softmax) or not np.isfinite(own).all():
             rows.append(
                 line
@@ -252,7 +249,7 @@ def _comparisons(mapping: str, fits: pd.DataFrame) -> list[dict[str, Any]]:
         rows.append(
             line
             | {"difference": mean, "low": mean - half, "high": mean + half, "p": 0.001 if differs else 0.3}
-            | {"p_holm": 0.0004 if differs else 0.41, "detectable": 1.4 * half}
+            | {"p_holm": 0.0004 if differs else 0.41, "detectable": 1.4 * half, "is_significant": differs}
             | {"verdict": "differs" if differs else "equal" if equal else "cannot be told apart"}
         )
     return rows

@@ -16,8 +16,11 @@ import pytest
 from page_parser import Element, parse
 from synthetic_results import HOSTILE, METRICS, all_invalid_results, hostile_results, synthetic_results
 
+from lastlayer.findings import Finding
 from lastlayer.report import ReportError, write_html
+from lastlayer.report.notes import study_notes
 from lastlayer.report.page import render_html
+from lastlayer.report.reading import read
 from lastlayer.study.storage.results import StudyResults
 
 FIFTY = ("softmax", *(f"entmax:alpha={1 + i / 20:.2f}" for i in range(1, 50)))
@@ -37,7 +40,7 @@ def _emptied(results: StudyResults) -> StudyResults:
     tables = {
         name: getattr(results, name).iloc[:0] for name in ("fits", "summary", "comparisons", "calibration", "histogram")
     }
-    return synthetic_results(("softmax", "ratio"), **tables, notes=(), verdicts=())
+    return synthetic_results(("softmax", "ratio"), **tables)
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -161,12 +164,20 @@ def test_sections_come_in_order(default: Element) -> None:
 
 
 def test_notes_and_verdicts_are_all_said() -> None:
-    results = synthetic_results(notes=("A note of one study alone.",))
+    results = synthetic_results(findings=(Finding("zero_probability", "entmax", {"share": 0.25}),))
     document = parse(render_html(results))
     listed = [li.text for li in document.all("li")]
-    assert all(note in listed for note in results.notes)
+    assert "entmax: 25 % of the test rows got probability 0 for their class, so its log loss is infinite." in listed
+    assert all(note in listed for note in study_notes(results))
     said = {div.one("dt").text: div.one("dd").text for div in document.one("dl", class_="verdicts").all("div")}
-    assert said == dict(results.verdicts)
+    assert said == {row.name: row.verdict for row in read(results).others}
+    assert said["ratio"].startswith("Brier score is ")
+
+
+def test_a_failed_mapping_says_why_in_the_place_of_its_verdict() -> None:
+    results = synthetic_results(("softmax", "ratio"), findings=(Finding("fit_failed", "ratio", {"reason": "no luck"}),))
+    document = parse(render_html(results))
+    assert document.one("dl", class_="verdicts").one("dd").text == "Could not be studied: a fit failed (no luck)."
 
 
 def test_what_was_left_out_has_its_reason(default: Element) -> None:
@@ -263,7 +274,8 @@ def test_hostile_text_stays_text() -> None:
     shown = [li.text for li in document.all("li")]
     for text in HOSTILE:
         readable = re.sub("[\x00-\x1f\x7f\u202e]", "\ufffd", text)
-        assert " ".join(readable.split()) in shown
+        said = f"The first column of {' '.join(readable.split())} has no name and only numbers the rows, so it was left out."
+        assert said in shown
     for forbidden in ("\x00", "\x07", "\x1b", "\u202e", "\ud800"):
         assert forbidden not in page
     assert "49" not in " ".join(shown), "a template inside a note was run"

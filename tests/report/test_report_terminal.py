@@ -10,7 +10,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from synthetic_results import HOSTILE, all_invalid_results, hostile_results, synthetic_results
 
+from lastlayer.findings import PRIMARY
 from lastlayer.report import render_table
+from lastlayer.report.notes import study_notes
+from lastlayer.report.reading import read
+from lastlayer.report.verdicts import comparison_sentence
 from lastlayer.study.storage.results import StudyResults
 
 
@@ -79,9 +83,9 @@ def test_infinite_log_loss_shows_its_share() -> None:
 def test_verdicts_and_notes_follow() -> None:
     results = synthetic_results()
     text = re.sub(r"\s+", " ", shown(results, 60))
-    for mapping, verdict in results.verdicts:
-        assert f"{mapping} {verdict}" in text
-    for note in results.notes:
+    for row in read(results).others:
+        assert f"{row.name} {comparison_sentence(row.comparison(PRIMARY))}" in text
+    for note in study_notes(results):
         assert f"• {note}" in text
 
 

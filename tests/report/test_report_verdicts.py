@@ -1,20 +1,20 @@
-"""Every finding as a sentence that says what was found, by how much, and what could have been."""
+"""Every comparison as a sentence that says what was found, by how much, and what could have been."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
-from lastlayer.study.wording import Finding, finding_sentence, mapping_verdict
+from lastlayer.report.verdicts import comparison_sentence, mapping_verdict
+from lastlayer.study.statistics.comparisons import Comparison, Verdict
+from lastlayer.study.statistics.corrected_t import Estimate
 
-WORSE = Finding(
+WORSE = Comparison(
     mapping="ratio",
     versus="softmax",
     metric="brier",
-    difference=0.0213,
-    verdict="differs",
-    low=0.0150,
-    high=0.0276,
+    difference=Estimate(0.0213, 0.0150, 0.0276),
+    verdict=Verdict("differs"),
     p=1e-5,
     p_holm=9e-5,
     detectable=0.011,
@@ -23,60 +23,66 @@ WORSE = Finding(
     n_comparisons=9,
 )
 POINTS = replace(
-    WORSE, metric="accuracy", difference=-0.012, low=-0.018, high=-0.006, p_holm=0.02, margin=0.005, detectable=0.009
+    WORSE, metric="accuracy", difference=Estimate(-0.012, -0.018, -0.006), p_holm=0.02, margin=0.005, detectable=0.009
 )
-UNCLEAR = replace(WORSE, verdict="cannot be told apart", difference=0.003, low=-0.002, high=0.008, p_holm=0.4)
+UNCLEAR = replace(WORSE, verdict=Verdict("cannot be told apart"), difference=Estimate(0.003, -0.002, 0.008), p_holm=0.4)
 
 
 def test_differs() -> None:
-    assert finding_sentence(WORSE) == (
+    assert comparison_sentence(WORSE) == (
         "Brier score is 0.0213 higher (worse) than softmax’s (interval +0.0150 to +0.0276, p < 0.001 after Holm’s correction)."
     )
-    assert finding_sentence(POINTS) == (
+    assert comparison_sentence(POINTS) == (
         "Accuracy is 1.20 points lower (worse) than softmax’s "
         "(interval −1.80 to −0.60 points, p = 0.020 after Holm’s correction)."
     )
-    assert "lower (better)" in finding_sentence(replace(WORSE, difference=-0.02, low=-0.03, high=-0.01))
-    assert "higher (better)" in finding_sentence(replace(POINTS, difference=0.02, low=0.01, high=0.03))
+    assert "lower (better)" in comparison_sentence(replace(WORSE, difference=Estimate(-0.02, -0.03, -0.01)))
+    assert "higher (better)" in comparison_sentence(replace(POINTS, difference=Estimate(0.02, 0.01, 0.03)))
 
 
 def test_cannot_be_told_apart_says_what_could_have_been_seen() -> None:
-    assert finding_sentence(UNCLEAR) == (
+    assert comparison_sentence(UNCLEAR) == (
         "Brier score cannot be told apart from softmax’s: the difference is +0.0030, interval −0.0020 to +0.0080; "
         "the smallest difference this study could have seen is 0.0110."
     )
-    sentence = finding_sentence(replace(UNCLEAR, low=0.001, p_holm=0.09))
+    sentence = comparison_sentence(replace(UNCLEAR, difference=Estimate(0.003, 0.001, 0.008), p_holm=0.09))
     assert "but p = 0.090 after Holm’s correction for 9 comparisons" in sentence
 
 
 def test_equal_names_its_margin() -> None:
-    equal = replace(WORSE, verdict="equal", difference=0.0, low=-0.001, high=0.001, is_significant=False)
-    assert finding_sentence(equal) == (
+    equal = replace(WORSE, verdict=Verdict("equal"), difference=Estimate(0.0, -0.001, 0.001), is_significant=False)
+    assert comparison_sentence(equal) == (
         "Brier score is equal to softmax’s within the margin of 0.01: the difference is 0.0000, interval −0.0010 to +0.0010."
     )
-    assert "a small difference that is not chance" in finding_sentence(replace(equal, is_significant=True))
-    assert "margin of 0.5 points" in finding_sentence(replace(equal, metric="accuracy", margin=0.005))
-    assert "nan" not in finding_sentence(replace(equal, low=0.0, high=0.0))
+    assert "a small difference that is not chance" in comparison_sentence(replace(equal, is_significant=True))
+    assert "margin of 0.5 points" in comparison_sentence(replace(equal, metric="accuracy", margin=0.005))
+    assert "nan" not in comparison_sentence(replace(equal, difference=Estimate(0.0, 0.0, 0.0)))
 
 
 def test_not_comparable_says_why() -> None:
-    infinite = Finding("sparsemax", "softmax", "log_loss", math.inf, "not comparable", infinite_share=0.032)
-    assert finding_sentence(infinite) == (
+    infinite = Comparison(
+        "sparsemax", "softmax", "log_loss", Estimate(math.inf), Verdict.NOT_COMPARABLE, infinite_share=0.032
+    )
+    assert comparison_sentence(infinite) == (
         "Log loss is not comparable: sparsemax’s is infinite, as 3.2 % of the test rows got no probability for their class."
     )
-    both = replace(infinite, difference=math.nan, infinite_share_versus=0.00001)
-    assert "and softmax’s is infinite, as less than 0.1 %" in finding_sentence(both)
-    assert "no row was inside" in finding_sentence(Finding("ratio", "softmax", "ece", math.nan, "not comparable"))
+    both = replace(infinite, difference=Estimate(), infinite_share_versus=0.00001)
+    assert "and softmax’s is infinite, as less than 0.1 %" in comparison_sentence(both)
+    assert "no row was inside" in comparison_sentence(
+        Comparison("ratio", "softmax", "ece", Estimate(), Verdict.NOT_COMPARABLE)
+    )
 
 
 def test_a_mapping_s_verdict_tells_every_metric_once() -> None:
-    infinite = Finding("ratio", "softmax", "log_loss", math.inf, "not comparable", infinite_share=0.5)
-    equal = replace(WORSE, metric="ece", verdict="equal", difference=0.0, low=-0.001, high=0.001)
+    infinite = Comparison(
+        "ratio", "softmax", "log_loss", Estimate(math.inf), Verdict.NOT_COMPARABLE, infinite_share=0.5
+    )
+    equal = replace(WORSE, metric="ece", verdict=Verdict("equal"), difference=Estimate(0.0, -0.001, 0.001))
     verdict = mapping_verdict([WORSE, POINTS, infinite, equal])
-    assert verdict.startswith(finding_sentence(WORSE))
+    assert verdict.startswith(comparison_sentence(WORSE))
     assert "Accuracy differs too: 1.20 points lower (worse)" in verdict
     assert "Calibration error is equal within the margin." in verdict
-    assert finding_sentence(infinite) in verdict
+    assert comparison_sentence(infinite) in verdict
     unclear = mapping_verdict([UNCLEAR, replace(UNCLEAR, metric="ece"), replace(UNCLEAR, metric="accuracy")])
     assert (
         "Cannot be told apart in calibration error (interval −0.0020 to +0.0080; could have seen 0.0110) and" in unclear

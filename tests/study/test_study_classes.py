@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lastlayer.report import finding_sentence
 from lastlayer.study.data.datasets import load_dataset
 from lastlayer.study.error import StudyError
 
@@ -103,7 +104,7 @@ def test_every_spelling_is_a_class_of_its_own(spelling: str, file: str, has_gaps
     assert [data.class_names[label] for label in data.labels] == known
     # The rows of the features are those of the labels.
     assert data.features["x"].tolist() == [i + 0.5 for i, cell in enumerate(column) if cell is not None]
-    assert any("no value in 'y' (an empty cell)" in note for note in data.notes) == has_gaps
+    assert any(finding.code == "rows_without_target" for finding in data.findings) == has_gaps
 
 
 TYPES: dict[str, tuple[pa.Array, tuple[str, ...]]] = {
@@ -155,7 +156,7 @@ NOTES = [
     (["01", "1", "2"], r"differ only in .* the way a number is written are different classes: '01' and '1'\. If they mean"),
     (["True", "TRUE", "true"], r"differ only in capitals.*: 'TRUE', 'True' and 'true'"),
     (["yes", "yes ", "no"], r"blanks.*: 'yes' and 'yes '"),
-    (["a", "b", ""], r"1 of 3 rows have no value in 'y' \(an empty cell\) and were left out"),
+    (["a", "b", ""], r"1 of 3 rows has no value in 'y' \(an empty cell\) and was left out"),
 ]  # fmt: skip
 
 
@@ -163,12 +164,12 @@ NOTES = [
 @pytest.mark.parametrize(("cells", "note"), NOTES)
 def test_what_may_surprise_is_told(cells: list[str], note: str, file: str, tmp_path: Path) -> None:
     data = load_dataset(FILES[file](tmp_path / "t", list(cells)), "y")
-    assert len(data.notes) == 1
-    assert re.search(note, data.notes[0]), data.notes
+    said = finding_sentence(*data.findings)
+    assert re.search(note, said), said
 
 
 def test_plain_classes_need_no_note(tmp_path: Path) -> None:
-    assert load_dataset(as_csv(tmp_path / "t", ["a", "b", "1", "2"]), "y").notes == ()
+    assert load_dataset(as_csv(tmp_path / "t", ["a", "b", "1", "2"]), "y").findings == ()
 
 
 @pytest.mark.parametrize("gap", ["", "NA"])

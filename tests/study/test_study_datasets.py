@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lastlayer.findings import Finding
 from lastlayer.study.data.datasets import load_dataset
 from lastlayer.study.error import StudyError
 
@@ -45,8 +46,7 @@ def test_integer_classes_stay_integers_where_some_are_missing(tmp_path: Path) ->
     data = load_dataset(write(tmp_path, "x,y\n1,0\n2,\n3,1\n4,1\n"), "y")
     assert data.class_names == ("0", "1")
     assert data.features["x"].tolist() == [1, 3, 4]
-    assert len(data.notes) == 1
-    assert "1 of 4 rows have no value in 'y'" in data.notes[0]
+    assert data.findings == (Finding("rows_without_target", facts={"column": "y", "rows": 1, "of": 4}),)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -70,10 +70,10 @@ def test_row_numbers_without_a_name_are_left_out(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "data.csv")
     data = load_dataset(tmp_path / "data.csv", "y")
     assert list(data.features) == ["x"]
-    assert "only numbers the rows" in data.notes[0]
+    assert data.findings == (Finding("row_numbers_left_out", facts={"file": "data.csv"}),)
     kept = load_dataset(write(tmp_path, ",x,y\n7,1,u\n9,2,v\n"), "y")
     assert kept.features.shape == (2, 2)
-    assert kept.notes == ()
+    assert kept.findings == ()
 
 
 def test_parquet_of_many_types(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lastlayer.report import finding_sentence
 from lastlayer.study.data.datasets import load_dataset
 
 NUMBERS = [f"{i}.5" for i in range(20)]
@@ -61,9 +62,9 @@ def test_a_column_that_became_text_is_told(kind: str, write: object, tmp_path: P
     if kind.startswith("numbers") and write is write_parquet:
         expected = r"holds 20 numbers stored as text, and is read as text; store numbers"
     if not expected:
-        assert data.notes == ()
+        assert data.findings == ()
         return
-    (note,) = data.notes
+    note = finding_sentence(*data.findings)
     assert re.search(expected, note), note
     assert note.startswith("Column 'x' of t.")
     assert "\n" not in note
@@ -73,9 +74,9 @@ def test_a_column_that_became_text_is_told(kind: str, write: object, tmp_path: P
 def test_many_such_columns_are_named_together(tmp_path: Path) -> None:
     frame = pd.DataFrame({f"c{i}": ["-", *map(str, range(9))] for i in range(12)} | {"y": [*"uv"] * 5})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    notes = load_dataset(tmp_path / "t.csv", "y").notes
-    assert len(notes) == 9
-    assert notes[-1] == "The same holds for other columns of t.csv: 'c8', 'c9', 'c10', 'c11'."
+    findings = load_dataset(tmp_path / "t.csv", "y").findings
+    assert len(findings) == 9
+    assert finding_sentence(findings[-1]) == "The same holds for other columns of t.csv: 'c8', 'c9', 'c10', 'c11'."
 
 
 def test_numbers_after_the_remedy_are_numbers(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
+from lastlayer.findings import Finding
 from lastlayer.study import StudyError, StudyResults
 from lastlayer.study.collect import Failure, collect
 from lastlayer.study.data.datasets import Dataset
@@ -92,8 +93,7 @@ def test_a_failed_mapping_is_told_and_compared_with_nothing() -> None:
     assert [mapping["status"] for mapping in form["mappings"]] == ["ok", "failed"]
     assert form["mappings"][1]["brier"] is None
     assert form["comparisons"] == []
-    assert dict(failed.verdicts)["sparsemax"] == "Could not be studied: a fit failed (ValueError: no)."
-    assert any("sparsemax could not be studied" in note for note in failed.notes)
+    assert Finding("fit_failed", "sparsemax", {"reason": "ValueError: no"}) in failed.findings
     with pytest.raises(StudyError, match="softmax, which the others are compared with, could not be fitted"):
         results(failures=(Failure("softmax", "ValueError: no"),))
 

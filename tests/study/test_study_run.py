@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
+from lastlayer.findings import Finding
 from lastlayer.study import StudyError, StudyResults, fit_split, run_study
 from lastlayer.study.fit import model
 
@@ -65,7 +66,7 @@ def assert_same_results(one: StudyResults, other: StudyResults) -> None:
     pd.testing.assert_frame_equal(one.fits.drop(columns="fit_seconds"), other.fits.drop(columns="fit_seconds"))
     for name in ("summary", "comparisons", "calibration", "histogram"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
-    assert (one.notes, one.verdicts) == (other.notes, other.verdicts)
+    assert one.findings == other.findings
 
 
 def fits_in(out: Path) -> dict[str, int]:
@@ -85,11 +86,8 @@ def test_a_table_as_it_comes(whole: StudyResults) -> None:
     # Answering every row with the class frequencies costs 1 − Σ f² = 0.48.
     assert brier.loc["softmax", "mean"] < 0.4
     assert len(whole.comparisons) == 8
-    assert [name for name, _ in whole.verdicts] == SMALL["mappings"]
-    assert all(verdict.strip().endswith(".") for _, verdict in whole.verdicts)
-    assert any("changes the mapping and the loss together" in note for note in whole.notes)
     # Only a study of the default mappings says what these leave out.
-    assert not any("left out" in note for note in whole.notes)
+    assert "mapping_left_out" not in {finding.code for finding in whole.findings}
 
 
 def test_every_test_row_is_counted_once_a_repeat(whole: StudyResults) -> None:
@@ -214,7 +212,7 @@ def test_a_mapping_that_fails_takes_nothing_with_it(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(model, "LastLayerClassifier", Failing)
     results = run_study("iris", mappings=["sparsemax", "entmax"], folds=2, repeats=1, C=1.0, out=tmp_path)
     assert [results.status(name) for name in ("softmax", "sparsemax", "entmax")] == ["ok", "failed", "ok"]
-    assert "ArithmeticError: no luck" in dict(results.verdicts)["sparsemax"]
+    assert Finding("fit_failed", "sparsemax", {"reason": "ArithmeticError: no luck"}) in results.findings
     assert set(results.comparisons["mapping"]) == {"entmax"}
     assert len(fits_in(tmp_path)) == 4
 
@@ -224,9 +222,9 @@ def test_a_study_of_every_mapping(tmp_path: Path) -> None:
     results = run_study("iris", folds=2, repeats=1, C=1.0, out=tmp_path)
     assert results.settings.mappings == tuple(name for name, mapping in MAPPINGS.items() if not mapping.study_note)
     assert [results.status(name) for name in results.settings.mappings] == ["ok"] * len(results.settings.mappings)
-    assert any("softmax_plus_one was left out: training never observes" in note for note in results.notes)
-    assert any("hardmax was trained by the margin form" in note for note in results.notes)
-    assert any("ratio" in note and "outside its domain" in note for note in results.notes)
+    found = {(finding.code, finding.mapping) for finding in results.findings}
+    expected = {("mapping_left_out", "softmax_plus_one"), ("margin_form", "hardmax"), ("outside_domain", "ratio")}
+    assert expected <= found
 
 
 def test_strength_is_chosen_from_the_grid_or_fixed(whole: StudyResults, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from lastlayer.study.schema import COMPARISONS
-from lastlayer.study.statistics.comparisons import MARGIN, compare, summarize, tabulate_findings
+from lastlayer.study.settings import MARGIN
+from lastlayer.study.statistics.comparisons import Comparison, compare, summarize, tabulate_comparisons
 from lastlayer.study.statistics.corrected_t import Splits, estimate, holm, paired_test, smallest_detectable
-from lastlayer.study.wording import Finding
 
 INDEPENDENT = Splits(n_fits=10, test_share=0.0, n_test=100.0)
 FIVE_BY_TWO = Splits(n_fits=10, test_share=0.25, n_test=100.0)
@@ -112,9 +112,9 @@ NOISE = np.random.default_rng(10).normal(size=10)
 NOISE = (NOISE - NOISE.mean()) / NOISE.std()
 
 
-def found(metric: str = "brier", **mappings: dict[str, np.ndarray]) -> dict[str, Finding]:
-    findings = compare(fits(**mappings), 0.95, MARGIN)
-    return {finding.mapping: finding for finding in findings if finding.metric == metric}
+def found(metric: str = "brier", **mappings: dict[str, np.ndarray]) -> dict[str, Comparison]:
+    comparisons = compare(fits(**mappings), 0.95, MARGIN)
+    return {comparison.mapping: comparison for comparison in comparisons if comparison.metric == metric}
 
 
 def test_verdicts() -> None:
@@ -126,17 +126,17 @@ def test_verdicts() -> None:
         worse={"brier": BASE + 0.05 + 0.01 * NOISE},
         noisy={"brier": BASE + 0.05 * NOISE},
     )
-    assert {name: finding.verdict for name, finding in by_mapping.items()} == {
+    assert {name: comparison.verdict for name, comparison in by_mapping.items()} == {
         "same": "equal",
         "close": "equal",
         "certain_but_small": "equal",
         "worse": "differs",
         "noisy": "cannot be told apart",
     }
-    assert by_mapping["worse"].difference == pytest.approx(0.05)
+    assert by_mapping["worse"].difference.mean == pytest.approx(0.05)
     assert by_mapping["certain_but_small"].is_significant
     assert not by_mapping["close"].is_significant
-    assert by_mapping["noisy"].detectable > by_mapping["noisy"].high > 0
+    assert by_mapping["noisy"].detectable > by_mapping["noisy"].difference.high > 0
 
 
 def test_infinite_losses_are_not_compared_and_make_no_noise() -> None:
@@ -148,33 +148,35 @@ def test_infinite_losses_are_not_compared_and_make_no_noise() -> None:
         other={"log_loss": np.full(10, 0.3)},
     )
     assert by_mapping["sparse"].verdict == "not comparable"
-    assert by_mapping["sparse"].difference == math.inf
+    assert by_mapping["sparse"].difference.mean == math.inf
     assert math.isnan(by_mapping["sparse"].p)
     assert by_mapping["other"].n_comparisons == 1
     both = found("log_loss", softmax={"log_loss": infinite}, sparse={"log_loss": infinite})
-    assert math.isnan(both["sparse"].difference)
+    assert math.isnan(both["sparse"].difference.mean)
     assert both["sparse"].verdict == "not comparable"
 
 
 def test_a_missing_value_is_not_comparable() -> None:
     gone = found("ece", softmax={}, ratio={"ece": np.full(10, np.nan)})["ratio"]
     assert gone.verdict == "not comparable"
-    assert math.isnan(gone.difference)
+    assert math.isnan(gone.difference.mean)
 
 
 def test_order_of_rows_does_not_matter() -> None:
     table = fits(softmax={"brier": BASE}, worse={"brier": BASE + 0.03 * NOISE})
     shuffled = table.sample(frac=1.0, random_state=0).sort_values("mapping", kind="stable", ascending=True)
-    one, other = (tabulate_findings(compare(t, 0.95, MARGIN)) for t in (table, shuffled))
+    one, other = (tabulate_comparisons(compare(t, 0.95, MARGIN)) for t in (table, shuffled))
     pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=1e-12)
 
 
 def test_the_table_has_a_row_a_mapping_and_metric() -> None:
-    table = tabulate_findings(compare(fits(softmax={}, a={}, b={}), 0.95, MARGIN))
+    table = tabulate_comparisons(compare(fits(softmax={}, a={}, b={}), 0.95, MARGIN))
     assert list(table.columns) == list(COMPARISONS)
     assert table["mapping"].tolist() == ["a"] * 4 + ["b"] * 4
     assert (table["versus"] == "softmax").all()
-    alone = tabulate_findings(compare(fits(softmax={}), 0.95, MARGIN))
+    again = [Comparison.of_row(row) for row in table.to_dict("records")]
+    pd.testing.assert_frame_equal(tabulate_comparisons(again), table)
+    alone = tabulate_comparisons(compare(fits(softmax={}), 0.95, MARGIN))
     assert len(alone) == 0
     assert list(alone.columns) == list(COMPARISONS)
     assert len(summarize(fits(softmax={}, a={}), 0.95)) == 8
@@ -186,7 +188,7 @@ def test_two_hundred_studies_of_nothing() -> None:
     for seed in range(200):
         values = simulated(0.0, 0.02, 3, seed=1000 + seed)
         table = {f"m{i}": {"brier": np.clip(BASE + values[i], 0, 2)} for i in range(3)}
-        rate += any(finding.verdict == "differs" for finding in found(softmax={"brier": BASE}, **table).values())
+        rate += any(comparison.verdict == "differs" for comparison in found(softmax={"brier": BASE}, **table).values())
     # At most 10 are expected; 17 is more than two standard deviations above.
     assert rate <= 17
 
@@ -197,4 +199,4 @@ def test_a_gap_of_three_points_is_found() -> None:
         "worse"
     ]
     assert found_gap.verdict == "differs"
-    assert found_gap.difference == pytest.approx(-0.03)
+    assert found_gap.difference.mean == pytest.approx(-0.03)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastlayer.printable import clean
-from lastlayer.report import wording
+from lastlayer.words import lists, names, numbers
+from lastlayer.words.printable import clean
 
 NAN, INF = float("nan"), float("inf")
 
@@ -27,7 +27,7 @@ NAN, INF = float("nan"), float("inf")
     ],
 )
 def test_number(value: float, decimals: int, sign: bool, text: str) -> None:
-    assert wording.number(value, decimals, sign=sign) == text
+    assert numbers.number(value, decimals, sign=sign) == text
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_number(value: float, decimals: int, sign: bool, text: str) -> None:
     [([0.0123], 2, 3), ([0.0123], 1, 2), ([0.00123], 2, 4), ([0.5], 1, 2), ([1e-12], 2, 6), ([NAN, 0.0], 2, 3)],
 )
 def test_decimals_follow_the_interval(widths: list[float], digits: int, decimals: int) -> None:
-    assert wording.decimals_for(widths, digits=digits) == decimals
+    assert numbers.decimals_for(widths, digits=digits) == decimals
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_decimals_follow_the_interval(widths: list[float], digits: int, decimals
     [(0.0, "0 %"), (1e-9, "< 0.1 %"), (0.0312, "3.1 %"), (1.0, "100 %"), (0.99999, "> 99.9 %"), (NAN, "–")],
 )
 def test_share_never_rounds_something_to_nothing(value: float, text: str) -> None:
-    assert wording.share(value).replace(wording.THIN, " ") == text
+    assert numbers.share(value).replace(numbers.THIN, " ") == text
 
 
 @pytest.mark.parametrize(
@@ -51,24 +51,33 @@ def test_share_never_rounds_something_to_nothing(value: float, text: str) -> Non
     [(0.00042, "0.42 ms"), (0.0123, "12 ms"), (0.24, "0.24 s"), (12.4, "12 s"), (4321.0, "4,321 s"), (NAN, "–")],
 )
 def test_seconds(value: float, text: str) -> None:
-    assert wording.seconds(value).replace(wording.THIN, " ") == text
+    assert numbers.seconds(value).replace(numbers.THIN, " ") == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.00049, "< 0.001"), (0.0123, "0.012"), (0.41, "0.41"), (NAN, "–")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00049, "p < 0.001"), (0.0123, "p = 0.012"), (0.41, "p = 0.41"), (NAN, "")]
+)
 def test_p_values(value: float, text: str) -> None:
-    assert wording.probability_of_chance(value) == text
+    assert numbers.p_value(value) == text
+
+
+def test_counts_and_verbs() -> None:
+    assert (lists.plural(1, "row"), lists.plural(2, "class", "classes")) == ("1 row", "2 classes")
+    assert lists.plural(12_345, "row").replace(numbers.THIN, " ") == "12 345 rows"
+    assert (lists.verb(1, "differ"), lists.verb(0, "differ")) == ("differs", "differ")
+    assert (lists.sentence(" a b"), lists.sentence("Is it?"), lists.sentence("")) == ("A b.", "Is it?", "")
 
 
 def test_listing() -> None:
-    assert wording.listing([]) == ""
-    assert wording.listing(["a"]) == "a"
-    assert wording.listing(["a", "b", "c"]) == "a, b and c"
-    assert wording.listing(list("abcdef"), at_most=4) == "a, b, c and 3 more"
+    assert lists.listing([]) == ""
+    assert lists.listing(["a"]) == "a"
+    assert lists.listing(["a", "b", "c"]) == "a, b and c"
+    assert lists.listing(list("abcdef"), at_most=4) == "a, b, c and 3 more"
 
 
 @given(st.text(max_size=80), st.integers(3, 40))
 def test_shortened_text_keeps_its_ends(text: str, width: int) -> None:
-    short = wording.shorten(text, width)
+    short = names.shorten(text, width)
     assert len(short) <= width
     if len(text) > width:
         head, _, tail = short.rpartition("…") if short.count("…") == 1 else (short[:1], "", short[-1:])
@@ -79,9 +88,9 @@ def test_shortened_text_keeps_its_ends(text: str, width: int) -> None:
 
 
 @given(st.lists(st.text(alphabet="ab", min_size=1, max_size=30), max_size=12, unique=True), st.integers(8, 20))
-def test_names_shortened_apart_stay_apart(names: list[str], width: int) -> None:
-    shown = wording.shorten_apart(names, width)
-    assert len(set(shown)) == len(names)
+def test_names_shortened_apart_stay_apart(texts: list[str], width: int) -> None:
+    shown = names.shorten_apart(texts, width)
+    assert len(set(shown)) == len(texts)
     assert all(len(name) <= width for name in shown)
 
 

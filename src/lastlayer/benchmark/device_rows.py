@@ -13,7 +13,7 @@ def section(record: dict[str, Any]) -> str:
         f"## Rows of {record['dtype']} ({facts['device']})",
         "",
         f"Recorded {facts['date']} with torch {facts['versions']['torch']} by `python benchmarks/rows.py`. Device time over that "
-        f"of a copy of the scores into a buffer that lies ready, in the same run; {_scores(rows)} million scores in each row of the "
+        f"of a copy of the scores into an existing buffer, in the same run; {_scores(rows)} million scores in each row of the "
         "table. In brackets the largest error of a softmax in ULP.",
         "",
         f"| classes | copy, ms | {' | '.join(names)} |",

@@ -21,7 +21,7 @@ from lastlayer.losses import LossOptions
 
 
 def largest_errors(operation: Operation, contenders: list[Peer], dtype: np.dtype, rows: int) -> Iterator[LargestError]:
-    """One entry a contender that computes this, kind of rows, and result (values, loss)."""
+    """One entry per contender that computes this, kind of rows, and result (values, loss)."""
     in_ulp = operation.mapping.budget.kind == "ulp"
     for kind, problem in hard_problems(operation.mapping, dtype, rows).items():
         for contender in contenders:
@@ -65,14 +65,14 @@ def _true_values(operation: Operation, row: np.ndarray, label: int, rows: int) -
     if operation.quantity == "logsumexp":
         return [oracles.log_partition(mapping, row)]
     if operation.quantity == "loss_and_grad":
-        # The gradient of the mean over so many rows.
+        # The loss is a mean, which divides every gradient by the number of rows.
         return [slope / rows for slope in oracles.loss_gradient(mapping, row, label, LossOptions())]
     p = oracles.probabilities(mapping, row)
     return [mp.log(q) for q in p] if operation.quantity == "log_probabilities" else p
 
 
 def _largest_probability(operation: Operation, row: np.ndarray, rows: int) -> Any:
-    """Of the row; in a gradient of the mean it counts for one row of so many."""
+    """The row's largest probability, divided by the number of rows where a mean loss is differentiated."""
     largest = max(oracles.probabilities(operation.mapping, row))
     return largest / rows if operation.has_loss else largest
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def section(record: dict[str, Any]) -> str:
-    """A section of the benchmarks page: one table a shape, times as ratios to the three bare matrix products."""
+    """A section of the benchmarks page: one table per shape, times as ratios to the three bare matrix products."""
     facts = record["facts"]
     where = "CPU" if facts["device"] == "cpu" else facts["device"]
     lines = [
@@ -14,7 +14,7 @@ def section(record: dict[str, Any]) -> str:
         "",
         f"Recorded {facts['date']} with torch {facts['versions']['torch']}, {facts['threads']} threads, by "
         "`python benchmarks/linear.py`. Time over the three matrix products that any method must do, whole and into "
-        f"buffers that lie ready, in the same run; peak memory above inputs, weights and returned gradients{_fresh(facts)}; "
+        f"existing buffers, in the same run; peak memory above inputs, weights and returned gradients{_fresh(facts)}; "
         "largest errors of the gradients relative to their largest entry, against float64.",
     ]
     for row in record["rows"]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lastlayer.benchmark.record import OURS, Cell, Record
 from lastlayer.benchmark.terminal import by_operation
-from lastlayer.benchmark.wording import error, machine, milliseconds, ratio, refusals, shape, significant, versions
+from lastlayer.benchmark.wording import machine, milliseconds, refusals, shape, versions
+from lastlayer.words.numbers import ratio, three_digits, two_digits
 
 METHOD = """\
 Every contender computes on the same scores; those that can write into a buffer (lastlayer, torch, ONNX Runtime) write into
@@ -35,7 +36,7 @@ def page(records: Mapping[str, Record]) -> str:
         "# Benchmarks",
         "Rendered from "
         + ", ".join(f"`benchmarks/results/{name}.json`" for name in records)
-        + " by `python docs/render.py`; `make bench` records and renders anew, `lastlayer bench` runs without recording.",
+        + " by `python docs/render.py`; `make bench` records and renders again, `lastlayer bench` runs without recording.",
         METHOD,
         *(part for name, record in records.items() for part in _section(name, record, _heading(record, records))),
     ]
@@ -119,7 +120,7 @@ def _floors(record: Record) -> str:
                 continue
             seconds, way = min(ways)
             speed = entry[0] * entry[1] * width / seconds / 1e9
-            row += [significant(seconds * 1e3), significant(speed), way.partition(", ")[2]]
+            row += [three_digits(seconds * 1e3), three_digits(speed), way.partition(", ")[2]]
         rows.append(row)
     return _table(["rows × classes", "copy, ms", "GB/s", "by", "read, ms", "GB/s", "by"], rows)
 
@@ -129,7 +130,7 @@ def _errors(record: Record) -> str:
     rows = []
     for computes, kind, unit in dict.fromkeys((entry.computes, entry.rows, entry.unit) for entry in record.errors):
         found = [record.largest_error(computes, name, kind) for name in contenders]
-        rows.append([f"`{computes}`", kind, unit, *("" if value is None else error(value[0]) for value in found)])
+        rows.append([f"`{computes}`", kind, unit, *("" if value is None else two_digits(value[0]) for value in found)])
     return _table(["operation", "rows", "unit", *contenders], rows)
 
 

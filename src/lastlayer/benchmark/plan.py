@@ -50,7 +50,7 @@ class Plan:
         seconds: float | None = None,
         quick: bool = False,
     ) -> Plan:
-        """A plan from what a user wrote; None stands for everything.
+        """A plan from what a user wrote; None means everything.
 
         Raises:
             ValueError: a shape, name, dtype or number that no run can have.

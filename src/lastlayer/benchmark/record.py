@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from lastlayer.files import replace_text
 
 OURS = "lastlayer"
 SCHEMA = 1
 
 
 class Timing(NamedTuple):
-    """Seconds of a contender in one cell: the shortest and the median of so many calls."""
+    """Seconds of a contender in one cell: the shortest and the median, and the number of calls."""
 
     best: float
     median: float
@@ -138,12 +139,7 @@ class Record:
         Raises:
             OSError: it cannot be written.
         """
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        try:
-            temporary.write_text(self.to_json(), encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_text(path, self.to_json())
 
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:

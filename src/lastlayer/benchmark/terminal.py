@@ -1,4 +1,4 @@
-"""The run as a terminal shows it: a table an operation that has peers, and one for those that have none."""
+"""The run as a terminal shows it: a table per operation that has peers, and one for those that have none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lastlayer.benchmark.record import OURS, Cell, Record
-from lastlayer.benchmark.wording import error, machine, milliseconds, ratio, refusals, shape, versions
+from lastlayer.benchmark.wording import machine, milliseconds, refusals, shape, versions
+from lastlayer.words.numbers import ratio, two_digits
 
 LEGEND = (
     "A peer's column is our time over its time: below 1 we are ahead; ! marks a row where we are behind. floor is our "
@@ -51,7 +52,7 @@ class TerminalBenchmark:
         yield Text(LEGEND, style="dim")
 
     def _beside_peers(self, cells: Sequence[Cell], width: int) -> Table:
-        """One row a shape; columns of all tables stand below each other where there is room."""
+        """One row per shape; the columns of all tables line up where there is room."""
         peers = [name for name in self._record.peers if any(name in cell.timings for cell in cells)]
         table = _table(cells[0].operation, LONGEST if width > ROOMY else 0)
         for heading in ("ms", "floor", *peers):
@@ -66,12 +67,12 @@ class TerminalBenchmark:
     def _errors(self, operation: str) -> str:
         computes = operation.removesuffix("_fresh")
         found = {name: self._record.largest_error(computes, name) for name in (OURS, *self._record.peers)}
-        shown = [f"{name} {error(value[0])}" for name, value in found.items() if value is not None]
+        shown = [f"{name} {two_digits(value[0])}" for name, value in found.items() if value is not None]
         unit = next((value[1] for value in found.values() if value is not None), "")
         return f"  error, {unit}: {', '.join(shown)}" if shown else ""
 
     def _without_peers(self, operations: Sequence[list[Cell]], width: int) -> Iterator[Table | str]:
-        """One row an operation, one column a shape, in as many tables as the width asks for."""
+        """One row per operation, one column per shape, in as many tables as the width needs."""
         shapes = list(dict.fromkeys(cell.shape for cells in operations for cell in cells))
         name_width = max(len(cells[0].operation) for cells in operations)
         fitting = max(1, (width - name_width - 9) // 13)
@@ -83,7 +84,7 @@ class TerminalBenchmark:
             for cells in operations:
                 at = {cell.shape: cell.floor_ratio for cell in cells}
                 found = self._record.largest_error(cells[0].operation.removesuffix("_fresh"), OURS)
-                worst = "" if found is None else error(found[0])
+                worst = "" if found is None else two_digits(found[0])
                 table.add_row(cells[0].operation, *(ratio(at.get(s)) for s in shapes[start : start + fitting]), worst)
             yield ""
             yield table

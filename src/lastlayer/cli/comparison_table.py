@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lastlayer.comparison import Comparison, Row
-from lastlayer.comparison.numbers import cell
+from lastlayer.words.numbers import cell
 
 #: A vector over the classes, one number, text, or nothing.
 Cell = list[float] | float | str | None

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lastlayer.cli.comparison_table import fitting_tables
 from lastlayer.comparison import Claim, Comparison
-from lastlayer.comparison.numbers import short
+from lastlayer.words.numbers import short
 
 VERDICTS = {
     True: ("holds", "green"),

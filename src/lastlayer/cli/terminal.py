@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.measure import Measurement
 from rich.segment import Segment
 
-from lastlayer.printable import clean, is_control
+from lastlayer.words.printable import clean, is_control
 
 
 def terminal(*, stderr: bool = False) -> Console:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.comparison.numbers import tuple_of
 from lastlayer.comparison.question import Question
 from lastlayer.functions import (
     DomainError,
@@ -17,6 +16,7 @@ from lastlayer.functions import (
     probabilities,
 )
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.words.numbers import tuple_of
 
 Vector = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was asked, the scores that reach the mappings, and one row a mapping."""
+    """What was asked, the scores that reach the mappings, and one row per mapping."""
 
     question: Question
     reached: Vector

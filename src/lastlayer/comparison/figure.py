@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lastlayer.comparison.compare import Comparison
-from lastlayer.comparison.numbers import short
+from lastlayer.files import replace_file
 from lastlayer.functions import probabilities
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.words.numbers import short
 
 Vector = NDArray[np.float64]
 Style = dict[str, Any]
@@ -43,7 +43,7 @@ INK = "#333333"
 
 
 def require_format(path: Path) -> None:
-    """Check the file's ending before anything is drawn; no ending stands for PNG.
+    """Check the file's ending before anything is drawn; no ending means PNG.
 
     Raises:
         ValueError: matplotlib writes no such format.
@@ -63,12 +63,7 @@ def save(comparison: Comparison, path: Path) -> None:
         OSError: the file cannot be written.
     """
     figure = draw(comparison)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        figure.savefig(temporary, dpi=150, format=path.suffix[1:] or "png")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, lambda temporary: figure.savefig(temporary, dpi=150, format=path.suffix[1:] or "png"))
 
 
 def draw(comparison: Comparison) -> Figure:
@@ -123,7 +118,7 @@ def _styles(mappings: tuple[ProbabilityMapping, ...]) -> dict[str, Style]:
 
 
 def _bars(axes: Axes, comparison: Comparison) -> None:
-    """One stacked bar a mapping; what is missing to 1 is missing mass."""
+    """One stacked bar per mapping; a gap before 1 is missing mass."""
     classes = len(comparison.reached)
     shades = np.linspace(0.1, 0.9, classes)
     for place, row in enumerate(comparison.rows):
@@ -165,7 +160,7 @@ def _bars(axes: Axes, comparison: Comparison) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel("probability, class 0 leftmost" if classes > 1 else "probability")
-    axes.set_title("Probabilities, one bar a mapping", fontsize=10, loc="left", color=INK)
+    axes.set_title("Probabilities, one bar per mapping", fontsize=10, loc="left", color=INK)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
 

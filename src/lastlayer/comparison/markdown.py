@@ -9,7 +9,7 @@ from lastlayer.mappings import ProbabilityMapping
 
 
 def table(mappings: Iterable[ProbabilityMapping], cards: str = "") -> str:
-    """One row a mapping; names link to their card at the page `cards` ("" for the same page)."""
+    """One row per mapping; names link to their card at the page `cards` ("" for the same page)."""
     lines = [
         "| mapping | family | equation | scores it takes | in one sentence |",
         "|---|---|---|---|---|",

@@ -34,7 +34,7 @@ class Question:
         temperature: float = 1.0,
         mappings: Sequence[str | ProbabilityMapping] | None = None,
     ) -> Question:
-        """Check what a caller wants to know. `mappings` None stands for all of them; one named twice is shown once.
+        """Check what a caller wants to know. `mappings` None means all of them; one named twice is shown once.
 
         Raises:
             ValueError: no scores, a NaN, an unknown mapping, a softcap or temperature that is not a positive number.

@@ -1,4 +1,4 @@
-"""The metrics a report shows, in order, the primary one first."""
+"""The metrics of studies and reports: one record per metric, the primary one first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its column in the results, its name in a sentence, its heading, its range, and which way is better."""
+    """A metric.
+
+    Attributes:
+        key: its column in the results and its key in JSON.
+        name: in a sentence.
+        heading: of a table's column.
+        best: the value of a perfect model.
+        worst: the value at the other end of the range.
+        meaning: what it measures, to follow "name: ".
+        margin: differences inside ± this count as equal unless a study is asked otherwise.
+        scale: what a difference is multiplied by when it is put into words.
+        unit: what follows that number, with its blank.
+        counts_rows: whether the metric moves in steps of one test row.
+    """
 
     key: str
     name: str
@@ -15,6 +28,10 @@ class Metric:
     best: float
     worst: float
     meaning: str
+    margin: float
+    scale: float = 1.0
+    unit: str = ""
+    counts_rows: bool = False
 
     @property
     def is_lower_better(self) -> bool:
@@ -26,40 +43,66 @@ class Metric:
         """`lower is better` or `higher is better`."""
         return "lower is better" if self.is_lower_better else "higher is better"
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value."""
+        return min(self.best, self.worst), max(self.best, self.worst)
+
+    @property
+    def largest_difference(self) -> float:
+        """The largest difference that two values can have."""
+        return abs(self.worst - self.best)
+
     def is_improvement(self, difference: float) -> bool:
         """Whether a difference (mapping minus reference) is for the better."""
         return difference < 0 if self.is_lower_better else difference > 0
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "brier",
-        "Brier score",
-        "Brier",
-        0.0,
-        2.0,
-        "the squared distance between the probabilities and the true class, from 0 to 2",
-    ),
-    Metric(
-        "accuracy", "accuracy", "Accuracy", 1.0, 0.0, "the share of test rows whose likeliest class is the true one"
-    ),
-    Metric(
-        "log_loss",
-        "log loss",
-        "Log loss",
-        0.0,
-        float("inf"),
-        "minus the mean logarithm of the probability given to the true class, infinite as soon as one is zero",
-    ),
-    Metric(
-        "ece",
-        "calibration error",
-        "ECE",
-        0.0,
-        1.0,
-        "the expected calibration error of the top label: how far, on average over 15 bins with equally many rows, "
-        "the top probability is from the share of rows it gets right",
-    ),
-)
-
-PRIMARY = METRICS[0]
+# The margins: half a point of accuracy, and as much in the others, since a wrong row costs 2 in the Brier score.
+METRICS: dict[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric(
+            key="brier",
+            name="Brier score",
+            heading="Brier",
+            best=0.0,
+            worst=2.0,
+            meaning="the squared distance between the probabilities and the true class, from 0 to 2",
+            margin=0.01,
+        ),
+        Metric(
+            key="accuracy",
+            name="accuracy",
+            heading="Accuracy",
+            best=1.0,
+            worst=0.0,
+            meaning="the share of test rows whose likeliest class is the true one",
+            margin=0.005,
+            scale=100.0,
+            unit=" points",
+            counts_rows=True,
+        ),
+        Metric(
+            key="log_loss",
+            name="log loss",
+            heading="Log loss",
+            best=0.0,
+            worst=float("inf"),
+            meaning="minus the mean logarithm of the probability given to the true class, infinite as soon as one is zero",
+            margin=0.01,
+        ),
+        Metric(
+            key="ece",
+            name="calibration error",
+            heading="ECE",
+            best=0.0,
+            worst=1.0,
+            meaning="the expected calibration error of the top label: how far, on average over 15 bins with equally many rows, "
+            "the top probability is from the share of rows it gets right",
+            margin=0.01,
+        ),
+    )
+}
+#: The metric of the verdicts and of the choice of C.
+PRIMARY = METRICS["brier"]

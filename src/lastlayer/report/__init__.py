@@ -1,7 +1,7 @@
-"""Results of a study as a terminal table and as one self-contained HTML page."""
+"""Results of a study in words and pictures: a terminal table, one self-contained HTML page, sentences."""
 
-from lastlayer.report.error import ReportError
-from lastlayer.report.page import write_html
+from lastlayer.report.notes import finding_sentence, study_notes
+from lastlayer.report.page import ReportError, write_html
 from lastlayer.report.terminal import render_table
 
-__all__ = ["ReportError", "render_table", "write_html"]
+__all__ = ["ReportError", "finding_sentence", "render_table", "study_notes", "write_html"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lastlayer.printable import clean
-from lastlayer.report.metrics import PRIMARY, Metric
-from lastlayer.report.reading import Comparison, Reading, Row
-from lastlayer.report.wording import decimals_for, listing, number, plural, sentence, shorten
+from lastlayer.findings.metrics import PRIMARY
+from lastlayer.report.reading import Reading, Row
 from lastlayer.study.schema import REFERENCE
+from lastlayer.study.statistics.comparisons import Comparison, Verdict
+from lastlayer.words.lists import listing, plural, sentence, verb
+from lastlayer.words.names import shorten
+from lastlayer.words.numbers import decimals_for, number
+from lastlayer.words.printable import clean
 
 
 def question(reading: Reading) -> str:
@@ -26,15 +29,15 @@ def question(reading: Reading) -> str:
 
 def answer(reading: Reading) -> tuple[str, str]:
     """The answer as a first word or two and the rest of the paragraph."""
-    pairs = _compared(reading, PRIMARY)
+    pairs = reading.compared(PRIMARY)
     if not pairs:
         return "Nothing was compared.", _without_comparison(reading)
-    differs = [pair for pair in pairs if pair[1].verdict == "differs"]
-    equal = [row.name for row, c in pairs if c.verdict == "equal"]
-    unclear = [row.name for row, c in pairs if c.verdict == "cannot be told apart"]
-    uncomparable = [row.name for row, c in pairs if c.verdict == "not comparable"]
+    differs = [pair for pair in pairs if pair[1].verdict == Verdict.DIFFERS]
+    equal = [row.name for row, c in pairs if c.verdict == Verdict.EQUAL]
+    unclear = [row.name for row, c in pairs if c.verdict == Verdict.UNCLEAR]
+    uncomparable = [row.name for row, c in pairs if c.verdict == Verdict.NOT_COMPARABLE]
     if differs:
-        short, of = ("Yes.", f"{len(differs)} of {plural(len(pairs), 'mapping')} {_verb(len(differs), 'differ')}")
+        short, of = ("Yes.", f"{len(differs)} of {plural(len(pairs), 'mapping')} {verb(len(differs), 'differ')}")
         parts = [f"By the {PRIMARY.name}, {of} from {REFERENCE}. {_sides(differs)}"]
     elif len(equal) == len(pairs):
         short = "No."
@@ -53,15 +56,6 @@ def answer(reading: Reading) -> tuple[str, str]:
         parts.append(f"Not comparable: {listing(uncomparable)}.")
     parts.append(_other_metrics(reading))
     return short, " ".join(filter(None, parts))
-
-
-def _compared(reading: Reading, metric: Metric) -> list[tuple[Row, Comparison]]:
-    pairs = ((row, row.comparison(metric)) for row in reading.others)
-    return [(row, comparison) for row, comparison in pairs if comparison is not None]
-
-
-def _verb(count: int, verb: str) -> str:
-    return f"{verb}s" if count == 1 else verb
 
 
 def _sides(differs: Sequence[tuple[Row, Comparison]]) -> str:
@@ -84,11 +78,11 @@ def _other_metrics(reading: Reading) -> str:
     """`In accuracy 4 of 9 differ, in log loss 3 (3 not comparable), in calibration error none.`"""
     parts: list[str] = []
     for metric in reading.metrics:
-        pairs = _compared(reading, metric)
+        pairs = reading.compared(metric)
         if metric is not PRIMARY and pairs:
-            differs = sum(c.verdict == "differs" for _, c in pairs)
-            of = "" if parts else f" of {len(pairs)} {_verb(differs, 'differ')}"
-            unknown = sum(c.verdict == "not comparable" for _, c in pairs)
+            differs = sum(c.verdict == Verdict.DIFFERS for _, c in pairs)
+            of = "" if parts else f" of {len(pairs)} {verb(differs, 'differ')}"
+            unknown = sum(c.verdict == Verdict.NOT_COMPARABLE for _, c in pairs)
             parts.append(f"in {metric.name} {differs or 'none'}{of}{f' ({unknown} not comparable)' if unknown else ''}")
     return sentence(", ".join(parts))
 

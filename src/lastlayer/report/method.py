@@ -6,12 +6,14 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
+from lastlayer.findings.metrics import METRICS
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
-from lastlayer.printable import clean
-from lastlayer.report.metrics import METRICS
 from lastlayer.report.reading import Reading, Row
-from lastlayer.report.wording import compact, integer, listing, plural, sentence, shorten
+from lastlayer.words.lists import listing, plural, sentence
+from lastlayer.words.names import shorten
+from lastlayer.words.numbers import compact, integer
+from lastlayer.words.printable import clean
 
 LIBRARIES = ("lastlayer", "numpy", "scipy", "scikit-learn", "skrub", "pandas")
 
@@ -117,7 +119,7 @@ def _strength(reading: Reading) -> str:
 def _margins(margins: dict[str, float]) -> str:
     if not margins:
         return ""
-    named = [f"{metric.name} ±{margins[metric.key]:g}" for metric in METRICS if metric.key in margins]
+    named = [f"{metric.name} ±{margins[metric.key]:g}" for metric in METRICS.values() if metric.key in margins]
     return f" ({listing(named)})"
 
 

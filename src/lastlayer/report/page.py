@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lastlayer.printable import clean
+from lastlayer.files import expanded, replace_text
 from lastlayer.report import answer, method, tables
-from lastlayer.report.error import ReportError
 from lastlayer.report.figures import build_figures
+from lastlayer.report.notes import study_notes
 from lastlayer.report.palette import HUES
 from lastlayer.report.reading import read
-from lastlayer.report.wording import compact, number, shorten
-from lastlayer.study.files import expanded
 from lastlayer.study.storage.results import StudyResults
+from lastlayer.words.names import shorten
+from lastlayer.words.numbers import compact, number
+from lastlayer.words.printable import clean
+
+
+class ReportError(ValueError):
+    """A report that cannot be written: names the path and what to do."""
 
 
 def write_html(results: StudyResults, path: str | os.PathLike[str]) -> Path:
     """Write the report of a study to `path` and return the path.
 
-    The page goes to a temporary file beside it first, so that an earlier report survives a failure.
+    An earlier report survives a failure.
 
     Raises:
         ReportError: the path cannot be written; the message names it and what to do.
     """
-    target = expanded(os.fspath(path))
+    target = expanded(path)
     page = render_html(results)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, page)
+        replace_text(target, page)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ReportError(
@@ -56,6 +60,7 @@ def render_html(results: StudyResults) -> str:
         results=results,
         settings=results.settings,
         rows=reading.rows,
+        has_verdicts=any(row.verdict for row in reading.others),
         hues=HUES,
         question=answer.question(reading),
         answer_short=short,
@@ -67,22 +72,8 @@ def render_html(results: StudyResults) -> str:
         fit_table=tables.fit_table(reading),
         equation_table=tables.equation_table(reading),
         method=method.method_paragraphs(reading),
-        notes=results.notes,
+        notes=study_notes(results),
         left_out=method.left_out(reading),
         versions=method.versions(),
         references=method.references(reading),
     )
-
-
-def _replace(target: Path, page: str) -> None:
-    """Write beside the target, then move over it in one step."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:64]}-", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        # mkstemp makes files for their owner alone; a report is for showing around.
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

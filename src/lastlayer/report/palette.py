@@ -1,8 +1,8 @@
-"""One mark a mapping: its colour and its shape, the same in every figure.
+"""One mark per mapping: its colour and its shape, the same in every figure.
 
 The seven hues and the ink keep a colour difference of at least 17 (CIE 1976, light and dark page) under simulated protanopia,
 deuteranopia and tritanopia (Machado, Oliveira & Fernandes 2009) and a contrast of 3:1 to the page. Shapes change with
-every mapping as well, so colour never stands alone.
+every mapping as well, so that nothing depends on colour alone.
 """
 
 from __future__ import annotations

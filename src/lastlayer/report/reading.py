@@ -1,4 +1,4 @@
-"""The results read once for terminal, figures and page: one row a mapping, in one order, with one mark."""
+"""The results read once for terminal, figures and page: one row per mapping, in one order, with one mark."""
 
 from __future__ import annotations
 
@@ -9,42 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from lastlayer.printable import clean
-from lastlayer.report.metrics import METRICS, PRIMARY, Metric
+from lastlayer.findings.metrics import METRICS, PRIMARY, Metric
 from lastlayer.report.palette import Mark, marks
-from lastlayer.report.wording import shorten_apart
+from lastlayer.report.verdicts import mapping_verdict
 from lastlayer.study.schema import REFERENCE
+from lastlayer.study.statistics.comparisons import Comparison
+from lastlayer.study.statistics.corrected_t import Estimate
 from lastlayer.study.storage.results import StudyResults
+from lastlayer.words.names import shorten_apart
+from lastlayer.words.printable import clean
 
 NAN = float("nan")
 #: Longest name of a mapping in a sentence or a table.
 NAME_WIDTH = 60
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its interval; NaN where there is none."""
-
-    mean: float = NAN
-    low: float = NAN
-    high: float = NAN
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether both ends are finite."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One mapping against the reference on one metric; `difference` is mapping minus reference."""
-
-    difference: Estimate
-    p: float
-    p_holm: float
-    detectable: float
-    verdict: str
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +109,11 @@ class Reading:
         """Every row but the reference's."""
         return tuple(row for row in self.rows if not row.is_reference)
 
+    def compared(self, metric: Metric) -> list[tuple[Row, Comparison]]:
+        """The rows that were compared with the reference on a metric."""
+        pairs = ((row, row.comparison(metric)) for row in self.others)
+        return [(row, comparison) for row, comparison in pairs if comparison is not None]
+
     @property
     def n_fits(self) -> int:
         """Fits of each mapping."""
@@ -143,8 +125,9 @@ def read(results: StudyResults) -> Reading:
     labels = list(dict.fromkeys([*results.settings.mappings, *results.fits["mapping"], *results.summary["mapping"]]))
     mark = marks(labels, REFERENCE)
     names = dict(zip(labels, shorten_apart([clean(label) for label in labels], NAME_WIDTH), strict=True))
-    verdicts = dict(results.verdicts)
-    summary, comparisons = (_by_mapping(results.summary), _by_mapping(results.comparisons))
+    failed = {f.mapping: str(f.facts["reason"]) for f in results.findings if f.code == "fit_failed"}
+    summary, by_mapping = (_by_mapping(results.summary), _by_mapping(results.comparisons))
+    comparisons = {label: _comparisons(by_mapping.get(label)) for label in labels}
     fits, calibration, histogram = map(_by_mapping, (results.fits, results.calibration, results.histogram))
     rows = [
         Row(
@@ -152,9 +135,9 @@ def read(results: StudyResults) -> Reading:
             name=names[label],
             mark=mark[label],
             is_reference=label == REFERENCE,
-            verdict=clean(verdicts.get(label, "")),
+            verdict=clean(_verdict(label, comparisons[label], failed)),
             estimates=_estimates(summary.get(label)),
-            comparisons=_comparisons(comparisons.get(label)),
+            comparisons=comparisons[label],
             fits=fits.get(label, results.fits.iloc[:0]),
             calibration=calibration.get(label, results.calibration.iloc[:0]),
             histogram=histogram.get(label, results.histogram.iloc[:0]),
@@ -163,7 +146,7 @@ def read(results: StudyResults) -> Reading:
     ]
     rows.sort(key=_place)
     known = {key for row in rows for key in row.estimates}
-    return Reading(results, tuple(rows), tuple(metric for metric in METRICS if metric.key in known))
+    return Reading(results, tuple(rows), tuple(metric for metric in METRICS.values() if metric.key in known))
 
 
 def _place(row: Row) -> tuple[bool, bool, float]:
@@ -185,20 +168,16 @@ def _estimates(frame: pd.DataFrame | None) -> dict[str, Estimate]:
 
 
 def _comparisons(frame: pd.DataFrame | None) -> dict[str, Comparison]:
-    if frame is None:
-        return {}
-    return {
-        row["metric"]: Comparison(
-            difference=Estimate(as_float(row["difference"]), as_float(row["low"]), as_float(row["high"])),
-            p=as_float(row.get("p")),
-            p_holm=as_float(row.get("p_holm")),
-            detectable=as_float(row.get("detectable")),
-            verdict=clean(row.get("verdict") or ""),
-            sentence=clean(row.get("sentence") or ""),
-        )
-        for row in frame.to_dict("records")
-        if row["versus"] == REFERENCE
-    }
+    """The comparisons with the reference, by metric, in the order of METRICS."""
+    rows = [] if frame is None else frame[frame["versus"] == REFERENCE].to_dict("records")
+    found = {str(row["metric"]): Comparison.of_row(row) for row in rows}
+    return {key: found[key] for key in METRICS if key in found}
+
+
+def _verdict(label: str, comparisons: Mapping[str, Comparison], failed: Mapping[str, str]) -> str:
+    if label in failed:
+        return f"Could not be studied: a fit failed ({failed[label]})."
+    return mapping_verdict(list(comparisons.values())) if comparisons else ""
 
 
 def as_float(value: Any) -> float:

@@ -6,22 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lastlayer.report.figures.differences import compared, difference_decimals
+from lastlayer.findings.metrics import PRIMARY, Metric
+from lastlayer.report.figures.differences import difference_decimals
 from lastlayer.report.figures.levels import metric_decimals
 from lastlayer.report.method import records
-from lastlayer.report.metrics import PRIMARY, Metric
-from lastlayer.report.reading import Comparison, Reading, Row, Spread
-from lastlayer.report.wording import (
-    INFINITY,
-    MISSING,
-    compact,
-    integer,
-    interval,
-    number,
-    probability_of_chance,
-    seconds,
-    share,
-)
+from lastlayer.report.reading import Reading, Row, Spread
+from lastlayer.study.statistics.comparisons import Comparison, Verdict
+from lastlayer.words.lists import capital
+from lastlayer.words.numbers import INFINITY, MISSING, compact, integer, interval, number, p_value, seconds, share
 
 
 @dataclass(frozen=True)
@@ -48,9 +40,9 @@ class Table:
 
 
 def main_table(reading: Reading) -> Table:
-    """One row a mapping: every metric's mean and interval, and the verdict on the primary one."""
+    """One row per mapping: every metric's mean and interval, and the verdict on the primary one."""
     columns = [metric.heading for metric in reading.metrics]
-    has_verdicts = bool(compared(reading, PRIMARY))
+    has_verdicts = bool(reading.compared(PRIMARY))
     rows = []
     for row in reading.rows:
         cells = [_metric_cell(reading, row, metric) for metric in reading.metrics]
@@ -80,7 +72,7 @@ def _metric_cell(reading: Reading, row: Row, metric: Metric) -> Cell:
     estimate, decimals = row.estimate(metric), metric_decimals(reading, metric)
     comparison = row.comparison(metric)
     tone = ""
-    if comparison is not None and comparison.verdict == "differs":
+    if comparison is not None and comparison.verdict == Verdict.DIFFERS:
         tone = "better" if metric.is_improvement(comparison.difference.mean) else "worse"
     if math.isinf(estimate.mean):
         infinite = row.row_share("infinite_share")
@@ -92,7 +84,7 @@ def comparison_tables(reading: Reading) -> list[Table]:
     """One table a metric: difference from softmax, p-value after Holm, the smallest visible difference, verdict."""
     tables = []
     for metric in reading.metrics:
-        pairs = compared(reading, metric)
+        pairs = reading.compared(metric)
         if not pairs:
             continue
         decimals = difference_decimals(pairs)
@@ -102,21 +94,14 @@ def comparison_tables(reading: Reading) -> list[Table]:
             bounds = interval(difference.low, difference.high, decimals, sign=True)
             cells = [
                 Cell(number(difference.mean, decimals, sign=True), difference.mean, bounds),
-                Cell(comparison.verdict or MISSING, under=_p_value(comparison.p_holm), is_word=True),
+                Cell(comparison.verdict or MISSING, under=p_value(comparison.p_holm), is_word=True),
                 Cell(number(comparison.detectable, decimals), comparison.detectable),
             ]
             rows.append((row, cells))
-        name = metric.name[0].upper() + metric.name[1:]
+        name = capital(metric.name)
         columns = ["Difference", "Verdict", "Detectable"]
         tables.append(Table(f"comparison-{metric.key}", f"{name}, mapping minus softmax", columns, rows))
     return tables
-
-
-def _p_value(p_holm: float) -> str:
-    shown = probability_of_chance(p_holm)
-    if shown == MISSING:
-        return ""
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def fit_table(reading: Reading) -> Table:
@@ -133,7 +118,7 @@ def fit_table(reading: Reading) -> Table:
     rows = [(row, _fit_cells(row, has_grid)) for row in reading.rows]
     note = (
         "C, strength of fit (1 over that of the penalty), from the least to the most over the fits; support size: classes with a probability above zero, mean over rows; "
-        "restart spread: how far apart the restarts of a loss that is not convex ended, in loss a training row, "
+        "restart spread: how far apart the restarts of a loss that is not convex ended, in loss per training row, "
         "the largest over the fits."
     )
     return Table("fits", "The fits", columns, rows, note)

@@ -1,4 +1,4 @@
-"""The report as a terminal shows it: one table row a mapping, then the verdicts and notes in words."""
+"""The report as a terminal shows it: one table row per mapping, then the verdicts and notes in words."""
 
 from __future__ import annotations
 
@@ -12,23 +12,16 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from lastlayer.printable import clean
-from lastlayer.report.metrics import PRIMARY, Metric
+from lastlayer.findings.metrics import PRIMARY, Metric
+from lastlayer.report.notes import study_notes
 from lastlayer.report.reading import Reading, Row, read
-from lastlayer.report.wording import (
-    MINUS,
-    MISSING,
-    THIN,
-    decimals_for,
-    interval,
-    number,
-    plural,
-    seconds,
-    share,
-    shorten,
-    shorten_apart,
-)
+from lastlayer.report.verdicts import comparison_sentence
+from lastlayer.study.statistics.comparisons import Verdict
 from lastlayer.study.storage.results import StudyResults
+from lastlayer.words.lists import plural
+from lastlayer.words.names import shorten, shorten_apart
+from lastlayer.words.numbers import MINUS, MISSING, THIN, decimals_for, interval, number, seconds, share
+from lastlayer.words.printable import clean
 
 #: What a terminal without Unicode prints instead.
 _ASCII = str.maketrans({"∞": "inf", MISSING: "-", MINUS: "-", THIN: " ", "…": "~", "•": "*", "×": "x", "·": "."})
@@ -85,13 +78,15 @@ class TerminalReport:
         verdicts = [(row.name, text) for row in self.reading.others if (text := primary_verdict(row))]
         title = f"Verdicts in {PRIMARY.name} (for the other metrics see the report)"
         yield from _paragraphs(title, verdicts, say, width=max(16, options.max_width // 4))
-        yield from _paragraphs("Notes", [("•", clean(note)) for note in self.reading.results.notes], say, width=1)
+        yield from _paragraphs(
+            "Notes", [("•", clean(note)) for note in study_notes(self.reading.results)], say, width=1
+        )
 
 
 def primary_verdict(row: Row) -> str:
-    """What is to be said of a mapping in the primary metric; all of it where that was not compared."""
+    """The verdict on a mapping in the primary metric; on all metrics where that one was not compared."""
     comparison = row.comparison(PRIMARY)
-    return comparison.sentence if comparison is not None and comparison.sentence else row.verdict
+    return row.verdict if comparison is None else clean(comparison_sentence(comparison))
 
 
 def heading(reading: Reading) -> str:
@@ -186,7 +181,7 @@ def _style(row: Row, metric: Metric) -> str:
     comparison = row.comparison(metric)
     if row.is_reference:
         return "bold"
-    if comparison is None or comparison.verdict != "differs":
+    if comparison is None or comparison.verdict != Verdict.DIFFERS:
         return ""
     return "bold green" if metric.is_improvement(comparison.difference.mean) else "bold red"
 

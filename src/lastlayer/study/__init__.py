@@ -2,8 +2,7 @@
 
 from lastlayer.study.error import StudyError
 from lastlayer.study.run import run_study
-from lastlayer.study.settings import StudySettings
-from lastlayer.study.statistics.comparisons import MARGIN
+from lastlayer.study.settings import MARGIN, StudySettings
 from lastlayer.study.storage.results import StudyResults
 
 __all__ = ["MARGIN", "StudyError", "StudyResults", "StudySettings", "run_study"]

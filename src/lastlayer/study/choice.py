@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lastlayer.findings import Finding
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.study.error import StudyError
@@ -32,13 +33,9 @@ def choose_mappings(
     return tuple(chosen[label] for label in ({REFERENCE: None} | order if REFERENCE not in order else order))
 
 
-def left_out() -> tuple[str, ...]:
-    """A sentence on each built-in mapping that a study leaves out by default, and why."""
-    return tuple(
-        f"{name} was left out: {mapping.study_note[0].lower()}{mapping.study_note[1:]} Ask for it by name to study it."
-        for name, mapping in MAPPINGS.items()
-        if mapping.study_note
-    )
+def left_out() -> tuple[Finding, ...]:
+    """A finding for each built-in mapping that a study leaves out by default; its record says why."""
+    return tuple(Finding("mapping_left_out", name) for name, mapping in MAPPINGS.items() if mapping.study_note)
 
 
 def _resolve(name: str | ProbabilityMapping) -> ProbabilityMapping:

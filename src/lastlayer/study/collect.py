@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
+from lastlayer.findings import Finding
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.error import StudyError
+from lastlayer.study.findings import study_findings
 from lastlayer.study.fit.bins import histogram, reliability
 from lastlayer.study.fit.finished import FinishedFit
-from lastlayer.study.notes import study_notes
 from lastlayer.study.schema import CALIBRATION, FITS, HISTOGRAM, REFERENCE, tabulate
 from lastlayer.study.settings import StudySettings
-from lastlayer.study.statistics.comparisons import compare, summarize, tabulate_findings
+from lastlayer.study.statistics.comparisons import compare, summarize, tabulate_comparisons
 from lastlayer.study.storage.results import StudyResults
-from lastlayer.study.wording import Finding, mapping_verdict
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,11 @@ def collect(
     fits: Sequence[FinishedFit],
     failures: Sequence[Failure],
     *,
-    notes: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
 ) -> StudyResults:
-    """Summaries, comparisons, calibration, notes and verdicts; a mapping with a failed fit has none of the first three.
+    """Summaries, comparisons, calibration and findings; a mapping with a failed fit has none of the first three.
 
-    `notes` are sentences that the caller adds.
+    `findings` are those of the caller, which join the others.
 
     Raises:
         StudyError: a fit of the reference failed, so that there is nothing to compare with.
@@ -52,7 +51,6 @@ def collect(
     by_mapping = {label: [fit for fit in fits if fit.row["mapping"] == label] for label in settings.mappings}
     table = tabulate((fit.row for own in by_mapping.values() for fit in own), FITS)
     complete = table[~table["mapping"].isin(list(failed))]
-    findings = compare(complete, settings.level, settings.margin)
     pooled = {label: _pool(own) for label, own in by_mapping.items() if label not in failed}
     return StudyResults(
         dataset=data.name,
@@ -66,28 +64,17 @@ def collect(
         settings=settings,
         fits=table,
         summary=summarize(complete, settings.level),
-        comparisons=tabulate_findings(findings),
+        comparisons=tabulate_comparisons(compare(complete, settings.level, settings.margin)),
         calibration=tabulate(
             ({"mapping": label, **row} for label, rows in pooled.items() for row in reliability(*rows)), CALIBRATION
         ),
         histogram=tabulate(
             ({"mapping": label, **row} for label, rows in pooled.items() for row in histogram(rows[0])), HISTOGRAM
         ),
-        notes=study_notes(data, settings, mappings, table, failed, notes),
-        verdicts=_verdicts(settings, findings, failed),
+        findings=study_findings(data, settings, mappings, table, failed, findings),
     )
 
 
 def _pool(fits: Sequence[FinishedFit]) -> tuple[np.ndarray, np.ndarray]:
     """Top probabilities of all test rows of all folds, and whether they are right."""
     return np.concatenate([fit.confidence for fit in fits]), np.concatenate([fit.is_correct for fit in fits])
-
-
-def _verdicts(
-    settings: StudySettings, findings: Sequence[Finding], failed: dict[str, str]
-) -> tuple[tuple[str, str], ...]:
-    said = {label: f"Could not be studied: a fit failed ({reason})." for label, reason in failed.items()}
-    said[REFERENCE] = "The reference that the others are compared with."
-    for label, own in groupby(findings, key=lambda finding: finding.mapping):
-        said[label] = mapping_verdict(list(own))
-    return tuple((label, said[label]) for label in settings.mappings)

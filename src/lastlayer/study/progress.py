@@ -16,7 +16,7 @@ class Watch:
     """Reports progress while fits are made; calls `progress` from a thread of its own."""
 
     def __init__(self, paths: Collection[Path], progress: Progress | None, every: float = 0.25) -> None:
-        """Watch for files at `paths`, looking every so many seconds."""
+        """Watch for files at `paths`, looking every `every` seconds."""
         self._names = {path.name for path in paths}
         self._folders = {path.parent for path in paths}
         self._progress = progress

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
+from lastlayer.files import expanded
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.collect import Failure, collect
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
-from lastlayer.study.files import expanded
 from lastlayer.study.fit.finished import FinishedFit, FitKey
 from lastlayer.study.fit.splits import Split, make_splits
 from lastlayer.study.fit_split import FailedFit, FitTask, fit_split
@@ -47,7 +47,7 @@ def run_study(
 
     Features, imputation and scaling are fitted inside each training fold, once for all mappings. Every finished fit is kept
     in `out` at once: the same call after a kill goes on from there, with the same results, and one with other data, settings
-    or code starts anew. The results do not depend on `jobs`.
+    or code starts from the beginning. The results do not depend on `jobs`.
 
     Args:
         dataset: "digits", "iris", "wine", "breast_cancer", or a .csv or .parquet file.
@@ -55,7 +55,7 @@ def run_study(
         mappings: names, names with parameters ("entmax:alpha=1.3") or `ProbabilityMapping`s; softmax is always among them.
             By default every built-in one whose record does not say why it is left out.
         folds: of the cross-validation, two or more.
-        repeats: how often the folds are drawn anew.
+        repeats: how often the folds are drawn.
         C: the inverse strength of the L2 penalty, as in scikit-learn; by default each fit chooses its own.
         seed: of folds and restarts.
         out: folder for the fits and results.parquet.
@@ -88,7 +88,7 @@ def run_study(
     checkpoints.prepare()
     tasks = _tasks(splits, chosen, checkpoints, fingerprint, settings)
     fits, failures = _make_fits(data, tasks, settings, progress)
-    results = collect(data, settings, chosen, fits, failures, notes=left_out() if mappings is None else ())
+    results = collect(data, settings, chosen, fits, failures, findings=left_out() if mappings is None else ())
     results.write_parquet(out / "results.parquet")
     return results
 

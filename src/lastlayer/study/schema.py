@@ -9,10 +9,8 @@ import pandas as pd
 
 #: The mapping that every other one is compared with.
 REFERENCE = "softmax"
-#: The metrics with an interval and a comparison, the primary one first.
-METRICS = ("brier", "accuracy", "log_loss", "ece")
 
-#: One row a mapping, repeat and fold.
+#: One row per mapping, repeat and fold.
 FITS = {
     "mapping": "str",
     "repeat": "int64",
@@ -52,7 +50,11 @@ COMPARISONS = {
     "p_holm": "float64",
     "detectable": "float64",
     "verdict": "str",
-    "sentence": "str",
+    "is_significant": "bool",
+    "margin": "float64",
+    "n_comparisons": "int64",
+    "infinite_share": "float64",
+    "infinite_share_versus": "float64",
 }
 CALIBRATION = {"mapping": "str", "bin": "int64", "n": "int64", "confidence": "float64", "accuracy": "float64"}
 HISTOGRAM = {"mapping": "str", "left": "float64", "right": "float64", "count": "int64"}

@@ -1,36 +1,17 @@
-"""Numbers and names as the report prints them, in the terminal and on the page alike."""
+"""Numbers as text: for a table's cell, a sentence, an axis."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 INFINITY = "∞"
 MISSING = "–"
 MINUS = "−"
 THIN = "\N{NARROW NO-BREAK SPACE}"
-
-
-def shorten(text: str, width: int) -> str:
-    """`text` in at most `width` characters: the middle goes, since names of variants differ at their ends."""
-    if len(text) <= width:
-        return text
-    head = width // 2
-    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
-
-
-def shorten_apart(texts: Sequence[str], width: int) -> list[str]:
-    """`shorten` each; those that come out alike get a number, so that no two rows carry one name."""
-    shown: list[str] = []
-    for text in texts:
-        short = shorten(text, width)
-        number = 1
-        while short in shown:
-            number += 1
-            tail = f"·{number}"
-            short = shorten(text, width - len(tail)) + tail
-        shown.append(short)
-    return shown
 
 
 def decimals_for(half_widths: Iterable[float], *, digits: int, at_least: int = 2, at_most: int = 6) -> int:
@@ -72,6 +53,17 @@ def share(value: float) -> str:
     return f"{100 * value:.1f}".removesuffix(".0") + f"{THIN}%"
 
 
+def percent(share: float) -> str:
+    """A share as a percentage in a sentence; what is not zero never reads as zero.
+
+    >>> percent(0.0321), percent(0.00001)
+    ('3.2 %', 'less than 0.1 %')
+    """
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
 def seconds(value: float) -> str:
     """A duration in the unit that reads best."""
     if math.isnan(value):
@@ -81,22 +73,26 @@ def seconds(value: float) -> str:
     return f"{value:.2g}{THIN}s" if value < 9.95 else f"{value:,.0f}{THIN}s"
 
 
-def probability_of_chance(value: float) -> str:
-    """A p-value."""
+def p_value(value: float) -> str:
+    """`p = 0.41`, or nothing where there is none.
+
+    >>> p_value(0.4123), p_value(0.0203), p_value(0.0001)
+    ('p = 0.41', 'p = 0.020', 'p < 0.001')
+    """
     if math.isnan(value):
-        return MISSING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+        return ""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def compact(value: float) -> str:
-    """Three significant digits: scales, factors, strengths."""
+    """Three significant digits with a true minus sign: scales, factors, strengths.
+
+    >>> [compact(v) for v in (0.012345, -2.0, 1e-7, float("inf"))]
+    ['0.0123', '−2', '1e-7', '∞']
+    """
     if not math.isfinite(value):
         return number(value, 0)
-    text = f"{abs(value):.3g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    return f"{MINUS if value < 0 else ''}{text}"
+    return f"{MINUS if value < 0 else ''}{short(abs(value), 3)}"
 
 
 def integer(value: int) -> str:
@@ -104,24 +100,75 @@ def integer(value: int) -> str:
     return f"{value:,}".replace(",", THIN) if value >= 10_000 else str(value)
 
 
-def plural(count: int, noun: str, several: str = "") -> str:
-    """`3 folds`, `1 fold`."""
-    return f"{integer(count)} {noun if count == 1 else several or noun + 's'}"
+def short(value: float, digits: int = 4) -> str:
+    """`digits` significant digits: 0.6225, 1.386, 4.14e-8, inf.
+
+    >>> [short(v) for v in (0.62245933, 1.0, -4.14e-8, 123456.0, float("inf"))]
+    ['0.6225', '1', '-4.14e-8', '1.235e5', 'inf']
+    """
+    if not math.isfinite(value):
+        return str(float(value))
+    text = f"{value:.{digits}g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return "0" if text == "-0" else text
 
 
-def listing(names: Sequence[str], *, at_most: int = 12) -> str:
-    """`a, b and c`; a long list ends in how many more there are."""
-    shown = list(names)
-    if len(shown) > at_most:
-        shown = [*shown[: at_most - 1], f"{len(names) - at_most + 1} more"]
-    if len(shown) <= 1:
-        return "".join(shown)
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+def cell(value: float, decimals: int) -> str:
+    """`decimals` digits after the point, so that columns line up; 0 and 1 bare only where they are exact.
+
+    >>> [cell(v, 3) for v in (0.62245933, 0.0, 1.0, 0.99999, 4.14e-8, -0.0004, 12345.6)]
+    ['0.622', '0', '1', '1.000', '4e-8', '-4e-4', '1e4']
+    """
+    if not math.isfinite(value) or value in (0, 1, -1):
+        return short(value)
+    if 10**-decimals <= abs(value) < 1000:
+        return f"{value:.{decimals}f}"
+    mantissa, exponent = f"{value:.{decimals - 3}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
-def sentence(text: str) -> str:
-    """First letter large, a full stop at the end."""
-    text = text.strip()
-    if not text:
+def tuple_of(values: Sequence[float] | NDArray[np.float64], most: int = 3) -> str:
+    """(0.6225, 0.3775); of more than `most` + 1 numbers the first `most` and how many follow.
+
+    >>> tuple_of([1.0, 0.5]), tuple_of(range(10))
+    ('(1, 0.5)', '(0, 1, 2, … 7 more)')
+    """
+    if len(values) <= most + 1:
+        return f"({', '.join(short(float(v)) for v in values)})"
+    return f"({', '.join(short(float(v)) for v in values[:most])}, … {len(values) - most} more)"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio of times to two digits after the point, fewer where it is large.
+
+    >>> [ratio(x) for x in (0.094, 1.88, 23.4, 410.0, None)]
+    ['0.09', '1.88', '23', '410', '']
+    """
+    if value is None:
         return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def two_digits(value: float) -> str:
+    """An error to two digits; a large one as a power of ten.
+
+    >>> [two_digits(x) for x in (0.513, 56.2, 1.2e7, float("inf"))]
+    ['0.51', '56', '1e7', '∞']
+    """
+    if value == float("inf"):
+        return "∞"
+    if value >= 10_000:
+        mantissa, _, exponent = f"{value:.0e}".partition("e+")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:.2f}" if value < 1 else f"{value:.2g}" if value < 100 else f"{value:.0f}"
+
+
+def three_digits(value: float) -> str:
+    """Three digits.
+
+    >>> [three_digits(x) for x in (0.01234, 5.678, 1234.5)]
+    ['0.0123', '5.68', '1234']
+    """
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -68,7 +68,7 @@ def _prepare(operation: Operation, problem: Problem) -> Call | None:
 
 @contextmanager
 def session(threads: int, dtype: np.dtype) -> Iterator[None]:
-    """torch with so many threads."""
+    """torch with this number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

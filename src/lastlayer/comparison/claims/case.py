@@ -70,7 +70,7 @@ def largest_change(a: Vector, b: Vector) -> float:
 
 
 def sums_to_zero(scores: Vector) -> bool:
-    """Σx = 0 up to the rounding that decimal input such as 0.1 0.2 -0.3 brings."""
+    """Σx = 0 up to the rounding of decimal input such as 0.1 0.2 -0.3."""
     size = float(np.max(np.abs(scores)))
     # Divided by the largest, so that the sum cannot overflow.
     return size == 0 or abs(math.fsum(scores / size)) <= 4 * EPS * len(scores)

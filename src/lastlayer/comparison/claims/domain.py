@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lastlayer.comparison.claims.case import Case, Verdict, sums_to_zero
-from lastlayer.comparison.numbers import short, tuple_of
+from lastlayer.words.numbers import short, tuple_of
 
 
 def negative_scores(case: Case) -> Verdict:

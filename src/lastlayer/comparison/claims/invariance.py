@@ -13,7 +13,7 @@ from lastlayer.comparison.claims.case import (
     largest_change,
     probabilities_of,
 )
-from lastlayer.comparison.numbers import short, tuple_of
+from lastlayer.words.numbers import short, tuple_of
 
 
 def shift(case: Case) -> Verdict:

@@ -14,7 +14,7 @@ from lastlayer.comparison.claims.learning import cross_entropy_gradient, max_gra
 from lastlayer.comparison.claims.sharpness import sharper
 from lastlayer.comparison.claims.two_classes import logistic
 from lastlayer.comparison.compare import Comparison
-from lastlayer.comparison.numbers import tuple_of
+from lastlayer.words.numbers import tuple_of
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from lastlayer.comparison.claims.case import (
     largest_change,
     probabilities_of,
 )
-from lastlayer.comparison.numbers import short, tuple_of
 from lastlayer.functions import loss, loss_and_grad
+from lastlayer.words.numbers import short, tuple_of
 
 
 def max_gradient(case: Case) -> Verdict:

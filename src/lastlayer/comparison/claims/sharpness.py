@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.comparison.claims.case import Case, Verdict, probabilities_of
-from lastlayer.comparison.numbers import short
+from lastlayer.words.numbers import short
 
 
 def sharper(case: Case) -> Verdict:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from lastlayer.comparison.claims.case import Case, Verdict
-from lastlayer.comparison.numbers import short
 from lastlayer.functions import log_probabilities
+from lastlayer.words.numbers import short
 
 
 def logistic(case: Case) -> Verdict:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lastlayer.findings.metrics import Metric
 from lastlayer.report.figures.figure import Figure, Panel
 from lastlayer.report.figures.forest import WIDTH, ForestLine, forest
-from lastlayer.report.metrics import Metric
-from lastlayer.report.reading import Comparison, Reading, Row
-from lastlayer.report.wording import decimals_for, interval, listing, number, sentence
+from lastlayer.report.reading import Reading, Row
 from lastlayer.study.schema import REFERENCE
+from lastlayer.study.statistics.comparisons import Comparison, Verdict
+from lastlayer.words.lists import listing, sentence, verb
+from lastlayer.words.numbers import decimals_for, interval, number
 
 
 def differences_figure(reading: Reading) -> Figure | None:
-    """A forest plot of differences a metric; None where nothing was compared."""
-    metrics = [metric for metric in reading.metrics if compared(reading, metric)]
+    """One forest plot of differences per metric; None where nothing was compared."""
+    metrics = [metric for metric in reading.metrics if reading.compared(metric)]
     if not metrics:
         return None
-    see = f"{sentence(metrics[0].name).rstrip('.')}: {_who_differs(compared(reading, metrics[0]), metrics[0])}"
+    see = f"{sentence(metrics[0].name).rstrip('.')}: {_who_differs(reading.compared(metrics[0]), metrics[0])}"
     how = (
         "Each mark is the mean of a mapping’s value minus softmax’s on the same test rows, with its interval, before "
         "Holm’s correction for the number of mappings, which the verdicts include. "
@@ -29,12 +31,6 @@ def differences_figure(reading: Reading) -> Figure | None:
     )
 
 
-def compared(reading: Reading, metric: Metric) -> list[tuple[Row, Comparison]]:
-    """The rows that were compared with the reference on a metric."""
-    pairs = ((row, row.comparison(metric)) for row in reading.others)
-    return [(row, comparison) for row, comparison in pairs if comparison is not None]
-
-
 def difference_decimals(pairs: Sequence[tuple[Row, Comparison]]) -> int:
     """Decimals of a metric's differences: two significant digits of the typical interval's half-width."""
     widths = ((c.difference.high - c.difference.low) / 2 for _, c in pairs)
@@ -42,7 +38,7 @@ def difference_decimals(pairs: Sequence[tuple[Row, Comparison]]) -> int:
 
 
 def _panel(reading: Reading, metric: Metric) -> Panel:
-    pairs = compared(reading, metric)
+    pairs = reading.compared(metric)
     decimals = difference_decimals(pairs)
     lines = [
         ForestLine(
@@ -84,13 +80,12 @@ def _describe(row: Row, comparison: Comparison, decimals: int) -> str:
 
 def _who_differs(pairs: Sequence[tuple[Row, Comparison]], metric: Metric) -> str:
     """How many differ, and in which direction."""
-    differs = [(row, c) for row, c in pairs if c.verdict == "differs"]
-    unknown = [row.name for row, c in pairs if c.verdict == "not comparable"]
+    differs = [(row, c) for row, c in pairs if c.verdict == Verdict.DIFFERS]
+    unknown = [row.name for row, c in pairs if c.verdict == Verdict.NOT_COMPARABLE]
     not_comparable = f"; not comparable: {listing(unknown, at_most=6)}" if unknown else ""
     if not differs:
         return f"none of {len(pairs)} found to differ from {REFERENCE}{not_comparable}."
     better = [row.name for row, c in differs if metric.is_improvement(c.difference.mean)]
     worse = [row.name for row, c in differs if not metric.is_improvement(c.difference.mean)]
     sides = [f"{side}: {listing(names, at_most=6)}" for side, names in (("better", better), ("worse", worse)) if names]
-    verb = "differs" if len(differs) == 1 else "differ"
-    return f"{len(differs)} of {len(pairs)} {verb} from {REFERENCE}; {'; '.join(sides)}{not_comparable}."
+    return f"{len(differs)} of {len(pairs)} {verb(len(differs), 'differ')} from {REFERENCE}; {'; '.join(sides)}{not_comparable}."

@@ -1,4 +1,4 @@
-"""The forest plot: one line a mapping, a mark at the mean, a bar over the interval, one reference line."""
+"""The forest plot: one line per mapping, a mark at the mean, a bar over the interval, one reference line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lastlayer.report.figures.scale import Scale, focus, padded
 from lastlayer.report.palette import Mark
-from lastlayer.report.reading import Estimate
-from lastlayer.report.wording import shorten_apart
+from lastlayer.study.statistics.corrected_t import Estimate
+from lastlayer.words.names import shorten_apart
 
 WIDTH, ROW_HEIGHT, TOP = 380.0, 21.0, 10.0
 #: Room for tick texts, and for the words at the axis' ends.

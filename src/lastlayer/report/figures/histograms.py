@@ -12,8 +12,9 @@ from lastlayer.report.figures.calibration import calibration_of
 from lastlayer.report.figures.figure import Figure, Panel
 from lastlayer.report.figures.scale import Scale
 from lastlayer.report.reading import Reading, Row
-from lastlayer.report.wording import number, share, shorten
 from lastlayer.study.schema import REFERENCE
+from lastlayer.words.names import shorten
+from lastlayer.words.numbers import number, share
 
 WIDTH, HEIGHT = 160.0, 130.0
 LEFT, RIGHT, TOP, BOTTOM = 32.0, 152.0, 6.0, 98.0

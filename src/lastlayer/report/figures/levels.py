@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
+from lastlayer.findings.metrics import PRIMARY, Metric
 from lastlayer.report.figures.figure import Figure, Panel
 from lastlayer.report.figures.forest import WIDTH, ForestLine, forest
-from lastlayer.report.metrics import PRIMARY, Metric
 from lastlayer.report.reading import Reading, Row
-from lastlayer.report.wording import decimals_for, interval, listing, number, plural, sentence
 from lastlayer.study.schema import REFERENCE
+from lastlayer.words.lists import listing, plural, sentence
+from lastlayer.words.numbers import decimals_for, interval, number
 
 
 def levels_figure(reading: Reading) -> Figure:
-    """A forest plot a metric."""
+    """One forest plot per metric."""
     panels = [_panel(reading, metric) for metric in reading.metrics]
     off_scale = list(dict.fromkeys(name for panel in panels for name in panel.drawing.off_scale))
     level = f"{100 * reading.results.settings.level:g} %"
@@ -23,7 +24,7 @@ def levels_figure(reading: Reading) -> Figure:
         "for that, see the next figure."
     )
     if off_scale:
-        how += f" An arrow stands for a value off the scale, written at its right: {listing(off_scale, at_most=6)}."
+        how += f" An arrow marks a value off the scale, which is written to its right: {listing(off_scale, at_most=6)}."
     return Figure("levels", "How each mapping did", _see(reading), how, panels)
 
 

@@ -1,4 +1,4 @@
-"""Figure: reliability diagrams, one small panel a mapping, softmax's line in grey behind each."""
+"""Figure: reliability diagrams, one small panel per mapping, softmax's line in grey behind each."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from lastlayer.report.figures.calibration import Calibration, calibration_of
 from lastlayer.report.figures.figure import Figure, Panel
 from lastlayer.report.figures.scale import Scale
 from lastlayer.report.reading import Reading, Row
-from lastlayer.report.wording import listing, number, shorten
 from lastlayer.study.schema import REFERENCE
+from lastlayer.words.lists import listing
+from lastlayer.words.names import shorten
+from lastlayer.words.numbers import number
 
 WIDTH, HEIGHT = 160.0, 160.0
 LEFT, RIGHT, TOP, BOTTOM = 36.0, 152.0, 6.0, 128.0

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lastlayer.report.wording import compact, number
+from lastlayer.words.numbers import compact, number
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from lastlayer.report.figures.labels import Label, place_labels
 from lastlayer.report.figures.scale import Scale, padded
 from lastlayer.report.palette import Mark
 from lastlayer.report.reading import Reading, Row, Spread
-from lastlayer.report.wording import compact, number, shorten_apart
+from lastlayer.words.names import shorten_apart
+from lastlayer.words.numbers import compact, number
 
 WIDTH, HEIGHT = 400.0, 372.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 390.0, 10.0, 328.0

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
+from lastlayer.files import expanded
+from lastlayer.findings import Finding
 from lastlayer.study.data.columns import check_features
-from lastlayer.study.data.placeholders import placeholder_notes
+from lastlayer.study.data.placeholders import numbers_read_as_text
 from lastlayer.study.data.tables import SUFFIXES, read_table
 from lastlayer.study.data.target import Classes, read_classes
 from lastlayer.study.error import StudyError
-from lastlayer.study.files import expanded
 
 #: The classification sets that come with scikit-learn, no download needed.
 BUNDLED = {
@@ -36,7 +37,7 @@ class Dataset:
         features: (n, columns) table of any column types.
         labels: (n,) integers.
         class_names: the K classes as text, in the order of the labels.
-        notes: whole sentences on what was left out.
+        findings: what was left out, and what may not be what it seems.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Dataset:
     features: pd.DataFrame
     labels: np.ndarray
     class_names: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def class_counts(self) -> tuple[int, ...]:
@@ -71,7 +72,7 @@ def load_dataset(dataset: str | Path, target: str | None = None) -> Dataset:
     if path.suffix.lower() not in SUFFIXES:
         raise StudyError(_unknown(str(dataset), path))
     table = read_table(path, target)
-    return _split(path.name, table.frame, _target_column(target, table.frame, path), table.notes)
+    return _split(path.name, table.frame, _target_column(target, table.frame, path), table.findings)
 
 
 def _load_bundled(name: str, target: str | None) -> Dataset:
@@ -106,7 +107,7 @@ def _target_column(target: str | None, frame: pd.DataFrame, path: Path) -> str:
     return target
 
 
-def _split(name: str, frame: pd.DataFrame, target: str, notes: tuple[str, ...]) -> Dataset:
+def _split(name: str, frame: pd.DataFrame, target: str, findings: tuple[Finding, ...]) -> Dataset:
     classes: Classes = read_classes(frame[target], name)
     features = check_features(frame.drop(columns=target).loc[classes.is_known].reset_index(drop=True), name)
     return Dataset(
@@ -115,5 +116,5 @@ def _split(name: str, frame: pd.DataFrame, target: str, notes: tuple[str, ...]) 
         features=features,
         labels=classes.labels,
         class_names=classes.names,
-        notes=notes + classes.notes + placeholder_notes(features, name),
+        findings=findings + classes.findings + numbers_read_as_text(features, name),
     )

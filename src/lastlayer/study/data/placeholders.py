@@ -1,37 +1,35 @@
-"""Columns of numbers that became text through a few cells, told in a sentence each."""
+"""Columns of numbers that a few cells turned into text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from lastlayer.study.wording import listing, plural
+from lastlayer.findings import Finding
 
-#: What a number may be written with that a table of plain numbers has not.
+#: What a number may be written with and a table of plain numbers does not have.
 _DECORATION = re.compile(r"[$€£¥₹%,'’\s]")
-#: Columns that get a sentence each, and cells that are named in it.
-_COLUMNS, _CELLS = 8, 3
-#: A cell in a sentence has at most this many characters.
-_WIDTH = 30
+#: Columns that get a finding each, columns that are named after those, and cells that a finding names.
+_COLUMNS, _NAMED, _CELLS = 8, 20, 3
 
 
-def placeholder_notes(features: pd.DataFrame, name: str) -> tuple[str, ...]:
-    """A sentence on each text column most of whose cells are numbers: what made it text, in how many cells, what to do."""
+def numbers_read_as_text(features: pd.DataFrame, name: str) -> tuple[Finding, ...]:
+    """A finding for each text column most of whose cells are numbers: what made it text, and in how many cells."""
     # By its type first: looking into each of many thousands of numeric columns takes seconds.
     texts = [column for column, kind in features.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
-    found = [(column, note) for column in texts if (note := _note(features[column], name))]
-    notes = [note for _, note in found[:_COLUMNS]]
-    if len(found) > _COLUMNS:
-        others = [repr(str(column)) for column, _ in found[_COLUMNS : _COLUMNS + 20]]
-        more = f" and {len(found) - _COLUMNS - 20} more" if len(found) > _COLUMNS + 20 else ""
-        notes.append(f"The same holds for other columns of {name}: {', '.join(others)}{more}.")
-    return tuple(notes)
+    found = [(str(column), finding) for column in texts if (finding := _finding(features[column], name))]
+    findings = [finding for _, finding in found[:_COLUMNS]]
+    others = [column for column, _ in found[_COLUMNS:]]
+    if others:
+        more = {"file": name, "columns": others[:_NAMED], "more": len(others[_NAMED:])}
+        findings.append(Finding("more_numbers_read_as_text", facts=more))
+    return tuple(findings)
 
 
-def _note(column: pd.Series, name: str) -> str | None:
+def _finding(column: pd.Series, name: str) -> Finding | None:
     cells = column.dropna()
     if cells.empty or pd.api.types.infer_dtype(cells) != "string":
         return None
@@ -43,35 +41,25 @@ def _note(column: pd.Series, name: str) -> str | None:
     # Words may outnumber the numbers where they are few: a placeholder in most rows.
     if 2 * numbers < len(cells) and not (len(words) <= _CELLS and len(plain) + len(decorated) > 2 * _CELLS):
         return None
-    reasons, remedies = zip(*_reasons(decorated, words), strict=True) if len(plain) < len(counts) else ((), ())
-    if not reasons:
-        return f"Column {column.name!r} of {name} holds {plural(numbers, 'number')} stored as text, and is read as text; store numbers."
-    return (
-        f"Column {column.name!r} of {name} is read as text, although {numbers} of its {plural(len(cells), 'cell')} are numbers: "
-        f"{' and '.join(reasons)}. To have it read as numbers, {' and '.join(remedies)}."
-    )
-
-
-def _reasons(decorated: pd.Series, words: pd.Series) -> Iterator[tuple[str, str]]:
-    if len(words):
-        shown = [f"{_short(word)!r} ({count})" for word, count in words.head(_CELLS).items()]
-        others = words.iloc[_CELLS:]
-        shown += [f"{len(others)} other texts ({int(others.sum())})"] if len(others) else []
-        yield f"{plural(int(words.sum()), 'cell holds', 'cells hold')} {listing(shown)}", "leave these cells empty"
+    facts = {"column": str(column.name), "file": name, "numbers": numbers}
+    if len(plain) == len(counts):
+        return Finding("numbers_stored_as_text", facts=facts)
+    others = words.iloc[_CELLS:]
+    facts |= {
+        "cells": len(cells),
+        "words": [[str(word), int(count)] for word, count in words.head(_CELLS).items()],
+        "other_words": [len(others), int(others.sum())],
+    }
     if len(decorated):
         first = str(decorated.index[0])
-        marks = dict.fromkeys(mark for cell in decorated.index for mark in _DECORATION.findall(cell))
-        yield (
-            f"{plural(int(decorated.sum()), 'number is', 'numbers are')} written with {listing([repr(m) for m in marks])}, "
-            f"such as {_short(first)!r}",
-            f"write {_short(_DECORATION.sub('', first))!r} for {_short(first)!r}",
-        )
+        facts |= {
+            "decorated": int(decorated.sum()),
+            "marks": list(dict.fromkeys(mark for cell in decorated.index for mark in _DECORATION.findall(cell))),
+            "example": first,
+            "example_as_number": _DECORATION.sub("", first),
+        }
+    return Finding("numbers_read_as_text", facts=facts)
 
 
 def _are_numbers(cells: Iterable[object]) -> np.ndarray:
     return pd.to_numeric(pd.Series(list(cells), dtype=object), errors="coerce").notna().to_numpy()
-
-
-def _short(cell: object) -> str:
-    text = str(cell)
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lastlayer.findings import Finding
 from lastlayer.study.data.csv_file import read_csv
 from lastlayer.study.data.parquet_file import read_parquet
 from lastlayer.study.error import StudyError
@@ -18,17 +19,17 @@ SUFFIXES = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Table:
-    """Columns with distinct names, and notes on what was left out."""
+    """Columns with distinct names, and what was left out."""
 
     frame: pd.DataFrame
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_table(path: Path, target: str | None = None) -> Table:
     """The table in a .csv or .parquet file.
 
     The separator of a CSV file may be a comma, semicolon, tab or bar. A first column without a name that only numbers the
-    rows, as pandas writes it, is left out, and a note says so: rows are often sorted by class.
+    rows, as pandas writes it, is left out, and a finding says so: rows are often sorted by class.
 
     The column `target` holds what is in the file: text as it is written in a .csv file, the type of a .parquet file.
 
@@ -56,5 +57,4 @@ def _without_row_numbers(frame: pd.DataFrame, path: Path) -> Table:
     numbers = np.arange(len(frame))
     if not any(np.array_equal(values.to_numpy(), numbers + start) for start in (0, 1)):
         return Table(frame)
-    note = f"The first column of {path.name} has no name and only numbers the rows, so it was left out."
-    return Table(frame.drop(columns=frame.columns[0]), (note,))
+    return Table(frame.drop(columns=frame.columns[0]), (Finding("row_numbers_left_out", facts={"file": path.name}),))

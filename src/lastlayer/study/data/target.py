@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from lastlayer.findings import Finding
 from lastlayer.study.error import StudyError
-from lastlayer.study.wording import listing, plural
 
 #: A numeric target with more distinct values than this may be a quantity instead of classes.
 _MANY = 20
@@ -25,8 +25,6 @@ _MISSING_WORDS = frozenset(
 )
 #: A number as a table holds it, with a decimal point or comma.
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d{1,6})?", re.IGNORECASE)
-#: Groups of like classes that a note names.
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,14 @@ class Classes:
     labels: np.ndarray
     names: tuple[str, ...]
     is_known: np.ndarray
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_classes(column: pd.Series, name: str) -> Classes:
     """The classes in a target column: each text that is in it, letter for letter.
 
     01 and 1, True and TRUE, None and an empty cell differ. Only an empty cell has no class: rows without one are left out, and
-    a note says so. Numbers are ordered by value, everything else as text. Numbers of a .parquet file have no text there: they
+    a finding says so. Numbers are ordered by value, everything else as text. Numbers of a .parquet file have no text there: they
     get all their digits, and those of a floating-point column a decimal point only where one of them has a fraction.
 
     Raises:
@@ -66,7 +64,7 @@ def read_classes(column: pd.Series, name: str) -> Classes:
     is_known = labels >= 0
     counts = dict(zip(names, np.bincount(labels[is_known]).tolist(), strict=True))
     _check(counts, column.name, name)
-    return Classes(labels[is_known], tuple(names), is_known, tuple(_notes(counts, len(labels), str(column.name))))
+    return Classes(labels[is_known], tuple(names), is_known, tuple(_findings(counts, len(labels), str(column.name))))
 
 
 def _combined(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -137,24 +135,16 @@ def _check(counts: dict[str, int], column: object, name: str) -> None:
         )
 
 
-def _notes(counts: dict[str, int], rows: int, column: str) -> Iterator[str]:
+def _findings(counts: dict[str, int], rows: int, column: str) -> Iterator[Finding]:
     missing = rows - sum(counts.values())
     if missing:
-        yield f"{missing} of {rows} rows have no value in {column!r} (an empty cell) and were left out."
-    words = [f"{text!r} ({plural(count, 'row')})" for text, count in counts.items() if is_missing_word(text)]
+        yield Finding("rows_without_target", facts={"column": column, "rows": missing, "of": rows})
+    words = [[text, count] for text, count in counts.items() if is_missing_word(text)]
     if words:
-        yield (
-            f"{listing(words)} in {column!r} {'is a class' if len(words) == 1 else 'are classes'}, as every text is; only an "
-            "empty cell is a missing label. If the label of these rows is not known, empty these cells."
-        )
+        yield Finding("missing_words_as_classes", facts={"column": column, "classes": words})
     alike = list(_alike(counts))
     if alike:
-        more = f" and {len(alike) - _NAMED} more groups" if len(alike) > _NAMED else ""
-        groups = "; ".join(listing([repr(text) for text in group]) for group in alike[:_NAMED])
-        yield (
-            f"Classes of {column!r} that differ only in capitals, blanks or the way a number is written are different classes: "
-            f"{groups}{more}. If they mean one class, write them the same way."
-        )
+        yield Finding("classes_alike", facts={"column": column, "groups": alike})
 
 
 def _alike(counts: dict[str, int]) -> Iterator[list[str]]:

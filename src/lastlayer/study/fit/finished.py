@@ -1,4 +1,4 @@
-"""A finished fit, what it is a fit of, and whether its numbers can be those of such a fit."""
+"""A finished fit, its key, and whether its numbers are plausible for that key."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.findings import METRICS
 from lastlayer.study.fit.bins import calibration_error
 from lastlayer.study.fit.metrics import WORST_BRIER
 from lastlayer.study.schema import FITS
@@ -17,15 +18,10 @@ from lastlayer.study.schema import FITS
 _ROUNDING = 1e-9
 #: The range of each column; NaN is allowed where the test rows may all be outside the domain.
 _RANGES = {
-    "accuracy": (0.0, 1.0),
-    "brier": (0.0, 2.0),
-    "log_loss": (0.0, math.inf),
-    "ece": (0.0, 1.0),
+    **{metric.key: metric.bounds for metric in METRICS.values()},
     "infinite_share": (0.0, 1.0),
     "invalid_share": (0.0, 1.0),
-    "accuracy_valid": (0.0, 1.0),
-    "brier_valid": (0.0, 2.0),
-    "log_loss_valid": (0.0, math.inf),
+    **{f"{key}_valid": METRICS[key].bounds for key in ("accuracy", "brier", "log_loss")},
     "support_size": (0.0, math.inf),
     "fit_seconds": (0.0, math.inf),
     "restart_spread": (0.0, math.inf),
@@ -47,7 +43,7 @@ class FinishedFit:
 
 @dataclass(frozen=True)
 class FitKey:
-    """What a fit is a fit of.
+    """What identifies a fit: data, settings, code, mapping and split.
 
     Attributes:
         study: fingerprint of the data, the settings and the code.

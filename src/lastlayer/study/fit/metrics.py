@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.findings import METRICS
 from lastlayer.functions import log_probabilities, probabilities
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.fit.bins import calibration_error
 
 #: Brier score of a row outside the mapping's domain: as bad as certainty in a wrong class.
-WORST_BRIER = 2.0
+WORST_BRIER = METRICS["brier"].worst
 
 
 @dataclass(frozen=True)

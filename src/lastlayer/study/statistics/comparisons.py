@@ -3,22 +3,80 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lastlayer.study.schema import COMPARISONS, METRICS, REFERENCE, SUMMARY, tabulate
-from lastlayer.study.statistics.corrected_t import PairedTest, Splits, estimate, holm, paired_test, smallest_detectable
-from lastlayer.study.wording import Finding, finding_sentence
+from lastlayer.findings import METRICS, Metric
+from lastlayer.study.schema import COMPARISONS, REFERENCE, SUMMARY, tabulate
+from lastlayer.study.statistics.corrected_t import (
+    Estimate,
+    PairedTest,
+    Splits,
+    estimate,
+    holm,
+    paired_test,
+    smallest_detectable,
+)
 
-#: The least and the largest value of each metric.
-BOUNDS = {"brier": (0.0, 2.0), "accuracy": (0.0, 1.0), "log_loss": (0.0, math.inf), "ece": (0.0, 1.0)}
-#: Metrics that move in steps of one test row.
-COUNTS_ROWS = {"accuracy"}
-#: Differences inside these count as equal: half a point of accuracy, and as much in the others (a wrong row costs 2 in Brier).
-MARGIN = {"brier": 0.01, "accuracy": 0.005, "log_loss": 0.01, "ece": 0.01}
+
+class Verdict(StrEnum):
+    """What a comparison found. These words are stored, and `lastlayer study --json` prints them."""
+
+    EQUAL = "equal"
+    DIFFERS = "differs"
+    UNCLEAR = "cannot be told apart"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One mapping against another on one metric; one row of `COMPARISONS`.
+
+    Attributes:
+        difference: mapping minus versus, with its interval.
+        p: two-sided p-value of no difference; `p_holm` after Holm's correction for `n_comparisons` mappings.
+        detectable: the smallest difference that the study would have found four times in five.
+        is_significant: whether `p_holm` is below 1 − level.
+        margin: differences inside ± this count as equal.
+        infinite_share: share of test rows with infinite log loss under the mapping, rows outside its domain among them.
+    """
+
+    mapping: str
+    versus: str
+    metric: str
+    difference: Estimate
+    verdict: Verdict
+    p: float = math.nan
+    p_holm: float = math.nan
+    detectable: float = math.nan
+    is_significant: bool = False
+    margin: float = math.nan
+    n_comparisons: int = 0
+    infinite_share: float = 0.0
+    infinite_share_versus: float = 0.0
+
+    def row(self) -> dict[str, Any]:
+        """The values of the columns `COMPARISONS`."""
+        flat = {field.name: getattr(self, field.name) for field in fields(self)}
+        ends = {"low": self.difference.low, "high": self.difference.high}
+        return flat | {"difference": self.difference.mean, **ends, "verdict": self.verdict.value}
+
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any]) -> Comparison:
+        """The comparison that `row` gave.
+
+        Raises:
+            KeyError: a column is missing.
+            ValueError: there is no such verdict.
+        """
+        values = {field.name: row[field.name] for field in fields(cls)}
+        difference = Estimate(*(float(row[name]) for name in ("difference", "low", "high")))
+        return cls(**values | {"difference": difference, "verdict": Verdict(row["verdict"])})
 
 
 def splits_of(fits: pd.DataFrame) -> Splits:
@@ -32,16 +90,14 @@ def summarize(fits: pd.DataFrame, level: float) -> pd.DataFrame:
     splits = splits_of(fits)
     rows = []
     for mapping, own in fits.groupby("mapping", sort=False):
-        for metric in METRICS:
-            found = estimate(own[metric].to_numpy(), splits, level, BOUNDS[metric], counts_rows=metric in COUNTS_ROWS)
-            rows.append(
-                {"mapping": mapping, "metric": metric, "mean": found.mean, "low": found.low, "high": found.high}
-            )
+        for metric in METRICS.values():
+            found = estimate(own[metric.key].to_numpy(), splits, level, metric.bounds, counts_rows=metric.counts_rows)
+            rows.append({"mapping": mapping, "metric": metric.key, **asdict(found)})
     return tabulate(rows, SUMMARY)
 
 
-def compare(fits: pd.DataFrame, level: float, margin: dict[str, float], versus: str = REFERENCE) -> list[Finding]:
-    """Compare every mapping with `versus`, split by split: one finding a mapping and metric, mapping by mapping.
+def compare(fits: pd.DataFrame, level: float, margin: dict[str, float], versus: str = REFERENCE) -> list[Comparison]:
+    """Compare every mapping with `versus`, split by split: one comparison per mapping and metric, mapping by mapping.
 
     Holm's correction goes over the comparable mappings of one metric. `differs` needs a corrected p-value below 1 − level,
     `equal` an interval inside the margin, which goes first: a difference may be certain and still too small to matter.
@@ -61,13 +117,12 @@ def compare(fits: pd.DataFrame, level: float, margin: dict[str, float], versus: 
         for mapping, own in fits.groupby("mapping", sort=False)
         if mapping != versus
     }
-    findings: dict[str, list[Finding]] = {mapping: [] for mapping in others}
-    for metric in METRICS:
+    found: dict[str, list[Comparison]] = {mapping: [] for mapping in others}
+    for metric in METRICS.values():
         pairs = [_Pair(mapping, metric, own, reference) for mapping, own in others.items()]
+        bounds = (-metric.largest_difference, metric.largest_difference)
         tests = {
-            pair.mapping: paired_test(
-                pair.differences, splits, level, _range(metric), counts_rows=metric in COUNTS_ROWS
-            )
+            pair.mapping: paired_test(pair.differences, splits, level, bounds, counts_rows=metric.counts_rows)
             for pair in pairs
             if pair.is_comparable
         }
@@ -75,23 +130,28 @@ def compare(fits: pd.DataFrame, level: float, margin: dict[str, float], versus: 
         for pair in pairs:
             test = tests.get(pair.mapping)
             if test is None:
-                findings[pair.mapping].append(pair.without_test(versus))
+                found[pair.mapping].append(pair.without_test(versus))
                 continue
-            seen = smallest_detectable(test.standard_error, splits, level, len(tests), _range(metric)[1])
-            found = _judge(pair, versus, test, corrected[pair.mapping], seen, level, margin[metric], len(tests))
-            findings[pair.mapping].append(found)
-    return [finding for own in findings.values() for finding in own]
+            found[pair.mapping].append(
+                _judged(
+                    pair,
+                    versus,
+                    test,
+                    p_holm=corrected[pair.mapping],
+                    detectable=smallest_detectable(
+                        test.standard_error, splits, level, len(tests), metric.largest_difference
+                    ),
+                    level=level,
+                    margin=margin[metric.key],
+                    n_comparisons=len(tests),
+                )
+            )
+    return [comparison for own in found.values() for comparison in own]
 
 
-def tabulate_findings(findings: Iterable[Finding]) -> pd.DataFrame:
-    """The findings with their sentences as a table; columns `COMPARISONS`."""
-    return tabulate(({**finding.columns(), "sentence": finding_sentence(finding)} for finding in findings), COMPARISONS)
-
-
-def _range(metric: str) -> tuple[float, float]:
-    """The least and the largest difference of a metric."""
-    width = BOUNDS[metric][1] - BOUNDS[metric][0]
-    return -width, width
+def tabulate_comparisons(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """The comparisons as a table; columns `COMPARISONS`."""
+    return tabulate((comparison.row() for comparison in comparisons), COMPARISONS)
 
 
 @dataclass(frozen=True)
@@ -99,66 +159,67 @@ class _Pair:
     """The fits of a mapping and of the reference on the same splits."""
 
     mapping: str
-    metric: str
+    metric: Metric
     own: pd.DataFrame
     reference: pd.DataFrame
 
     @property
     def is_comparable(self) -> bool:
-        return bool(np.isfinite(self.own[self.metric]).all() and np.isfinite(self.reference[self.metric]).all())
+        return bool(np.isfinite(self.own[self.metric.key]).all() and np.isfinite(self.reference[self.metric.key]).all())
 
     @property
     def differences(self) -> np.ndarray:
-        return np.asarray(self.own[self.metric]) - np.asarray(self.reference[self.metric])
+        return np.asarray(self.own[self.metric.key]) - np.asarray(self.reference[self.metric.key])
 
-    def without_test(self, versus: str) -> Finding:
-        """The finding where a value is infinite or missing: subtracting would say nothing or give NaN."""
-        mean, other = float(self.own[self.metric].mean()), float(self.reference[self.metric].mean())
+    def without_test(self, versus: str) -> Comparison:
+        """The comparison where a value is infinite or missing: the difference is infinite, or NaN."""
+        mean, other = float(self.own[self.metric.key].mean()), float(self.reference[self.metric.key].mean())
         both_infinite = math.isinf(mean) and math.isinf(other)
-        return Finding(
+        return Comparison(
             mapping=self.mapping,
             versus=versus,
-            metric=self.metric,
-            difference=math.nan if both_infinite else mean - other,
-            verdict="not comparable",
-            infinite_share=self._share(self.own, "infinite_share"),
-            infinite_share_versus=self._share(self.reference, "infinite_share"),
+            metric=self.metric.key,
+            difference=Estimate(math.nan if both_infinite else mean - other),
+            verdict=Verdict.NOT_COMPARABLE,
+            infinite_share=_infinite_share(self.own),
+            infinite_share_versus=_infinite_share(self.reference),
         )
 
-    @staticmethod
-    def _share(fits: pd.DataFrame, column: str) -> float:
-        return float(np.average(fits[column], weights=fits["n_test"]))
 
-
-def _judge(
+def _judged(
     pair: _Pair,
     versus: str,
     test: PairedTest,
+    *,
     p_holm: float,
     detectable: float,
     level: float,
     margin: float,
     n_comparisons: int,
-) -> Finding:
+) -> Comparison:
     found = test.difference
+    is_significant = p_holm < 1.0 - level
     if -margin < found.low and found.high < margin:
-        verdict = "equal"
-    elif p_holm < 1.0 - level:
-        verdict = "differs"
+        verdict = Verdict.EQUAL
     else:
-        verdict = "cannot be told apart"
-    return Finding(
+        verdict = Verdict.DIFFERS if is_significant else Verdict.UNCLEAR
+    return Comparison(
         mapping=pair.mapping,
         versus=versus,
-        metric=pair.metric,
-        difference=found.mean,
-        low=found.low,
-        high=found.high,
+        metric=pair.metric.key,
+        difference=found,
+        verdict=verdict,
         p=test.p,
         p_holm=p_holm,
         detectable=detectable,
-        verdict=verdict,
-        is_significant=p_holm < 1.0 - level,
+        is_significant=is_significant,
         margin=margin,
         n_comparisons=n_comparisons,
+        infinite_share=_infinite_share(pair.own),
+        infinite_share_versus=_infinite_share(pair.reference),
     )
+
+
+def _infinite_share(fits: pd.DataFrame) -> float:
+    """The share of all test rows with infinite log loss."""
+    return float(np.average(fits["infinite_share"], weights=fits["n_test"]))

@@ -40,9 +40,14 @@ class Splits:
 class Estimate:
     """A mean over splits with its interval; NaN ends where there is none."""
 
-    mean: float
+    mean: float = math.nan
     low: float = math.nan
     high: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are finite."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finished fits on disk: each one written at once and whole, and found again by what it depends on."""
+"""Finished fits on disk: each one written at once and whole, and found again by its key."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lastlayer.files import replace_file
+from lastlayer.findings.json_numbers import from_json, to_json
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.error import StudyError
-from lastlayer.study.files import replace_file
 from lastlayer.study.fit.finished import FinishedFit, FitKey, is_plausible
 from lastlayer.study.schema import FITS
 from lastlayer.study.storage.fingerprint import mapping_fingerprint
-from lastlayer.study.storage.json_numbers import from_json, to_json
 from lastlayer.study.storage.parquet import read_stored, write_stored
 
 #: The columns of a fit file.
 _COLUMNS = pa.schema({"confidence": pa.float64(), "is_correct": pa.bool_()})
-#: A fit file has at most this many bytes, and so many more for each test row.
+#: The largest size of a fit file in bytes: a constant part, and a part per test row.
 _BYTES, _BYTES_PER_ROW = 1 << 20, 64
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The finished fits of one fingerprint, in a folder of their own."""
+    """The finished fits of one fingerprint, in one folder."""
 
     folder: Path
 
@@ -49,6 +49,7 @@ class Checkpoints:
         """
         probe = self.folder / "writable"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             replace_file(probe, lambda temporary: None)
             probe.unlink()
         except OSError as error:

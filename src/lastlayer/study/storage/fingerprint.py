@@ -51,7 +51,7 @@ def study_fingerprint(data: Dataset, settings: StudySettings) -> str:
 def mapping_fingerprint(mapping: ProbabilityMapping) -> str:
     """Of a mapping's name and behaviour: its values, losses and gradients on fixed scores, and how a linear model fits it.
 
-    A user's functions have no version, so they are told apart by what they compute.
+    A user's functions have no version, so they are distinguished by what they compute.
     """
     digest = hashlib.sha256(json.dumps([mapping.label, mapping.family]).encode())
     generator = np.random.default_rng(0)

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lastlayer.study.files import replace_file
-from lastlayer.study.storage.json_numbers import to_json
+from lastlayer.files import replace_file
+from lastlayer.findings.json_numbers import to_json
 
 _METADATA = b"lastlayer"
 
@@ -23,6 +23,7 @@ def write_stored(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
     """
     text = json.dumps(to_json(facts), allow_nan=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: text.encode()})
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda temporary: pq.write_table(table, temporary))
 
 

@@ -9,12 +9,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from lastlayer.files import expanded
+from lastlayer.findings import Finding
+from lastlayer.findings.json_numbers import from_json, to_json
 from lastlayer.study.error import StudyError
-from lastlayer.study.files import expanded
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY, tabulate
 from lastlayer.study.settings import StudySettings
-from lastlayer.study.storage.json_numbers import from_json, to_json
 from lastlayer.study.storage.parquet import read_stored, write_stored
+
+#: The form in which results are stored. Files of form 1 have no number; they held sentences in the place of findings.
+FORM = 2
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,14 @@ class StudyResults:
     Attributes:
         dataset: name of the bundled dataset, or of the file.
         target: the target column of a file.
-        n_samples: rows studied (rows without a target are left out, and a note says so).
-        n_features: columns beside the target; `n_encoded_features` is what they became, largest over the folds.
-        fits: one row a mapping, repeat and fold; columns `FITS`.
+        n_samples: rows studied; rows without a target are left out, and a finding says how many.
+        n_features: columns except the target; `n_encoded_features` is what they became, largest over the folds.
+        fits: one row per mapping, repeat and fold; columns `FITS`.
         summary: mean and interval of each metric; columns `SUMMARY`.
         comparisons: each mapping against softmax; columns `COMPARISONS`. `difference` is mapping minus softmax.
         calibration: 15 equal-mass bins of the top probability, test rows of all folds pooled; columns `CALIBRATION`.
         histogram: 20 bins of the top probability; columns `HISTOGRAM`.
-        notes: whole sentences that a report must say.
-        verdicts: (mapping, what is to be said of it in plain words).
+        findings: what else a reader must know; `lastlayer.report` has the words.
     """
 
     dataset: str
@@ -49,8 +52,7 @@ class StudyResults:
     comparisons: pd.DataFrame
     calibration: pd.DataFrame
     histogram: pd.DataFrame
-    notes: tuple[str, ...]
-    verdicts: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
 
     def status(self, mapping: str) -> str:
         """`failed` where a fit raised, `not converged` where one stopped early, otherwise `ok`."""
@@ -99,7 +101,9 @@ class StudyResults:
         """
         path = expanded(path)
         facts = {
+            "form": FORM,
             **{name: getattr(self, name) for name in _PLAIN},
+            "findings": [finding.form() for finding in self.findings],
             "settings": asdict(self.settings),
             **{name: getattr(self, name).to_dict("list") for name in _TABLES},
         }
@@ -116,19 +120,22 @@ class StudyResults:
         """Read what `write_parquet` wrote.
 
         Raises:
-            StudyError: the file is not there, or holds no study.
+            StudyError: the file is not there, holds no study, or one that another version of lastlayer wrote.
         """
         try:
             table, facts = read_stored(expanded(path))
+            _check_form(facts, path)
             settings = {**facts["settings"], **{name: tuple(facts["settings"][name]) for name in ("mappings", "grid")}}
             parts: dict[str, Any] = {
                 **{name: facts[name] for name in _PLAIN},
-                **{name: tuple(facts[name]) for name in ("class_names", "class_counts", "notes")},
+                **{name: tuple(facts[name]) for name in ("class_names", "class_counts")},
                 **{name: _tabulate_json(facts[name], columns) for name, columns in _TABLES.items()},
-                "verdicts": tuple((mapping, verdict) for mapping, verdict in facts["verdicts"]),
+                "findings": tuple(Finding.from_form(form) for form in facts["findings"]),
                 "settings": StudySettings(**settings),
                 "fits": tabulate(table.to_pandas().to_dict("records"), FITS),
             }
+        except StudyError:
+            raise
         # The file may hold anything, so reading it may fail in any way.
         except Exception as error:
             raise StudyError(
@@ -146,10 +153,18 @@ _PLAIN = (
     "n_classes",
     "class_names",
     "class_counts",
-    "notes",
-    "verdicts",
 )
 _TABLES = {"summary": SUMMARY, "comparisons": COMPARISONS, "calibration": CALIBRATION, "histogram": HISTOGRAM}
+
+
+def _check_form(facts: dict[str, Any], path: str | Path) -> None:
+    # Form 1 has no number, but had these; what has neither is no study of any version.
+    found = facts.get("form", 1 if {"notes", "verdicts"} <= facts.keys() else FORM)
+    if found != FORM:
+        raise StudyError(
+            f"{path} was written by {'an earlier' if found == 1 else 'another'} version of lastlayer (form {found}; this version "
+            f"reads form {FORM}). Run the study again, which replaces the file."
+        )
 
 
 def _tabulate_json(values: dict[str, list[Any]], columns: dict[str, str]) -> pd.DataFrame:
