@@ -11,11 +11,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import lastlayer as ll
-from lastlayer.benchmark import Record, device_rows, figure, linear
+from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, linear
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
+from lastlayer.benchmark.summary import summary
 from lastlayer.comparison.markdown import page, table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,16 +46,23 @@ def benchmarks(root: Path) -> dict[Path, str]:
     records = {
         name: Record.from_json(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()
     }
-    heads = [root / "benchmarks" / "results" / f"linear-{device}.json" for device in ("cpu", "cuda")]
-    sections = [linear.section(json.loads(path.read_text(encoding="utf-8"))) for path in heads if path.exists()]
-    rows = [root / "benchmarks" / "results" / f"rows-cuda-{dtype}.json" for dtype in ("float32", "bfloat16")]
-    sections += [device_rows.section(json.loads(path.read_text(encoding="utf-8"))) for path in rows if path.exists()]
-    files = {root / "docs" / "benchmarks.md": "\n".join([benchmark_page(records), *sections])}
+    heads = stored(root, "linear-cpu", "linear-cuda")
+    rows = stored(root, "rows-cuda-float32", "rows-cuda-bfloat16")
+    fits = stored(root, "fit")
+    sections = [*map(linear.section, heads), *map(device_rows.section, rows), *map(classifier_fits.section, fits)]
+    start = benchmark_page(records, summary(records, heads, fits[0] if fits else None))
+    files = {root / "docs" / "benchmarks.md": "\n".join([start, *sections])}
     for name, record in records.items():
         path = root / "docs" / figure_name(name)
         drawn = path.read_text(encoding="utf-8") if path.exists() else ""
         files[path] = drawn if figure.is_current(drawn, record) else figure.svg(record)
     return files
+
+
+def stored(root: Path, *names: str) -> list[dict[str, Any]]:
+    """The records of those names in benchmarks/results/, as far as they are there."""
+    paths = [root / "benchmarks" / "results" / f"{name}.json" for name in names]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
 def with_table(text: str, new: str) -> str:

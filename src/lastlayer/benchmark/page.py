@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from lastlayer.benchmark.markdown import table
 from lastlayer.benchmark.record import OURS, Cell, Record
 from lastlayer.benchmark.terminal import by_operation
 from lastlayer.benchmark.wording import machine, milliseconds, refusals, shape, versions
@@ -30,13 +31,18 @@ hardmax), eps of that probability, and eps of max(1, loss) for the loss. ∞: no
 infinite where the truth is not. JAX's CPU backend rounds subnormal results to zero, which in float32 is up to 8e6 ULP."""
 
 
-def page(records: Mapping[str, Record]) -> str:
-    """docs/benchmarks.md: how it is measured, then each record with its figure; keys are the records' file names."""
+def page(records: Mapping[str, Record], summary: Sequence[str] = ()) -> str:
+    """docs/benchmarks.md: the summary, how it is measured, then each record with its figure.
+
+    Keys are the records' file names.
+    """
     parts = [
         "# Benchmarks",
         "Rendered from "
         + ", ".join(f"`benchmarks/results/{name}.json`" for name in records)
         + " by `python docs/render.py`; `make bench` records and renders again, `lastlayer bench` runs without recording.",
+        *summary,
+        "## How it is measured",
         METHOD,
         *(part for name, record in records.items() for part in _section(name, record, _heading(record, records))),
     ]
@@ -90,7 +96,7 @@ def _beside_peers(record: Record, cells: Sequence[Cell]) -> str:
         [shape(cell), milliseconds(cell), ratio(cell.floor_ratio), *(_ratio(cell.ratios.get(name)) for name in peers)]
         for cell in cells
     ]
-    return _table(["rows × classes", "ms", f"/ {cells[0].floor}", *(f"/ {name}" for name in peers)], rows)
+    return table(["rows × classes", "ms", f"/ {cells[0].floor}", *(f"/ {name}" for name in peers)], rows)
 
 
 def _ratio(value: float | None) -> str:
@@ -103,7 +109,7 @@ def _without_peers(operations: Sequence[Sequence[Cell]]) -> str:
     for cells in operations:
         at = {cell.shape: ratio(cell.floor_ratio) for cell in cells}
         rows.append([f"`{cells[0].operation}`", *(at.get(entry, "") for entry in shapes)])
-    return _table(["", *shapes.values()], rows)
+    return table(["", *shapes.values()], rows)
 
 
 def _floors(record: Record) -> str:
@@ -122,7 +128,7 @@ def _floors(record: Record) -> str:
             speed = entry[0] * entry[1] * width / seconds / 1e9
             row += [three_digits(seconds * 1e3), three_digits(speed), way.partition(", ")[2]]
         rows.append(row)
-    return _table(["rows × classes", "copy, ms", "GB/s", "by", "read, ms", "GB/s", "by"], rows)
+    return table(["rows × classes", "copy, ms", "GB/s", "by", "read, ms", "GB/s", "by"], rows)
 
 
 def _errors(record: Record) -> str:
@@ -131,9 +137,4 @@ def _errors(record: Record) -> str:
     for computes, kind, unit in dict.fromkeys((entry.computes, entry.rows, entry.unit) for entry in record.errors):
         found = [record.largest_error(computes, name, kind) for name in contenders]
         rows.append([f"`{computes}`", kind, unit, *("" if value is None else two_digits(value[0]) for value in found)])
-    return _table(["operation", "rows", "unit", *contenders], rows)
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---", *("---:" for _ in headings[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(["operation", "rows", "unit", *contenders], rows)

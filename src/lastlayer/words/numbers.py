@@ -141,13 +141,15 @@ def tuple_of(values: Sequence[float] | NDArray[np.float64], most: int = 3) -> st
 
 
 def ratio(value: float | None) -> str:
-    """A ratio of times to two digits after the point, fewer where it is large.
+    """A ratio of times to two digits after the point, fewer where it is large; a small one never reads as zero.
 
-    >>> [ratio(x) for x in (0.094, 1.88, 23.4, 410.0, None)]
-    ['0.09', '1.88', '23', '410', '']
+    >>> [ratio(x) for x in (0.0042, 0.094, 1.88, 23.4, 410.0, None)]
+    ['0.004', '0.09', '1.88', '23', '410', '']
     """
     if value is None:
         return ""
+    if 0 < value < 0.01:
+        return f"{value:.1g}"
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
