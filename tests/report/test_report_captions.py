@@ -183,9 +183,9 @@ def test_a_column_higher_than_its_panel_says_so() -> None:
     assert {panel.title: [text for _, text in panel.drawing.cut] for panel in shown.panels if panel.drawing.cut} == {
         "hardmax": ["100\N{NARROW NO-BREAK SPACE}%"]
     }
-    assert "share written beside it" in shown.how
+    assert "share written next to it" in shown.how
     assert shown.panels[0].drawing.y.high == 0.4
-    assert "share written beside it" not in figure(synthetic_results(), "histograms").how
+    assert "share written next to it" not in figure(synthetic_results(), "histograms").how
 
 
 def test_sharpness_names_the_extremes_and_a_true_pair() -> None:

@@ -156,7 +156,7 @@ NOTES = [
     (["01", "1", "2"], r"differ only in .* the way a number is written are different classes: '01' and '1'\. If they mean"),
     (["True", "TRUE", "true"], r"differ only in capitals.*: 'TRUE', 'True' and 'true'"),
     (["yes", "yes ", "no"], r"blanks.*: 'yes' and 'yes '"),
-    (["a", "b", ""], r"1 of 3 rows have no value in 'y' \(an empty cell\) and were left out"),
+    (["a", "b", ""], r"1 of 3 rows has no value in 'y' \(an empty cell\) and was left out"),
 ]  # fmt: skip
 
 

@@ -102,7 +102,7 @@ BAD_CSV = [
     ("x,y\n1,\n2,\n", "Column 'y' of data.csv has no values"),
     ("x,z,y\n1,,u\n2,,v\n", "Column 'z' of data.csv has no values at all; remove it"),
     ("x,y\n1,u\ninf,v\n", "infinite value in row 2"),
-    ("y\nu\nv\n", "no column beside the target"),
+    ("y\nu\nv\n", "no column except the target"),
     ("x,y\n1,u\n2,v,w\n", "line 3 has 3 fields where 2 are expected|more fields than the header"),
     (b"x,y\n1,caf\xe9\n2,v\n", "not UTF-8 text \\(byte 0xe9"),
     (

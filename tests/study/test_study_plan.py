@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from lastlayer import MAPPINGS
+from lastlayer.findings import Finding
+from lastlayer.report import finding_sentence
 from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
@@ -109,8 +111,10 @@ def test_by_default_every_mapping_without_a_reason_against_it() -> None:
     labels = [mapping.label for mapping in choose_mappings(None)]
     assert labels == [name for name, mapping in MAPPINGS.items() if not mapping.study_note]
     assert "softmax_plus_one" not in labels
-    (note,) = left_out()
-    assert note.startswith("softmax_plus_one was left out: training never observes")
+    assert left_out() == (Finding("mapping_left_out", "softmax_plus_one"),)
+    (said,) = map(finding_sentence, left_out())
+    assert said.startswith("softmax_plus_one was left out: training never observes")
+    assert said.endswith(" Ask for it by name to study it.")
 
 
 def test_softmax_is_always_there_and_nothing_twice() -> None:

@@ -1,4 +1,4 @@
-"""Every mapping timed beside its peers in one run: ratios to each peer and to the physical floor, errors in ULP."""
+"""Every mapping timed with its peers in one run: ratios to each peer and to the physical floor, errors in ULP."""
 
 from lastlayer.benchmark.peers import PEERS, load_peers
 from lastlayer.benchmark.plan import Plan

@@ -1,4 +1,4 @@
-"""The record of benchmarks/rows.py in words: rows on a GPU beside a copy and their peers."""
+"""The record of benchmarks/rows.py in words: rows on a GPU, a copy, and their peers."""
 
 from __future__ import annotations
 

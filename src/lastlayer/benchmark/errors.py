@@ -92,7 +92,7 @@ def _worst_loss(operation: Operation, problem: Problem, contender: Peer, in_ulp:
 
 
 def _error(got: Any, truth: Any, dtype: np.dtype, unit: Any) -> float:
-    """In ULP of the truth, or in eps of `unit`."""
+    """The error in ULP of the truth, or in eps of `unit`."""
     if unit is None:
         return ulp_error(got, truth, dtype)
     if not np.isfinite(float(got)):

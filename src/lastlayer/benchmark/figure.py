@@ -37,7 +37,7 @@ def svg(record: Record) -> str:
         text = io.StringIO()
         metadata = {"Date": None, "Creator": None, "Description": digest(record)}
         draw(record).savefig(text, format="svg", metadata=metadata)
-    # Where the font that the text was laid out for is missing, Verdana is as wide.
+    # The text was laid out for this font; where it is missing, Verdana has the same widths.
     drawn = text.getvalue().replace(f"font-family: '{FONT}'", f"font-family: '{FONT}', Verdana, sans-serif")
     # Matplotlib ends many lines with blanks.
     return "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
@@ -49,7 +49,7 @@ def is_current(text: str, record: Record) -> bool:
 
 
 def digest(record: Record) -> str:
-    """Of the record and of the code that draws it."""
+    """A digest of the record and of the code that draws it."""
     content = record.to_json().encode() + Path(__file__).read_bytes()
     return f"sha256 {hashlib.sha256(content).hexdigest()}"
 

@@ -1,4 +1,4 @@
-"""The record of benchmarks/linear.py in words: the linear head beside the bare products and its peers."""
+"""The record of benchmarks/linear.py in words: the linear head, the bare products and its peers."""
 
 from __future__ import annotations
 

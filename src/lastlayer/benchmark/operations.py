@@ -37,7 +37,7 @@ class Operation:
         return self.quantity in ("loss", "loss_and_grad")
 
 
-#: What softmax has under names of its own.
+#: The operations of softmax, whose names the peers share.
 _OF_SOFTMAX: tuple[tuple[str, Quantity, bool], ...] = (
     ("softmax", "probabilities", False),
     ("softmax", "probabilities", True),

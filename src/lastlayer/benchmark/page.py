@@ -50,7 +50,7 @@ def page(records: Mapping[str, Record], summary: Sequence[str] = ()) -> str:
 
 
 def figure_name(name: str) -> str:
-    """The file beside the page with a record's figure."""
+    """The file next to the page that holds a record's figure."""
     return f"benchmarks-{name}.svg"
 
 
@@ -64,19 +64,19 @@ def _heading(record: Record, records: Mapping[str, Record]) -> str:
 def _section(name: str, record: Record, heading: str) -> Iterable[str]:
     operations = by_operation(record.cells)
     behind = [cell for cell in record.cells if cell.is_behind]
-    beside = [cell for cell in record.cells if cell.ratios]
+    with_peers = [cell for cell in record.cells if cell.ratios]
     yield f"## {heading}"
     yield f"{machine(record)}.\n\n{versions(record)}."
     yield f"![Our time over the fastest peer's and over the floor]({figure_name(name)})"
     yield (
-        f"Of {len(beside)} rows beside peers, the fastest peer is ahead of us in {len(behind)}."
+        f"Of {len(with_peers)} rows with peers, the fastest peer is ahead of us in {len(behind)}."
         + (" Behind: " + "; ".join(_behind(cell) for cell in behind) + "." if behind else "")
     )
     if record.left_out or refusals(record):
         yield "\n".join(f"- {line}" for line in (*record.left_out, *refusals(record)))
     for cells in operations:
         if any(cell.ratios for cell in cells):
-            yield f"### {cells[0].operation}\n\n{_beside_peers(record, cells)}"
+            yield f"### {cells[0].operation}\n\n{_over_peers(record, cells)}"
     alone = [cells for cells in operations if not any(cell.ratios for cell in cells)]
     if alone:
         yield f"### Without a peer: our time over the floor\n\n{_without_peers(alone)}"
@@ -90,7 +90,7 @@ def _behind(cell: Cell) -> str:
     return f"{cell.operation} at {shape(cell)} ({ratio(value)} × {peer})"
 
 
-def _beside_peers(record: Record, cells: Sequence[Cell]) -> str:
+def _over_peers(record: Record, cells: Sequence[Cell]) -> str:
     peers = [name for name in record.peers if any(name in cell.timings for cell in cells)]
     rows = [
         [shape(cell), milliseconds(cell), ratio(cell.floor_ratio), *(_ratio(cell.ratios.get(name)) for name in peers)]

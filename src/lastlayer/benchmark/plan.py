@@ -33,7 +33,7 @@ class Plan:
     peers: tuple[str, ...]
     dtype: np.dtype
     threads: int
-    #: For all contenders of one shape and operation together.
+    #: The time for all contenders of one shape and operation together.
     seconds: float
     #: Rows of each kind on which the errors are measured; a power of two, so that a mean over them rounds nothing.
     rows: int

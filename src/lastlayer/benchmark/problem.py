@@ -21,7 +21,7 @@ class Problem:
 
     @classmethod
     def of(cls, scores: Array, labels: Array) -> Problem:
-        """With a buffer full of NaN, so that what is never written is seen."""
+        """A problem whose buffer is full of NaN, so that entries that are never written show."""
         return cls(np.ascontiguousarray(scores), np.asarray(labels, np.int64), np.full_like(scores, np.nan))
 
 

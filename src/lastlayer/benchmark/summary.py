@@ -13,7 +13,7 @@ from lastlayer.benchmark.wording import shape
 from lastlayer.words.lists import plural
 from lastlayer.words.numbers import ratio
 
-#: From this many classes on a softmax waits for memory, so that the floor says how good it is.
+#: A softmax of at least this many classes waits for memory, so its ratio to the floor says how good it is.
 _MANY_CLASSES = 1000
 
 
@@ -43,10 +43,10 @@ scikit-learn's solvers, from the least to the most over strengths C and gaps ([e
 def _records(records: Mapping[str, Record]) -> str:
     rows = []
     for record in records.values():
-        beside = [cell for cell in record.cells if cell.ratios]
-        ahead = sum(not cell.is_behind for cell in beside)
-        by_median = sum(_is_ahead_by_median(cell) for cell in beside)
-        counts = (len(beside), ahead, by_median)
+        with_peers = [cell for cell in record.cells if cell.ratios]
+        ahead = sum(not cell.is_behind for cell in with_peers)
+        by_median = sum(_is_ahead_by_median(cell) for cell in with_peers)
+        counts = (len(with_peers), ahead, by_median)
         facts = record.facts
         rows.append([f"{facts['processor']}, {facts['dtype']}", facts["date"], *map(str, counts)])
     return table(["processor, dtype", "recorded", "rows with peers", "ahead", "ahead by medians"], rows)
@@ -66,10 +66,10 @@ def _rows_text(record: Record) -> str:
 
 
 def _rows(record: Record) -> str:
-    beside = [cells for cells in by_operation(record.cells) if any(cell.ratios for cell in cells)]
-    shapes = {cell.shape: shape(cell) for cells in beside for cell in cells if cell.shape[1] >= _MANY_CLASSES}
+    with_peers = [cells for cells in by_operation(record.cells) if any(cell.ratios for cell in cells)]
+    shapes = {cell.shape: shape(cell) for cells in with_peers for cell in cells if cell.shape[1] >= _MANY_CLASSES}
     rows = []
-    for cells in beside:
+    for cells in with_peers:
         peers = [cell.best_peer[1] for cell in cells if cell.best_peer is not None]
         floors = {cell.shape: ratio(cell.floor_ratio) for cell in cells}
         over_peers = f"{ratio(min(peers))} to {ratio(max(peers))}"

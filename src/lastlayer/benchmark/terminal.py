@@ -40,7 +40,7 @@ class TerminalBenchmark:
         for cells in by_operation(record.cells):
             if any(cell.ratios for cell in cells):
                 yield ""
-                yield self._beside_peers(cells, options.max_width)
+                yield self._over_peers(cells, options.max_width)
                 yield Text(self._errors(cells[0].operation), style="dim")
             else:
                 alone.append(cells)
@@ -51,7 +51,7 @@ class TerminalBenchmark:
         yield ""
         yield Text(LEGEND, style="dim")
 
-    def _beside_peers(self, cells: Sequence[Cell], width: int) -> Table:
+    def _over_peers(self, cells: Sequence[Cell], width: int) -> Table:
         """One row per shape; the columns of all tables line up where there is room."""
         peers = [name for name in self._record.peers if any(name in cell.timings for cell in cells)]
         table = _table(cells[0].operation, LONGEST if width > ROOMY else 0)

@@ -1,7 +1,7 @@
 """Contenders timed in turns.
 
 Whatever else runs on a machine only adds time, and adds it to any of the contenders, so a contender's time is the shortest
-of many short measurements spread over the whole run; the median is recorded beside it and says how quiet the machine was.
+of many short measurements spread over the whole run; the median is recorded too and says how quiet the machine was.
 Taking turns spreads a slow minute over all. Some libraries' threads go on spinning for up to 50 ms after their work and slow
 down whoever comes next, and the caches are full of another's results: so before a turn all threads rest, and its first
 calls are not measured.
@@ -16,7 +16,7 @@ from typing import Any
 
 from lastlayer.benchmark.record import Timing
 
-#: In seconds: the rest before a turn, the length of a turn, and the length of a call that outlasts every disturbance, so
+#: Seconds: the rest before a turn, the length of a turn, and the length of a call that outlasts every disturbance, so
 #: that even the first one of a turn counts.
 REST, TURN, LONG = 0.06, 0.01, 0.1
 #: Calls at the start of a turn that are not measured.

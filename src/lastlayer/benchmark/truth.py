@@ -14,7 +14,8 @@ from lastlayer.benchmark.problem import Problem
 from lastlayer.losses import LossOptions, RowLosses, row_losses
 from lastlayer.mappings import ProbabilityMapping
 
-#: In eps of the dtype: of each value, and of the largest of its row (of the mean's 1/N in a gradient). Far above any library's rounding, far below 1/K.
+#: Errors allowed, in eps of the dtype: of each value, and of the largest of its row (of 1/N in the gradient of a mean). Far
+#: above any library's rounding, far below 1/K.
 OF_VALUE, OF_ROW = 1024.0, 16.0
 #: Scores evaluated at a time, so that what is computed on the way stays in cache, and scores whose values are compared.
 BLOCK, COMPARED = 2**15, 2**20

@@ -51,9 +51,9 @@ def card(mapping: ProbabilityMapping) -> Card:
 def _parameter(parameter: Parameter, mapping: ProbabilityMapping) -> str:
     value = mapping.values[parameter.name]
     is_number = isinstance(value, int | float)
-    here = f"{parameter.name} = {value:g}" if is_number else f"{parameter.name}: one a row"
+    here = f"{parameter.name} = {value:g}" if is_number else f"{parameter.name}: one per row"
     default = "" if is_number and value == parameter.default else f", by default {parameter.default:g}"
     top = "" if parameter.maximum == float("inf") else f" to {parameter.maximum:g}"
     least = f"from {parameter.minimum:g}{top}" if top else f"at least {parameter.minimum:g}"
-    rows = ", also one a row" if parameter.per_row else ""
+    rows = ", also one per row" if parameter.per_row else ""
     return f"{here} ({least}{default}{rows}){': ' if parameter.meaning else ''}{parameter.meaning}"

@@ -37,7 +37,7 @@ HUES = (
     "#64748b",
 )
 SCALES = np.geomspace(0.1, 10.0, 241)
-#: In units of the largest score, or of 1 where all are smaller.
+#: The unit is the largest score, or 1 where all are smaller.
 SHIFTS = np.linspace(-3.0, 3.0, 241)
 INK = "#333333"
 

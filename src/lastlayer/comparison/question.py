@@ -38,7 +38,7 @@ class Question:
 
         Raises:
             ValueError: no scores, a NaN, an unknown mapping, a softcap or temperature that is not a positive number.
-            TypeError: scores that are not real numbers, or a parameter that a mapping has not.
+            TypeError: scores that are not real numbers, or a parameter that a mapping does not have.
             IndexError: `label` is not the index of a score.
         """
         values = np.array(as_array(scores, "scores")[0])

@@ -1,4 +1,4 @@
-"""The tables of the page: every cell a text, and where it is a number the full number beside it."""
+"""The tables of the page: every cell is a text, with the full number behind it where it shows one."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _build(reading: Reading, layout: Layout, say: Callable[[str], str]) -> Table
 
 
 def _cells(reading: Reading, metric: Metric, layout: Layout, say: Callable[[str], str]) -> list[Text]:
-    """One column: means aligned at the decimal point, intervals beside or beneath them."""
+    """One column: means aligned at the decimal point, intervals next to or below them."""
     estimates = [row.estimate(metric) for row in reading.rows]
     decimals = decimals_for(((e.high - e.low) / 2 for e in estimates), digits=layout.digits, at_least=3)
     show = number if layout.brackets else _without_zero
@@ -197,7 +197,7 @@ def _extras(reading: Reading) -> list[tuple[str, Callable[[Row], str]]]:
 def _paragraphs(
     title: str, items: Sequence[tuple[str, str]], say: Callable[[str], str], *, width: int
 ) -> Iterable[RenderableType]:
-    """A titled list: what is spoken of on the left in at most `width` columns, the text beside it."""
+    """A titled list: the subject on the left in at most `width` columns, the text to its right."""
     if not items:
         return
     yield Text(f"\n{title}", style="bold")

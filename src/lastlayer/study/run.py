@@ -59,7 +59,7 @@ def run_study(
         C: the inverse strength of the L2 penalty, as in scikit-learn; by default each fit chooses its own.
         seed: of folds and restarts.
         out: folder for the fits and results.parquet.
-        jobs: fits at a time, -1 for one a core; runs on whatever `joblib.parallel_config` says.
+        jobs: fits at a time, -1 for one per core; runs on whatever `joblib.parallel_config` says.
         progress: called with (fits done, fits in all, what is done), from another thread.
         margin: metric → the largest difference that counts as equal; for those not given, `MARGIN`.
 
@@ -142,7 +142,7 @@ def _make_fits(
     known = {fit.path: read_fit(fit.path, fit.key) for task in tasks for fit in task.fits}
     finished = {path: fit for path, fit in known.items() if fit is not None}
     failures: list[Failure] = []
-    # With one job, joblib's own default decides, so that a surrounding parallel_config is heard.
+    # With one job, joblib's own default decides, so that a surrounding parallel_config takes effect.
     run = Parallel(n_jobs=None if settings.jobs == 1 else settings.jobs, return_as="generator_unordered")
     missing = [(task.split, [fit for fit in task.fits if fit.path not in finished]) for task in tasks]
     call = delayed(fit_split)

@@ -54,7 +54,7 @@ def check_settings(
     _check_integer("repeats", repeats, 1, "one or more", "2 is usual")
     _check_integer("seed", seed, 0, "a whole number from 0 to 4294967295", "0 is usual", most=2**32 - 1)
     if not _is_integer(jobs) or jobs == 0:
-        raise StudyError(f"jobs is {jobs!r}; give the number of fits at a time, or -1 for one a core.")
+        raise StudyError(f"jobs is {jobs!r}; give the number of fits at a time, or -1 for one per core.")
     if C is not None and not (_is_number(C) and 0 < C < math.inf):
         raise StudyError(f"C is {C!r}; give a positive number, or leave it out so that each fit chooses its own.")
     return StudySettings(

@@ -18,9 +18,9 @@ _EVERY = 0.5
 
 @cache
 def leave_with(study: int) -> None:
-    """Where this process is a child of the process `study`, end it soon after that one; once is enough.
+    """If this process is a child of the process `study`, end it soon after that one ends; one call is enough.
 
-    Does nothing in the study's own process and in workers that somebody else started, as Dask's.
+    Does nothing in the study's own process and in workers that somebody else started, such as Dask's.
     """
     if os.getppid() == study:
         threading.Thread(target=_wait, args=(study,), name="lastlayer-study-parent", daemon=True).start()

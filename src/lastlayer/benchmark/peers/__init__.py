@@ -1,4 +1,4 @@
-"""The libraries beside us: one file each, and the table of them. A library is imported in its own file alone."""
+"""The libraries that are timed with us: one file each, and the table of them. A library is imported in its own file alone."""
 
 from lastlayer.benchmark.peers.table import PEERS, load_peers
 

@@ -1,4 +1,4 @@
-"""JAX on the CPU, each operation compiled by itself, on an array of its own; results are always fresh."""
+"""JAX on the CPU, each operation compiled alone, on its own array; results are always fresh."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _cross_entropy(operation: Operation, problem: Problem) -> Call:
 
 
 def forward_and_backward(function: Callable[..., torch.Tensor], problem: Problem) -> Call:
-    """A loss of (scores, labels) and its gradient, which torch puts into memory of its own every time."""
+    """A loss of (scores, labels) and its gradient, which torch writes to new memory every time."""
     leaf, labels = torch.from_numpy(problem.scores).requires_grad_(), torch.from_numpy(problem.labels)
 
     def run() -> tuple[float, torch.Tensor | None]:

@@ -25,7 +25,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """A numbered figure. `see` says what to see, `how` how to read it; `table` is a legend of rows beside the panels."""
+    """A numbered figure. `see` says what to see, `how` how to read it; `legend` has the rows of a table next to the panels."""
 
     key: str
     title: str

@@ -66,7 +66,7 @@ def histogram_figure(reading: Reading) -> Figure:
         "probability, the dashed line the accuracy on the same rows: a solid line left of the dashed one is under-confidence."
     )
     if any(histogram.tallest > y.high for histogram in histograms if histogram.bins):
-        how += " A column that is higher than its panel has its share written beside it."
+        how += " A column that is higher than its panel has its share written next to it."
     panels = [_panel(histogram, x, y) for histogram in histograms]
     return Figure("histograms", "How sure each mapping is", _see(histograms), how, panels, "small")
 

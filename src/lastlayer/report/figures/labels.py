@@ -1,4 +1,4 @@
-"""Where the names of points go: beside their point, over no other point and no other name."""
+"""Where the names of points go: next to their point, over no other point and no other name."""
 
 from __future__ import annotations
 

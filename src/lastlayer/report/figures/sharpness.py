@@ -48,7 +48,7 @@ class Scatter:
 
 @dataclass(frozen=True)
 class LegendRow:
-    """A line of the table beside the plot."""
+    """A line of the table next to the plot."""
 
     row: Row
     scale: Spread
@@ -137,7 +137,7 @@ def _see(known: Sequence[LegendRow]) -> str:
 
 
 def _alike_but_wider(known: Sequence[LegendRow]) -> tuple[LegendRow, LegendRow] | None:
-    """Of the pairs within 0.02 of each other in sharpness, the one whose score scales differ by the largest factor, if 1.5."""
+    """The pair within 0.02 in sharpness whose score scales differ by the largest factor, at least 1.5."""
     best, factor = None, 1.5
     for one, other in combinations(known, 2):
         narrow, wide = sorted((one, other), key=lambda item: item.scale.mean)

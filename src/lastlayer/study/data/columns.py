@@ -44,7 +44,7 @@ def check_features(features: pd.DataFrame, name: str) -> pd.DataFrame:
         StudyError: there is no column, or one has no values, infinite values, or lists in its cells.
     """
     if features.shape[1] == 0:
-        raise StudyError(f"{name} has no column beside the target; give at least one to predict from.")
+        raise StudyError(f"{name} has no column except the target; give at least one to predict from.")
     return pd.DataFrame({column: _check(features[column], name) for column in features.columns}, index=features.index)
 
 

@@ -73,7 +73,7 @@ def _parse(path: Path, separator: str, decimal: str = ".", **options: Any) -> pd
 def _parse_text(path: Path, separator: str, column: str) -> pd.Series:
     """One column as text: pandas would make 1 of 01, round large integers, and take the word None for an empty cell.
 
-    In a pass of its own, since pandas is slow where each of many columns has missing words of its own.
+    This takes a second pass, since pandas is slow where many columns have different missing words.
     """
     frame = _parse(path, separator, usecols=[column], dtype={column: str}, keep_default_na=False, na_values=[""])
     return frame[column]

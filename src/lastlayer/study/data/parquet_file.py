@@ -17,7 +17,7 @@ _COPIES = 3
 
 
 def read_parquet(path: Path, target: str | None) -> pd.DataFrame:
-    """The table; the target column keeps its Arrow type, so that integers keep their digits beside missing labels.
+    """The table; the target column keeps its Arrow type, so that integers keep their digits where labels are missing.
 
     Raises:
         OSError: the file cannot be read.

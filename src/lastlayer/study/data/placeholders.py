@@ -18,7 +18,7 @@ _COLUMNS, _NAMED, _CELLS = 8, 20, 3
 
 def numbers_read_as_text(features: pd.DataFrame, name: str) -> tuple[Finding, ...]:
     """A finding for each text column most of whose cells are numbers: what made it text, and in how many cells."""
-    # By its type first: looking into each of many thousands of numeric columns takes seconds.
+    # Types first: looking into each of many thousands of numeric columns takes seconds.
     texts = [column for column, kind in features.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     found = [(str(column), finding) for column in texts if (finding := _finding(features[column], name))]
     findings = [finding for _, finding in found[:_COLUMNS]]

@@ -69,7 +69,7 @@ def measure(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray)
         "brier_valid": _mean(brier[is_valid]),
         "log_loss_valid": _mean(losses[is_valid]),
         "ece_rows": int(np.sum(is_valid)),
-        # By the logarithm: a probability that underflows is still above zero.
+        # Counted by the logarithm: a probability that underflows is still above zero.
         "support_size": _mean(np.sum(log_p[is_valid] > -np.inf, axis=-1)),
         "score_scale": float(np.std(scores)),
         "sharpness": _mean(confidence),

@@ -11,16 +11,14 @@ from lastlayer.sklearn import LastLayerClassifier
 
 #: Iterations of a fit while C is being chosen: enough to rank strengths.
 SEARCH_ITERATIONS = 100
-
-
-#: Where it may then stop. A few hundredths of the objective move the choice no more than another split does: on the bundled
-#: datasets it stayed the same in nine splits of ten. A looser gradient would move it: fits that stop early are as good as
-#: penalised, and make large C look better than it is.
+#: Tolerances of these fits. An error of a few hundredths in the objective changes the choice no more than another split does:
+#: on the bundled datasets it stayed the same in nine splits of ten. A looser tolerance would change it: fits that stop early
+#: are in effect penalised, and make large C look better than it is.
 SEARCH_TOL = {"loss": 1e-4, "interior_point": 1e-2, "margin": 3e-2}
 
 
 def linear_model(mapping: ProbabilityMapping, *, C: float, seed: int, is_search: bool = False) -> LastLayerClassifier:
-    """A model to fit; one to choose C with goes on from its last fit, stops early and makes no restarts."""
+    """A model to fit. With `is_search` it serves to choose C: it starts from its last fit, stops early and makes no restarts."""
     if is_search:
         tol = SEARCH_TOL[mapping.linear.method]
         return LastLayerClassifier(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-#: How often a difference of the size called detectable is found.
+#: How often a difference of the detectable size is found.
 POWER = 0.8
 #: Differences of metrics below this are rounding errors.
 ROUNDING = 1e-12
@@ -21,7 +21,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Splits:
-    """What the variance of a mean over splits depends on beside the values."""
+    """What the variance of a mean over splits depends on, apart from the values."""
 
     #: Fits of each mapping, folds × repeats.
     n_fits: int
@@ -89,7 +89,7 @@ def estimate(
 def paired_test(
     differences: np.ndarray, splits: Splits, level: float, bounds: tuple[float, float], *, counts_rows: bool = False
 ) -> PairedTest:
-    """The corrected repeated k-fold t of finite differences, one a split.
+    """The corrected repeated k-fold t of finite differences, one per split.
 
     t = mean / √(s² · (1/(kr) + n_test/n_train)), kr − 1 degrees of freedom.
     """

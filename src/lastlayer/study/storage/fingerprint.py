@@ -33,9 +33,9 @@ _ROOMS = (
 
 
 def study_fingerprint(data: Dataset, settings: StudySettings) -> str:
-    """Of the data, the settings that a fit depends on, and the code.
+    """A fingerprint of the data, the settings that a fit depends on, and the code.
 
-    Mappings, repeats, margin and jobs are not in it: a study with one mapping or repeat more keeps the fits it has.
+    Mappings, repeats, margin and jobs do not enter it: a study with one mapping or repeat more keeps the fits it has.
     """
     digest = hashlib.sha256()
     frame = data.features
@@ -49,7 +49,7 @@ def study_fingerprint(data: Dataset, settings: StudySettings) -> str:
 
 
 def mapping_fingerprint(mapping: ProbabilityMapping) -> str:
-    """Of a mapping's name and behaviour: its values, losses and gradients on fixed scores, and how a linear model fits it.
+    """A fingerprint of a mapping's name and behaviour: its values, losses and gradients on fixed scores, and how a linear model fits it.
 
     A user's functions have no version, so they are distinguished by what they compute.
     """
@@ -73,7 +73,7 @@ def mapping_fingerprint(mapping: ProbabilityMapping) -> str:
 def _column_bytes(column: pd.Series) -> bytes:
     if column.dtype == np.float64:
         return np.ascontiguousarray(column.to_numpy()).tobytes()
-    # By type and text: hashing refuses what objects of mixed kinds may hold.
+    # Cells are compared by type and text: hashing refuses what objects of mixed kinds may hold.
     cells = column.map(lambda value: f"{type(value).__name__} {value}", na_action=None)
     return np.ascontiguousarray(pd.util.hash_pandas_object(cells, index=False).to_numpy()).tobytes()
 
@@ -86,7 +86,7 @@ def code_rooms() -> list[Path]:
 
 @cache
 def _code_fingerprint() -> str:
-    """Of the libraries' versions and of our own files, so that a fit outlives no change to what made it."""
+    """A fingerprint of the libraries' versions and of our files: a change to either makes every fit again."""
     digest = hashlib.sha256(" ".join(version(library) for library in _LIBRARIES).encode())
     package = Path(lastlayer.__file__).parent
     files = [file for room in code_rooms() for file in (sorted(room.rglob("*")) if room.is_dir() else [room])]

@@ -1,4 +1,4 @@
-"""A table and the facts beside it in one Parquet file: the facts are JSON in its metadata."""
+"""A table and facts about it in one Parquet file: the facts are JSON in its metadata."""
 
 from __future__ import annotations
 

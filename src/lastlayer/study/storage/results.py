@@ -158,8 +158,8 @@ _TABLES = {"summary": SUMMARY, "comparisons": COMPARISONS, "calibration": CALIBR
 
 
 def _check_form(facts: dict[str, Any], path: str | Path) -> None:
-    # A file without settings is no study of any version.
-    found = facts.get("form", 1) if "settings" in facts else FORM
+    # Form 1 has no number, but had these; what has neither is no study of any version.
+    found = facts.get("form", 1 if {"notes", "verdicts"} <= facts.keys() else FORM)
     if found != FORM:
         raise StudyError(
             f"{path} was written by {'an earlier' if found == 1 else 'another'} version of lastlayer (form {found}; this version "
