@@ -20,7 +20,7 @@ class Library(NamedTuple):
     make: Callable[[np.ndarray], Any]
     back: Callable[[Any], np.ndarray]
     context: Callable[[], AbstractContextManager[Any]] = nullcontext
-    #: Dtypes that the library has not.
+    #: Dtypes that the library does not have.
     lacks: tuple[str, ...] = ()
 
 

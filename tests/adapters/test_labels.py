@@ -1,4 +1,4 @@
-"""Labels keep their value: every integer dtype, in every library, at every entrance; nothing wraps round."""
+"""Labels keep their value: every integer dtype, in every library, at every entrance; nothing wraps around."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCORES = np.random.default_rng(0).normal(size=(4, CLASSES)).astype(np.float32)
 
 
 def labels_of(dtype: str) -> np.ndarray:
-    """The largest label that the dtype and the classes have, the one that wraps round to −100, and two more."""
+    """The largest label that the dtype and the classes have, the one that wraps around to −100, and two more."""
     info = np.iinfo(dtype)
     wrapping = 2**info.bits - 100
     largest = min(int(info.max), CLASSES - 1)

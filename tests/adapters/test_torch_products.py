@@ -47,7 +47,7 @@ def test_products(name, quantity, dtype):
         p = ll.probabilities(x.double(), mapping=mapping)
         weights = p if mapping.tangent is None else mapping.tangent(p, array_api_compat.torch, **mapping.values)
         scale = scale + (weights * v.double().abs()).sum(1)
-    # In float64 the probabilities at the edge of a support, of which s / p is made, have few digits of their own.
+    # In float64 the probabilities at the edge of a support have few significant digits, and s / p is made of them.
     is_edge = dtype == torch.float64 and mapping.family == "regularized"
     for got in ways:
         assert got.dtype == dtype
@@ -57,7 +57,7 @@ def test_products(name, quantity, dtype):
 
 @pytest.mark.skipif(ll.backends.instruction_set() is None, reason="built without kernels; install a C++ compiler")
 def test_the_result_of_forward_serves_backward():
-    """Of softmax in float32 and float64; a result of a half type has too few digits, and hardmax no slopes."""
+    """Softmax in float32 and float64. A result of a half type has too few digits, and hardmax has no slopes."""
     x = torch.zeros(2, 3)
     assert keeps_result(resolve_mapping("softmax"), x, "probabilities")
     assert keeps_result(resolve_mapping("softmax"), x.double(), "log_probabilities")

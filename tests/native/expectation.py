@@ -24,7 +24,7 @@ def spacing(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def assert_between(got: Any, low: Any, high: Any, ulps: float, dtype: np.dtype, what: str) -> None:
-    """Within so many ULP of [low, high]; NaN and infinities where they are there, or where the dtype ends."""
+    """Within `ulps` ULP of [low, high]; NaN and infinities where they are expected, or where the dtype ends."""
     got, low, high = (np.asarray(v, dtype=np.float64) for v in (got, low, high))
     np.testing.assert_array_equal(np.isnan(got), np.isnan(low), err_msg=f"{what}: places of NaN")
     with np.errstate(all="ignore"):
@@ -111,7 +111,7 @@ def check_loss(
     record: ProbabilityMapping, wide: np.ndarray, y: np.ndarray, is_soft: bool, options: LossOptions,
     got: tuple[Any, ...], gradient: np.ndarray, dtype: np.dtype,
 ) -> None:  # fmt: skip
-    """Losses and gradient within so many ULP, and of what is subtracted on the way so many of the larger part."""
+    """Losses and gradient within their ULP, measured by the larger operand where the way to them subtracts."""
     expected, slopes = PORTABLE.loss(record, wide, y, is_soft, options, True)
     with np.errstate(all="ignore"):
         seen = options.activation(wide, xp)
@@ -129,7 +129,7 @@ def check_loss(
     for i, (value, exact) in enumerate(zip(got, wanted, strict=True)):
         around = np.where(np.isfinite(exact), loss_slacks if i == 0 else 0.0, 0.0)
         assert_between(value, exact - around, exact + around, ulps, loss_dtype, f"loss of {what}")
-    # 1 / x of a subnormal x may overflow, of which ratio and spherical would subtract one from another.
+    # 1 / x of a subnormal x may overflow; ratio and spherical would subtract one infinity from another.
     is_smooth = ~((seen != 0) & (np.abs(seen) < float(np.finfo(np.float64).smallest_normal))).any(axis=-1)
     if record.name == "hardmax" and options.activation.softcap is not None and seen.shape[-1] > 1:
         # Which saturated scores tie is a matter of the last bit of tanh.

@@ -43,7 +43,7 @@ def seeds(first: int) -> Iterator[int]:
 
 @pytest.fixture(params=[*CASES, ("softmax", "streamed")], ids=lambda case: f"{case[0]}-{case[1]}")
 def case(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
-    """A mapping and its parameter; softmax, whose kernels can, also with results past the caches, few as they are."""
+    """A mapping and its parameter. Softmax also writes small results by non-temporal stores."""
     name, value = request.param
     if value != "streamed":
         yield name, value

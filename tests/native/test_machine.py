@@ -122,7 +122,7 @@ INTERRUPTED = (
 )
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX; run on such a system")
+@pytest.mark.skipif(os.name != "posix", reason="needs signals of POSIX; run on Linux or macOS")
 @pytest.mark.parametrize(("threads", "borrows"), [(1, False), (2, False), (2, True)])
 def test_ctrl_c_stops_a_long_kernel(threads, borrows):
     found = run_python(INTERRUPTED.format(threads=threads, borrows=borrows)).stdout.split()
@@ -156,7 +156,7 @@ def a_group(root: Any, path: str, **files: str) -> None:
     ],
 )
 def test_a_control_groups_quota(tmp_path, membership, groups, granted):
-    """Of version 2 and 1, of the group itself and of those that it lies in."""
+    """Control groups of versions 2 and 1: the limit of the group itself, and of its parents."""
     for path, files in groups.items():
         a_group(tmp_path / "root", path, **files)
     (tmp_path / "membership").write_text(membership)

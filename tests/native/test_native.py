@@ -42,7 +42,7 @@ def portable(name: str, x: np.ndarray, quantity: str) -> np.ndarray:
 
 
 def assert_near(got: Any, expected: Any, ulps: float, scale: Any = None) -> None:
-    """Within so many ULP of the expected value, or of `scale` where it is larger; infinities and NaN equal."""
+    """Within `ulps` ULP of the expected value, or of `scale` if it is larger; infinities and NaN equal."""
     got, expected = np.asarray(got), np.asarray(expected)
     special = ~np.isfinite(expected)
     np.testing.assert_array_equal(got[special], expected[special])
@@ -389,7 +389,7 @@ def test_a_confident_row_of_many_classes():
 
 @pytest.mark.parametrize("classes", [2, 3, 8, 9, 10, 56, 57, 100, 512, 513, 1000, 8192, 8193, 20_000, 70_001])
 def test_the_others_keep_their_digits_whatever_their_share(classes):
-    """Of float32 weights a sum loses the most where they are alike; the others' are within what one of them is."""
+    """A float32 sum of equal terms loses the most; the sum of the other terms is within the size of one term."""
     rng = np.random.default_rng(classes)
     shares = 2.0 ** -rng.uniform(-3, 30, size=600 if classes < 10_000 else 60)
     x = np.zeros((len(shares), classes)) + rng.uniform(-30, 30, size=(len(shares), 1))

@@ -1,4 +1,4 @@
-"""Results that go past the caches have the bits of those that do not, and reach their places and nothing else."""
+"""Non-temporal stores write the same bits as ordinary ones, into the results and nowhere else."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GUARD = 64
 
 @pytest.fixture
 def streamed() -> Iterator[None]:
-    """Every result, however small, goes past the caches where a kernel can."""
+    """Every result, however small, is written by non-temporal stores if a kernel has them."""
     before = kernels.set_nontemporal_limit(0)
     yield
     kernels.set_nontemporal_limit(before)
 
 
 def scores(classes: int, dtype: type, rows: int = 37) -> np.ndarray:
-    """Rows of which some are not for the kernels that stream, at the ends and beside each other."""
+    """Rows; some of them need the edge path, at both ends and next to each other."""
     x = np.random.default_rng(classes).normal(size=(rows, classes)) * 4
     x[0, classes // 2] = np.inf
     x[3] = -np.inf
@@ -40,7 +40,7 @@ def scores(classes: int, dtype: type, rows: int = 37) -> np.ndarray:
 
 
 def guarded(x: np.ndarray, displacement: int) -> tuple[np.ndarray, np.ndarray]:
-    """A place for results so many numbers behind a line of memory, and the memory around it."""
+    """A place for results, `displacement` numbers after a cache line, and the memory around it."""
     memory = np.full(x.size + 2 * GUARD + 16, 7, x.dtype)
     behind = -(memory.ctypes.data // x.itemsize) % 16
     begin = GUARD // 2 + behind + displacement

@@ -23,7 +23,7 @@ def test_the_stub_has_every_name_and_no_other():
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_stub_has_every_argument(name):
-    """Of each overload: its names, and which of them have a default."""
+    """Every overload has the stub's argument names, with defaults for the same ones."""
     arguments = FUNCTIONS[name].args
     stubbed = [argument.arg for argument in arguments.args]
     optional = stubbed[len(stubbed) - len(arguments.defaults) :]

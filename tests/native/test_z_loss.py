@@ -1,4 +1,4 @@
-"""The z-loss under class weights, and rows of which nothing weighs more than zero: kernels, formulas and torch alike."""
+"""The z-loss under class weights, and rows whose weights are all zero: kernels, formulas and torch agree."""
 
 from __future__ import annotations
 

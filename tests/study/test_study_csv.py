@@ -67,7 +67,7 @@ LENGTHS = [1 << 12, (1 << 16) - 1, 1 << 16, (1 << 16) + 1, 1 << 17, (1 << 17) + 
 @pytest.mark.parametrize("separator", SEPARATORS)
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_header_line_of_any_length_is_read_whole(length: int, separator: str, tmp_path: Path) -> None:
-    # Names of which one begins another, so that a cut one would look like a duplicate.
+    # One name begins another, so that a cut name would look like a duplicate.
     count = length // 12
     names = [f"gene_{i}" for i in range(count)]
     line = separator.join([*names, "y"])

@@ -13,7 +13,7 @@ from lastlayer.report import finding_sentence
 from lastlayer.study.data.datasets import load_dataset
 
 NUMBERS = [f"{i}.5" for i in range(20)]
-#: name → (cells, what the note says, or nothing where there is none).
+#: name → (cells, what the note says, or nothing if there is none).
 COLUMNS: dict[str, tuple[list[str], str]] = {
     "numbers": (NUMBERS, ""),
     "numbers and gaps": ([*NUMBERS, "", ""], ""),

@@ -48,7 +48,7 @@ def functional(loss: Loss, input: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
 
 
 def mapped(loss: Loss, input: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-    """Two heads at once by torch.func.vmap, of which the first counts."""
+    """Two heads at once by torch.func.vmap; the first counts."""
     both = torch.func.vmap(torch.func.grad(lambda x, w: loss(linear_loss, x, w), argnums=(0, 1)))
     return tuple(g[0] for g in both(torch.stack([input, input]), torch.stack([weight, weight])))
 

@@ -51,7 +51,7 @@ def fused(input, weight, bias, targets, **options):
 
 
 def in_blocks_of(rows, dtype, classes=CLASSES):
-    """The memory that holds the scores of so many rows, as the planner counts it."""
+    """The memory that holds the scores of `rows` rows, as the planner counts it."""
     return -(-rows * classes * dtype.itemsize * 5 // 3)
 
 

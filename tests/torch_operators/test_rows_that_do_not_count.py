@@ -63,7 +63,7 @@ def test_backward(name, reduction):
     for option, dtype in itertools.product(OPTIONS, DTYPES):
         function, counts = loss_of(name, option, reduction)
         x = scores_for(name, dtype=dtype).detach()
-        # Nor does it matter what the scores of such a row are; a class weight of 0 multiplies a loss, which may be NaN.
+        # The scores of a row that does not count do not matter either; but a class weight of 0 multiplies a loss, which may be NaN.
         if "class weight" not in option:
             x[~counts] = torch.tensor([float("nan"), float("inf"), float("-inf"), 0.0, 1.0]).to(dtype)
         x.requires_grad_()

@@ -24,7 +24,7 @@ WARM_UP = 2
 
 
 def measure(calls: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, Timing]:
-    """Time every call, each of which has run before, for about this many seconds in all; everyone gets at least one turn."""
+    """Time every call for about this many seconds in all. Each has run before, and each gets at least one turn."""
     samples: dict[str, list[float]] = {name: [] for name in calls}
     rest, turn = min(REST, seconds / 25), min(TURN, seconds / 100)
     end = time.perf_counter() + seconds

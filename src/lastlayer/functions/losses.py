@@ -115,7 +115,7 @@ def cross_entropy(scores: Array, targets: Array, **options: Unpack[_CallKeywords
     """`loss` under softmax: −Σ y log softmax(x), with all options of `loss` but the mapping.
 
     Raises:
-        TypeError: an option that `loss` has not.
+        TypeError: an option that `loss` does not have.
 
     >>> round(float(cross_entropy([1.0, 0.5], 0)), 4)
     0.4741

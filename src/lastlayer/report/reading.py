@@ -64,7 +64,7 @@ class Row:
         return Spread(float(values.mean()), float(values.min()), float(values.max()))
 
     def largest_per_training_row(self, column: str) -> float:
-        """The largest value of a sum over training rows, divided by their number; NaN where there is none."""
+        """The largest value of a sum over training rows, divided by their number; NaN if there is none."""
         if column not in self.fits or self.fits.empty:
             return NAN
         return float((pd.to_numeric(self.fits[column], errors="coerce") / self.fits["n_train"]).max())

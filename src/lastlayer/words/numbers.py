@@ -36,7 +36,7 @@ def number(value: float, decimals: int, *, sign: bool = False) -> str:
 
 
 def interval(low: float, high: float, decimals: int, *, sign: bool = False) -> str:
-    """`[low, high]`, or nothing where there is none."""
+    """`[low, high]`, or nothing if there is none."""
     if math.isnan(low) or math.isnan(high):
         return ""
     return f"[{number(low, decimals, sign=sign)}, {number(high, decimals, sign=sign)}]"
@@ -74,7 +74,7 @@ def seconds(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """`p = 0.41`, or nothing where there is none.
+    """`p = 0.41`, or nothing if there is none.
 
     >>> p_value(0.4123), p_value(0.0203), p_value(0.0001)
     ('p = 0.41', 'p = 0.020', 'p < 0.001')

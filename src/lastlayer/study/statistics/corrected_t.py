@@ -38,7 +38,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over splits with its interval; NaN ends where there is none."""
+    """A mean over splits with its interval; its ends are NaN if there is none."""
 
     mean: float = math.nan
     low: float = math.nan

@@ -21,10 +21,11 @@ _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skrub", "pandas")
 #: The files and folders of lastlayer that a fit goes through.
 _ROOMS = (
     "mappings",
-    "activation",
+    "activation.py",
     "kernels",
     "losses",
-    "dispatch",
+    "backends",
+    "dispatch.py",
     "functions",
     "sklearn",
     "study/fit",

@@ -33,7 +33,7 @@ const InstructionSet& choose() {
 #endif
   if (name.empty() || name == "baseline") return baseline::kernels;
   throw std::runtime_error("LASTLAYER_ISA is '" + name +
-                           "', which this processor or build has not; choose baseline, avx2 or avx512, or unset it.");
+                           "', which this processor or build does not have; choose baseline, avx2 or avx512, or unset it.");
 }
 
 }  // namespace

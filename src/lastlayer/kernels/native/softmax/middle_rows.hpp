@@ -235,7 +235,7 @@ class MiddleRows : public TileRows<T, 1> {
   }
 
   const T* x_;
-  T *results_, *terms_;  // null where there are none
+  T *results_, *terms_;  // null if there are none
   int64_t classes_, stride_;
   int rows_;
   Prefetch<T> prefetch_;
