@@ -13,11 +13,11 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from lastlayer.kernels.triton.cross_entropy import cross_entropy
-from lastlayer.kernels.triton.fenchel_young import fenchel_young
 from lastlayer.kernels.triton.launch import launch_for
-from lastlayer.kernels.triton.softmax import softmax_forward
-from lastlayer.kernels.triton.tsallis import tsallis_forward
+from lastlayer.kernels.triton.softmax.cross_entropy import cross_entropy
+from lastlayer.kernels.triton.softmax.forward import softmax_forward
+from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
+from lastlayer.kernels.triton.sparse.forward import tsallis_forward
 
 OPTIONS = (
     "HAS_WEIGHT",

@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 import truth
 
-from lastlayer.kernels.triton import elementary as el
+from lastlayer.kernels.triton.arithmetic import elementary as el
 
 
 @triton.jit

@@ -8,8 +8,8 @@ import torch
 
 from lastlayer.kernels.triton.launch import run
 from lastlayer.kernels.triton.serves import check, check_rows
-from lastlayer.kernels.triton.softmax import softmax_forward
-from lastlayer.kernels.triton.tsallis import tsallis_forward
+from lastlayer.kernels.triton.softmax.forward import softmax_forward
+from lastlayer.kernels.triton.sparse.forward import tsallis_forward
 
 
 def evaluate(

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from triton.runtime.interpreter import InterpretedFunction
 
-from lastlayer.kernels.triton.shared import FINISH, FIRST_WORD, MOST_WORDS, PUBLISH, UNPUBLISHED, WHOLE
+from lastlayer.kernels.triton.softmax.split_rows import FINISH, FIRST_WORD, MOST_WORDS, PUBLISH, UNPUBLISHED, WHOLE
 
 #: Programs that share a row, at most. Of a launch all of them but one may wait for a slice that none has taken, and a multiprocessor
 #: holds three of its programs or more: so a dozen launches in flight at a time leave room for the one that takes it.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from lastlayer.kernels.triton.cross_entropy import cross_entropy
-from lastlayer.kernels.triton.fenchel_young import fenchel_young
 from lastlayer.kernels.triton.launch import run
 from lastlayer.kernels.triton.serves import check, check_rows
+from lastlayer.kernels.triton.softmax.cross_entropy import cross_entropy
+from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
 
 
 def loss(

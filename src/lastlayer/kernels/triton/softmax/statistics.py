@@ -15,7 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.elementary import (
+from lastlayer.kernels.triton.arithmetic.elementary import (
     LARGEST,
     LN2,
     LN2_REST,
@@ -23,8 +23,8 @@ from lastlayer.kernels.triton.elementary import (
     SHIFT,
     exponential_near_zero,
 )
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_sum
-from lastlayer.kernels.triton.tiles import load_scores, load_tile
+from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row, two_sum
+from lastlayer.kernels.triton.rows.tiles import load_scores, load_tile
 
 #: Weights are carried times 2^LIFT, so that those of the smallest that matter have all their bits.
 LIFT = tl.constexpr(48)

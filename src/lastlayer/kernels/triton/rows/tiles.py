@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.activation import activate
+from lastlayer.kernels.triton.rows.activation import activate
 
 #: How long the cache keeps what a tile is read from, or written to, unless told.
 NORMAL = tl.constexpr("")

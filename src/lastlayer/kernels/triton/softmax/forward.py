@@ -9,22 +9,15 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.normalizer import (
-    half_statistics_of_blocks,
-    is_any_far,
-    near_zero,
-    statistics_of_blocks,
-    statistics_of_tile,
-    weights,
-)
-from lastlayer.kernels.triton.partition import (
+from lastlayer.kernels.triton.rows.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.softmax.partition import (
     below_maximum,
     inverse_of_total,
     log_of_total,
     log_partition,
     times_pair,
 )
-from lastlayer.kernels.triton.shared import (
+from lastlayer.kernels.triton.softmax.split_rows import (
     FINISH,
     PUBLISH,
     part_of_ticket,
@@ -33,7 +26,14 @@ from lastlayer.kernels.triton.shared import (
     take_ticket,
     weights_in_row,
 )
-from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.softmax.statistics import (
+    half_statistics_of_blocks,
+    is_any_far,
+    near_zero,
+    statistics_of_blocks,
+    statistics_of_tile,
+    weights,
+)
 
 
 @triton.jit

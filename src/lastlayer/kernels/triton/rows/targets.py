@@ -5,8 +5,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
-from lastlayer.kernels.triton.tiles import load_tile
+from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row
+from lastlayer.kernels.triton.rows.tiles import load_tile
 
 
 @triton.jit

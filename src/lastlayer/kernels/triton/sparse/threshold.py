@@ -10,8 +10,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.pairs import accumulate, fast_two_sum, sum_of_row, two_sum
-from lastlayer.kernels.triton.tiles import load_scores
+from lastlayer.kernels.triton.arithmetic.float_float import accumulate, fast_two_sum, sum_of_row, two_sum
+from lastlayer.kernels.triton.rows.tiles import load_scores
 
 #: Newton's steps take a handful of trips; a row of nearly equal steps of scores may take more, and no row this many.
 TRIPS = tl.constexpr(200)

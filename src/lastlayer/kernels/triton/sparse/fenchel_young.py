@@ -10,12 +10,12 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.activation import pull_back
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
-from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
-from lastlayer.kernels.triton.threshold import base_pair_of, complement_of_largest, find_threshold, rest_of_tile
-from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
-from lastlayer.kernels.triton.tsallis import largest_of_row, partition_of, partition_term, power_of
+from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row
+from lastlayer.kernels.triton.rows.activation import pull_back
+from lastlayer.kernels.triton.rows.targets import rows_that_count, target_tile, total_of_targets
+from lastlayer.kernels.triton.rows.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.sparse.forward import largest_of_row, partition_of, partition_term, power_of
+from lastlayer.kernels.triton.sparse.threshold import base_pair_of, complement_of_largest, find_threshold, rest_of_tile
 
 
 @triton.jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.elementary import exponential_and_less_one
+from lastlayer.kernels.triton.arithmetic.elementary import exponential_and_less_one
 
 
 @triton.jit

@@ -19,8 +19,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.elementary import power_of_two
-from lastlayer.kernels.triton.normalizer import (
+from lastlayer.kernels.triton.arithmetic.elementary import power_of_two
+from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row
+from lastlayer.kernels.triton.softmax.statistics import (
     frame_of_row,
     is_any_far,
     is_far,
@@ -31,7 +32,6 @@ from lastlayer.kernels.triton.normalizer import (
     weights_of,
     with_ties,
 )
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row
 
 #: The most words of a slice.
 MOST_WORDS = 3

@@ -5,16 +5,16 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.elementary import log1p_negative, logarithm
-from lastlayer.kernels.triton.pairs import two_sum
-from lastlayer.kernels.triton.threshold import (
+from lastlayer.kernels.triton.arithmetic.elementary import log1p_negative, logarithm
+from lastlayer.kernels.triton.arithmetic.float_float import two_sum
+from lastlayer.kernels.triton.rows.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.sparse.threshold import (
     base_pair_of,
     complement_of_largest,
     find_threshold,
     positive,
     rest_of_tile,
 )
-from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
 
 
 @triton.jit

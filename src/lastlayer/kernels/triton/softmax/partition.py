@@ -5,8 +5,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.elementary import log1p_pair
-from lastlayer.kernels.triton.pairs import divide, two_sum
+from lastlayer.kernels.triton.arithmetic.elementary import log1p_pair
+from lastlayer.kernels.triton.arithmetic.float_float import divide, two_sum
 
 
 @triton.jit

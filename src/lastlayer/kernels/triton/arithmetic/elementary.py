@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.pairs import fast_two_sum, two_sum
+from lastlayer.kernels.triton.arithmetic.float_float import fast_two_sum, two_sum
 
 #: Scores of this size and more are shifted by their maximum first (exactly: those within reach of it are near it).
 LARGEST = tl.constexpr(524288.0)

@@ -9,23 +9,18 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.activation import activate, pull_back
-from lastlayer.kernels.triton.normalizer import (
-    is_any_far,
-    statistics_of_blocks,
-    statistics_of_tile,
-    weight_of,
-    weights_of,
-)
-from lastlayer.kernels.triton.pairs import accumulate, sum_of_row, two_product, two_sum
-from lastlayer.kernels.triton.partition import (
+from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row, two_product, two_sum
+from lastlayer.kernels.triton.rows.activation import activate, pull_back
+from lastlayer.kernels.triton.rows.targets import rows_that_count, target_tile, total_of_targets
+from lastlayer.kernels.triton.rows.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.softmax.partition import (
     below_maximum,
     inverse_of_total,
     log_of_total,
     log_partition,
     times_pair,
 )
-from lastlayer.kernels.triton.shared import (
+from lastlayer.kernels.triton.softmax.split_rows import (
     FINISH,
     PUBLISH,
     part_of_ticket,
@@ -34,8 +29,13 @@ from lastlayer.kernels.triton.shared import (
     take_ticket,
     weights_in_row,
 )
-from lastlayer.kernels.triton.targets import rows_that_count, target_tile, total_of_targets
-from lastlayer.kernels.triton.tiles import load_scores, rows_of_program, store_tile
+from lastlayer.kernels.triton.softmax.statistics import (
+    is_any_far,
+    statistics_of_blocks,
+    statistics_of_tile,
+    weight_of,
+    weights_of,
+)
 
 
 @triton.jit
