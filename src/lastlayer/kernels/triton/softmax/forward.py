@@ -1,7 +1,7 @@
 """Softmax of rows: probabilities, their logarithms, or the log-partition.
 
-A *part* of rows is (their numbers, which of them exist, the first class, the class after the last); what is *found* of it are its
-statistics as in normalizer.py: (largest, frame, top, others, others_low).
+A *span* is the span of rows that a program works on: (rows, mask of rows, first class, class after the last). Its *statistics* are
+those of statistics.py: (largest, exponent, max_term, others, others_low).
 """
 
 from __future__ import annotations
@@ -15,57 +15,57 @@ from lastlayer.kernels.triton.softmax.partition import (
     inverse_of_total,
     log_of_total,
     log_partition,
-    times_pair,
+    times_pair_of_row,
 )
 from lastlayer.kernels.triton.softmax.split_rows import (
     FINISH,
     PUBLISH,
-    part_of_ticket,
     publish,
+    span_of_ticket,
     statistics_of_slices,
     take_ticket,
-    weights_in_row,
+    terms_in_row,
 )
 from lastlayer.kernels.triton.softmax.statistics import (
     half_statistics_of_blocks,
     is_any_far,
-    near_zero,
+    shift_far_rows,
     statistics_of_blocks,
     statistics_of_tile,
-    weights,
+    terms,
 )
 
 
 @triton.jit
-def statistics(
+def statistics_of_span(
     scores,
     stride,
-    part,
+    span,
     K,
     QUANTITY: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """What is found of a part of rows, and the weights where it is one block."""
-    IS_APART: tl.constexpr = QUANTITY != "probabilities"
+    """The statistics of a span, and its terms if it is one block."""
+    IS_MAX_SEPARATE: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
-    i_rows, m_rows, begin, end = part
-    b_weights = 0.0
+    i_rows, m_rows, begin, end = span
+    b_terms = 0.0
     if BLOCKS == 1:
         o_classes = begin + tl.arange(0, BLOCK)
-        _, b_x = load_scores(scores, i_rows * stride, m_rows, o_classes, K, 1.0, 1.0, False, False)
-        largest, frame, top, others, others_low, b_weights = statistics_of_tile(b_x, IS_APART, IS_HALF)
-    elif IS_HALF and not IS_APART:
-        largest, frame, top, others, others_low = half_statistics_of_blocks(
+        _, b_x = load_scores(scores, i_rows * stride, m_rows, o_classes, K, (None, None))
+        largest, exponent, max_term, others, others_low, b_terms = statistics_of_tile(b_x, IS_MAX_SEPARATE, IS_HALF)
+    elif IS_HALF and not IS_MAX_SEPARATE:
+        largest, exponent, max_term, others, others_low = half_statistics_of_blocks(
             scores, i_rows * stride, m_rows, begin, end, K, ROWS, BLOCK, BLOCKS
         )
     else:
-        largest, frame, top, others, others_low = statistics_of_blocks(
-            scores, i_rows * stride, m_rows, begin, end, K, 1.0, 1.0, False, False,
-            IS_APART, IS_HALF, QUANTITY != "log_partition", ROWS, BLOCK,
+        largest, exponent, max_term, others, others_low = statistics_of_blocks(
+            scores, i_rows * stride, m_rows, begin, end, K, (None, None),
+            IS_MAX_SEPARATE, IS_HALF, QUANTITY != "log_partition", ROWS, BLOCK,
         )  # fmt: skip
-    return (largest, frame, top, others, others_low), b_weights
+    return (largest, exponent, max_term, others, others_low), b_terms
 
 
 @triton.jit
@@ -74,39 +74,39 @@ def write_blocks(
     out,
     stride_scores,
     stride_out,
-    part,
+    span,
     K,
     largest,
-    frame,
+    exponent,
     factors,
     QUANTITY: tl.constexpr,
     IS_FAR: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """Write a quantity of a part of rows from their scores, block by block. One that is far is told apart outside the loop.
+    """Write a quantity of a span from its scores, block by block.
 
-    `factors` are log(Σ / top), and 1 / Σ as a pair.
+    `factors` are log(Σ / max_term), and 1 / Σ as a pair. IS_FAR keeps the branch for far rows out of the loop.
     """
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
-    # Another instruction than near rows have: the compiler would move what both have in common, and all scores with it, before the
-    # branch, where they take the registers.
+    # A different load than for near rows: the compiler would hoist common loads above the branch, where the scores would fill the
+    # registers.
     EVICTION: tl.constexpr = "" if IS_FAR else "evict_first"
-    i_rows, m_rows, begin, end = part
+    i_rows, m_rows, begin, end = span
     log_total, inverse, inverse_low = factors
     o_block = begin + tl.arange(0, BLOCK)
     blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
     for i in range(blocks):
-        # From the end: what was read last is still in the cache.
+        # Backwards: the blocks read last are still in the cache.
         o_classes = (blocks - 1 - i) * BLOCK + o_block
-        _, b_x = load_scores(scores, i_rows * stride_scores, m_rows, o_classes, K, 1.0, 1.0, False, False, EVICTION)
+        _, b_x = load_scores(scores, i_rows * stride_scores, m_rows, o_classes, K, (None, None), EVICTION)
         if QUANTITY == "log_probabilities":
-            # Both parts are ≤ 0, so nothing cancels.
+            # Both terms are ≤ 0, so nothing cancels.
             b_out = below_maximum(b_x, largest[:, None]) - log_total[:, None]
         else:
             if IS_FAR:
-                b_x = near_zero(b_x, largest)
-            b_out = times_pair(weights(b_x, frame[:, None], IS_HALF), inverse, inverse_low, IS_HALF)
+                b_x = shift_far_rows(b_x, largest)
+            b_out = times_pair_of_row(terms(b_x, exponent[:, None], IS_HALF), inverse, inverse_low, IS_HALF)
         store_tile(out, i_rows * stride_out, m_rows, o_classes, K, b_out, "evict_first")
 
 
@@ -116,47 +116,47 @@ def write_quantity(
     out,
     stride_scores,
     stride_out,
-    part,
+    span,
     K,
-    found,
-    b_weights,
+    statistics,
+    b_terms,
     slice_largest,
     QUANTITY: tl.constexpr,
-    IS_HELD: tl.constexpr,
+    HAS_TERMS: tl.constexpr,
     IS_SLICE: tl.constexpr,
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """Write a quantity of a part of rows: from the weights where they are held, else from the scores once more.
+    """Write a quantity of a span: from its terms if there are any (HAS_TERMS), else from the scores, read again.
 
-    Weights of a slice are in the frame of its own largest score, from which no power of two leads to a far row's.
+    A slice's terms have the exponent of the slice's maximum. No power of two rescales them to a far row, which is computed again.
     """
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
-    # A whole row that is one block is a loop of one turn: addresses wait in no register, and two programs of 1024 threads find room.
-    TURNS: tl.constexpr = BLOCKS if IS_SLICE or QUANTITY == "probabilities" else 0
-    i_rows, m_rows, begin, _end = part
-    largest, frame, top, others, others_low = found
-    log_total, log_total_low = log_of_total(top, others, others_low)
-    inverse, inverse_low = inverse_of_total(top, others, others_low)
+    # A row of one block is a loop of one step that is not unrolled: no registers for addresses, and two programs of 1024 threads fit.
+    STEPS: tl.constexpr = BLOCKS if IS_SLICE or QUANTITY == "probabilities" else 0
+    i_rows, m_rows, begin, _end = span
+    largest, exponent, max_term, others, others_low = statistics
+    log_total, log_total_low = log_of_total(max_term, others, others_low)
+    inverse, inverse_low = inverse_of_total(max_term, others, others_low)
     factors = (log_total, inverse, inverse_low)
     is_far = False
-    if QUANTITY == "probabilities" and (IS_SLICE or not IS_HELD):
+    if QUANTITY == "probabilities" and (IS_SLICE or not HAS_TERMS):
         is_far = is_any_far(largest)
     if QUANTITY == "log_partition":
-        z = log_partition(largest, top + others, log_total, log_total_low)
+        z = log_partition(largest, max_term + others, log_total, log_total_low)
         tl.store(out + i_rows, z.to(out.dtype.element_ty), mask=m_rows)
     elif is_far:
         write_blocks(
-            scores, out, stride_scores, stride_out, part, K, largest, frame, factors, QUANTITY, True, BLOCK, TURNS
+            scores, out, stride_scores, stride_out, span, K, largest, exponent, factors, QUANTITY, True, BLOCK, STEPS
         )
-    elif IS_HELD:
+    elif HAS_TERMS:
         if IS_SLICE:
-            b_weights = weights_in_row(b_weights, slice_largest, frame)
-        b_out = times_pair(b_weights, inverse, inverse_low, IS_HALF)
+            b_terms = terms_in_row(b_terms, slice_largest, exponent)
+        b_out = times_pair_of_row(b_terms, inverse, inverse_low, IS_HALF)
         store_tile(out, i_rows * stride_out, m_rows, begin + tl.arange(0, BLOCK), K, b_out)
     else:
         write_blocks(
-            scores, out, stride_scores, stride_out, part, K, largest, frame, factors, QUANTITY, False, BLOCK, TURNS
+            scores, out, stride_scores, stride_out, span, K, largest, exponent, factors, QUANTITY, False, BLOCK, STEPS
         )
 
 
@@ -176,37 +176,37 @@ def softmax_forward(
     SLICES: tl.constexpr = 1,
     SLICE: tl.constexpr = 1,
     PAD: tl.constexpr = 1,
-    PART: tl.constexpr = 0,
+    PHASE: tl.constexpr = 0,
 ):
-    """A quantity of every row, or of slices of rows. What is one block is read once, unless its logarithms are wanted.
+    """A quantity of every row, or of slices of rows.
 
-    More is read twice, the second time from the cache.
+    A span of one block is read once, unless its logarithms are wanted. A longer one is read twice, the second time from the cache.
     """
-    IS_APART: tl.constexpr = QUANTITY != "probabilities"
+    IS_MAX_SEPARATE: tl.constexpr = QUANTITY != "probabilities"
     IS_HALF: tl.constexpr = scores.dtype.element_ty != tl.float32
     IS_SLICE: tl.constexpr = SLICES > 1
-    # Of one block's own sum nothing is lost; nothing that counts of a half type's.
-    WORDS: tl.constexpr = 1 if IS_HALF or (BLOCKS == 1 and not IS_APART) else 2
-    # Scores that logarithms are taken of are read again even from one block: beside the weights no registers are left.
-    IS_HELD: tl.constexpr = BLOCKS == 1 and not IS_APART
+    # The sum of a single block has no low part, and that of a half type needs none.
+    WORDS: tl.constexpr = 1 if IS_HALF or (BLOCKS == 1 and not IS_MAX_SEPARATE) else 2
+    # Logarithms read the scores of even one block again: with the terms held there are no registers left for them.
+    HAS_TERMS: tl.constexpr = BLOCKS == 1 and not IS_MAX_SEPARATE
     if IS_SLICE:
-        ticket = take_ticket(published, PART)
-        part = part_of_ticket(ticket, N, K, SLICES, SLICE)
+        ticket = take_ticket(published, PHASE)
+        span = span_of_ticket(ticket, N, K, SLICES, SLICE)
     else:
         i_rows, m_rows = rows_of_program(N, ROWS)
-        part = (i_rows, m_rows, 0, K)
-    found, b_weights = statistics(scores, stride_scores, part, K, QUANTITY, ROWS, BLOCK, BLOCKS)
-    slice_largest, frame, _, others, others_low = found
+        span = (i_rows, m_rows, 0, K)
+    statistics, b_terms = statistics_of_span(scores, stride_scores, span, K, QUANTITY, ROWS, BLOCK, BLOCKS)
+    slice_largest, exponent, _, others, others_low = statistics
     if IS_SLICE:
-        if PART != FINISH:
-            publish(published, ticket, slice_largest, frame, others, others_low, slice_largest, SLICES, WORDS)
-        if PART != PUBLISH:
-            largest, frame, top, others, others_low, _ = statistics_of_slices(
-                published, ticket, IS_APART, IS_HALF, SLICES, PAD, WORDS
+        if PHASE != FINISH:
+            publish(published, ticket, slice_largest, exponent, others, others_low, slice_largest, SLICES, WORDS)
+        if PHASE != PUBLISH:
+            largest, exponent, max_term, others, others_low, _ = statistics_of_slices(
+                published, ticket, IS_MAX_SEPARATE, IS_HALF, SLICES, PAD, WORDS
             )
-            found = (largest, frame, top, others, others_low)
-    if PART != PUBLISH:
+            statistics = (largest, exponent, max_term, others, others_low)
+    if PHASE != PUBLISH:
         write_quantity(
-            scores, out, stride_scores, stride_out, part, K, found, b_weights, slice_largest,
-            QUANTITY, IS_HELD, IS_SLICE, BLOCK, BLOCKS,
+            scores, out, stride_scores, stride_out, span, K, statistics, b_terms, slice_largest,
+            QUANTITY, HAS_TERMS, IS_SLICE, BLOCK, BLOCKS,
         )  # fmt: skip

@@ -1,17 +1,20 @@
-"""Rows that several programs share: each has a slice, publishes its statistics, waits for the others', and puts all together.
+"""Long rows split over several programs: each publishes the statistics of its slice, waits for the others', and combines them all.
 
-So a long row is read from memory once, and one row alone keeps more than one multiprocessor at work. Programs take slices by
-ticket, in order, so that those at work always have all slices of all rows but the last one begun: none waits for ever while a
-device holds as many programs at a time as a row has slices, which launch.py sees to. Slices are small enough that those of all
-programs of a multiprocessor stay in its first cache until they are read again. The interpreter runs one program after another; there
-a launch is two, PUBLISH and FINISH, and none waits.
+So a long row is read from memory once, and a single row keeps more than one multiprocessor busy.
 
-What is published of a slice is `words` of 64 bits, each written and read whole: in its upper half the slice's largest score, in
-its lower one a number: the others' weight in the frame of that score; what that sum has lost; the label's score, if it lies there.
-Who waits reads the words themselves until all are there: no fence, and no second round trip. It reads them by atomic operations,
-which one warp does for a program, or a few where there are more words than lanes; as loads every warp does them, and they take the
-memory's time. That eight aligned bytes are written whole by a plain store, and seen, is what the hardware does beyond what PTX
-promises; as exchanges they would take longer.
+Deadlock: programs take slices by ticket, in order. So the programs that run hold all slices of all rows but the last one begun, and
+none waits for ever while the device holds as many programs at a time as a row has slices. launch.py sees to that.
+
+Caches: slices are small enough that those of all programs of a multiprocessor stay in its L1 cache until they are read again.
+
+Words: a slice publishes `words` of 64 bits, each written and read whole. The upper half is the slice's maximum, the lower half a
+number: the sum of the other terms at the exponent of that maximum; the low part of that sum; the label's score if it is in the slice.
+A waiting program polls the words themselves, so it needs no fence and no second round trip. It polls by atomic operations, which one
+warp does for the program (a few warps if there are more words than lanes); plain loads would be done by every warp, and take memory
+bandwidth. That a plain store writes eight aligned bytes whole, and that they become visible, is what the hardware does beyond what
+PTX promises; atomic exchanges would be slower.
+
+The interpreter runs one program after another. There a launch is two, PUBLISH and FINISH, and none waits.
 """
 
 from __future__ import annotations
@@ -22,32 +25,32 @@ import triton.language as tl
 from lastlayer.kernels.triton.arithmetic.elementary import power_of_two
 from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row
 from lastlayer.kernels.triton.softmax.statistics import (
-    frame_of_row,
+    exponent_of_row,
     is_any_far,
     is_far,
     less_maximum,
-    together,
-    weight_of,
-    weights,
-    weights_of,
-    with_ties,
+    term_of,
+    terms,
+    terms_of_tile,
+    with_max_separate,
+    without_separation,
 )
 
-#: The most words of a slice.
+#: A slice publishes at most this many words.
 MOST_WORDS = 3
-#: A word that is not published yet, and of a counter that nobody has a ticket of: both its halves are a NaN that `quiet` leaves out.
+#: A word that is not published yet, and the counter before the first ticket. Its halves are a NaN that `canonical_bits` never returns.
 UNPUBLISHED = tl.constexpr(-1)
-#: Where the first word lies, the counter being before it: not in the same line of a cache.
+#: Index of the first published word. The counter is word 0, in another cache line.
 FIRST_WORD = tl.constexpr(16)
-#: Which part of its work a program does.
+#: The phases of a launch: everything, or one of the two for the interpreter.
 WHOLE, PUBLISH, FINISH = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
 NAN_BITS, INFINITY_BITS = tl.constexpr(0x7FC00000), tl.constexpr(0x7F800000)
 
 
 @triton.jit
-def take_ticket(published, PART: tl.constexpr):
-    """The number of a slice that nobody has yet. The counter is the first word."""
-    if PART == WHOLE:
+def take_ticket(published, PHASE: tl.constexpr):
+    """The index of a slice that no program has taken yet."""
+    if PHASE == WHOLE:
         ticket = (tl.atomic_add(published, 1, sem="relaxed") - UNPUBLISHED).to(tl.int32)
     else:
         ticket = tl.program_id(0)
@@ -55,45 +58,45 @@ def take_ticket(published, PART: tl.constexpr):
 
 
 @triton.jit
-def part_of_ticket(ticket, N, K, SLICES: tl.constexpr, SLICE: tl.constexpr):
-    """(rows, which of them exist, first class, class after the last) of a ticket's slice."""
+def span_of_ticket(ticket, N, K, SLICES: tl.constexpr, SLICE: tl.constexpr):
+    """A ticket's slice as a span: (rows, mask of rows, first class, class after the last)."""
     i_rows = (ticket // SLICES).to(tl.int64) + tl.arange(0, 1)
     begin = ticket % SLICES * SLICE
     return i_rows, i_rows < N, begin, tl.minimum(begin + SLICE, K)
 
 
 @triton.jit
-def quiet(x):
-    """The bits of a number; of every NaN the same."""
+def canonical_bits(x):
+    """The bits of a number; the same bits for every NaN."""
     bits = x.to(tl.int32, bitcast=True)
     return tl.where((bits & 0x7FFFFFFF) > INFINITY_BITS, NAN_BITS, bits)
 
 
 @triton.jit
-def packed(largest, number):
+def pack(largest, number):
     """Two numbers as one word."""
-    return (quiet(largest).to(tl.int64) << 32) | (quiet(number).to(tl.int64) & 0xFFFFFFFF)
+    return (canonical_bits(largest).to(tl.int64) << 32) | (canonical_bits(number).to(tl.int64) & 0xFFFFFFFF)
 
 
 @triton.jit
 def publish(
-    published, ticket, largest, frame, others, others_low, raw_label, SLICES: tl.constexpr, WORDS: tl.constexpr
+    published, ticket, largest, exponent, others, others_low, raw_label, SLICES: tl.constexpr, WORDS: tl.constexpr
 ):
-    """Write what is known of a slice. Its frame may be that of any of its scores."""
-    power = power_of_two((frame - frame_of_row(largest)).to(tl.int32) + 127)
+    """Publish a slice's statistics, rescaled from its exponent to that of its maximum."""
+    scale = power_of_two((exponent - exponent_of_row(largest)).to(tl.int32) + 127)
     place = (
         published + FIRST_WORD + (ticket // SLICES).to(tl.int64) * (SLICES * WORDS) + ticket % SLICES + tl.arange(0, 1)
     )
-    tl.store(place, packed(largest, others * power))
+    tl.store(place, pack(largest, others * scale))
     if WORDS > 1:
-        tl.store(place + SLICES, packed(largest, others_low * power))
+        tl.store(place + SLICES, pack(largest, others_low * scale))
     if WORDS > 2:
-        tl.store(place + 2 * SLICES, packed(largest, raw_label))
+        tl.store(place + 2 * SLICES, pack(largest, raw_label))
 
 
 @triton.jit
 def wait_for_words(place, m):
-    """The words of a row once all are published, as tiles of their halves."""
+    """Poll until all words of a row are published; their halves as two tiles."""
     b_none = tl.zeros(place.shape, tl.int64)
     b_words = tl.full(place.shape, UNPUBLISHED, tl.int64)
     while tl.max((m & (b_words == UNPUBLISHED)).to(tl.int32)) > 0:
@@ -104,31 +107,31 @@ def wait_for_words(place, m):
 
 
 @triton.jit
-def powers_of(b_largest, frame):
-    """Two powers of two that bring the weights of slices into the frame of a row that is not far. Of a far slice nothing counts.
+def powers_of(b_largest, exponent):
+    """Two powers of two whose product rescales slices' terms to the exponent of a row that is not far; 0 for far slices.
 
-    Two, since the weight of a slice whose scores are low may be a number where the power is none.
+    Two, since one power of two may overflow or underflow where the rescaled term does not.
     """
-    # Of a far slice both are zero: a zero alone, times a power that overflows, is no number.
-    power = tl.where(is_far(b_largest), -1024, (frame_of_row(b_largest) - frame).to(tl.int32))
+    # Both are zero for a far slice: one zero times a power that overflows would be NaN.
+    power = tl.where(is_far(b_largest), -1024, (exponent_of_row(b_largest) - exponent).to(tl.int32))
     return power_of_two((power >> 1) + 127), power_of_two(power - (power >> 1) + 127)
 
 
 @triton.jit
-def scale_of(b_largest, largest, frame, IS_HALF: tl.constexpr):
-    """Two factors that bring the weights of slices into the frame of any row."""
-    first, second = powers_of(b_largest, frame)
+def scale_of(b_largest, largest, exponent, IS_HALF: tl.constexpr):
+    """Two factors that rescale slices' terms to the exponent of any row."""
+    first, second = powers_of(b_largest, exponent)
     if is_any_far(tl.max(largest, axis=1)):
-        shifted = weights(less_maximum(b_largest, largest), tl.zeros_like(largest), IS_HALF)
-        top = weight_of(b_largest, b_largest, frame_of_row(b_largest), IS_HALF)
-        first = tl.where(b_largest == float("-inf"), 0.0, tl.div_rn(shifted, top))
+        shifted = terms(less_maximum(b_largest, largest), tl.zeros_like(largest), IS_HALF)
+        max_term = term_of(b_largest, b_largest, exponent_of_row(b_largest), IS_HALF)
+        first = tl.where(b_largest == float("-inf"), 0.0, tl.div_rn(shifted, max_term))
         second = tl.full(first.shape, 1.0, tl.float32)
     return first, second
 
 
 @triton.jit
-def anew(number):
-    """The one number of a tensor, laid out as whoever uses it likes: never so that a whole tile is laid out to fit it."""
+def reset_layout(number):
+    """The single number of a tensor, with a fresh layout. Otherwise the compiler may convert whole tiles to this tensor's layout."""
     return tl.full([1], tl.sum(number, axis=0), tl.float32)
 
 
@@ -136,43 +139,57 @@ def anew(number):
 def statistics_of_slices(
     published,
     ticket,
-    IS_APART: tl.constexpr,
+    IS_MAX_SEPARATE: tl.constexpr,
     IS_HALF: tl.constexpr,
     SLICES: tl.constexpr,
     PAD: tl.constexpr,
     WORDS: tl.constexpr,
 ):
-    """(largest, frame, top, others, others_low, the label's score) of a ticket's row once its slices are published."""
+    """(largest, exponent, max_term, others, others_low, label's score) of a ticket's row, once all its slices are published."""
     LANES: tl.constexpr = PAD * (WORDS if WORDS < 3 else 4)
     o = tl.arange(0, LANES)[None, :]
     place = published + FIRST_WORD + (ticket // SLICES).to(tl.int64) * (SLICES * WORDS) + o
     b_largest, b_number = wait_for_words(place, o < SLICES * WORDS)
     largest = tl.max(b_largest, axis=1)
-    frame = frame_of_row(largest)
-    b_first, b_second = scale_of(b_largest, largest[:, None], frame[:, None], IS_HALF)
+    exponent = exponent_of_row(largest)
+    b_first, b_second = scale_of(b_largest, largest[:, None], exponent[:, None], IS_HALF)
     b_scaled = b_number * b_first * b_second
-    if WORDS == 1 and not IS_APART:
+    if WORDS == 1 and not IS_MAX_SEPARATE:
         total = tl.sum(b_scaled, axis=1)
-        top, others, others_low = together(total, tl.zeros_like(total), largest)
-        return anew(largest), anew(frame), anew(top), anew(others), anew(others_low), anew(largest)
+        max_term, others, others_low = without_separation(total, tl.zeros_like(total), largest)
+        return (
+            reset_layout(largest),
+            reset_layout(exponent),
+            reset_layout(max_term),
+            reset_layout(others),
+            reset_layout(others_low),
+            reset_layout(largest),
+        )
     b_sum = tl.where(o < SLICES, b_scaled, 0.0)
     b_lost = tl.where((o >= SLICES) & (o < 2 * SLICES), b_scaled, 0.0)
-    if IS_APART:
-        b_top = (b_largest == largest[:, None]) & (o < SLICES)
-        b_low = weights_of(tl.where(b_top | (o >= SLICES), float("-inf"), b_largest), largest, frame, IS_HALF)
+    if IS_MAX_SEPARATE:
+        b_is_max = (b_largest == largest[:, None]) & (o < SLICES)
+        b_low = terms_of_tile(tl.where(b_is_max | (o >= SLICES), float("-inf"), b_largest), largest, exponent, IS_HALF)
         b_sum, b_lost = accumulate(b_sum, b_lost, b_low)
         others, others_low = sum_of_row(b_sum, b_lost)
-        top = weight_of(largest, largest, frame, IS_HALF)
-        top, others, others_low = with_ties(others, others_low, b_top.to(tl.int32), largest, top)
+        max_term = term_of(largest, largest, exponent, IS_HALF)
+        max_term, others, others_low = with_max_separate(others, others_low, b_is_max.to(tl.int32), largest, max_term)
     else:
         total, total_low = sum_of_row(b_sum, b_lost)
-        top, others, others_low = together(total, total_low, largest)
-    label = anew(tl.max(tl.where((o >= 2 * SLICES) & (o < 3 * SLICES), b_number, float("-inf")), axis=1))
-    return anew(largest), anew(frame), anew(top), anew(others), anew(others_low), label
+        max_term, others, others_low = without_separation(total, total_low, largest)
+    label = reset_layout(tl.max(tl.where((o >= 2 * SLICES) & (o < 3 * SLICES), b_number, float("-inf")), axis=1))
+    return (
+        reset_layout(largest),
+        reset_layout(exponent),
+        reset_layout(max_term),
+        reset_layout(others),
+        reset_layout(others_low),
+        label,
+    )
 
 
 @triton.jit
-def weights_in_row(b_weights, slice_largest, frame):
-    """The weights of a slice of one block brought into the frame of its row, which is not far."""
-    first, second = powers_of(anew(slice_largest)[:, None], frame[:, None])
-    return b_weights * first * second
+def terms_in_row(b_terms, slice_largest, exponent):
+    """The terms of a slice of one block, rescaled to the exponent of its row, which is not far."""
+    first, second = powers_of(reset_layout(slice_largest)[:, None], exponent[:, None])
+    return b_terms * first * second

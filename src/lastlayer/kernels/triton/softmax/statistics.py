@@ -1,13 +1,14 @@
-"""Softmax's row statistics: the largest score, its weight, and the sum of the *others'* weights as a pair.
+"""Softmax's row statistics: the maximum, the term of the maximum, and the sum of the *other* terms as a pair.
 
-A weight is e^x / 2^(frame − LIFT), the frame being the exponent of a score near the largest: exact where x − max would be
-rounded, and its rounding come back as a relative error. Scores so large that they have no such exponent are shifted by the
-maximum, exactly. The largest class is kept apart from the sum of the others, since log p and 1 − p of a confident class are
-made of the others alone and must not vanish in 1 + others. Where only the probabilities are wanted it is not: then `top` is zero
-and the others are all.
+The *term* of a score is e^x / 2^(exponent − LIFT). The exponent is shared by a row, as in block floating point: that of e^x for an x
+near the maximum. So the power of two is exact, where x − max would be rounded, and its rounding returned as a relative error.
+Scores too large for such an exponent (rows that are *far* from zero) are shifted by their maximum first, which is exact there.
 
-For results that are rounded to a half type (IS_HALF) the weights are the hardware's 2^x in the same frame: within 2^−16 of
-themselves for whatever such a result can tell from zero.
+The term of the maximum is separate from the sum of the others. log p and 1 − p of a confident class consist of the others alone, and
+would be lost in 1 + others. Where only probabilities are wanted nothing is separate: `max_term` is 0 and `others` is the sum of all.
+
+Results that are rounded to a half type (IS_HALF) use the hardware's 2^x with the same exponent: a relative error of 2^−16 wherever
+the half type can tell a result from zero.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import triton
 import triton.language as tl
 
 from lastlayer.kernels.triton.arithmetic.elementary import (
-    LARGEST,
+    LARGEST_UNSHIFTED,
     LN2,
     LN2_REST,
     LOG2_E,
@@ -26,75 +27,77 @@ from lastlayer.kernels.triton.arithmetic.elementary import (
 from lastlayer.kernels.triton.arithmetic.float_float import accumulate, sum_of_row, two_sum
 from lastlayer.kernels.triton.rows.tiles import load_scores, load_tile
 
-#: Weights are carried times 2^LIFT, so that those of the smallest that matter have all their bits.
+#: Terms are scaled by 2^LIFT, so that the smallest that matter are normal numbers.
 LIFT = tl.constexpr(48)
-#: Exponents below the frame's at which scores are cut off: 2^−172 of the largest is nothing in float32, and 2^(LIFT − 172) is
-#: still a normal number.
+#: Scores this many powers of two below the row's exponent are clamped: 2^−172 of the largest term is nothing in float32, and
+#: 2^(LIFT − 172) is still a normal number.
 REACH = tl.constexpr(172.0)
-#: A first block's maximum may lie this far below the row's: e^38 · 2^LIFT · 2^20 classes is still a number.
+#: The first block's maximum may be this far below the row's: e^38 · 2^LIFT · 2^20 classes is still finite.
 HEADROOM = tl.constexpr(38.0)
-#: The most that a half type's row may weigh in the frame of its first block: that of many such is a number still.
-MOST_WEIGHT = tl.constexpr(2.0**100)
-#: The largest float32. Beside +∞ it counts as infinite too.
-GREATEST = tl.constexpr(3.4028234663852886e38)
+#: The largest sum of a half type's row at the exponent of its first block; the sum of many such slices is still finite.
+LARGEST_SUM = tl.constexpr(2.0**100)
+#: The largest float32. In a row with +∞ it counts as infinite too.
+LARGEST_FLOAT = tl.constexpr(3.4028234663852886e38)
 
 
 @triton.jit
 def is_far(largest):
-    """Whether a row's maximum is too far from zero, or infinite."""
-    return tl.abs(largest) > LARGEST
+    """Whether a row's maximum is so far from zero, or infinite, that its scores need a shift."""
+    return tl.abs(largest) > LARGEST_UNSHIFTED
 
 
 @triton.jit
 def is_any_far(largest):
-    """Whether one of a program's rows is."""
+    """Whether any of a program's rows is far."""
     return tl.max(is_far(largest).to(tl.int32), axis=0) > 0
 
 
 @triton.jit
 def less_maximum(x, largest):
-    """x − max, exact within reach of a far maximum: 0 at +∞, −∞ throughout a row of it; a NaN stays."""
-    return tl.where(x > GREATEST, GREATEST, x) - tl.maximum(tl.minimum(largest, GREATEST), -GREATEST)
+    """x − max, exact near a far maximum: 0 for x = +∞; −∞ throughout a row of −∞; a NaN stays."""
+    return tl.where(x > LARGEST_FLOAT, LARGEST_FLOAT, x) - tl.maximum(
+        tl.minimum(largest, LARGEST_FLOAT), -LARGEST_FLOAT
+    )
 
 
 @triton.jit
-def near_zero(b_x, largest):
-    """The scores of far rows less their maximum; others as they are."""
+def shift_far_rows(b_x, largest):
+    """Scores of far rows minus their maximum; other rows unchanged."""
     if is_any_far(largest):
         b_x = tl.where(is_far(largest)[:, None], less_maximum(b_x, largest[:, None]), b_x)
     return b_x
 
 
 @triton.jit
-def frame_of(score):
-    """The exponent of e^score, a whole number, which fits the frame of a row whose scores are near it."""
+def exponent_of(score):
+    """The exponent of e^score, a whole number."""
     return tl.fma(score, LOG2_E, SHIFT) - SHIFT
 
 
 @triton.jit
-def frame_of_row(largest):
-    """The frame of a row of this maximum; of a far row that of the maximum less itself."""
-    return frame_of(tl.where(is_far(largest), 0.0, largest))
+def exponent_of_row(largest):
+    """The exponent of a row with this maximum; 0 for a far row, whose maximum becomes 0."""
+    return exponent_of(tl.where(is_far(largest), 0.0, largest))
 
 
 @triton.jit
-def weights(b_x, frame, IS_HALF: tl.constexpr):
-    """e^x · 2^LIFT in the frame, nothing that counts below its reach; a NaN stays."""
-    return half_weights(b_x, frame) if IS_HALF else float_weights(b_x, frame)
+def terms(b_x, exponent, IS_HALF: tl.constexpr):
+    """e^x / 2^(exponent − LIFT), negligible below REACH; a NaN stays."""
+    return half_terms(b_x, exponent) if IS_HALF else float_terms(b_x, exponent)
 
 
 @triton.jit
-def half_weights(b_x, frame):
-    """The same to a half type's digits: the frame is whole, so that one rounding is all there is before the power of two."""
-    return tl.exp2(tl.fma(b_x, LOG2_E, LIFT - frame))
+def half_terms(b_x, exponent):
+    """Terms to a half type's digits. The exponent is a whole number, so only the fma rounds before the power of two."""
+    return tl.exp2(tl.fma(b_x, LOG2_E, LIFT - exponent))
 
 
 @triton.jit
-def float_weights(b_x, frame):
-    """The same within 0.8 ULP."""
-    # Adding `shift` to x·log₂e leaves the weight's own exponent, biased, in the last bits of the sum.
-    shift = (SHIFT + (127 + LIFT)) - frame
-    floor = (frame - REACH) * LN2
+def float_terms(b_x, exponent):
+    """Terms within 0.8 ULP."""
+    # Adding `shift` to x·log₂e leaves the term's biased exponent in the last bits of the sum.
+    shift = (SHIFT + (127 + LIFT)) - exponent
+    floor = (exponent - REACH) * LN2
     b_x = tl.maximum(b_x, floor, propagate_nan=tl.PropagateNan.ALL)
     b_shifted = tl.fma(b_x, LOG2_E, shift)
     b_k = b_shifted - shift
@@ -104,67 +107,69 @@ def float_weights(b_x, frame):
 
 
 @triton.jit
-def weights_of(b_x, largest, frame, IS_HALF: tl.constexpr):
-    """The weights of a tile of a row whose statistics are known."""
-    return weights(near_zero(b_x, largest), frame[:, None], IS_HALF)
+def terms_of_tile(b_x, largest, exponent, IS_HALF: tl.constexpr):
+    """The terms of a tile of rows whose statistics are known."""
+    return terms(shift_far_rows(b_x, largest), exponent[:, None], IS_HALF)
 
 
 @triton.jit
-def weight_of(x, largest, frame, IS_HALF: tl.constexpr):
-    """The weight of one score of each row."""
-    return weights(tl.where(is_far(largest), less_maximum(x, largest), x), frame, IS_HALF)
+def term_of(x, largest, exponent, IS_HALF: tl.constexpr):
+    """The term of one score of each row."""
+    return terms(tl.where(is_far(largest), less_maximum(x, largest), x), exponent, IS_HALF)
 
 
 @triton.jit
-def of_any(largest):
-    """One, but zero for rows of nothing above −∞: what weight they have is that of scores that were cut off."""
+def has_finite_score(largest):
+    """1, but 0 for rows of −∞: their terms are those of clamped scores."""
     return tl.where(largest == float("-inf"), 0.0, 1.0)
 
 
 @triton.jit
-def with_ties(others, others_low, b_ties, largest, top):
-    """The weight of the maximum, and the others' as a pair: all but one of the classes that weigh as much belong to them."""
+def with_max_separate(others, others_low, b_ties, largest, max_term):
+    """(max_term, others, others_low): of the classes tied at the maximum, all but one are among the others."""
     ties = tl.sum(b_ties, axis=1) - 1
-    others, lost = two_sum(others, ties.to(tl.float32) * top)
-    scale = of_any(largest)
-    return top * scale, others * scale, (others_low + lost) * scale
+    others, lost = two_sum(others, ties.to(tl.float32) * max_term)
+    scale = has_finite_score(largest)
+    return max_term * scale, others * scale, (others_low + lost) * scale
 
 
 @triton.jit
-def together(total, total_low, largest):
-    """The same where the largest is among the others: nothing, and the sum of all as a pair."""
-    scale = of_any(largest)
+def without_separation(total, total_low, largest):
+    """(0, total, total_low): the same where the maximum is among the others."""
+    scale = has_finite_score(largest)
     return tl.zeros_like(total), total * scale, total_low * scale
 
 
 @triton.jit
-def statistics_of_tile(b_x, IS_APART: tl.constexpr, IS_HALF: tl.constexpr):
-    """(largest, frame, top, others, others_low) of rows that lie in one tile, and their weights."""
+def statistics_of_tile(b_x, IS_MAX_SEPARATE: tl.constexpr, IS_HALF: tl.constexpr):
+    """(largest, exponent, max_term, others, others_low) of rows that are one tile, and their terms."""
     largest = tl.max(b_x, axis=1)
-    frame = frame_of_row(largest)
-    b_weights = weights_of(b_x, largest, frame, IS_HALF)
-    if IS_APART:
-        top = weight_of(largest, largest, frame, IS_HALF)
-        # By weights, so that scores need no registers beside them. A NaN is among the others.
-        b_top = b_weights == top[:, None]
-        others = tl.sum(tl.where(b_top, 0.0, b_weights), axis=1)
-        top, others, others_low = with_ties(others, 0.0 * top, b_top.to(tl.int32), largest, top)
+    exponent = exponent_of_row(largest)
+    b_terms = terms_of_tile(b_x, largest, exponent, IS_HALF)
+    if IS_MAX_SEPARATE:
+        max_term = term_of(largest, largest, exponent, IS_HALF)
+        # Terms are compared, not scores, whose registers are then free. A NaN is among the others.
+        b_is_max = b_terms == max_term[:, None]
+        others = tl.sum(tl.where(b_is_max, 0.0, b_terms), axis=1)
+        max_term, others, others_low = with_max_separate(
+            others, 0.0 * max_term, b_is_max.to(tl.int32), largest, max_term
+        )
     else:
-        total = tl.sum(b_weights, axis=1)
-        top, others, others_low = together(total, tl.zeros_like(total), largest)
-    return largest, frame, top, others, others_low, b_weights
+        total = tl.sum(b_terms, axis=1)
+        max_term, others, others_low = without_separation(total, tl.zeros_like(total), largest)
+    return largest, exponent, max_term, others, others_low, b_terms
 
 
 @triton.jit
-def folded(b_terms, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """The sums of each four terms side by side, which one thread holds: what is exact costs more than they do."""
+def sums_of_four(b_terms, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """Sums of four neighbours each, which one thread holds: fewer numbers for the compensated sum, which costs more."""
     return tl.sum(tl.reshape(b_terms, [ROWS, BLOCK // 4, 4]), axis=2)
 
 
 @triton.jit
-def add_up(b_sum, b_lost, b_terms, IS_HALF: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """Running sums and one block more of terms; for a half type's digits plain ones."""
-    b_terms = folded(b_terms, ROWS, BLOCK)
+def add_block(b_sum, b_lost, b_terms, IS_HALF: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """Add a block of terms to running sums: compensated, or plain for a half type's digits."""
+    b_terms = sums_of_four(b_terms, ROWS, BLOCK)
     if IS_HALF:
         b_sum += b_terms
     else:
@@ -184,36 +189,36 @@ def half_statistics_of_blocks(
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """(a score near the largest, its frame, 0, the weight of all, 0) of many blocks of classes of rows of a half type.
+    """(a score near the maximum, its exponent, 0, the sum of all terms, 0) of rows of many blocks of a half type.
 
-    The first block's maximum is near enough while the weight of all is a number: nobody has to know the largest. Else rows are read
-    twice more, for the largest and for the sum.
+    The first block's maximum gives the exponent; while the sum is finite, the row's maximum is not needed. Otherwise rows are read
+    twice more, for the maximum and for the sum.
     """
     blocks = BLOCKS if BLOCKS > 0 else tl.cdiv(end - begin, BLOCK)
     o_classes = tl.arange(0, BLOCK)
     b_x = load_tile(scores, o_rows, m_rows, begin + o_classes, K, float("-inf"), "evict_last")
     largest = tl.max(b_x, axis=1)
-    frame = frame_of(largest)
+    exponent = exponent_of(largest)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     for i in tl.range(blocks, loop_unroll_factor=BLOCKS if BLOCKS > 0 else 1):
         b_x = load_tile(scores, o_rows, m_rows, begin + i * BLOCK + o_classes, K, float("-inf"), "evict_last")
-        b_sum += folded(half_weights(b_x, frame[:, None]), ROWS, BLOCK)
+        b_sum += sums_of_four(half_terms(b_x, exponent[:, None]), ROWS, BLOCK)
     total = tl.sum(b_sum, axis=1)
-    m_near = (total < MOST_WEIGHT) & (tl.abs(largest) <= LARGEST)
+    m_near = (total < LARGEST_SUM) & (tl.abs(largest) <= LARGEST_UNSHIFTED)
     if tl.min(m_near.to(tl.int32), axis=0) == 0:
         b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
         for start in range(begin, end, BLOCK):
             b_x = load_tile(scores, o_rows, m_rows, start + o_classes, K, float("-inf"))
             b_best = tl.maximum(b_best, b_x)
         largest = tl.max(b_best, axis=1)
-        frame = frame_of_row(largest)
+        exponent = exponent_of_row(largest)
         b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         for start in range(begin, end, BLOCK):
             b_x = load_tile(scores, o_rows, m_rows, start + o_classes, K, float("-inf"))
-            b_sum += folded(weights_of(b_x, largest, frame, True), ROWS, BLOCK)
+            b_sum += sums_of_four(terms_of_tile(b_x, largest, exponent, True), ROWS, BLOCK)
         total = tl.sum(b_sum, axis=1)
-    top, others, others_low = together(total, tl.zeros_like(total), largest)
-    return largest, frame, top, others, others_low
+    max_term, others, others_low = without_separation(total, tl.zeros_like(total), largest)
+    return largest, exponent, max_term, others, others_low
 
 
 @triton.jit
@@ -224,29 +229,24 @@ def statistics_of_blocks(
     begin,
     end,
     K,
-    softcap,
-    temperature,
-    HAS_SOFTCAP: tl.constexpr,
-    HAS_TEMPERATURE: tl.constexpr,
-    IS_APART: tl.constexpr,
+    activation,
+    IS_MAX_SEPARATE: tl.constexpr,
     IS_HALF: tl.constexpr,
     IS_READ_TWICE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """The same of many blocks of classes of rows, from one reading: every lane keeps its largest score apart from its sum.
+    """The statistics of rows of many blocks, from one reading: every lane keeps its largest score out of its sum.
 
-    Where they will be read twice they stay in the cache. The frame is that of the first block's maximum. Rows whose maximum leaves
-    its headroom, or is far, are read once more.
+    The exponent is that of the first block's maximum. Rows whose maximum exceeds that by more than HEADROOM, or is far, are read once
+    more. Rows that will be read twice (IS_READ_TWICE) stay in the cache.
     """
     EVICTION: tl.constexpr = "evict_last" if IS_READ_TWICE else ""
     o_classes = tl.arange(0, BLOCK)
-    _, b_x = load_scores(
-        scores, o_rows, m_rows, begin + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE, EVICTION
-    )
+    _, b_x = load_scores(scores, o_rows, m_rows, begin + o_classes, K, activation, EVICTION)
     reference = tl.max(b_x, axis=1)
-    reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST), LARGEST)
-    frame = frame_of(reference)
+    reference = tl.minimum(tl.maximum(reference, -2.0 * LARGEST_UNSHIFTED), LARGEST_UNSHIFTED)
+    exponent = exponent_of(reference)
     b_best = tl.full([ROWS, BLOCK], float("-inf"), tl.float32)
     b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
     b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
@@ -257,44 +257,39 @@ def statistics_of_blocks(
             m_rows,
             start + o_classes,
             K,
-            softcap,
-            temperature,
-            HAS_SOFTCAP,
-            HAS_TEMPERATURE,
+            activation,
             EVICTION,
         )
         b_counted = b_x
-        if IS_APART:
+        if IS_MAX_SEPARATE:
             b_counted = tl.minimum(b_best, b_x, propagate_nan=tl.PropagateNan.ALL)
         b_best = tl.maximum(b_best, b_x, propagate_nan=tl.PropagateNan.ALL)
-        b_sum, b_lost = add_up(b_sum, b_lost, weights(b_counted, frame[:, None], IS_HALF), IS_HALF, ROWS, BLOCK)
+        b_sum, b_lost = add_block(b_sum, b_lost, terms(b_counted, exponent[:, None], IS_HALF), IS_HALF, ROWS, BLOCK)
     largest = tl.max(b_best, axis=1)
     b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
-    if IS_APART:
-        b_top = b_best == largest[:, None]
-        b_ties = b_top.to(tl.int32)
-        b_last = tl.where(b_top, 0.0, weights(b_best, frame[:, None], IS_HALF))
-        b_sum, b_lost = add_up(b_sum, b_lost, b_last, IS_HALF, ROWS, BLOCK)
+    if IS_MAX_SEPARATE:
+        b_is_max = b_best == largest[:, None]
+        b_ties = b_is_max.to(tl.int32)
+        b_last = tl.where(b_is_max, 0.0, terms(b_best, exponent[:, None], IS_HALF))
+        b_sum, b_lost = add_block(b_sum, b_lost, b_last, IS_HALF, ROWS, BLOCK)
     m_again = is_far(largest) | (largest - reference > HEADROOM)
     if tl.max(m_again.to(tl.int32), axis=0) > 0:
-        frame = tl.where(m_again, frame_of_row(largest), frame)
+        exponent = tl.where(m_again, exponent_of_row(largest), exponent)
         b_sum = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_lost = tl.zeros([ROWS, BLOCK // 4], tl.float32)
         b_ties = tl.zeros([ROWS, BLOCK], tl.int32)
         for start in range(begin, end, BLOCK):
-            _, b_x = load_scores(
-                scores, o_rows, m_rows, start + o_classes, K, softcap, temperature, HAS_SOFTCAP, HAS_TEMPERATURE
-            )
-            b_terms = weights_of(b_x, largest, frame, IS_HALF)
-            if IS_APART:
-                b_top = b_x == largest[:, None]
-                b_terms = tl.where(b_top, 0.0, b_terms)
-                b_ties += b_top.to(tl.int32)
-            b_sum, b_lost = add_up(b_sum, b_lost, b_terms, IS_HALF, ROWS, BLOCK)
+            _, b_x = load_scores(scores, o_rows, m_rows, start + o_classes, K, activation)
+            b_terms = terms_of_tile(b_x, largest, exponent, IS_HALF)
+            if IS_MAX_SEPARATE:
+                b_is_max = b_x == largest[:, None]
+                b_terms = tl.where(b_is_max, 0.0, b_terms)
+                b_ties += b_is_max.to(tl.int32)
+            b_sum, b_lost = add_block(b_sum, b_lost, b_terms, IS_HALF, ROWS, BLOCK)
     total, total_low = sum_of_row(b_sum, b_lost)
-    if IS_APART:
-        top = weight_of(largest, largest, frame, IS_HALF)
-        top, others, others_low = with_ties(total, total_low, b_ties, largest, top)
+    if IS_MAX_SEPARATE:
+        max_term = term_of(largest, largest, exponent, IS_HALF)
+        max_term, others, others_low = with_max_separate(total, total_low, b_ties, largest, max_term)
     else:
-        top, others, others_low = together(total, total_low, largest)
-    return largest, frame, top, others, others_low
+        max_term, others, others_low = without_separation(total, total_low, largest)
+    return largest, exponent, max_term, others, others_low
