@@ -1,63 +1,61 @@
-"""Compiles every kernel for sm_90 without a GPU and prints, as JSON, what became of each. Run by test_triton_compiled.py."""
+"""Compiles every kernel for sm_90 without a GPU and prints properties of each as JSON.
+
+The argument is "rows" or "losses": one half each, for two test files that run side by side.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import triton
+from triton._utils import find_paths_if
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from lastlayer.kernels.triton.cross_entropy import cross_entropy
-from lastlayer.kernels.triton.fenchel_young import fenchel_young
 from lastlayer.kernels.triton.launch import launch_for
-from lastlayer.kernels.triton.softmax import softmax_forward
-from lastlayer.kernels.triton.tsallis import tsallis_forward
+from lastlayer.kernels.triton.options import Activation, KernelOptions, Smoothing
+from lastlayer.kernels.triton.softmax.cross_entropy import cross_entropy
+from lastlayer.kernels.triton.softmax.forward import softmax_forward
+from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
+from lastlayer.kernels.triton.sparse.forward import tsallis_forward
 
-OPTIONS = (
-    "HAS_WEIGHT",
-    "HAS_SAMPLE_WEIGHT",
-    "HAS_SMOOTHING",
-    "HAS_Z_LOSS",
-    "HAS_SOFTCAP",
-    "HAS_TEMPERATURE",
-)
 #: (kernel, rule, compile-time values), for some numbers of classes of which each takes another way through the launch rule.
 ROWS = {
     "softmax": (softmax_forward, "probabilities", {"QUANTITY": "probabilities"}),
     "softmax of halves": (softmax_forward, "probabilities, half", {"QUANTITY": "probabilities"}),
     "log_softmax": (softmax_forward, "logarithms", {"QUANTITY": "log_probabilities"}),
     "log_softmax of halves": (softmax_forward, "logarithms, half", {"QUANTITY": "log_probabilities"}),
-    "sparsemax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_SQUARE": False}),
-    "entmax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_SQUARE": True}),
-    "log_entmax": (tsallis_forward, "heavy", {"QUANTITY": "log_probabilities", "IS_SQUARE": True}),
+    "sparsemax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_ENTMAX": False}),
+    "entmax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_ENTMAX": True}),
+    "log_entmax": (tsallis_forward, "heavy", {"QUANTITY": "log_probabilities", "IS_ENTMAX": True}),
 }
 
 
-def loss_values(has_options: bool, is_soft: bool = False) -> dict[str, Any]:
-    values = dict.fromkeys(OPTIONS, has_options) | {"IS_SOFT": is_soft, "HAS_GRADIENT": True}
-    return values if has_options else values | {"weight": None, "sample_weight": None}
-
-
+#: The type of every loss option, or "constexpr" where it is None; without options, and with all.
+NONE = "constexpr"
+NO_OPTIONS = KernelOptions(NONE, NONE, "i32", Smoothing(NONE, NONE), NONE, Activation(NONE, NONE))
+ALL_OPTIONS = KernelOptions("*fp32", "*fp32", "i32", Smoothing("fp32", "fp32"), "fp32", Activation("fp32", "fp32"))
+LABELS, SOFT = {"IS_SOFT": False, "loss_options": NO_OPTIONS}, {"IS_SOFT": True, "loss_options": NO_OPTIONS}
 LOSSES = {
-    "cross_entropy alone": (cross_entropy, "number", loss_values(False) | {"HAS_GRADIENT": False, "gradient": None}),
-    "cross_entropy": (cross_entropy, "gradient", loss_values(False)),
-    "cross_entropy of halves": (cross_entropy, "gradient, half", loss_values(False)),
-    "cross_entropy, all options": (cross_entropy, "heavy", loss_values(True)),
-    "cross_entropy, soft": (cross_entropy, "heavy", loss_values(False, True)),
-    "sparsemax loss": (fenchel_young, "heavy", loss_values(False) | {"IS_SQUARE": False}),
-    "entmax loss": (fenchel_young, "heavy", loss_values(False) | {"IS_SQUARE": True}),
-    "entmax loss, all options": (fenchel_young, "heavy", loss_values(True) | {"IS_SQUARE": True}),
+    "cross_entropy alone": (cross_entropy, "number", LABELS | {"gradient": None}),
+    "cross_entropy": (cross_entropy, "gradient", LABELS),
+    "cross_entropy of halves": (cross_entropy, "gradient, half", LABELS),
+    "cross_entropy, all options": (cross_entropy, "heavy", LABELS | {"loss_options": ALL_OPTIONS}),
+    "cross_entropy, soft": (cross_entropy, "heavy", SOFT),
+    "sparsemax loss": (fenchel_young, "heavy", LABELS | {"IS_ENTMAX": False}),
+    "entmax loss": (fenchel_young, "heavy", LABELS | {"IS_ENTMAX": True}),
+    "entmax loss, all options": (fenchel_young, "heavy", LABELS | {"loss_options": ALL_OPTIONS, "IS_ENTMAX": True}),
 }
 HALVES = ("softmax of halves", "log_softmax of halves", "cross_entropy of halves")
 EVERY = tuple(name for name in ROWS | LOSSES if name not in HALVES)
 #: What a kernel that shares no rows is given for the arguments of those that do.
-ALONE = {"published": None, "SLICES": 1, "SLICE": 1, "PAD": 1, "PART": 0}
+ALONE = {"published": None, "SLICES": 1, "SLICE": 1, "PAD": 1, "PHASE": 0}
 #: One class, few, many, half types, and the largest single blocks, which leave a thread the fewest registers.
 CASES = {
     (1, "fp32"): ("log_softmax", "log_entmax", "cross_entropy, all options", "entmax loss, all options"),
@@ -78,19 +76,20 @@ def type_of(name: str, dtype: str, is_soft: bool) -> str:
         return "*i64"
     if name == "targets":
         return "*fp32" if is_soft else "*i64"
-    if name in ("weight", "sample_weight", "losses"):
+    if name == "losses":
         return "*fp32"
     if name.startswith("stride"):
         return "i64"
-    return "i32" if name in ("N", "K", "ignore_index") else "fp32"
+    return "i32"
 
 
 def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype: str) -> dict[str, Any]:
     sizes = dict(launch_for(1024, classes, rule).sizes)
     options = {name: sizes.pop(name) for name in ("num_warps", "enable_fp_fusion", "maxnreg") if name in sizes}
     names = kernel.arg_names
-    shared = {"PART": 0} if "SLICES" in sizes else ALONE
+    shared = {"PHASE": 0} if "SLICES" in sizes else ALONE
     constants = values | {name: value for name, value in shared.items() if name in names} | sizes
+    record = constants.pop("loss_options", None)
     if classes == 1:
         # As Triton does at a launch: an argument of 1 is a compile-time value.
         constants |= {name: 1 for name in names if name in ("N", "K") or name.startswith("stride")}
@@ -103,7 +102,14 @@ def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype
         for i, name in enumerate(names)
         if name not in constants and (name == "K" or name.startswith("stride") or signature[name].startswith("*"))
     }
-    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
+    paths = {(names.index(name),): value for name, value in constants.items()}
+    if record is not None:
+        place = names.index("loss_options")
+        signature["loss_options"] = record
+        paths |= {(place, *path): None for path in find_paths_if(record, lambda _, kind: kind == "constexpr")}
+        pointers = find_paths_if(record, lambda _, kind: str(kind).startswith("*"))
+        aligned |= {(place, *path): [["tt.divisibility", 16]] for path in pointers}
+    source = ASTSource(kernel, signature, paths, aligned)
     result = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     assembly = result.asm["ptx"]
     return {
@@ -127,12 +133,14 @@ def resources(cubin: bytes) -> dict[str, int]:
 
 
 if __name__ == "__main__":
+    kernels = {"rows": ROWS, "losses": LOSSES}[sys.argv[1]]
     print(
         json.dumps(
             {
-                f"{name}, {dtype}, {classes} classes": compiled(*(ROWS | LOSSES)[name], classes, dtype)
+                f"{name}, {dtype}, {classes} classes": compiled(*kernels[name], classes, dtype)
                 for (classes, dtype), names in CASES.items()
                 for name in names
+                if name in kernels
             }
         )
     )

@@ -28,7 +28,7 @@ def on_the_kernels(monkeypatch):
     monkeypatch.setattr(gpu, "is_device", lambda tensor: True)
     monkeypatch.setattr(cpu, "serves", lambda mapping, scores: False)
     monkeypatch.setattr(fast_path, "_has_numpy_view", lambda scores: False)
-    monkeypatch.setattr(gpu, "serves", lambda *told: real(*told) and (served.append(told) or True))
+    monkeypatch.setattr(gpu, "serves", lambda *given: real(*given) and (served.append(given) or True))
     yield
     assert served, "no Triton kernel was asked"
 
@@ -104,7 +104,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     """Gradients are rounded to the half type once or twice, however many blocks they are the sum of."""
     monkeypatch.setattr(weight_sums, "PLANES_SLAB", 300)
     monkeypatch.setattr(weight_sums, "WHOLE_SLAB", 300)
-    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *told: height)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given: height)
     generator = torch.Generator().manual_seed(2)
     tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
     # A weight whose columns are contiguous, of which no gradient may take the layout.

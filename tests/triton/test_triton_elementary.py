@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 import truth
 
-from lastlayer.kernels.triton import elementary as el
+from lastlayer.kernels.triton.arithmetic import elementary as el
 
 
 @triton.jit
@@ -22,7 +22,7 @@ def apply(x, out, FUNCTION: tl.constexpr, SIZE: tl.constexpr):
     if FUNCTION == "exp":
         v = el.exponential(v)
     elif FUNCTION == "expm1":
-        _, v = el.exponential_and_less_one(v)
+        _, v = el.exponential_and_expm1(v)
     elif FUNCTION == "log":
         v = el.logarithm(v)
     elif FUNCTION == "log1p":

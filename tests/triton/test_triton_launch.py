@@ -23,7 +23,7 @@ def test_slices_find_room_and_hold_all_classes(rule, classes, multiprocessors):
         assert launch.grid[0] * sizes["ROWS"] >= 7
         assert sizes["BLOCKS"] in (0, -(-classes // sizes["BLOCK"]))
         return
-    assert RULES[rule].shared is not None
+    assert RULES[rule].split is not None
     assert sizes["ROWS"] == 1
     assert launch.grid == (7 * launch.slices,)
     assert launch.slices == sizes["SLICES"] <= sizes["PAD"]
@@ -33,7 +33,7 @@ def test_slices_find_room_and_hold_all_classes(rule, classes, multiprocessors):
     assert sizes["BLOCKS"] in (0, sizes["SLICE"] // sizes["BLOCK"])
 
 
-def test_a_long_row_is_shared():
+def test_a_long_row_is_split():
     assert launch_for(1, 262144, "probabilities").slices == 32
     assert launch_for(1, 10**6, "probabilities").slices == 31
     assert launch_for(1, 10**6, "number").slices == 1

@@ -1,4 +1,4 @@
-"""Triton kernels of rows for CUDA, on raw tensors: softmax, sparsemax and 1.5-entmax, their losses and gradients."""
+"""Triton kernels for CUDA on raw tensors: softmax, sparsemax and 1.5-entmax by rows, their losses and gradients. See README.md."""
 
 from lastlayer.kernels.triton.evaluate import evaluate
 from lastlayer.kernels.triton.loss import loss

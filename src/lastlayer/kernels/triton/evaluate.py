@@ -1,4 +1,4 @@
-"""Host function: a quantity of every row of raw tensors."""
+"""Host function: probabilities, their logarithms, or the log-partition of every row of a raw tensor."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 
 from lastlayer.kernels.triton.launch import run
 from lastlayer.kernels.triton.serves import check, check_rows
-from lastlayer.kernels.triton.softmax import softmax_forward
-from lastlayer.kernels.triton.tsallis import tsallis_forward
+from lastlayer.kernels.triton.softmax.forward import softmax_forward
+from lastlayer.kernels.triton.sparse.forward import tsallis_forward
 
 
 def evaluate(
@@ -52,7 +52,7 @@ def evaluate(
         if rule != "number" and scores.dtype != torch.float32:
             rule += ", half"
     else:
-        kernel, values["IS_SQUARE"] = tsallis_forward, mapping == "entmax"
+        kernel, values["IS_ENTMAX"] = tsallis_forward, mapping == "entmax"
         rule = "heavy" if quantity == "log_probabilities" else "sparse"
     run(kernel, rule, rows, classes, scores, result, rows, classes, scores.stride(0), result.stride(0), **values)
     return result

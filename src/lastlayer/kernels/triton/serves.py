@@ -9,13 +9,13 @@ DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def serves(mapping: str, parameter: float | None, quantity: str, dtype: torch.dtype) -> bool:
-    """Whether a quantity of a mapping has a kernel for scores of `dtype`: float64 has none, for float32 carries all sums."""
+    """Whether a quantity of a mapping has a kernel for scores of `dtype`. float64 has none: all sums are in float32."""
     is_known = mapping in ("softmax", "sparsemax") or (mapping == "entmax" and parameter in (None, 1.5))
     return is_known and quantity in QUANTITIES and dtype in DTYPES
 
 
 def check(mapping: str, parameter: float | None, quantity: str, scores: torch.Tensor) -> None:
-    """Raise for what is not served, or lies in memory as no kernel reads it.
+    """Raise for what has no kernel, or has a memory layout that no kernel reads.
 
     Raises:
         ValueError: not a mapping, quantity or layout of these kernels.
@@ -31,7 +31,7 @@ def check(mapping: str, parameter: float | None, quantity: str, scores: torch.Te
 
 
 def check_rows(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless the tensor has this shape of two axes, the classes side by side."""
+    """Raise ValueError unless the tensor has this shape of two axes, and contiguous classes."""
     if tensor.ndim != 2 or tuple(tensor.shape) != shape:
         raise ValueError(
             f"{name} have the shape {tuple(tensor.shape)}; it must be {shape if len(shape) == 2 else '(N, K)'}."

@@ -1,7 +1,7 @@
-"""What the gradient of a half-typed weight takes beside products: float32 sums in little memory, and slopes laid side by side.
+"""Gradients of half-typed weights: float32 sums in little memory, scaling in place, and stacking of matrices.
 
-Sums lie in the gradient's own memory and one more plane of its size. While a sum grows, its upper sixteen bits lie where the gradient will, its lower sixteen in the other plane. With the last terms
-it is rounded once, to the gradient's dtype, where it lies.
+A sum is stored in two planes of 16 bits: its upper half in the gradient's memory, its lower half in one more plane of that size. The
+last terms round it once, in place, to the gradient's dtype.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import torch
 import triton
 import triton.language as tl
 
-#: Numbers that a program takes, and how often it does where most often there is nothing to do; of matrices, rows and columns.
+#: Numbers per block; blocks per program of `scale_numbers`, which mostly has nothing to do.
 BLOCK, TIMES = 2048, 16
+#: Rows and columns per program of `copy_two`.
 ROWS, COLUMNS = 8, 512
 
 
@@ -26,7 +27,7 @@ def add_terms(
     IS_LAST: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """The sum in two planes, plus float32 terms: as planes again, or as the gradient, which is the upper plane's memory."""
+    """The sum in two planes, plus float32 terms: as planes again, or rounded to the gradient, in the upper plane's memory."""
     o = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     m = o < size
     total = tl.load(terms + o, mask=m, other=0.0)
@@ -46,7 +47,7 @@ def add_terms(
 def scale_numbers(
     numbers, factor, counted, size, columns, HAS_COUNTED: tl.constexpr, BLOCK: tl.constexpr, TIMES: tl.constexpr
 ):
-    """numbers · factor, rounded once, and 0 in rows that do not count, whatever the factor; a factor of one costs no reading."""
+    """numbers · factor, rounded once, and 0 in rows that do not count, whatever the factor; a factor of 1 reads nothing."""
     by = tl.load(factor)
     if by != 1.0:
         for i in range(TIMES):
@@ -73,7 +74,7 @@ def copy_two(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Two matrices, one below the other."""
+    """Copy two matrices into one, one below the other."""
     i = tl.program_id(1).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     o = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK))[None, :]
     m = (i < N)[:, None] & (o < columns)
@@ -91,12 +92,12 @@ def add(
     has_sum: bool = False,
     is_last: bool = True,
 ) -> None:
-    """Add float32 terms to a sum; with the last ones, finish the gradient. All are contiguous and of one shape.
+    """Add float32 terms to a sum; the last terms finish the gradient. All are contiguous and of one shape.
 
     Args:
-        gradient: of a half type; its memory is the upper plane until the last terms.
+        gradient: of a half type; its memory is the upper plane until then.
         lower: the other plane, int16; None where the first terms are the last.
-        has_sum: whether there were terms before these.
+        has_sum: whether terms were added before.
     """
     size = terms.numel()
     if size == 0:
@@ -139,7 +140,7 @@ def scale_in_place(numbers: torch.Tensor, factor: torch.Tensor, counted: torch.T
 
 
 def stack(head: torch.Tensor, tail: torch.Tensor, out: torch.Tensor) -> None:
-    """Copy two matrices of as many columns into a third, one below the other; their rows may have any stride."""
+    """Copy two matrices with equal columns into a third, one below the other; rows may have any stride."""
     rows, columns = out.shape
     grid = (triton.cdiv(columns, COLUMNS), triton.cdiv(rows, ROWS))
     strides = (head.stride(0), tail.stride(0), out.stride(0))

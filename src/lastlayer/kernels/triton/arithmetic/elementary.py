@@ -1,7 +1,7 @@
-"""e^x, e^x − 1, log and log(1 + x) in float32, as polynomials over fma: Triton's own are the fast, approximate ones.
+"""e^x, e^x − 1, log and log(1 + x) in float32, as polynomials over fma. Triton's built-in functions are fast approximations.
 
-Arguments are reduced exactly: x = k·ln 2 + r with k·ln 2 taken off in two parts by fma, which leaves the first difference
-exact for |x| ≤ `LARGEST`. All results are combinations of IEEE operations, so that a GPU and the interpreter agree bit by bit.
+Arguments are reduced exactly: x = k·ln 2 + r with k·ln 2 subtracted in two parts by fma, so that the first difference
+is exact for |x| ≤ `LARGEST_UNSHIFTED`. All results are combinations of IEEE operations, so a GPU and the interpreter agree bit by bit.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from lastlayer.kernels.triton.pairs import fast_two_sum, two_sum
+from lastlayer.kernels.triton.arithmetic.float_float import fast_two_sum, two_sum
 
-#: Scores of this size and more are shifted by their maximum first (exactly: those within reach of it are near it).
-LARGEST = tl.constexpr(524288.0)
-#: 1.5·2^23: adding it rounds to a whole number, which then stands in the last bits of the sum.
+#: Larger scores are shifted by their row's maximum first, which is exact for those near enough to it to count.
+LARGEST_UNSHIFTED = tl.constexpr(524288.0)
+#: 1.5·2^23: adding it rounds to a whole number, which is then in the last bits of the sum.
 SHIFT = tl.constexpr(12582912.0)
 SHIFT_BITS = tl.constexpr(0x4B400000)
 LOG2_E = tl.constexpr(1.44269504)
-#: ln 2 rounded to float32, and the rest of it.
+#: ln 2 rounded to float32, and the remainder.
 LN2 = tl.constexpr(0.693147182464599609375)
 LN2_REST = tl.constexpr(-1.9046542121259336e-09)
-#: Fifteen bits of ln 2, whose product with any exponent is exact, and the rest.
+#: Fifteen bits of ln 2, whose product with any exponent is exact, and the remainder.
 LN2_SHORT = tl.constexpr(0.693145751953125)
 LN2_SHORT_REST = tl.constexpr(1.4286068203094173e-06)
-#: Bits of √½, from which on a mantissa belongs to the next exponent.
+#: Bits of √½, above which a mantissa belongs to the next exponent.
 ROOT_HALF_BITS = tl.constexpr(0x3F3504F3)
 
 
@@ -65,11 +65,11 @@ def power_of_two(biased):
 
 @triton.jit
 def exponential_parts(x):
-    """e^x for x ≤ 0 as scale·(1 + tail): scale = 2^k, tail = e^r − 1. Below −104, where e^x is zero, that of −104."""
-    # In this order a NaN stays.
+    """e^x for x ≤ 0 as scale·(1 + tail): scale = 2^k, tail = e^r − 1. x below −104, where e^x is zero, counts as −104."""
+    # In this order of comparison a NaN stays.
     r, shifted = reduce_argument(tl.where(x < -104.0, -104.0, x))
     k = shifted.to(tl.int32, bitcast=True) - SHIFT_BITS
-    # Twice the half power: 2^−150 is no number, but half of it times the mantissa may round to one.
+    # Two powers: 2^−150 is below every float32, but times the mantissa it may round to a subnormal.
     half = k >> 1
     return power_of_two(half + 127), power_of_two(k - half + 127), exponential_tail(r)
 
@@ -82,8 +82,8 @@ def exponential(x):
 
 
 @triton.jit
-def exponential_and_less_one(x):
-    """e^x and e^x − 1 for x ≤ 0, the latter with its digits near zero."""
+def exponential_and_expm1(x):
+    """e^x and e^x − 1 for x ≤ 0, the latter accurate near zero."""
     first, second, tail = exponential_parts(x)
     scale = first * second
     return (tail + 1.0) * first * second, tl.fma(scale, tail, scale - 1.0)
@@ -105,11 +105,11 @@ def logarithm_tail(g):
 
 @triton.jit
 def logarithm_pair(v, v_low, lift):
-    """log((v + v_low) / 2^lift) as a pair, for normal v > 0 and |v_low| far below it; at v = 1 it is that of v_low alone."""
+    """log((v + v_low) / 2^lift) as a pair, for normal v > 0 and |v_low| far below it; at v = 1 the result is that of v_low alone."""
     bits = v.to(tl.int32, bitcast=True)
     k = (bits - ROOT_HALF_BITS) >> 23
     mantissa = (bits - (k << 23)).to(tl.float32, bitcast=True)
-    # v_low by the same power of two; k lies in ±126 but for the largest numbers, which have no v_low.
+    # v_low times the same power of two; |k| ≤ 126 except for the largest numbers, which have no v_low.
     low = v_low * power_of_two(127 - k)
     g, g_low = fast_two_sum(mantissa - 1.0, low)
     exponent = k.to(tl.float32) - lift
@@ -120,7 +120,7 @@ def logarithm_pair(v, v_low, lift):
 
 @triton.jit
 def log1p_pair(x, x_low):
-    """log(1 + x + x_low) as a pair, for x ≥ 0: what 1 + x loses goes into the smaller part."""
+    """log(1 + x + x_low) as a pair, for x ≥ 0: the rounding error of 1 + x goes into the low part."""
     v, v_low = two_sum(1.0, x)
     hi, lo = logarithm_pair(v, v_low + x_low, 0.0)
     # An infinite or NaN x has no low part.

@@ -1,8 +1,8 @@
-"""Sums, products and quotients that keep their rounding, as unevaluated pairs hi + lo of float32.
+"""Float-float arithmetic: sums, products and quotients with their rounding errors, as unevaluated pairs hi + lo of float32.
 
-Every operation here is one IEEE operation: `+`, `−`, `*`, `tl.fma`, `tl.div_rn`. That holds only while the compiler fuses
-nothing of its own accord: every launch passes `enable_fp_fusion=False`, which stops LLVM's contraction and gives ptxas
-`--fmad=false`. Where one rounding is wanted, `tl.fma` says so. `/` is never used on floats: it is the approximate division.
+Every operation here is one IEEE operation: `+`, `−`, `*`, `tl.fma`, `tl.div_rn`. That holds only while the compiler
+contracts nothing: every launch passes `enable_fp_fusion=False`, which stops LLVM's contraction and gives ptxas
+`--fmad=false`. Where a single rounding is wanted, the source says `tl.fma`. `/` is never used on floats: it is the approximate division.
 
 Sources: Knuth (TAOCP 2, 4.2.2) for two_sum; Dekker 1971 for fast_two_sum; Ogita, Rump & Oishi 2005 for two_product by fma.
 """
@@ -37,14 +37,14 @@ def two_product(a, b):
 
 @triton.jit
 def accumulate(sum_hi, sum_lo, term):
-    """A running sum and what its additions have lost."""
+    """Add a term to a compensated sum: the sum, and the rounding errors of its additions."""
     hi, lost = two_sum(sum_hi, term)
     return hi, sum_lo + lost
 
 
 @triton.jit
 def divide(a_hi, a_lo, b_hi, b_lo):
-    """a / b to about twice the working precision: one division, then the remainder that it left."""
+    """a / b to about twice the working precision: one division, then a correction from its remainder."""
     hi = tl.div_rn(a_hi, b_hi)
     rest = tl.fma(-hi, b_lo, tl.fma(-hi, b_hi, a_hi) + a_lo)
     return hi, tl.div_rn(rest, b_hi)

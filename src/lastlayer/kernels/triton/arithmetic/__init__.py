@@ -1,0 +1,1 @@
+"""Float32 arithmetic that knows its rounding: pairs of floats, and exponentials and logarithms in IEEE operations."""

@@ -1,0 +1,1 @@
+"""Softmax: probabilities and their logarithms, cross-entropy, and long rows split over several programs."""
