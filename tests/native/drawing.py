@@ -16,7 +16,7 @@ ALPHA_A_ROW = "a row"
 
 
 def draw_scores(rng: np.random.Generator, dtype: np.dtype, name: str) -> tuple[np.ndarray, int]:
-    """Scores of one to three axes and where their classes stand; sizes of 1e-3 to 1e30, ties, offsets, special values."""
+    """Scores with one to three axes and their class axis; sizes of 1e-3 to 1e30, ties, offsets, special values."""
     classes = int(rng.choice(WIDTHS)) if rng.random() < 0.8 else int(rng.integers(1, 2001))
     rows = int(min(rng.integers(0, 41), 1 + 6000 // classes))
     shape = [(), (rows,), (rows // 3, 3)][int(rng.integers(3))]
@@ -70,7 +70,7 @@ def as_input(rng: np.random.Generator, values: np.ndarray) -> tuple[np.ndarray, 
 
 
 def an_out(rng: np.random.Generator, scores: np.ndarray) -> tuple[np.ndarray | None, Any]:
-    """Where to write: nowhere, onto the scores themselves, or NaN-filled memory; and what to call to see that no more was."""
+    """An `out`: none, the scores themselves, or NaN-filled memory; and a check that nothing else was written."""
     choice = rng.choice(["none", "scores", "other"])
     if choice == "none" or not scores.dtype.isnative or (choice == "scores" and not scores.flags.writeable):
         return None, lambda: None

@@ -1,4 +1,4 @@
-"""What the formulas say of scores in float64, and how far from it the bounds let a kernel be."""
+"""The formulas' results in float64, and the errors that the bounds allow a kernel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spacing(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def assert_between(got: Any, low: Any, high: Any, ulps: float, dtype: np.dtype, what: str) -> None:
-    """Within `ulps` ULP of [low, high]; NaN and infinities where they are expected, or where the dtype ends."""
+    """Within `ulps` ULP of [low, high]; NaN and infinities in the same places, or where the dtype overflows."""
     got, low, high = (np.asarray(v, dtype=np.float64) for v in (got, low, high))
     np.testing.assert_array_equal(np.isnan(got), np.isnan(low), err_msg=f"{what}: places of NaN")
     with np.errstate(all="ignore"):
@@ -43,7 +43,7 @@ def assert_between(got: Any, low: Any, high: Any, ulps: float, dtype: np.dtype, 
 
 
 class Truth:
-    """What the formulas say of scores in float64, classes last, and how far from it a kernel may be."""
+    """The formulas' results for scores in float64, classes last, and the error that a kernel may have."""
 
     def __init__(self, record: ProbabilityMapping, scores: np.ndarray, dtype: np.dtype):
         self.record, self.x, self.dtype = record, scores, dtype
@@ -102,7 +102,7 @@ class Truth:
             else:
                 exact = PORTABLE.evaluate(self.record, self.x, quantity)
                 low, high = np.minimum(np.log(self.low), exact), np.maximum(np.log(self.high), exact)
-                # A p that underflows, which of either side's exponentials, has no logarithm.
+                # A p that underflows, on either side, has no logarithm.
                 low = np.where(high < -690.0, -np.inf, low)
         assert_between(got, low, high, min(self.ulps, 4.0), dtype, f"{self.record.label}, {quantity}")
 
@@ -111,7 +111,7 @@ def check_loss(
     record: ProbabilityMapping, wide: np.ndarray, y: np.ndarray, is_soft: bool, options: LossOptions,
     got: tuple[Any, ...], gradient: np.ndarray, dtype: np.dtype,
 ) -> None:  # fmt: skip
-    """Losses and gradient within their ULP, measured by the larger operand where the way to them subtracts."""
+    """Losses and gradient within the bound; that of a difference is in ULP of its larger part."""
     expected, slopes = PORTABLE.loss(record, wide, y, is_soft, options, True)
     with np.errstate(all="ignore"):
         seen = options.activation(wide, xp)
@@ -147,7 +147,7 @@ def replaced(options: LossOptions, reduction: str) -> LossOptions:
 
 
 def loss_slack(t: Truth, y: np.ndarray, is_soft: bool, o: LossOptions) -> tuple[np.ndarray, np.ndarray]:
-    """How far each row's loss and each entry of its gradient may be off, beside their own rounding."""
+    """The error allowed for each row's loss and each entry of its gradient, besides their own rounding."""
     classes = t.x.shape[-1]
     plain = y.astype(np.float64) if is_soft else (y[..., None] == np.arange(classes)).astype(np.float64)
     smooth = plain * (1 - o.label_smoothing) + o.label_smoothing / classes

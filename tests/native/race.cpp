@@ -15,7 +15,7 @@ namespace {
 
 std::atomic<int> wrong{0}, helped{0};
 
-// Every row of one call is worked on once, and what the parts wrote is to be seen when the call is over.
+// Each row of a call is worked on once, and the results are visible when the call returns.
 void call(int64_t rows, bool is_nested) {
   std::vector<int> seen(rows);
   std::vector<int64_t> of_worker(8);
@@ -35,7 +35,7 @@ void call_often() {
   for (int i = 0; i < 300; ++i) call(1 + i % 40, i % 3 == 0);
 }
 
-// No row is worked on twice, and not all of them are; nor does any thread go on when the call is over.
+// No row is worked on twice, not all of them are, and no thread continues after the call.
 void interrupted_call() {
   lastlayer::set_interrupt_check([] { return true; });
   std::vector<std::atomic<int>> seen(4000);
@@ -73,7 +73,7 @@ int main() {
   call_often();
   const pid_t child = fork();
   if (child == 0) {
-    // It has threads of its own, which on one processor may come late.
+    // It starts its own threads, which may come late on one processor.
     helped = 0;
     for (int i = 0; i < 50 && helped == 0; ++i) call_often();
     _exit(wrong != 0 || helped == 0);

@@ -1,4 +1,4 @@
-"""Matrices whose rows of each class are contiguous: the kernels read them where they lie, with the bits of contiguous rows."""
+"""Matrices with contiguous columns: the kernels read them in place, and give the bits of contiguous rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine does not give: threads that do not start, memory under a limit, time after Ctrl-C, a control group's quota."""
+"""Limits of the machine: threads that do not start, limited memory, Ctrl-C, a control group's quota."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def told(code: str, **environment: str) -> list[str]:
 
 @is_linux
 def test_threads_that_do_not_start_are_done_without():
-    """Each has a stack of megabytes, for which there is no room; nor is there in a second call."""
+    """Their stacks of megabytes do not fit into the address space, in a second call neither."""
     code = (
         "x = np.random.default_rng(0).normal(size=(4000, 300)); out = np.empty_like(x)\n"
         "ll.set_num_threads(1); p = ll.softmax(x); labels = np.arange(4000) % 300\n"
@@ -77,7 +77,7 @@ def test_absurd_numbers_of_threads_are_clamped(given):
     ],
 )
 def test_kept_memory_is_given_up_for_what_does_not_fit(call):
-    """A result of 100 MB is gone and kept; then there is room for less than the call needs beside it."""
+    """A freed result of 100 MB is kept; then the call needs more than the room that is left."""
     code = (
         "x = np.zeros((2500, 2000), np.float32); labels = np.zeros(2500, int); soft = np.full(x.shape, 1 / 2000, np.float32)\n"
         "by_columns = np.asfortranarray(x)\n"
@@ -156,7 +156,7 @@ def a_group(root: Any, path: str, **files: str) -> None:
     ],
 )
 def test_a_control_groups_quota(tmp_path, membership, groups, granted):
-    """Control groups of versions 2 and 1: the limit of the group itself, and of its parents."""
+    """Versions 2 and 1, the group itself and its ancestors."""
     for path, files in groups.items():
         a_group(tmp_path / "root", path, **files)
     (tmp_path / "membership").write_text(membership)

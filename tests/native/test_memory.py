@@ -1,4 +1,4 @@
-"""The memory of large results: kept for the next one, within a limit, and never shared by two arrays that are both alive."""
+"""The memory of large results: kept for the next result, within a limit, and never shared by two live arrays."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_kernels_serve_every_built_in_mapping_and_nothing_else(dtype):
 
 
 def sizes(name: str, quantity: str, x: np.ndarray) -> Any:
-    """What errors are measured against, where it is not the result itself."""
+    """The scale of the errors, if it is not the result itself."""
     if quantity == "log_partition":
         size = np.abs(x).max(axis=-1, initial=0)
         return np.where(np.isfinite(size), size, 1)
@@ -171,7 +171,7 @@ def test_threads_change_no_bits(dtype, classes):
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
-    # A row's place, and the rows around it, do not show in it either.
+    # Nor do a row's position and the rows around it.
     np.testing.assert_array_equal(ll.softmax(x[7:8]), results[0][0][7:8])
     np.testing.assert_array_equal(ll.softmax(x[5:]), results[0][0][5:])
 
@@ -190,7 +190,7 @@ def test_sums_over_rows_keep_what_each_addition_loses(rows):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("classes", [2, 3, 5, 10, 40, 100, 400])
 def test_a_row_does_not_see_its_neighbours(dtype, classes):
-    """Neither their sizes nor their weights, nor what is not finite in them; a gradient where it is far below the others too."""
+    """Not their sizes, weights or special values, even if its gradient is far smaller than theirs."""
     rng = np.random.default_rng(classes)
     x = rng.normal(size=(40, classes)).astype(dtype) * 3
     x[5, 0], x[6], x[7] = np.inf, -np.inf, np.nan
@@ -246,7 +246,7 @@ def test_thread_settings_are_respected():
     reason="needs Linux and two processors; run where there are such",
 )
 def test_threads_leave_the_callers_processor_to_it():
-    """Wherever it goes; but a thread that somebody else has bound to a single processor stays there."""
+    """Also after it moves; but a thread that somebody else has bound to one processor stays there."""
     code = (
         "import os, numpy as np, lastlayer as ll\n"
         "ll.set_num_threads(2)\n"
@@ -297,7 +297,7 @@ def test_kernels_refuse_what_they_do_not_support(case):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("classes", [2, 10, 40, 57, 100, 300, 1000])
 def test_label_smoothing_without_class_weights_agrees_with_the_formulas(classes, dtype):
-    """Which the kernels' own passes take, where class weights beside it go another way."""
+    """The softmax loops compute it; with class weights the general blocks do."""
     rng = np.random.default_rng(classes)
     x, labels = (rng.normal(size=(37, classes)) * 4).astype(dtype), rng.integers(0, classes, size=37)
     for z_loss in (0.0, 1e-2):
@@ -389,7 +389,7 @@ def test_a_confident_row_of_many_classes():
 
 @pytest.mark.parametrize("classes", [2, 3, 8, 9, 10, 56, 57, 100, 512, 513, 1000, 8192, 8193, 20_000, 70_001])
 def test_the_others_keep_their_digits_whatever_their_share(classes):
-    """A float32 sum of equal terms loses the most; the sum of the other terms is within the size of one term."""
+    """A sum of equal float32 terms loses the most digits; the error stays below one of the other terms."""
     rng = np.random.default_rng(classes)
     shares = 2.0 ** -rng.uniform(-3, 30, size=600 if classes < 10_000 else 60)
     x = np.zeros((len(shares), classes)) + rng.uniform(-30, 30, size=(len(shares), 1))
@@ -430,8 +430,8 @@ def test_the_others_keep_their_digits_whatever_their_share(classes):
         "infinite",
     ],
 )
-def test_a_row_of_many_parts_has_one_sum(change):
-    """Where only the sum is asked a long row goes by parts, each in units of its own largest score."""
+def test_a_row_of_many_chunks_has_one_sum(change):
+    """If only the sum is needed, a long row is summed in chunks, each in units of its own maximum."""
     x = change(8 * np.random.default_rng(3).standard_normal(70_001)).astype(np.float32)
     label = 69_999
     with np.errstate(invalid="ignore"):
@@ -447,8 +447,8 @@ def test_a_row_of_many_parts_has_one_sum(change):
             np.testing.assert_allclose(np.float64(found), np.float64([truth]).reshape(found.shape), rtol=2.0**-23)
 
 
-def test_rows_of_many_parts_know_nothing_of_each_other():
-    """The largest score of a row's first part is looked for in the row before, whatever that one is."""
+def test_rows_of_many_chunks_are_independent():
+    """The maximum of a row's first chunk is found while the row before is summed, whatever that row is."""
     x = 8 * np.random.default_rng(4).standard_normal((12, 9_000)).astype(np.float32)
     x[2, 7_000], x[3], x[5, 10], x[6] = np.inf, -np.inf, np.nan, x[6] + 2_000
     x[8, :5_000], x[10] = -np.inf, 0

@@ -1,4 +1,4 @@
-"""`out` that shares memory with anything a kernel reads: results are those of arrays apart."""
+"""`out` may share memory with anything a kernel reads: results are those of separate arrays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def placed(out: np.ndarray, values: np.ndarray, place: str) -> np.ndarray:
 
 
 def inputs(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Everything that a loss reads beside the scores, in each dtype in which kernels read it where it lies."""
+    """Everything that a loss reads besides the scores, in each dtype that kernels read without a copy."""
     soft = rng.dirichlet(np.ones(CLASSES), size=ROWS - 2)
     return {
         "labels": rng.integers(0, CLASSES, ROWS),
@@ -106,7 +106,7 @@ def test_probabilities_whose_out_lies_on_the_parameters_of_rows(place):
 
 
 def test_a_result_in_place_stays_in_place():
-    """The linear head's workspace is the scores' own: nothing is copied where nothing else is shared."""
+    """The linear head computes in place: nothing is copied if only the scores are shared."""
     scores = np.random.default_rng(7).normal(size=(ROWS, CLASSES))
     before = scores.copy()
     labels = np.arange(ROWS) % CLASSES

@@ -1,4 +1,4 @@
-"""The rows that are worst for softmax of float32, on every instruction set: all of one number, but for one other."""
+"""The worst rows for float32 softmax, on every instruction set: all scores equal but one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def alike_rows(numbers: np.ndarray, classes: int, rng: np.random.Generator) -> n
 
 
 def errors(scores: np.ndarray) -> np.ndarray:
-    """The largest of each row, of its probabilities and of the gradient of the last class as label."""
+    """The largest error in each row, of the probabilities and of the gradient with the last class as label."""
     truth = ll.softmax(scores.astype(np.float64))
     spacing = np.spacing(truth.astype(np.float32))
     gradient = ll.loss_and_grad(scores, np.full(len(scores), scores.shape[1] - 1), reduction="sum")[1]
@@ -46,7 +46,7 @@ def errors(scores: np.ndarray) -> np.ndarray:
 
 
 def search() -> None:
-    """The numbers whose exponential is most wrong are found on the way, and tried beside many others."""
+    """Finds the numbers with the largest error of the exponential, and tries each next to many others."""
     rng = np.random.default_rng(0)
     for classes in (3, 10, 56, 57, 100, 288, 289, 600, 9000):
         rows = max(40, min(4000, 400_000 // classes))

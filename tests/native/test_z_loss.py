@@ -1,4 +1,4 @@
-"""The z-loss under class weights, and rows whose weights are all zero: kernels, formulas and torch agree."""
+"""The z-loss with class weights, and rows without any weight: kernels, formulas and torch agree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lastlayer.backends import NUMPY, PORTABLE
 from lastlayer.losses import LossOptions
 
 MAPPINGS = (*ll.MAPPINGS, "entmax:alpha=1", "entmax:alpha=1.3")
-#: A width for each loop of the kernels.
+#: A number of classes for each loop of the kernels.
 WIDTHS = (1, 5, 60, 600)
 SERVED = {"kernels": NUMPY, "formulas": PORTABLE}
 DTYPES = (np.float16, np.float32, np.float64)
@@ -46,7 +46,7 @@ def test_the_mean_of_z_does_not_see_the_scale_of_class_weights(label, who):
         eps = 1e-12 if dtype == np.float64 else 3e-6
         found = float(losses[1][0]) - float(losses[0][0])
         assert abs(found - expected) <= eps * (1 + abs(float(losses[1][0]))), (label, classes, dtype, found, expected)
-        # What the z-loss adds to the gradient is that of its own loss alone.
+        # The z-loss's part of the gradient equals the gradient of a z-loss alone.
         slopes = losses[1][1].astype(np.float64) - losses[0][1].astype(np.float64)
         without = served.loss(
             record, x, labels, False,
@@ -113,7 +113,7 @@ def test_a_row_of_weight_zero_does_not_count(label, who):
 
 @pytest.mark.parametrize("who", SERVED)
 @pytest.mark.parametrize("label", MAPPINGS)
-def test_one_class_has_all(label, who):
+def test_a_single_class(label, who):
     """Probability exactly 1 where rows sum to one; log p, loss and gradient exactly 0; of every size a score can have."""
     record, served = ll.resolve_mapping(label), SERVED[who]
     if "sums_to_one" not in record.laws:

@@ -1,4 +1,4 @@
-"""Non-temporal stores write the same bits as ordinary ones, into the results and nowhere else."""
+"""Non-temporal stores give the bits of ordinary ones, and write every result and nothing else."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lastlayer.checks.rows import into_domain
 
 kernels = pytest.importorskip("lastlayer.kernels.native", reason="install a C++ compiler and reinstall")
 DTYPES = (np.float32, np.float64)
-#: Tiles, rows alone, and long rows whose results wait for the next one's weights; ends within lines and at them.
+#: Tiles, single rows, and long rows whose results wait for the next row's terms; ends inside and at the end of a vector.
 CLASSES = (57, 64, 100, 130, 288, 289, 300, 511, 512, 513, 528, 575, 577, 1000, 1024, 1090, 8192, 8193, 9001, 20000)
 GUARD = 64
 
 
 @pytest.fixture
-def streamed() -> Iterator[None]:
-    """Every result, however small, is written by non-temporal stores if a kernel has them."""
+def nontemporal() -> Iterator[None]:
+    """Use non-temporal stores for every result, however small, if a kernel can."""
     before = kernels.set_nontemporal_limit(0)
     yield
     kernels.set_nontemporal_limit(before)
 
 
 def scores(classes: int, dtype: type, rows: int = 37) -> np.ndarray:
-    """Rows; some of them need the edge path, at both ends and next to each other."""
+    """Rows with special values, which take another path, at the ends and next to each other."""
     x = np.random.default_rng(classes).normal(size=(rows, classes)) * 4
     x[0, classes // 2] = np.inf
     x[3] = -np.inf
@@ -40,7 +40,7 @@ def scores(classes: int, dtype: type, rows: int = 37) -> np.ndarray:
 
 
 def guarded(x: np.ndarray, displacement: int) -> tuple[np.ndarray, np.ndarray]:
-    """A place for results, `displacement` numbers after a cache line, and the memory around it."""
+    """Memory for results that begins `displacement` numbers behind a cache line, and the memory around it."""
     memory = np.full(x.size + 2 * GUARD + 16, 7, x.dtype)
     behind = -(memory.ctypes.data // x.itemsize) % 16
     begin = GUARD // 2 + behind + displacement
@@ -48,7 +48,7 @@ def guarded(x: np.ndarray, displacement: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bits(results: np.ndarray) -> np.ndarray:
-    """Those of each number; NaN is one number."""
+    """The bits of each number; every NaN counts as the same."""
     one_nan = np.where(np.isnan(results), results.dtype.type(np.nan), results)
     return one_nan.view(np.uint32 if results.dtype == np.float32 else np.uint64)
 
@@ -56,7 +56,7 @@ def bits(results: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize("displacement", [0, 1, 4, 15])
-def test_rows_have_the_bits_they_have_alone(classes, dtype, displacement, streamed):
+def test_rows_have_the_bits_they_have_alone(classes, dtype, displacement, nontemporal):
     x = scores(classes, dtype)
     for function in (ll.softmax, ll.log_softmax):
         out, memory = guarded(x, displacement)
@@ -72,7 +72,7 @@ def test_rows_have_the_bits_they_have_alone(classes, dtype, displacement, stream
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize("options", ["none", "ignored", "weights", "smoothing", "z_loss", "tiny"])
-def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, streamed):
+def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, nontemporal):
     x, rng = scores(classes, dtype), np.random.default_rng(1)
     labels = rng.integers(0, classes, len(x))
     labels[5:8] = 0, classes - 1, classes // 2
@@ -80,7 +80,7 @@ def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, stream
     if options == "ignored":
         weights[::3] = 0.0
     if options == "tiny":
-        # So small that products of them need double, of some rows among others.
+        # So small that some rows need products in double.
         weights[10:20] *= 2.0**-110
     chosen = {
         "weights": {"weight": rng.uniform(0.5, 2, classes)},
@@ -103,7 +103,7 @@ def test_gradients_have_the_bits_they_have_alone(classes, dtype, options, stream
 
 @pytest.mark.parametrize("classes", [100, 530, 1041])
 @pytest.mark.parametrize("displacements", [(0, 0), (0, 5), (7, 0), (3, 12), (15, 1)])
-def test_labels_stand_anywhere_and_scores_too(classes, displacements, streamed):
+def test_any_alignment_of_labels_and_scores(classes, displacements, nontemporal):
     x, _ = guarded(np.empty((classes, classes), np.float32), displacements[0])
     x[...] = np.random.default_rng(classes).normal(size=x.shape) * 4
     labels, out = np.arange(classes), guarded(x, displacements[1])[0]
@@ -117,7 +117,7 @@ def test_labels_stand_anywhere_and_scores_too(classes, displacements, streamed):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("classes", [65, 72, 100, 1000, 9001])
 @pytest.mark.parametrize("name", [name for name in ll.MAPPINGS if name != "softmax"])
-def test_every_mapping_has_the_bits_it_has_alone(name, classes, dtype, streamed):
+def test_every_mapping_has_the_bits_it_has_alone(name, classes, dtype, nontemporal):
     x, rng = scores(classes, dtype), np.random.default_rng(2)
     x[14:] = into_domain(ll.MAPPINGS[name], x[14:])
     labels = rng.integers(0, classes, len(x))
@@ -144,7 +144,7 @@ def test_every_mapping_has_the_bits_it_has_alone(name, classes, dtype, streamed)
         np.testing.assert_array_equal(bits(kept), bits(got))
     out[...] = 7
     assert (memory == 7).all()
-    # Where the results take the scores' place.
+    # In place.
     for function in (ll.probabilities, ll.log_probabilities):
         place = x.copy()
         function(place, mapping=name, on_domain="nan", out=place)
@@ -156,7 +156,7 @@ def test_every_mapping_has_the_bits_it_has_alone(name, classes, dtype, streamed)
 
 @pytest.mark.parametrize("classes", [100, 1001, 9001])
 @pytest.mark.parametrize("threads", [2, 3])
-def test_threads_share_a_line_and_write_what_is_theirs(classes, threads, streamed):
+def test_threads_share_a_cache_line(classes, threads, nontemporal):
     x = np.random.default_rng(0).normal(size=(3_000_000 // classes, classes)).astype(np.float32)
     out, memory = guarded(x, 3)
     before = ll.show_config()["threads"]
@@ -171,7 +171,7 @@ def test_threads_share_a_line_and_write_what_is_theirs(classes, threads, streame
     assert (memory == 7).all()
 
 
-def test_large_results_are_streamed_as_they_are():
+def test_large_results_use_nontemporal_stores_by_themselves():
     x = np.random.default_rng(0).normal(size=(22_000, 300)).astype(np.float32)
     assert x.nbytes > 24 << 20
     p = ll.softmax(x)

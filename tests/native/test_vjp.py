@@ -1,4 +1,4 @@
-"""Cotangents pulled back by the kernels: against a wider type, on rows of every length, and what they refuse."""
+"""The kernels' vector-Jacobian products: against a wider type, on rows of every length, and the arguments they refuse."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_every_length_of_rows(dtype, classes):
     v = rng.normal(size=s.shape).astype(dtype)
     expected, out = pulled(s, v), np.empty_like(s)
     kernels.pull_back(s, v, out)
-    # One rounding of the result, and in float64 those of the two sums.
+    # One rounding of the result; in float64 also the roundings of the two sums.
     allowed = np.finfo(dtype).eps / 2 * np.abs(expected) + classes * 2.0**-52 * s * np.abs(v).max(1, keepdims=True)
     assert (np.abs(out - expected) <= allowed).all()
     kernels.pull_back(s, v, s)
@@ -33,7 +33,7 @@ def test_every_length_of_rows(dtype, classes):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("classes", [1, 2, 7, 8, 9, 16, 31, 64, 65, 1000, 1003])
 def test_logarithms_of_every_length(dtype, classes):
-    """Each entry within 2 eps of its two terms; of a label that all of v stands on, (1 − p) v to its last digits."""
+    """Each entry within 2 eps of its two terms; if the whole cotangent is on one class, (1 − p) v to the last digits."""
     rng = np.random.default_rng(classes)
     x = (4.0 * rng.normal(size=(40, classes))).astype(np.longdouble)
     x[1, 0] += 40.0
@@ -55,7 +55,7 @@ def test_logarithms_of_every_length(dtype, classes):
     np.testing.assert_array_equal(v, out)
 
 
-def test_cotangents_whose_sum_no_float32_holds():
+def test_cotangents_whose_sum_overflows_float32():
     logarithms, v = np.log(np.full((1, 4), 0.25, np.float32)), np.array([[2e38, 2e38, -1e38, 1e38]], np.float32)
     out = np.empty_like(v)
     kernels.pull_back_logarithms(logarithms, v, out)
