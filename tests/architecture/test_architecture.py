@@ -40,7 +40,7 @@ def test_import_loads_no_framework():
         "matplotlib",
         "mpmath",
         "hypothesis",
-        "typer",
+        "click",
         "rich",
     ]
     loaded = json.loads(run_python("import sys, json, lastlayer; print(json.dumps(sorted(sys.modules)))").stdout)
