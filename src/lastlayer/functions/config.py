@@ -28,8 +28,7 @@ def show_config() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "native_kernels": instruction_set()
-        or f"none: {why_missing()}; the portable formulas serve everything meanwhile",
+        "native_kernels": instruction_set() or f"none: {why_missing()}",
         "threads": num_threads(),
         "implementations": [{"name": entry.name, "serves": entry.description} for entry in implementations()],
     }
