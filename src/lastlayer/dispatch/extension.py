@@ -59,6 +59,7 @@ def _why_no_file() -> Missing:
 
 def _report(missing: Missing) -> None:
     """Say once per program what is missing, as a log message: a warning would be an error for who turns warnings into errors."""
+    # A complete installation starts without them.
     import logging
     import multiprocessing
 
