@@ -35,7 +35,7 @@ CASES: dict[str, tuple[dict[str, str], str, str]] = {
         "Reinstall it: pip install ",
     ),
     "source tree": (
-        {"native/CMakeLists.txt": ""},
+        {"native/module.cpp": ""},
         "it is a source tree, not an installation",
         "In its top folder run: pip install --editable .",
     ),

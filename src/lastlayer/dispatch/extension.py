@@ -52,7 +52,7 @@ def _why_no_file() -> Missing:
         return Missing(
             f"its compiled file {others[0]} is for another Python or another system", f"Reinstall it: {_REINSTALL}"
         )
-    if (folder / "native").is_dir():
+    if any((folder / "native").rglob("*.cpp")):
         return Missing("it is a source tree, not an installation", "In its top folder run: pip install --editable .")
     return Missing("its compiled file is missing", f"Reinstall it: {_REINSTALL}")
 
