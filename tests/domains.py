@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 import lastlayer as ll
+
+
+def takes_both_signs(mapping: Any) -> bool:
+    """Whether negative scores are in the mapping's domain."""
+    is_valid = ll.resolve_mapping(mapping).domain.is_valid
+    return is_valid is None or bool(is_valid(np.asarray([[-1.0, 1.0, -2.0]]), np).all())
 
 
 def inside(mapping: Any, values: Any) -> Any:

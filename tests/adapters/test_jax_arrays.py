@@ -23,7 +23,8 @@ COTANGENTS = np.array([[0.3, -0.2, 0.5]] * 3)
 def rows_for(name):
     """The scores, in the mapping's domain; without an infinite score where that is outside, or takes all."""
     rows = ROWS
-    if name in ("ratio", "spherical", "taylor"):
+    p = ll.probabilities(ROWS, mapping=name, on_domain="nan")
+    if np.isnan(p).any() or p[1, 1] != 0:
         rows = np.abs(np.where(np.isinf(ROWS), 1.0, ROWS)) + 0.1
     return rows.astype(np.float32)
 

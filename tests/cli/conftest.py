@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from lastlayer.cli import app
 
@@ -45,7 +45,9 @@ def lastlayer() -> Callable[..., Run]:
     """`lastlayer("compare", "1", "0.5", width=80)` in this process."""
 
     def run(*arguments: str, width: int = 80) -> Run:
-        result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(width), "NO_COLOR": "1"})
+        environment = {"COLUMNS": str(width), "NO_COLOR": "1"}
+        # click's runner takes 80 columns for help, whatever COLUMNS says.
+        result = CliRunner().invoke(app, list(arguments), env=environment, terminal_width=width)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Run(result.exit_code, result.stdout, result.stderr)

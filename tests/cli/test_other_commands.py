@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+import lastlayer as ll
+from lastlayer.cli import app
 from lastlayer.comparison import card
 from lastlayer.mappings import MAPPINGS
 
@@ -65,12 +68,34 @@ def test_config_shows_what_serves(lastlayer):
     assert "threads" in out
 
 
-@pytest.mark.parametrize("command", [[], ["compare"], ["explain"], ["study"], ["bench"], ["config"]])
-def test_help_and_version(lastlayer, command):
-    run = lastlayer(*command, "--help")
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("name", [None, *app.commands])
+def test_help_is_whole_at_every_width(lastlayer, name, width):
+    arguments, command = ([], app) if name is None else ([name], app.commands[name])
+    run = lastlayer(*arguments, "--help", width=width)
     assert run.code == 0
-    assert "Usage" in run.out
-    assert lastlayer("--version").out.startswith("lastlayer ")
+    assert max(map(len, run.out.splitlines())) <= width
+    words = " ".join(run.out.split())
+    assert words.startswith("Usage: ")
+    # click cuts a command's line in the table of commands with three points.
+    assert "..." not in words.partition("Options:")[2]
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert " ".join(option.help.split()) in words
+    assert ("Example: lastlayer" in words) == (name not in (None, "config"))
+
+
+def test_version(lastlayer):
+    assert lastlayer("--version").out == f"lastlayer {ll.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("lastlayer comp", {"compare"}), ("lastlayer explain softm", {"softmax", "softmax_plus_one"})],
+)
+def test_the_shell_completes_commands_and_mappings(real_lastlayer, words, offered):
+    asked = {"_LASTLAYER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert set(real_lastlayer(**asked).out.split()) == {f"plain,{name}" for name in offered}
 
 
 def test_without_a_command_there_is_help(lastlayer):
@@ -85,7 +110,7 @@ def test_starting_loads_nothing_heavy():
 
 @pytest.mark.parametrize("command", [["compare", "1", "0.5"], ["explain", "sparsemax"], ["config"], ["--help"]])
 def test_the_core_installation_is_enough(command):
-    """With nothing but NumPy, array-api-compat and Typer, every command that needs no extra runs."""
+    """With nothing but NumPy, array-api-compat, click and rich, every command that needs no extra runs."""
     missing = (*HEAVY, "hypothesis", "mpmath", "array_api_strict")
     code = f"import sys; sys.modules.update(dict.fromkeys({missing!r})); from lastlayer.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pandas as pd
 import pytest
 
 from lastlayer.cli.app import app
-from lastlayer.cli.paths import expanded
+from lastlayer.cli.paths import PATH, expanded
 from lastlayer.files import expanded as expanded_below
 from lastlayer.study import StudyResults
 
@@ -60,20 +60,18 @@ def test_a_record_in_the_home_folder(home: Path, lastlayer: Callable[..., Any]) 
 
 def test_an_unknown_user_is_no_home() -> None:
     for path in ("~nobody-of-this-name/x", "x/~/y", "plain"):
-        assert expanded(Path(path)) == expanded_below(path) == Path(path)
-    assert expanded(None) is None
+        assert expanded(path) == expanded_below(path) == Path(path)
 
 
 def test_every_path_option_is_expanded() -> None:
-    """A new option of type Path must have the callback."""
+    """A new parameter of type Path must be of our type, which expands ~."""
     seen = []
-    for command in app.registered_commands:
+    for command in app.commands.values():
         assert command.callback is not None
-        for name, hint in typing.get_type_hints(command.callback, include_extras=True).items():
-            if Path in (hint, *typing.get_args(hint)) or any(
-                Path in typing.get_args(part) for part in typing.get_args(hint)
-            ):
-                (option,) = (part for part in typing.get_args(hint) if hasattr(part, "callback"))
-                assert option.callback is expanded, f"{inspect.getmodule(command.callback)}: {name}"
-                seen.append(name)
+        hints = typing.get_type_hints(command.callback)
+        for parameter in command.params:
+            hint = hints.get(parameter.name)
+            if Path in (hint, *typing.get_args(hint)) or isinstance(parameter.type, click.Path):
+                assert parameter.type is PATH, f"{command.name}: {parameter.name}"
+                seen.append(parameter.name)
     assert sorted(seen) == ["out", "out", "plot"]

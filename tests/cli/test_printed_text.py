@@ -146,7 +146,7 @@ def test_json_keeps_its_values() -> None:
     values = {HOSTILE: [HOSTILE, "é 日本語 שלום 👩‍🔬", 1.5]}
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("typer.echo", lambda text, nl=True, err=False: printed.write(text))
+        patch.setattr("click.echo", lambda text, nl=True, err=False: printed.write(text))
         terminal.say_json(json.dumps(values, ensure_ascii=False, indent=2))
     assert {c for c in printed.getvalue() if c != "\n" and is_control(c)} == set()
     assert json.loads(printed.getvalue()) == values
@@ -186,6 +186,6 @@ def test_the_commands_print_in_one_place_alone() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
-                if name in ("print", "Console", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"):
+                if name in ("print", "Console", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"):
                     found.append(f"{path.name}: {name}")
     assert found == []

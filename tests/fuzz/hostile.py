@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+import lastlayer as ll
+
 Tensor = torch.Tensor
 #: The errors that the docstrings name; DomainError is a ValueError.
 DOCUMENTED = (TypeError, ValueError, IndexError, NotImplementedError)
@@ -58,7 +60,7 @@ def draw_values(draw: Draw, shape: tuple[int, ...], mapping: str, dtype: torch.d
         x = torch.round(x)
     if draw.chance(0.2) and mapping == "softmax":
         x = x + draw.choose([100.0, -1000.0])
-    if mapping in ("ratio", "spherical"):
+    if ll.resolve_mapping(mapping).domain.is_valid is not None:
         # A score near zero has a slope without bound, in which the comparison has no digits.
         x = x.abs() + 0.1
     return x.to(dtype)

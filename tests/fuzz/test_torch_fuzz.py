@@ -342,7 +342,8 @@ def call_head(draw: Draw, entrance: str) -> None:
                                draw.choose(CLASSES))  # fmt: skip
     features, batch = int(draw.choose([1, 4, 9])), draw.choose([(), (9,), (0,), (2, 3), (33,)])
     draw.note("shape", (*batch, features, classes))
-    positive = (lambda t: t.abs() + 0.2) if mapping in ("ratio", "spherical") else (lambda t: t)
+    is_limited = ll.resolve_mapping(mapping).domain.is_valid is not None
+    positive = (lambda t: t.abs() + 0.2) if is_limited else (lambda t: t)
     make = lambda *shape: positive(torch.from_numpy(np.asarray(draw.rng.normal(size=shape)))).to(dtype)  # noqa: E731
     tensors = [laid_out(draw, make(*batch, features)), laid_out(draw, make(classes, features))]
     if draw.chance(0.5):

@@ -112,7 +112,7 @@ def dtensor_cases(mesh, placement, mapping):
     def finite(tensor):
         return torch.where(tensor.isfinite(), tensor, 0.0)
 
-    x = data.scores.abs() if mapping == "ratio" else data.scores
+    x = data.scores if ll.resolve_mapping(mapping).domain.is_valid is None else data.scores.abs()
     for quantity in ("probabilities", "log_probabilities"):
         function = getattr(ll, quantity)
         plain, shared = x.clone().requires_grad_(), share(x).requires_grad_()

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from domains import takes_both_signs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lastlayer as ll
@@ -27,7 +28,7 @@ def scores(name, rows=6):
     x = 4 * torch.randn(rows, 7, generator=torch.Generator().manual_seed(0))
     # A confident row, whose log-probability is nearly 0, a row of ties and a row of small differences.
     x[0, 3], x[1], x[2] = 30.0, 1.0, x[2] * 1e-3
-    return x.abs() if name == "ratio" else x
+    return x if takes_both_signs(name) else x.abs()
 
 
 def assert_close(got, want, name):
@@ -113,7 +114,7 @@ class Several(torch.nn.Module):
         self.parts = torch.nn.ModuleList(cls(name) for name in names for cls in QUANTITIES.values())
 
     def forward(self, x):
-        return tuple(part(x.abs() if part.mapping.name == "ratio" else x) for part in self.parts)
+        return tuple(part(x if takes_both_signs(part.mapping) else x.abs()) for part in self.parts)
 
 
 def assert_all_are_close(names, got, rows=6):

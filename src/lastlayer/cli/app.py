@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from lastlayer.cli.bench import bench
 from lastlayer.cli.compare import compare
 from lastlayer.cli.config import config
 from lastlayer.cli.errors import CommandError, show_error
 from lastlayer.cli.explain import explain
-from lastlayer.cli.negative_numbers import CommandWithScores
 from lastlayer.cli.study import study
 from lastlayer.cli.terminal import clean_tracebacks_and_warnings, say
-from lastlayer.functions import show_config
-
-# Typer carries its own click from 0.26 on; the base of BadParameter is the usage error of either.
-UsageError: Any = typer.BadParameter.__base__
+from lastlayer.version import __version__
 
 
-class OneSentenceErrors(TyperGroup):
+class OneSentenceErrors(click.Group):
     """Every expected error is one sentence on stderr and exit code 2; a bug of ours keeps its traceback."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
@@ -32,55 +27,56 @@ class OneSentenceErrors(TyperGroup):
             code = super().main(*args, **options)
         except CommandError as error:
             code = show_error(str(error))
-        except UsageError as error:
-            code = self._show_usage_error(error)
-        except typer.Abort:
+        except click.ClickException as error:
+            code = _show_usage_error(error)
+        except click.Abort:
             code = show_error("stopped.", code=130)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
 
-    def _show_usage_error(self, error: Any) -> int:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            say(error.format_message())
-            return 0
-        command = error.ctx.command_path if error.ctx is not None else "lastlayer"
-        message = error.format_message().strip()
-        end = "" if message.endswith((".", "?", "!", ")")) else "."
-        return show_error(f"{message}{end} See: {command} --help")
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the table below, not of the alphabet: the first is the one to begin with."""
+        return list(self.commands)
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        say(f"lastlayer {show_config()['version']}")
-        raise typer.Exit
+def _show_usage_error(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    command = "lastlayer" if context is None else context.command_path
+    message = error.format_message().strip()
+    end = "" if message.endswith((".", "?", "!", ")")) else "."
+    return show_error(f"{message}{end} See: {command} --help")
 
 
-app = typer.Typer(
+#: The line after \b keeps its line breaks in the help.
+COMPLETION = """
+\b
+Completion of names in bash; in zsh with zsh_source:
+  eval "$(_LASTLAYER_COMPLETE=bash_source lastlayer)"
+"""
+
+
+@click.group(
     name="lastlayer",
     cls=OneSentenceErrors,
-    help="The last layer of a classifier: see what each choice does, and choose one with evidence from your own data.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # An empty command line is a request for help, not an error.
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=COMPLETION,
 )
+@click.version_option(__version__, message="lastlayer %(version)s")
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """The last layer of a classifier: scores in, probabilities and a loss out.
+
+    See what each choice of last layer does, and choose one with evidence from your own data.
+    """
+    if ctx.invoked_subcommand is None:
+        say(ctx.get_help())
 
 
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
-    ] = False,
-) -> None:
-    """What stands before the command."""
-
-
-app.command(cls=CommandWithScores)(compare)
-app.command()(explain)
-app.command()(study)
-app.command()(bench)
-app.command()(config)
+for command in (compare, explain, study, bench, config):
+    app.add_command(command)
 
 
 def main() -> None:

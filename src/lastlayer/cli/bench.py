@@ -3,47 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from lastlayer.benchmark import Plan, Record, load_peers, run_benchmark
 from lastlayer.benchmark.terminal import TerminalBenchmark
 from lastlayer.cli.errors import CommandError, expected
-from lastlayer.cli.paths import expanded
+from lastlayer.cli.paths import PATH
 from lastlayer.cli.progress_bar import ProgressBar
 from lastlayer.cli.terminal import say, say_json, terminal
 
 
+@click.command
+@click.option(
+    "--shapes", metavar="NxK,…", help="Rows x classes, as in 65536x10,8192x1000.  [default: 2 to 128256 classes]"
+)
+@click.option("--operations", metavar="A,B", help="Time only these, as in softmax,cross_entropy_grad.  [default: all]")
+@click.option("--peers", metavar="A,B", help="Compare with these only, as in torch,scipy; '' for none.  [default: all]")
+@click.option("--dtype", default="float32", show_default=True, metavar="DTYPE", help="float32 or float64.")
+@click.option("--quick", is_flag=True, help="Use small shapes and short runs, to see that it works.")
+@click.option("--seconds", type=float, metavar="S", help="Time spent per shape and operation.  [default: 2]")
+@click.option(
+    "--threads", type=int, metavar="N", help="Threads of ours and of each peer.  [default: as in lastlayer config]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the record instead of tables.")
+@click.option("--out", type=PATH, metavar="FILE.json", help="Also write the record to this file.")
 def bench(
-    shapes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NxK,…", help="Rows x classes, as in 65536x10,8192x1000.", show_default="2 to 128256 classes"
-        ),
-    ] = None,
-    operations: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Only these, as in softmax,cross_entropy_grad.", show_default="all"),
-    ] = None,
-    peers: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Only beside these, as in torch,scipy; '' for none.", show_default="all"),
-    ] = None,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32 or float64.")] = "float32",
-    quick: Annotated[bool, typer.Option("--quick", help="Small shapes and short runs, to see that it works.")] = False,
-    seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="For each shape and operation.", show_default="2")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="For us and every peer.", show_default="as in lastlayer config")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record instead of tables.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also record it.", callback=expanded)] = None,
+    shapes: str | None,
+    operations: str | None,
+    peers: str | None,
+    dtype: str,
+    quick: bool,
+    seconds: float | None,
+    threads: int | None,
+    as_json: bool,
+    out: Path | None,
 ) -> None:
-    """Time every mapping beside torch, SciPy, ONNX Runtime, JAX and entmax, as far as they are installed.
+    """Time the mappings next to other libraries.
 
-    Example: lastlayer bench --operations softmax,cross_entropy_grad --shapes 65536x10
+    The peers are torch, SciPy, ONNX Runtime, JAX and entmax, as far as they are installed.
+    Every result is checked before it is timed.
+
+    Example: lastlayer bench --operations softmax --quick
     """
     with expected(ValueError):
         plan = Plan.ask(

@@ -4,64 +4,57 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from lastlayer.cli.comparison_text import print_comparison
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.extras import load
 from lastlayer.cli.mapping_names import split_names
-from lastlayer.cli.negative_numbers import number
-from lastlayer.cli.paths import expanded
+from lastlayer.cli.negative_numbers import CommandWithScores, number
+from lastlayer.cli.paths import PATH
 from lastlayer.cli.terminal import say, say_json, terminal
 from lastlayer.comparison import Comparison, Question, judge
 from lastlayer.comparison import compare as compare_scores
 from lastlayer.comparison.json_form import to_json_dict
 
 
+@click.command(cls=CommandWithScores)
+@click.argument("scores", nargs=-1, metavar="SCORE...")
+@click.option(
+    "--label", type=int, metavar="CLASS", help="The true class, counted from 0. Adds its loss and its gradient."
+)
+@click.option(
+    "--softcap", type=float, metavar="C", help="Put the scores through C·tanh(x / C) first; 1 is the plain tanh."
+)
+@click.option(
+    "--temperature", type=float, default=1.0, show_default=True, metavar="T", help="Then divide the scores by T."
+)
+@click.option(
+    "--mappings", metavar="A,B", help="Show only these, as in softmax,ratio,entmax:alpha=1.3.  [default: all]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--plot", type=PATH, metavar="FILE.png", help="Also draw the comparison.")
 def compare(
-    scores: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SCORE",
-            help="One number a class, as in 2 -1 0.5.",
-            show_default=False,
-        ),
-    ] = None,
-    label: Annotated[
-        int | None,
-        typer.Option(
-            metavar="CLASS",
-            help="The true class, counted from 0: adds its loss and gradient.",
-        ),
-    ] = None,
-    softcap: Annotated[
-        float | None,
-        typer.Option(
-            metavar="C",
-            help="First put the scores through C·tanh(x / C); 1 is the plain tanh.",
-        ),
-    ] = None,
-    temperature: Annotated[float, typer.Option(metavar="T", help="Then divide them by T.")] = 1.0,
-    mappings: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B",
-            help="Only these, as in softmax,ratio,entmax:alpha=1.3.",
-            show_default="all",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw it.", callback=expanded)] = None,
+    scores: tuple[str, ...],
+    label: int | None,
+    softcap: float | None,
+    temperature: float,
+    mappings: str | None,
+    as_json: bool,
+    plot: Path | None,
 ) -> None:
-    """Show what every mapping makes of these scores, and what the usual answer claims of them.
+    """Show what each mapping makes of your scores.
+
+    The usual claims about softmax are judged on these scores, too.
+
+    SCORE is any real number (also called a logit), one per class.
 
     Example: lastlayer compare 2 -1 0.5 --label 0
     """
     with expected(ValueError, TypeError, IndexError):
         question = Question.ask(
-            [number(text, place) for place, text in enumerate(scores or [])],
+            [number(text, place) for place, text in enumerate(scores)],
             label=label,
             softcap=softcap,
             temperature=temperature,

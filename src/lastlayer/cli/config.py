@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 from rich.table import Table
 from rich.text import Text
 
@@ -9,8 +10,12 @@ from lastlayer.cli.terminal import terminal
 from lastlayer.functions import show_config
 
 
+@click.command
 def config() -> None:
-    """Show the instruction set, the threads, and the backend of every array library."""
+    """Show what this installation computes with.
+
+    The versions, the compiled kernels (or why there are none), the threads, and the backend of every array library.
+    """
     facts = show_config()
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 from rich.table import Table
 from rich.text import Text
 
@@ -15,17 +13,22 @@ from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import MAPPINGS
 
 
-def explain(
-    mapping: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[MAPPING]",
-            help="A name, as in sparsemax or entmax:alpha=1.3.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Show a mapping's card: equation, domain, laws, loss, error bound, references. Without a name, list them all."""
+def _matching(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in MAPPINGS if name.startswith(incomplete)]
+
+
+@click.command
+@click.argument("mapping", required=False, metavar="[MAPPING]", shell_complete=_matching)
+def explain(mapping: str | None) -> None:
+    """Show a mapping's equation, laws and sources.
+
+    Also its domain, its loss and its error bound.
+
+    MAPPING is a name, as in sparsemax or entmax:alpha=1.3.
+    Without it, all mappings are listed.
+
+    Example: lastlayer explain sparsemax
+    """
     console = terminal()
     if mapping is None:
         console.print(_list())

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from typer.core import TyperCommand
+import click
 
 #: What no option looks like: -1, -.5, -1e-3, -inf.
 NEGATIVE_NUMBER = re.compile(r"-(\d|\.\d|inf(inity)?$|nan$)", re.IGNORECASE)
 
 
-class CommandWithScores(TyperCommand):
+class CommandWithScores(click.Command):
     """A command whose arguments may be negative numbers."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Hide the minus behind a blank: the parser then sees no option, and `float` still sees the number."""
         return super().parse_args(ctx, [f" {arg}" if NEGATIVE_NUMBER.match(arg) else arg for arg in args])
 

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import click
 
 
-def expanded(path: Path | None) -> Path | None:
-    """The path with ~ replaced by the home folder, which a shell does not do in --out=~/x; callback of every path option.
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with ~ replaced by the home folder, which a shell does not do in --out=~/x.
 
     As in a shell, ~name of an unknown user stays as it is.
     """
-    return None if path is None else Path(os.path.expanduser(path))
+    return Path(os.path.expanduser(path))
+
+
+class _ExpandedPath(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(expanded(value), param, ctx)
+
+
+#: The type of every option that is a path: `expanded`, and a shell completes it with files.
+PATH = _ExpandedPath(path_type=Path)

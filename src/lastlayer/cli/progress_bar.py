@@ -29,12 +29,15 @@ class ProgressBar:
 
     def __enter__(self) -> Self:
         """Show the bar."""
-        self._progress.start()
+        # rich 14.1 and older end a disabled bar with an empty line.
+        if not self._progress.disable:
+            self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Take the bar away."""
-        self._progress.stop()
+        if not self._progress.disable:
+            self._progress.stop()
 
     def __call__(self, done: int, total: int, what: str = "") -> None:
         """Move the bar."""

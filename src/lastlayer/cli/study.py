@@ -4,47 +4,65 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from lastlayer.cli.errors import expected
 from lastlayer.cli.extras import load
 from lastlayer.cli.mapping_names import split_names
-from lastlayer.cli.paths import expanded
+from lastlayer.cli.paths import PATH
 from lastlayer.cli.progress_bar import ProgressBar
 from lastlayer.cli.terminal import say, say_json, terminal
 from lastlayer.functions import resolve_mapping
 
 
+@click.command
+@click.argument("dataset", default="digits", metavar="[DATASET|FILE]")
+@click.option("--target", metavar="COLUMN", help="The column with the classes; needed for a file.")
+@click.option(
+    "--mappings", metavar="A,B", help="Study only these and softmax, as in ratio,entmax:alpha=1.3.  [default: all]"
+)
+@click.option("--folds", default=5, show_default=True, metavar="N", help="Folds of the cross-validation.")
+@click.option("--repeats", default=2, show_default=True, metavar="N", help="How often the folds are drawn again.")
+@click.option(
+    "--C",
+    "strength",
+    type=float,
+    metavar="C",
+    help="Fix C, the inverse regularization strength; without it each fit chooses its own.",
+)
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Seed of the folds and the restarts.")
+@click.option("--jobs", default=1, show_default=True, metavar="N", help="Fits that run at a time; -1 for one per core.")
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("lastlayer-study"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder for the fits, results.parquet and report.html.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def study(
-    dataset: Annotated[
-        str,
-        typer.Argument(
-            metavar="[DATASET | FILE]", help="A dataset of scikit-learn (digits, iris, …), or a CSV or Parquet file."
-        ),
-    ] = "digits",
-    target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column with the classes; needed for a file.")
-    ] = None,
-    mappings: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these and softmax, as in ratio,entmax:alpha=1.3.")
-    ] = None,
-    folds: Annotated[int, typer.Option(metavar="N", help="Folds of the cross-validation.")] = 5,
-    repeats: Annotated[int, typer.Option(metavar="N", help="How often the folds are drawn anew.")] = 2,
-    strength: Annotated[
-        float | None, typer.Option("--C", metavar="C", help="Fix the inverse penalty; without it each fit chooses.")
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of folds and restarts.")] = 0,
-    jobs: Annotated[int, typer.Option(metavar="N", help="Fits at a time; -1 for one a core.")] = 1,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the fits, results.parquet and report.html go.", callback=expanded)
-    ] = Path("lastlayer-study"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    dataset: str,
+    target: str | None,
+    mappings: str | None,
+    folds: int,
+    repeats: int,
+    strength: float | None,
+    seed: int,
+    jobs: int,
+    out: Path,
+    as_json: bool,
 ) -> None:
-    """Train the same model under every mapping on your data, and report what differed. Stopped, it resumes.
+    """Compare the mappings on your own data.
 
-    Example: lastlayer study data.csv --target label --mappings softmax,ratio,sparsemax
+    The same model is trained under every mapping, and the report says what differed.
+    After Ctrl-C the same command resumes.
+
+    DATASET is one of scikit-learn's, as in iris. FILE is a CSV or Parquet file.
+    Without either, the study is of digits.
+
+    Example: lastlayer study data.csv --target label
     """
     package = load("lastlayer.study", extra="study", purpose="lastlayer study")
     report = load("lastlayer.report", extra="study", purpose="lastlayer study")
@@ -69,7 +87,7 @@ def study(
             page = report.write_html(results, out / "report.html")
     except KeyboardInterrupt:
         say(f"Stopped. What is finished is kept in {out}: the same command goes on from there.", err=True)
-        raise typer.Exit(130) from None
+        raise click.exceptions.Exit(130) from None
     if as_json:
         say_json(json.dumps(results.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

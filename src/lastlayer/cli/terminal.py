@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-import typer
+import click
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
@@ -27,7 +27,7 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def say(text: str = "", *, err: bool = False) -> None:
     """Print plain text, on stderr where `err`."""
-    typer.echo(_clean_lines(text), err=err)
+    click.echo(_clean_lines(text), err=err)
 
 
 def say_json(text: str, *, end: str = "\n") -> None:
@@ -35,7 +35,7 @@ def say_json(text: str, *, end: str = "\n") -> None:
     shown = "".join(
         json.dumps(character)[1:-1] if character != "\n" and is_control(character) else character for character in text
     )
-    typer.echo(f"{shown}{end}", nl=False)
+    click.echo(f"{shown}{end}", nl=False)
 
 
 def clean_tracebacks_and_warnings() -> None:

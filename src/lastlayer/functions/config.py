@@ -29,8 +29,7 @@ def show_config() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "native_kernels": instruction_set()
-        or f"none: {why_missing()}; the portable formulas serve everything meanwhile",
+        "native_kernels": instruction_set() or f"none: {why_missing()}",
         "threads": num_threads(),
         "backends": backends(),
     }
