@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import is_array_api_obj
 
-from lastlayer.backends import NUMPY, PORTABLE, Backend, instruction_set
+from lastlayer.backends import NUMPY, OLDEST_TRITON, PORTABLE, Backend, instruction_set, is_at_least
 from lastlayer.mappings import ProbabilityMapping
 
 Array = Any
@@ -67,15 +67,19 @@ class Served(NamedTuple):
     name: str
     arrays: str
     computes: str
-    #: The packages that it needs.
-    needs: tuple[str, ...] = ()
+    #: The packages that it needs, and the oldest versions that serve.
+    needs: tuple[tuple[str, str], ...] = ()
 
     def state(self) -> str:
-        """Whether its packages are installed; nothing is imported."""
-        missing = [package for package in self.needs if util.find_spec(package) is None]
+        """Whether its packages are installed and new enough; nothing is imported."""
+        missing = [package for package, _ in self.needs if util.find_spec(package) is None]
         if missing:
             return f"not installed: {', '.join(missing)}"
-        return ", ".join(f"{package} {_version(package)}" for package in self.needs)
+        found = [(package, _version(package), oldest) for package, oldest in self.needs]
+        return ", ".join(
+            f"{package} {version}{'' if is_at_least(version, oldest) else f' is too old, {oldest} is needed'}"
+            for package, version, oldest in found
+        )
 
 
 def _version(package: str) -> str:
@@ -91,19 +95,25 @@ def backends() -> list[dict[str, str]]:
     native = f"native {kernels} kernels" if kernels else "portable formulas (this installation has no kernels)"
     formulas = "; portable formulas for mappings of your own" if kernels else ""
     lines = (
-        Served("numpy", "NumPy arrays", f"{native} for float64, float32, float16{formulas}", ("numpy",)),
+        Served("numpy", "NumPy arrays", f"{native} for float64, float32, float16{formulas}", (("numpy", "2.0"),)),
         Served(
-            "torch cpu", "torch tensors on the CPU", f"{native}, bfloat16 as well, with gradients{formulas}", ("torch",)
+            "torch cpu",
+            "torch tensors on the CPU",
+            f"{native}, bfloat16 as well, with gradients{formulas}",
+            (("torch", "2.5"),),
         ),
         Served(
             "torch cuda",
             "torch tensors on CUDA",
             "Triton kernels for softmax, sparsemax and 1.5-entmax of float32, float16 and bfloat16; portable formulas on the "
             "device for the rest; with gradients",
-            ("torch", "triton"),
+            (("torch", "2.5"), ("triton", OLDEST_TRITON)),
         ),
         Served(
-            "jax", "JAX arrays, under jit, vmap and grad", "portable formulas with the records' derivatives", ("jax",)
+            "jax",
+            "JAX arrays, under jit, vmap and grad",
+            "portable formulas with the records' derivatives",
+            (("jax", "0.5"),),
         ),
         Served("portable", "any other array-API array", "portable formulas"),
     )

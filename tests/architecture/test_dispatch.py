@@ -64,6 +64,23 @@ def test_a_missing_framework_is_named(monkeypatch):
     assert cuda["needs"] == "not installed: triton"
 
 
+def test_a_triton_that_is_too_old_is_named_and_not_used(monkeypatch):
+    triton = pytest.importorskip("triton", reason="Triton is not installed: pip install triton (Linux alone)")
+    monkeypatch.setattr(gpu, "is_device", lambda tensor: True)
+    softmax, scores = ll.MAPPINGS["softmax"], torch.zeros(2, 3)
+    for version, is_used in (("3.4.0", False), ("3.5.0", True), ("3.10.1+git1", True)):
+        monkeypatch.setattr(triton, "__version__", version)
+        monkeypatch.setattr(
+            dispatch.metadata, "version", lambda package, v=version: v if package == "triton" else "9.0"
+        )
+        gpu._kernels.cache_clear()
+        assert gpu.serves(softmax, scores, "loss") == is_used
+        cuda = next(entry for entry in dispatch.backends() if entry["name"] == "torch cuda")
+        assert (f"triton {version} is too old, 3.5 is needed" in cuda["needs"]) != is_used
+    monkeypatch.undo()
+    gpu._kernels.cache_clear()
+
+
 @pytest.mark.skipif(instruction_set() is None, reason="built without kernels; install a C++ compiler")
 def test_serving_says_what_computes():
     softmax = ll.MAPPINGS["softmax"]

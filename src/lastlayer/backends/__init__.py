@@ -6,15 +6,18 @@ from lastlayer.backends.memory import LARGE, new_array
 from lastlayer.backends.native import has_kernel, instruction_set, num_threads, set_num_threads
 from lastlayer.backends.numpy_arrays import NUMPY
 from lastlayer.backends.portable import PORTABLE, loss_dtype, working_dtype
+from lastlayer.backends.versions import OLDEST_TRITON, is_at_least
 
 __all__ = [
     "EXTENSION",
     "LARGE",
     "NUMPY",
+    "OLDEST_TRITON",
     "PORTABLE",
     "Backend",
     "has_kernel",
     "instruction_set",
+    "is_at_least",
     "loss_dtype",
     "new_array",
     "num_threads",

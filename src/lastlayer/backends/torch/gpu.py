@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from lastlayer.backends.torch.reduction import inverse, row_denominators
+from lastlayer.backends.versions import OLDEST_TRITON, is_at_least
 from lastlayer.losses import LossOptions
 from lastlayer.losses.options import NUMBERS
 from lastlayer.mappings import ProbabilityMapping
@@ -22,8 +23,12 @@ _ROWS = 4096
 
 @cache
 def _kernels() -> Any:
-    """The kernels; None without Triton, which comes with torch's builds for GPUs."""
+    """The kernels; None without a Triton that is new enough, which comes with torch's builds for GPUs."""
     if importlib.util.find_spec("triton") is None:
+        return None
+    import triton
+
+    if not is_at_least(triton.__version__, OLDEST_TRITON):
         return None
     import lastlayer.kernels.triton
 
