@@ -1,6 +1,7 @@
 # make study   set up and run the main job on an embedded data set
 # make test    set up and pass the tests
 # make check   everything that CI checks
+# make nightly  the tests, with the longer searches too: more cases of what every run tries in fewer
 # make sanitize  the native tests on kernels that abort at any read out of bounds or undefined behaviour
 # make bench   time every mapping beside its peers, into benchmarks/results/ and docs/benchmarks.md
 # make suites  run the peers' own tests and samples on lastlayer
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt $(shell find src/lastlayer/kernels/native -name CMakeLists.txt -o -name "*.?pp")
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: study test check sanitize bench suites docs clean
+.PHONY: study test check nightly smoke sanitize bench suites docs clean
 
 study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
@@ -32,7 +33,17 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
 	$(PYTEST)
+	$(MAKE) smoke
 	$(MAKE) sanitize
+
+nightly: $(VENV)/.test
+	LASTLAYER_NIGHTLY=1 LASTLAYER_FUZZ_TRIALS=60 LASTLAYER_FUZZ_CALLS=3000 $(PYTEST)
+
+# The installed command from data to page.
+smoke: $(VENV)/.test
+	rm -rf build/smoke
+	$(BIN)/lastlayer study iris --folds 3 --repeats 1 --out build/smoke
+	test -s build/smoke/report.html
 
 sanitize: build/sanitize/.built
 	.ci/sanitize

@@ -8,6 +8,9 @@ import sys
 import threading
 from collections.abc import Callable
 
+#: Whether the longer searches run too, as `make nightly` asks: more cases of what every run tries in fewer.
+IS_NIGHTLY = os.environ.get("LASTLAYER_NIGHTLY") == "1"
+
 
 def run_python(code: str, is_checked: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new Python, under these environment variables beside our own; raise where it fails, if checked."""

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from running import IS_NIGHTLY
 
 import lastlayer as ll
 from lastlayer.checks import oracles
@@ -48,28 +49,31 @@ def products(record, rows, quantity):
         return point.log_vjp(np.where(np.isfinite(point.log_probabilities()), COTANGENTS, 0.0))
 
 
-def gradients(name, rows, dtype):
-    """Gradients by JAX of losses, probabilities and log-probabilities, from one evaluation."""
+def gradients(name, rows, dtype, is_compiled):
+    """Losses, probabilities and log-probabilities by JAX, and the gradient of each."""
     record = resolve_mapping(name)
 
     def call(scores):
         loss = ll.loss(scores, LABELS, mapping=record, reduction="none")
         return loss, ll.probabilities(scores, mapping=record), ll.log_probabilities(scores, mapping=record)
 
-    values, pull = jax.vjp(call, jnp.asarray(rows, dtype=dtype))
-    zeros = [jnp.zeros_like(value) for value in values]
-    cotangents = jnp.asarray(COTANGENTS, dtype=dtype)
-    # What has no finite logarithm has no gradient either.
-    logarithms = jnp.where(jnp.isfinite(values[2]), cotangents, 0.0)
-    given = (jnp.ones_like(values[0]), cotangents, logarithms)
-    pulled = [pull(tuple(given[i] if i == k else zeros[i] for i in range(3)))[0] for k in range(3)]
-    return [np.asarray(x).astype(np.float64) for x in (*values, *pulled)]
+    def pulled(scores):
+        values, pull = jax.vjp(call, scores)
+        zeros = [jnp.zeros_like(value) for value in values]
+        cotangents = jnp.asarray(COTANGENTS, dtype=dtype)
+        # What has no finite logarithm has no gradient either.
+        logarithms = jnp.where(jnp.isfinite(values[2]), cotangents, 0.0)
+        given = (jnp.ones_like(values[0]), cotangents, logarithms)
+        return *values, *(pull(tuple(given[i] if i == k else zeros[i] for i in range(3)))[0] for k in range(3))
+
+    found = (jax.jit(pulled) if is_compiled else pulled)(jnp.asarray(rows, dtype=dtype))
+    return [np.asarray(x).astype(np.float64) for x in found]
 
 
-def check(name, x64):
+def check(name, x64, is_compiled):
     record, rows = resolve_mapping(name), rows_for(name)
     with jax.enable_x64(x64):
-        loss, p, log_p, *slopes = gradients(name, rows, np.float64 if x64 else np.float32)
+        loss, p, log_p, *slopes = gradients(name, rows, np.float64 if x64 else np.float32, is_compiled)
     wide = rows.astype(np.float64)
     tolerance = 1e-12 if x64 else 3e-5
     np.testing.assert_allclose(loss, ll.loss(wide, LABELS, mapping=record, reduction="none"), rtol=tolerance)
@@ -82,12 +86,14 @@ def check(name, x64):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_values_and_gradients_in_32_bits(name):
-    check(name, x64=False)
+    # Operation by operation: most of them serve several mappings, and JAX compiles each once.
+    check(name, x64=False, is_compiled=False)
 
 
-def test_values_and_gradients_in_64_bits():
-    # One mapping: its operations are compiled once more for each dtype, which takes seconds.
-    check("hardmax", x64=True)
+# Two mappings: in one graph each, since the operations would be compiled once more for this dtype, which takes seconds.
+@pytest.mark.parametrize("name", SPECS if IS_NIGHTLY else ["softmax", "hardmax"])
+def test_values_and_gradients_in_64_bits(name):
+    check(name, x64=True, is_compiled=True)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
@@ -139,7 +145,7 @@ def test_vmap_is_a_batch():
     rows[1, 1] = 0.25
     given = jnp.asarray(rows), jnp.asarray(labels)
     expected, gradients = ll.loss_and_grad(rows, labels, mapping="hardmax", reduction="none")
-    losses, slopes = jax.vmap(jax.value_and_grad(lambda x, y: ll.loss(x, y, mapping="hardmax")))(*given)
+    losses, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda x, y: ll.loss(x, y, mapping="hardmax"))))(*given)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     np.testing.assert_allclose(slopes, gradients, rtol=1e-5, atol=1e-6)
 
@@ -165,7 +171,7 @@ def test_second_derivatives_in_32_bits():
         return (jax.grad(lambda x: ll.loss(x, LABELS, mapping="stablemax"))(x) * direction).sum()
 
     truth = (slope(rows + 1e-6 * np.float64(direction)) - slope(rows - 1e-6 * np.float64(direction))) / 2e-6
-    np.testing.assert_allclose(jax.grad(along)(jnp.asarray(rows)), truth, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.grad(along))(jnp.asarray(rows)), truth, rtol=1e-4, atol=1e-6)
 
 
 def test_what_has_no_derivative_says_so():

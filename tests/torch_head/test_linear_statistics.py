@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from running import IS_NIGHTLY
 
 import lastlayer as ll
 from lastlayer.backends.portable import portable_evaluate
@@ -60,7 +61,8 @@ def test_gradients(name, which):
         found = linear_statistics(input, weight, labels, bias=bias, mapping=name, softcap=30.0, max_memory=1500)
         return torch.where(possible, getattr(found, which), 0.0)
 
-    assert torch.autograd.gradcheck(function, tensors, atol=1e-6)
+    # Along one random direction, which a wrong entry changes as well; entry by entry in `make nightly`.
+    assert torch.autograd.gradcheck(function, tensors, atol=1e-6, fast_mode=not IS_NIGHTLY)
 
 
 @pytest.mark.parametrize("name", [name for name in ll.MAPPINGS if name != "hardmax"])

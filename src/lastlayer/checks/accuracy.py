@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,29 +120,33 @@ def _check_log_row(
 ) -> None:
     """One row of logarithms against the oracle."""
     mp, limit, eps = oracles.context(mapping), bound(mapping, dtype), float(np.finfo(dtype).eps)
-    exact = oracles.probabilities(mapping, row)
-    for k, (share, value, truth) in enumerate(zip(p, logs, exact, strict=True)):
-        log_truth = float(mp.log(truth)) if truth else -float("inf")
-        text = f"{where}: log p of class {k} of {row!r} got {value!r}, the truth is {log_truth!r}"
+    exact, logarithms = oracles.probabilities(mapping, row), oracles.log_probabilities(mapping, row)
+    for k, (share, value, truth, log_truth) in enumerate(zip(p, logs, exact, logarithms, strict=True)):
+        # Written only where it is needed: to print a row takes longer than to check it.
+        text = partial(_log_text, where, k, row, value, log_truth)
         if not truth and not share:
-            assert float(value) == -float("inf"), text
+            assert float(value) == -float("inf"), text()
         elif mapping.budget.kind == "ulp":
             # A true p of 0 allows no error.
-            error = ulp_error(value, mp.log(truth), dtype) if truth else float("inf")
-            assert error <= limit, f"{text}: {error:.3g} ULP"
+            error = ulp_error(value, log_truth, dtype) if truth else float("inf")
+            assert error <= limit, f"{text()}: {error:.3g} ULP"
         elif mapping.budget.kind == "absolute":
             # exp(log p) may have the error of p, and one rounding of the logarithm.
             implied = mp.exp(mp.mpf(float(value)))
             allowed = limit * eps * max(exact) + (implied * ulp(value, dtype) if implied else 0)
-            assert abs(implied - truth) <= allowed, text
+            assert abs(implied - truth) <= allowed, text()
         elif float(value) > -float("inf"):
             implied, roundings = mp.exp(mp.mpf(float(value))), ulp(value, dtype) + eps
             # Two roundings, of p and of its logarithm. Moving the scores is slow, so it is tried only if they do not suffice.
             if abs(implied - truth) > truth * roundings:
                 nearest = nearest_attainable(mapping, row, k, implied, limit * eps)
-                assert abs(implied - nearest) <= nearest * roundings, text
+                assert abs(implied - nearest) <= nearest * roundings, text()
         else:
-            assert not nearest_attainable(mapping, row, k, 0, limit * eps), text
+            assert not nearest_attainable(mapping, row, k, 0, limit * eps), text()
+
+
+def _log_text(where: str, k: int, row: np.ndarray, value: Any, truth: Any) -> str:
+    return f"{where}: log p of class {k} of {row!r} got {value!r}, the truth is {float(truth)!r}"
 
 
 def check_log_partition(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:

@@ -37,6 +37,11 @@ def probabilities(mapping: ProbabilityMapping, row: np.ndarray) -> list[Any]:
     return _answer(mapping.oracle, mapping, row)  # type: ignore[no-any-return]
 
 
+def log_probabilities(mapping: ProbabilityMapping, row: np.ndarray) -> list[Any]:
+    """The logarithms of the oracle's probabilities of one row of scores; −inf for 0."""
+    return _cached_logarithms(mapping.oracle, tuple(mapping.values.items()), mapping.family, tuple(map(float, row)))
+
+
 def log_partition(mapping: ProbabilityMapping, row: np.ndarray) -> Any:
     """The oracle's Z of one row of scores."""
     return _answer(mapping.log_partition_oracle, mapping, row)
@@ -50,6 +55,12 @@ def _answer(oracle: Callable[..., Any], mapping: ProbabilityMapping, row: np.nda
 def _cached_answer(oracle: Callable[..., Any], values: Any, family: str, row: tuple[float, ...]) -> Any:
     mp = _CONTEXTS[family]
     return oracle(exact_row(row, mp), mp, **dict(values))
+
+
+@lru_cache(maxsize=50_000)
+def _cached_logarithms(oracle: Callable[..., Any], values: Any, family: str, row: tuple[float, ...]) -> list[Any]:
+    mp = _CONTEXTS[family]
+    return [mp.log(p) if p else -mp.inf for p in _cached_answer(oracle, values, family, row)]
 
 
 def loss(mapping: ProbabilityMapping, row: np.ndarray, target: Any, options: LossOptions) -> Any:

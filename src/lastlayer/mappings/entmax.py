@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from lastlayer.mappings.double_double import extended_sum
+from lastlayer.mappings.false_position import false_position
 from lastlayer.mappings.normalized import NormalizedPoint, device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
 from lastlayer.mappings.regularized import positive_or_one, regularized
@@ -77,25 +78,15 @@ def oracle(scores: list[Any], mp: Any, alpha: Any) -> list[Any]:
     # Powers are what costs: equal scores share one.
     reach = Counter(rate * (score - largest) for score in scores)
 
+    exponent = 1 / rate
+
     def power(r: Any, s: Any) -> Any:
-        return max(r + s, mp.mpf(0)) ** (1 / rate)
+        return (r + s) ** exponent if r + s > 0 else mp.mpf(0)
 
     def excess(s: Any) -> Any:
         return mp.fsum([times * power(r, s) for r, times in reach.items()]) - 1
 
-    # False position with the Illinois rule: the bracket always holds the root, and closes in a dozen steps.
-    low, high = mp.mpf(0), mp.mpf(1)
-    at_low, at_high = excess(low), excess(high)
-    resolution = mp.ldexp(1, 8 - mp.prec)
-    while at_high != 0 and high - low > resolution:
-        cut = (low * at_high - high * at_low) / (at_high - at_low)
-        # Not nearer to an end than the resolution asks, so that both ends move.
-        cut = min(max(cut, low + resolution / 2), high - resolution / 2)
-        value = excess(cut)
-        if value > 0:
-            high, at_high, at_low = cut, value, at_low / 2
-        else:
-            low, at_low, at_high = cut, value, at_high / 2
+    high = false_position(excess, mp)
     by_reach = {r: power(r, high) for r in reach}
     return [by_reach[rate * (score - largest)] for score in scores]
 

@@ -7,6 +7,7 @@ log g instead would cost the ratio 500 ULP, and computing g itself would underfl
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -314,12 +315,17 @@ def normalized(
         )
 
     def oracle(scores: list[Any], mp: Any, **parameters: Any) -> list[Any]:
-        values = [g_oracle(score, mp, **parameters) for score in scores]
-        # Each class by the odds of the others against it: no shift, no shared sum.
-        return [
-            1 / mp.fsum([other / value for other in values] + ([1 / value] if spare else [])) if value else mp.mpf(0)
-            for value in values
-        ]
+        values = {score: g_oracle(score, mp, **parameters) for score in set(scores)}
+        # Divisions are what costs: equal scores share one.
+        times = Counter(scores)
+
+        def share(value: Any) -> Any:
+            """By the odds of the others against it: no shift, no shared sum."""
+            odds = [n * (values[score] / value) for score, n in times.items()]
+            return 1 / mp.fsum(odds + ([1 / value] if spare else []))
+
+        shares = {score: share(value) if value else mp.mpf(0) for score, value in values.items()}
+        return [shares[score] for score in scores]
 
     def log_partition_oracle(scores: list[Any], mp: Any, **parameters: Any) -> Any:
         return mp.log(mp.fsum([g_oracle(score, mp, **parameters) for score in scores] + ([1] if spare else [])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from lastlayer.mappings.false_position import false_position
 from lastlayer.mappings.normalized import device_of
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 from lastlayer.mappings.regularized import regularized
@@ -33,17 +34,15 @@ def evaluate(scores: Array, xp: Namespace) -> TsallisPoint:
 
 
 def oracle(scores: list[Any], mp: Any) -> list[Any]:
-    """Halve the bracket of τ until it is far below the working precision."""
-    scores = [score - max(scores) for score in scores]
-    times = Counter(scores)
-    low, high = mp.mpf(-1), mp.mpf(0)
-    for _ in range(mp.prec + 10):
-        middle = (low + high) / 2
-        if mp.fsum([n * max(score - middle, 0) for score, n in times.items()]) >= 1:
-            low = middle
-        else:
-            high = middle
-    return [max(score - low, mp.mpf(0)) for score in scores]
+    """False position on τ in p = [x − τ]₊, which is piecewise linear in it."""
+    largest = max(scores)
+    reach = Counter(score - largest for score in scores)
+
+    def excess(s: Any) -> Any:
+        return mp.fsum([n * max(r + s, 0) for r, n in reach.items()]) - 1
+
+    high = false_position(excess, mp)
+    return [max(score - largest + high, mp.mpf(0)) for score in scores]
 
 
 def regularizer(targets: list[Any], mp: Any) -> Any:
