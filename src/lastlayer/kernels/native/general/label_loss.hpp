@@ -35,9 +35,9 @@ struct LabelLoss {
   bool has_z;
   ZTerm<Number> z_term;
 
-  LabelLoss(const LossOptions& options, int64_t classes, Number row_weight, Number label_weight)
+  LabelLoss(const LossOptions& options, double uniform_share, Number row_weight, Number label_weight)
       : weight(row_weight),
-        uniform_share(options.label_smoothing / double(classes)),
+        uniform_share(uniform_share),
         target(label_weight * (1.0 - options.label_smoothing) + uniform_share),
         total(target - uniform_share + options.label_smoothing),
         has_z(has_z_term(options)),

@@ -173,7 +173,7 @@ struct LongSoftmax {
   struct RowLoss : LabelLoss<double> {
     double largest, label_part, uniform_part;
     RowLoss(const Loss& r, int64_t i, const T* x, T largest_score)
-        : LabelLoss<double>(r, r.classes, r.row_weight ? r.row_weight[i] : 1.0,
+        : LabelLoss<double>(r, r.label_smoothing / double(r.classes), r.row_weight ? r.row_weight[i] : 1.0,
                             r.class_weight ? r.class_weight[r.labels[i]] : 1.0),
           largest(double(largest_score)),
           label_part(LabelLoss<double>::label_part(largest - double(x[r.labels[i]]))),

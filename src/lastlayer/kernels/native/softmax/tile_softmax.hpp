@@ -32,8 +32,7 @@ struct TileSoftmax {
     NonTemporalWriter<T> lines;
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int rows = rows_from(i);
-      T* to = static_cast<T*>(r.out) + i * (r.quantity == Quantity::log_partition ? 1 : r.classes);
-      T* results = r.quantity == Quantity::log_partition ? nullptr : to;
+      T* results = r.quantity == Quantity::log_partition ? nullptr : static_cast<T*>(r.out) + i * r.classes;
       Tile tile(scores + i * r.classes, results, is_nontemporal(r), is_total_enough, rows, r.classes,
                 reinterpret_cast<T*>(memory), largest);
       const int64_t next = ahead(i, end, (is_nontemporal(r) ? 2 : 1) * tile_rows, r.classes);
@@ -43,15 +42,22 @@ struct TileSoftmax {
       const bool* skip = named(left_to_blocks, left_out);
       for (int row = 0; skip && row < rows; ++row)
         if (skip[row]) Blocks<T, Point>::evaluate(r, i + row, i + row + 1, block_memory);
-      is_total_enough ? tile.compute_terms_for_total(skip, next) : tile.compute_terms(skip, next);
       // Finds the next tile's maxima while this tile's terms are still being computed.
-      if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
-      if (is_total_enough)
-        write_probabilities(r, tile, to, skip, lines);
-      else if (results)
-        write_logarithms(r, tile, to, skip, lines);
+      const auto begin_next = [&]() __attribute__((always_inline)) {
+        if (i + tile_rows < end) largest = begin_tile(i + tile_rows);
+      };
+      if (is_total_enough) {
+        tile.compute_terms_for_total(skip, next);
+        begin_next();
+        write_probabilities(r, tile, results, skip, lines);
+        continue;
+      }
+      tile.compute_terms(skip, next);
+      begin_next();
+      if (results)
+        write_logarithms(r, tile, results, skip, lines);
       else
-        write_log_partitions(tile, rows, to, skip);
+        write_log_partitions(tile, rows, static_cast<T*>(r.out) + i, skip);
     }
     lines.close();
     if (is_nontemporal(r)) fence_nontemporal();
@@ -140,6 +146,7 @@ struct TileSoftmax {
     T* gradient = r.gradient ? static_cast<T*>(r.gradient) + first * classes : nullptr;
     Tile tile(scores, gradient, is_nontemporal(r), gradient, rows, classes, reinterpret_cast<T*>(memory),
               Tile::begin(scores, rows, classes));
+    const double uniform_share = r.label_smoothing / double(classes);
     TileTargets targets(r, tile, first, rows);
     const typename Tile::Labels labels(targets.label);
     if (r.class_weight) targets.read_class_weights(r.class_weight, labels.of_rows);
@@ -148,9 +155,10 @@ struct TileSoftmax {
     for (int row = 0; skip && row < rows; ++row)
       if (skip[row]) Blocks<T, Point>::loss(r, first + row, first + row + 1, memory + Tile::memory_size(classes));
     const Vector<T> label_score = tile.scores_of(labels);
+    const bool is_smoothed = uniform_share != 0.0;
     // Before the terms may overwrite the scores.
     D distances[groups] = {};
-    for (int group = 0; r.label_smoothing != 0.0 && group < groups; ++group) distances[group] = tile.distance(group);
+    for (int group = 0; is_smoothed && group < groups; ++group) distances[group] = tile.distance(group);
     tile.compute_terms(skip, next);
     const Vector<T> label_term = gradient ? tile.terms_of(labels) : Vector<T>{};
     W log_sum[groups], factor[groups];
@@ -158,10 +166,10 @@ struct TileSoftmax {
     D losses[groups], entries[groups];
     alignas(64) double shares[n];
     for (int group = 0; group < groups; ++group) {
-      const LabelLoss<D> loss(r, classes, targets.row_weight[group], targets.label_weight[group]);
+      const LabelLoss<D> loss(r, uniform_share, targets.row_weight[group], targets.label_weight[group]);
       const D largest = Tile::wide(tile.largest, group).hi, z = largest + log_sum[group].value();
       const D label_part = loss.label_part(largest - Tile::wide(label_score, group).hi);
-      const D uniform_part = loss.uniform_share != 0.0 ? loss.uniform_share * distances[group] : D{};
+      const D uniform_part = is_smoothed ? loss.uniform_share * distances[group] : D{};
       losses[group] = loss.value((log_sum[group] * W(loss.total)).value(), label_part, uniform_part, z);
       if (!gradient) continue;
       const D scale = loss.weight * r.gradient_scale, z_slope = loss.z_slope(z), p = Tile::wide(label_term, group).hi;
@@ -170,11 +178,10 @@ struct TileSoftmax {
           choose(p == Tile::wide(tile.stored_max_term, group).hi, tile.others[group], tile.total[group] - W(p));
       entries[group] = loss.label_entry(p * inverse.hi, (others * inverse).value(), z_slope) * scale;
       factor[group] = inverse * W(scale * loss.slope_of_others(z_slope));
-      store(shares + group * lanes, scale * loss.uniform_share);
+      if (is_smoothed) store(shares + group * lanes, scale * loss.uniform_share);
     }
     store_losses(r.losses + first, losses, rows, skip);
     if (!gradient) return;
-    const bool is_smoothed = r.label_smoothing != 0.0;
     if constexpr (Tile::has_nontemporal)
       if (is_nontemporal(r) && !is_smoothed)
         return tile.write_nontemporal(factor, &labels, Tile::narrow(entries), skip, lines);
