@@ -15,7 +15,7 @@ import lastlayer as ll
 import lastlayer.torch as lt
 from lastlayer.backends import EXTENSION
 from lastlayer.losses import HeadKeywords, LossKeywords, LossOptions
-from lastlayer.losses.options import ARRAYS, DEFAULTS, NUMBERS, SCHEMA, WORDS
+from lastlayer.losses.options import ARRAYS, DEFAULTS, NUMBERS, SCHEMA, TRIALS, WORDS
 from lastlayer.torch.huggingface import use_linear_loss
 
 SOURCE = Path(ll.__file__).parent
@@ -92,6 +92,7 @@ def test_the_kernels_take_the_numbers_in_the_order_of_the_list():
 def test_options_are_every_field_and_arrays_come_first():
     assert ARRAYS == ("weight", "sample_weight")
     assert set(ARRAYS) | set(NUMBERS) | {"reduction"} == set(DEFAULTS)
+    assert set(TRIALS) == set(NUMBERS) - {"ignore_index"}
     assert LossOptions(label_smoothing=np.float32(0.5), softcap=np.int64(3)).numbers() == (-100, 0.5, 0.0, 1.0, 3)
 
 

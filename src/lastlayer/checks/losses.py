@@ -13,6 +13,7 @@ from lastlayer.checks.measure import absolute_error, ulp_error
 from lastlayer.checks.rows import into_domain, random_rows, score_rows
 from lastlayer.functions import loss, loss_and_grad
 from lastlayer.losses import LossOptions
+from lastlayer.losses.options import TRIALS
 from lastlayer.mappings import ProbabilityMapping
 
 #: The kinds of rows used for gradients. Rows at the ends of the number range are left out: difference steps underflow there.
@@ -104,13 +105,12 @@ def check_soft_targets(mapping: ProbabilityMapping, backend: Backend = NUMPY) ->
 
 def option_cases(classes: int) -> dict[str, dict[str, Any]]:
     """Each option alone, and all options together, as keyword arguments of `loss`."""
-    weight = np.linspace(0.5, 2.0, classes)
-    together = {"label_smoothing": 0.2, "z_loss": 0.05, "temperature": 1.7, "softcap": 3.0, "weight": weight}
+    together = {"weight": np.linspace(0.5, 2.0, classes), **TRIALS}
     return {name: {name: value} for name, value in together.items()} | {"together": together}
 
 
 def check_options(mapping: ProbabilityMapping, backend: Backend = NUMPY) -> None:
-    """Class weights, smoothing, z-loss, temperature and softcap, alone and together: loss and gradient."""
+    """Class weights and every option that is a number, alone and together: loss and gradient."""
     rows = into_domain(mapping, random_rows(11, 3, 4, 2.0))
     labels = np.array([0, 3, 1])
     for name, arguments in option_cases(rows.shape[1]).items():

@@ -24,7 +24,8 @@ class LossOptions:
         ValueError: an option is outside its range.
     """
 
-    # Each field says its type in an operator's schema, and the words of the docstrings.
+    # Each field says its type in an operator's schema, the words of the docstrings, and, if it is a number of the formula, a value
+    # at which the contract compares every backend with the oracle.
     weight: Array | None = field(
         default=None,
         metadata={
@@ -39,6 +40,7 @@ class LossOptions:
         default=0.0,
         metadata={
             "schema": "float",
+            "trial": 0.2,
             "words": "the share of the target that is spread evenly over all classes, in [0, 1].",
         },
     )
@@ -46,6 +48,7 @@ class LossOptions:
         default=0.0,
         metadata={
             "schema": "float",
+            "trial": 0.05,
             "words": "λ of the added λ·Z², Z = log Σ g or Ω*(x). A row's Z² has the weight that the row has in the mean: its "
             "sample weight times its label's class weight. So the mean of Z² does not depend on the scale of the class weights, "
             "and `parts` of micro-batches add up. (Liger and cut-cross-entropy divide by the number of rows, whatever their "
@@ -56,12 +59,18 @@ class LossOptions:
         default=1.0,
         metadata={
             "schema": "float",
+            "trial": 1.7,
             "words": "scores are divided by it, after the softcap: a number, or an array with one number or one per row. A torch "
             "tensor gets its gradient.",
         },
     )
     softcap: float | None = field(
-        default=None, metadata={"schema": "float?", "words": "scores become softcap·tanh(score / softcap) first."}
+        default=None,
+        metadata={
+            "schema": "float?",
+            "trial": 3.0,
+            "words": "scores become softcap·tanh(score / softcap) first.",
+        },
     )
     reduction: str = field(
         default="mean",
@@ -133,6 +142,8 @@ _FIELDS = tuple(option for option in fields(LossOptions) if option.init)
 DEFAULTS = {option.name: option.default for option in _FIELDS}
 SCHEMA = {option.name: option.metadata["schema"] for option in _FIELDS}
 WORDS = {option.name: option.metadata["words"] for option in _FIELDS}
+#: The numbers of the formula, each with a value to try.
+TRIALS = {option.name: option.metadata["trial"] for option in _FIELDS if "trial" in option.metadata}
 #: The options that are arrays; and those that are numbers, in the order in which the kernels take them.
 ARRAYS = tuple(name for name, kind in SCHEMA.items() if kind == "Tensor?")
 NUMBERS = tuple(name for name, kind in SCHEMA.items() if kind in ("int", "float", "float?"))

@@ -74,6 +74,8 @@ struct LossOptions {
 
   // Whether scores are changed before the mapping sees them; softcap 0 means no cap.
   bool has_activation() const { return temperature != 1.0 || softcap != 0.0; }
+  // Options that only the general blocks compute.
+  bool needs_general_blocks() const { return has_activation(); }
 };
 #undef LASTLAYER_FIELD
 

@@ -40,7 +40,7 @@ struct Blocks {
   static void loss(const Loss& r, int64_t begin, int64_t end, double* memory) {
     const int64_t block = Layout::block(r.classes);
     if constexpr (can_read_in_place) {
-      const bool is_plain = r.labels && r.label_smoothing == 0.0 && !has_z_term(r) && !r.has_activation();
+      const bool is_plain = r.labels && r.label_smoothing == 0.0 && !has_z_term(r) && !r.needs_general_blocks();
       if (is_plain && r.classes > Point::longest_copy) return loss_in_place(r, begin, end, memory);
     }
     BlockResults<E> results(r.is_nontemporal, r.classes);

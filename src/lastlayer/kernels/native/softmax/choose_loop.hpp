@@ -36,7 +36,7 @@ struct SoftmaxLoops {
     // soft targets.
     const bool has_passes = r.labels ? !(r.label_smoothing != 0.0 && r.class_weight)
                                      : sizeof(E) < 8 && !r.class_weight && r.classes > thresholds::row_per_lane_classes;
-    if (r.has_activation() || !has_passes || r.classes == 1) return Blocks<E, Point>::loss(r, begin, end, memory);
+    if (r.needs_general_blocks() || !has_passes || r.classes == 1) return Blocks<E, Point>::loss(r, begin, end, memory);
     if constexpr (is_half<E>) {
       HalfStrips<E, Point>::loss(r, begin, end, memory);
     } else {
