@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lastlayer.mappings import Budget, Domain, LinearModel
+from lastlayer.mappings.carried import Carried
 from lastlayer.mappings.double_double import Pair
-from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.normalized import normalized
 
 
 def carry(scores, xp):

@@ -11,8 +11,9 @@ from scipy import sparse
 from scipy.special import softmax
 
 import lastlayer as ll
+from lastlayer.mappings.carried import Carried
 from lastlayer.mappings.double_double import Pair
-from lastlayer.mappings.normalized import Carried, NormalizedPoint
+from lastlayer.mappings.normalized import NormalizedPoint
 from lastlayer.sklearn import LastLayerClassifier
 from lastlayer.sklearn.curvature import Curvature
 from lastlayer.sklearn.newton import has_known_hessian

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lastlayer.losses.options import LossOptions
+from lastlayer.mappings.record import device_of
 
 Array = Any
 Namespace = Any
@@ -26,7 +27,7 @@ class Targets(NamedTuple):
 def dense_targets(targets: Array, is_soft: bool, scores: Array, options: LossOptions, xp: Namespace) -> Targets:
     """The targets in the dtype of the scores. A label out of range makes its row NaN and is never used as an index."""
     classes = scores.shape[-1]
-    zero_rows = xp.zeros(scores.shape[:-1], dtype=scores.dtype, device=_device(scores))
+    zero_rows = xp.zeros(scores.shape[:-1], dtype=scores.dtype, device=device_of(scores))
     one_rows = zero_rows + 1.0
     if is_soft:
         y = xp.astype(targets, scores.dtype)
@@ -34,7 +35,7 @@ def dense_targets(targets: Array, is_soft: bool, scores: Array, options: LossOpt
         class_weight = one_rows
     else:
         is_counted = targets != options.ignore_index
-        y = xp.astype(targets[..., None] == xp.arange(classes, device=_device(targets)), scores.dtype)
+        y = xp.astype(targets[..., None] == xp.arange(classes, device=device_of(targets)), scores.dtype)
         is_bad = is_counted & ((targets < 0) | (targets >= classes))
         y = xp.where(is_bad[..., None], xp.full_like(y, float("nan")), y)
         class_weight = one_rows if options.weight is None else _class_weight(y, options.weight, xp)
@@ -52,10 +53,6 @@ def dense_targets(targets: Array, is_soft: bool, scores: Array, options: LossOpt
 def _class_weight(y: Array, weight: Array, xp: Namespace) -> Array:
     """Σ_c w_c y_c per row."""
     return xp.sum(xp.where(y != 0, y * xp.astype(weight, y.dtype), xp.zeros_like(y)), axis=-1)
-
-
-def _device(x: Array) -> Any:
-    return getattr(x, "device", None)
 
 
 def plain_labels(labels: Array, ignore_index: int, xp: Namespace) -> Array:

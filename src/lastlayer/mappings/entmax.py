@@ -7,8 +7,8 @@ from typing import Any
 
 from lastlayer.mappings.double_double import extended_sum
 from lastlayer.mappings.false_position import false_position
-from lastlayer.mappings.normalized import NormalizedPoint, device_of
-from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point
+from lastlayer.mappings.normalized import NormalizedPoint
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter, Point, device_of
 from lastlayer.mappings.regularized import positive_or_one, regularized
 from lastlayer.mappings.softmax import SOFTMAX
 from lastlayer.mappings.softmax import carry as softmax_carry

@@ -95,6 +95,11 @@ class Parameter:
         return value
 
 
+def device_of(array: Array) -> Any:
+    """Where an array is, as array-API functions take it; None if its library has no devices."""
+    return getattr(array, "device", None)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from lastlayer.mappings.double_double import Pair, plain_sum, two_sum
-from lastlayer.mappings.normalized import device_of
-from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping
+from lastlayer.mappings.record import Array, Namespace, ProbabilityMapping, device_of
 
 
 class Shifted(NamedTuple):

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.carried import Carried
+from lastlayer.mappings.normalized import normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 

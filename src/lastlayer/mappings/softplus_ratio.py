@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lastlayer.mappings.carried import Carried
 from lastlayer.mappings.double_double import Pair, add, divide, power_of_two, two_sum
-from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.normalized import normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 

@@ -6,8 +6,7 @@ from collections import Counter
 from typing import Any
 
 from lastlayer.mappings.false_position import false_position
-from lastlayer.mappings.normalized import device_of
-from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
+from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, device_of
 from lastlayer.mappings.regularized import regularized
 from lastlayer.mappings.tsallis import TsallisPoint
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.mappings.carried import Carried
 from lastlayer.mappings.double_double import Pair, power_of_two, two_product
-from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.normalized import normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace
 
 

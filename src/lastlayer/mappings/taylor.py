@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lastlayer.mappings.carried import Carried
 from lastlayer.mappings.double_double import Pair, add, divide, multiply, power_of_two
-from lastlayer.mappings.normalized import Carried, normalized
+from lastlayer.mappings.normalized import normalized
 from lastlayer.mappings.record import Array, Budget, Domain, LinearModel, Namespace, Parameter
 
 

@@ -10,7 +10,6 @@ import torch
 import torch.fx
 
 from lastlayer.arguments import describe
-from lastlayer.backends.torch.records import key_of, record_of
 from lastlayer.backends.torch.tensor_state import refuse_gradient
 from lastlayer.functions.losses import loss, loss_of_any_total
 from lastlayer.functions.probabilities import log_probabilities, probabilities
@@ -21,69 +20,9 @@ from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.plan import check_max_memory
+from lastlayer.torch.mapping_module import MappingModule
 
 Tensor = torch.Tensor
-
-
-_FUNCTIONS = {function.__name__: function for function in (probabilities, log_probabilities, loss, loss_of_any_total)}
-
-
-def call_by_key(
-    name: str, arguments: tuple[Tensor, ...], key: str, parameter: Tensor | None, options: dict[str, Any]
-) -> Any:
-    """A function of ours with its mapping named as operators name it: a node that a graph of torch.fx can hold."""
-    axis = 1 if arguments[0].ndim > 1 else 0
-    options = {"axis": axis, "mapping": record_of(key, parameter), "on_domain": "nan", **options}
-    return _FUNCTIONS[name](*arguments, **options)
-
-
-class MappingModule(torch.nn.Module):
-    """A module with a mapping. A tensor among the mapping's parameters becomes a parameter or buffer of the module.
-
-    `Entmax(alpha=torch.nn.Parameter(torch.tensor(1.5)))` learns its α.
-    """
-
-    _compute: Callable[..., Any]
-
-    def __init__(self, mapping: str | ProbabilityMapping) -> None:
-        super().__init__()
-        record = resolve_mapping(mapping)
-        tensors = {name: value for name, value in record.values.items() if isinstance(value, Tensor)}
-        defaults = {parameter.name: parameter.default for parameter in record.parameters}
-        # The module may be moved, copied, or called with other tensors in place of these: it alone holds them.
-        self._record = record.replace(**{name: defaults[name] for name in tensors}) if tensors else record
-        self._tensors = tuple(tensors)
-        for name, value in tensors.items():
-            self._hold(name, value)
-
-    def _hold(self, name: str, value: Any) -> None:
-        """An attribute that moves with the module where it is a tensor."""
-        if isinstance(value, Tensor) and not isinstance(value, torch.nn.Parameter):
-            self.register_buffer(name, value)
-        else:
-            setattr(self, name, value)
-
-    @property
-    def mapping(self) -> ProbabilityMapping:
-        """The record, with the tensors that the module holds."""
-        if not self._tensors:
-            return self._record
-        return self._record.replace(**{name: getattr(self, name) for name in self._tensors})
-
-    def _record_call(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The call as one node where torch.fx.symbolic_trace records it: its proxies have no shape yet."""
-        tracer = next(argument.tracer for argument in arguments if isinstance(argument, torch.fx.Proxy))
-        # A tensor of the module may be a proxy itself here, which no record takes.
-        tensor = next((getattr(self, name) for name in self._tensors), None)
-        key = key_of(self._record) if tensor is None else self._record.name
-        given = (self._compute.__name__, arguments, key, tensor, options)
-        return tracer.create_proxy("call_function", call_by_key, given, {})
-
-    def __prepare_scriptable__(self) -> Any:
-        raise TypeError(
-            f"{type(self).__name__} cannot be scripted: TorchScript does not know operators with records of mappings; "
-            "use torch.export, torch.compile or torch.jit.trace."
-        )
 
 
 class Probabilities(MappingModule):
@@ -102,7 +41,7 @@ class Probabilities(MappingModule):
     def forward(self, scores: Tensor) -> Tensor:
         """Probabilities of the scores' shape and dtype."""
         if isinstance(scores, torch.fx.Proxy):
-            return self._record_call((scores,), {"axis": self.dim})
+            return self.record_call((scores,), {"axis": self.dim})
         # Rows outside the domain are NaN rows within a network, whose scores nobody has looked at.
         result: Tensor = self._compute(scores, mapping=self.mapping, axis=self.dim, on_domain="nan")
         return result
@@ -173,13 +112,13 @@ class MappingLoss(MappingModule):
         LossOptions(**options)
         self.register_buffer("weight", weight)
         for name, default in _OPTIONS.items():
-            self._hold(name, options.get(name, default))
+            self.hold(name, options.get(name, default))
 
     def forward(self, input: Tensor, target: Tensor) -> Any:
         """The loss of scores (N, K, …) or (K,) with labels (N, …) or soft targets of the scores' shape."""
         options = {name: getattr(self, name) for name in ("weight", *_OPTIONS)}
         if isinstance(input, torch.fx.Proxy) or isinstance(target, torch.fx.Proxy):
-            return self._record_call((input, target), options)
+            return self.record_call((input, target), options)
         axis = 1 if input.ndim > 1 else 0
         return self._compute(input, target, mapping=self.mapping, axis=axis, on_domain="nan", **options)
 
