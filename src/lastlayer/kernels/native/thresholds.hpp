@@ -1,11 +1,10 @@
-// Every limit at which the kernels change their way, in one table. Each says what it means and how it was measured:
+// Every limit at which the kernels change their way, in one table. Each says what it means and what decides it:
 //
-//   time        by the shortest time on both sides of the limit, in turns, on AMD Zen 4 and Zen 5 (records in
-//   benchmarks/results/):
-//               lastlayer bench --peers '' --operations OPERATIONS --shapes SHAPES, with the operations and shapes
-//               named below
-//   accuracy    by python benchmarks/softmax_errors.py and tests/native/test_softmax_bound.py: results stay within 2
-//   ULP memory      follows from the size of a cache or a page
+//   time      the faster way on each side, on AMD Zen 4 and Zen 5 (records in benchmarks/results/). The operations and
+//             shapes named below lie on both sides; to measure again, with another limit in turns:
+//             lastlayer bench --peers '' --operations OPERATIONS --shapes SHAPES
+//   accuracy  results stay within 2 ULP: python benchmarks/softmax_errors.py, tests/native/test_softmax_bound.py
+//   memory    follows from the size of a cache or a page
 //
 // Workspaces are sized by them: see runtime/workspace.hpp, and the static_asserts where each one is used.
 #pragma once
