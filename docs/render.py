@@ -27,8 +27,8 @@ BEGIN = "<!-- {}: from here rendered by docs/render.py -->"
 END = "<!-- {}: to here -->"
 #: The kernels' READMEs, and the heading above the map in each.
 MAPS = {
-    "native map": ("src/lastlayer/kernels/native/README.md", "## Which loop serves a request"),
-    "triton map": ("src/lastlayer/kernels/triton/README.md", "## The map: which kernel runs"),
+    "native map": ("native/README.md", "## Which loop serves a request"),
+    "triton map": ("triton/README.md", "## The map: which kernel runs"),
 }
 #: The recorded benchmark runs in benchmarks/results/ that have a place on the page, as far as they are there.
 RUNS = ("cpu-zen5", "cpu-zen4", "cpu", "cpu-float64")
@@ -42,15 +42,16 @@ def rendered(root: Path) -> dict[Path, str]:
         readme: with_part(
             readme.read_text(encoding="utf-8"), "mappings", table(ll.MAPPINGS.values(), "docs/mappings.md"), readme.name
         ),
-        architecture: with_maps(architecture.read_text(encoding="utf-8"), root),
+        architecture: with_maps(architecture.read_text(encoding="utf-8")),
         **benchmarks(root),
     }
 
 
-def with_maps(text: str, root: Path) -> str:
+def with_maps(text: str) -> str:
     """docs/architecture.md with the maps of the kernels' READMEs."""
+    kernels = Path(ll.__file__).parent / "kernels"
     for name, (path, heading) in MAPS.items():
-        text = with_part(text, name, section((root / path).read_text(encoding="utf-8"), heading), "architecture.md")
+        text = with_part(text, name, section((kernels / path).read_text(encoding="utf-8"), heading), "architecture.md")
     return text
 
 

@@ -88,6 +88,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "benchmarks" / "results", folder / "benchmarks" / "results")
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
+    # docs/architecture.md is rendered from it.
+    (package / "kernels" / "native").mkdir()
+    shutil.copy(ROOT / "src" / "lastlayer" / "kernels" / "native" / "README.md", package / "kernels" / "native")
     return package
 
 

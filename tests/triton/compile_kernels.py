@@ -25,7 +25,7 @@ from lastlayer.kernels.triton.softmax.forward import softmax_forward
 from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
 from lastlayer.kernels.triton.sparse.forward import tsallis_forward
 
-#: (kernel, rule, compile-time values), for some numbers of classes of which each takes another way through the launch rule.
+#: (kernel, rule, compile-time values), for some numbers of classes; each takes another way through the launch rule.
 ROWS = {
     "softmax": (softmax_forward, "probabilities", {"QUANTITY": "probabilities"}),
     "softmax of halves": (softmax_forward, "probabilities, half", {"QUANTITY": "probabilities"}),

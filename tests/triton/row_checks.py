@@ -71,7 +71,7 @@ def problem(rows: int, classes: int, is_soft: bool = False) -> tuple[torch.Tenso
     x = 3.0 * rng.normal(size=(rows, classes))
     labels = rng.integers(0, classes, size=rows)
     if rows > 1:
-        # A confident row, of which the label's gradient is made of the others alone.
+        # A confident row: its label's gradient is the sum of the other entries alone.
         x[1, labels[1]] += 30.0
     soft = rng.dirichlet(np.ones(classes), size=rows).astype(np.float32)
     soft[:, 0] = 0.0 if classes > 1 else 1.0

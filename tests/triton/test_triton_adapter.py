@@ -107,7 +107,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given: height)
     generator = torch.Generator().manual_seed(2)
     tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
-    # A weight whose columns are contiguous, of which no gradient may take the layout.
+    # A weight whose columns are contiguous; its gradient must not take over this layout.
     tensors[1] = tensors[1].T.contiguous().T
     labels = torch.arange(rows) % 300
     wide = [t.double().requires_grad_() for t in tensors]
@@ -118,7 +118,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     )
     for mine, exact in zip(here, wide, strict=True):
         assert mine.grad.dtype == dtype
-        # Scores of half types are off by half an ULP, of which the slopes are.
+        # Scores of half types are off by half an ULP, and so are the slopes.
         off = (mine.grad.cpu().double() - exact.grad).abs() / exact.grad.abs().max()
         assert off.max() < 4.0 * torch.finfo(dtype).eps, off.max()
 

@@ -55,7 +55,7 @@ def test_confident_rows_keep_their_digits():
 @pytest.mark.parametrize("mapping", MAPPINGS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_types_are_rounded_once(mapping, dtype, long_rows):
-    """Of softmax the digits of a half type are computed, and 2^−16 beyond."""
+    """Softmax is computed to the digits of a half type and 2^−16 beyond."""
     x = scores(5, 40).to(dtype)
     x[2] *= 1000.0
     x[3] += 20000.0

@@ -1,4 +1,4 @@
-"""The command `lastlayer`: parse, call, print. One file a command."""
+"""The command `lastlayer`: parse, call, print. One file per command."""
 
 from lastlayer.cli.app import app, main
 

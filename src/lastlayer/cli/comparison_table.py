@@ -1,4 +1,4 @@
-"""The table of a comparison, one row a mapping, cut to the width of the terminal."""
+"""The table of a comparison, one row per mapping, cut to the width of the terminal."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from lastlayer.kernels.triton.softmax.split_rows import FINISH, FIRST_WORD, MOST
 #: launch but one may wait for a slice that none has taken, and a multiprocessor holds at least three programs: a dozen launches in
 #: flight still leave room for the program that takes it.
 MOST_SLICES, MULTIPROCESSORS_PER_SLICE = 32, 4
-#: Scores per tile of short rows, and per thread of such a tile.
+#: Scores per tile of short rows, and per thread of this tile.
 TILE, PER_THREAD = 1024, 8
 
 

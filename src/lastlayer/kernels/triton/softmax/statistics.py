@@ -2,7 +2,7 @@
 
 The *term* of a score is e^x / 2^(exponent − LIFT). The exponent is shared by a row, as in block floating point: that of e^x for an x
 near the maximum. So the power of two is exact, where x − max would be rounded, and its rounding returned as a relative error.
-Scores too large for such an exponent (rows that are *far* from zero) are shifted by their maximum first, which is exact there.
+Scores too large for this exponent (rows that are *far* from zero) are shifted by their maximum first, which is exact there.
 
 The term of the maximum is separate from the sum of the others. log p and 1 − p of a confident class consist of the others alone, and
 would be lost in 1 + others. Where only probabilities are wanted nothing is separate: `max_term` is 0 and `others` is the sum of all.
