@@ -38,8 +38,8 @@ constexpr int64_t tile_bytes = 8192, tile_bytes_for_total = 5120;
 // throughout. time: cross_entropy_grad at 65536x2,65536x8,65536x10,65536x16,65536x32
 constexpr int64_t label_comparing_classes = 16, double_sum_classes = 8;
 // Longer rows are summed in double, not in segments (accuracy), and their next row is prefetched into the level-2
-// cache. If only the sum of a float32 row this long is needed, it goes in chunks of about 4096 scores, a multiple of 64,
-// with scores 8192 ahead prefetched. time: logsumexp,cross_entropy at 1024x8192,1024x16384,256x128256
+// cache. If only the sum of a float32 row this long is needed, it goes in chunks of about 4096 scores, a multiple of
+// 64, with scores 8192 ahead prefetched. time: logsumexp,cross_entropy at 1024x8192,1024x16384,256x128256
 constexpr int64_t long_row_classes = 8192, chunk_scores = 4096, chunk_step = 64, chunk_prefetch = 8192;
 // Vectors of a float32 or float64 row in one segment of a sum: the rounding error of a sum grows with its length.
 // accuracy

@@ -32,8 +32,9 @@ const InstructionSet& choose() {
   if (has_avx2 && (name.empty() || name == "avx2")) return avx2::kernels;
 #endif
   if (name.empty() || name == "baseline") return baseline::kernels;
-  throw std::runtime_error("LASTLAYER_ISA is '" + name +
-                           "', which this processor or build does not have; choose baseline, avx2 or avx512, or unset it.");
+  throw std::runtime_error(
+      "LASTLAYER_ISA is '" + name +
+      "', which this processor or build does not have; choose baseline, avx2 or avx512, or unset it.");
 }
 
 }  // namespace

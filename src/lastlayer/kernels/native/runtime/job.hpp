@@ -37,7 +37,8 @@ inline thread_local int worker = 0;
 
 inline std::atomic<bool (*)()> interrupt_check{nullptr};
 
-// One call of `parallel_rows`: parts that its threads take one after the other, in steps. They may stop after each step.
+// One call of `parallel_rows`: parts that its threads take one after the other, in steps. They may stop after each
+// step.
 class Job {
  public:
   Job(int64_t rows, int64_t cost, int64_t shares, const std::function<void(int64_t, int64_t)>& work)
