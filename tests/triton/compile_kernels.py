@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import triton
+from option_types import kernel_options, types_of
 from triton._utils import find_paths_if
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from lastlayer.kernels.triton.launch import launch_for
-from lastlayer.kernels.triton.options import Activation, KernelOptions, Smoothing
 from lastlayer.kernels.triton.softmax.cross_entropy import cross_entropy
 from lastlayer.kernels.triton.softmax.forward import softmax_forward
 from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
@@ -37,10 +37,8 @@ ROWS = {
 }
 
 
-#: The type of every loss option, or "constexpr" where it is None; without options, and with all.
-NONE = "constexpr"
-NO_OPTIONS = KernelOptions(NONE, NONE, "i32", Smoothing(NONE, NONE), NONE, Activation(NONE, NONE))
-ALL_OPTIONS = KernelOptions("*fp32", "*fp32", "i32", Smoothing("fp32", "fp32"), "fp32", Activation("fp32", "fp32"))
+#: The type of every loss option, or "constexpr" if it is None; without options, and with all.
+NO_OPTIONS, ALL_OPTIONS = (types_of(kernel_options(has_all)) for has_all in (False, True))
 LABELS, SOFT = {"IS_SOFT": False, "loss_options": NO_OPTIONS}, {"IS_SOFT": True, "loss_options": NO_OPTIONS}
 LOSSES = {
     "cross_entropy alone": (cross_entropy, "number", LABELS | {"gradient": None}),

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 
 import torch
+from option_types import kernel_options
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
 from lastlayer.kernels.triton.launch import launch_for
-from lastlayer.kernels.triton.options import LossOptions
 from lastlayer.kernels.triton.softmax.cross_entropy import cross_entropy
 from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
 
@@ -32,11 +32,11 @@ class NoDevice:
         return GPUTarget("cuda", 90, 32)
 
 
-def bound(options: LossOptions) -> dict[str, list]:
+def bound(has_all: bool) -> dict[str, list]:
     """The types that both kernels' records of options have at a launch."""
     scores, labels, losses = torch.zeros(ROWS, CLASSES), torch.zeros(ROWS, dtype=torch.long), torch.zeros(ROWS)
     sizes = launch_for(ROWS, CLASSES, "heavy").sizes
-    record = options.for_kernel(ROWS, CLASSES)
+    record = kernel_options(has_all, ROWS, CLASSES)
     arguments = (scores, labels, losses, scores, ROWS, CLASSES, CLASSES, 1, CLASSES, record)
     compiled = [
         cross_entropy.warmup(*arguments, IS_SOFT=False, **sizes, grid=(1,)),
@@ -47,12 +47,4 @@ def bound(options: LossOptions) -> dict[str, list]:
 
 if __name__ == "__main__":
     driver.set_active(NoDevice())
-    every = LossOptions(
-        weight=torch.ones(CLASSES),
-        sample_weight=torch.ones(ROWS),
-        label_smoothing=0.1,
-        z_loss=0.1,
-        temperature=2.0,
-        softcap=3.0,
-    )
-    print(json.dumps({"none": bound(LossOptions()), "all": bound(every)}))
+    print(json.dumps({"none": bound(False), "all": bound(True)}))

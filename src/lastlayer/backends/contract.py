@@ -33,7 +33,7 @@ class Backend:
     #: array → its array-API namespace.
     namespace: Callable[[Array], Namespace]
 
-    #: `evaluate` and `loss` for small contiguous problems that need no further check; None sends the caller the full way.
+    #: `evaluate` and `loss` for contiguous problems that need no further check; None sends the caller the full way.
     #: (mapping or its name, scores, quantity, on_domain, out)
     try_fast_evaluate: Callable[..., Array | None] = _decline
     #: (mapping or its name, scores, labels, options, on_domain, with_gradient, out)

@@ -85,7 +85,9 @@ class LossOptions:
     def __post_init__(self) -> None:
         # A call without options has these values and needs no reading.
         is_usual = type(self.ignore_index) is int and self.ignore_index == -100
-        if not (is_usual and type(self.label_smoothing) is float and type(self.z_loss) is float):
+        for name in _FLOATS:
+            is_usual = is_usual and type(getattr(self, name)) is float
+        if not is_usual:
             self._read_numbers()
         if not 0.0 <= self.label_smoothing <= 1.0:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; it must be between 0 and 1.")
@@ -100,7 +102,7 @@ class LossOptions:
         object.__setattr__(self, "softcap", activation.softcap)
 
     def _read_numbers(self) -> None:
-        for name in ("label_smoothing", "z_loss"):
+        for name in _FLOATS:
             object.__setattr__(self, name, as_number(name, getattr(self, name)))
         needs = "the integer label of the rows to leave out, such as -100"
         index = as_integer("ignore_index", self.ignore_index, needs)
@@ -142,6 +144,8 @@ _FIELDS = tuple(option for option in fields(LossOptions) if option.init)
 DEFAULTS = {option.name: option.default for option in _FIELDS}
 SCHEMA = {option.name: option.metadata["schema"] for option in _FIELDS}
 WORDS = {option.name: option.metadata["words"] for option in _FIELDS}
+#: The floats that are read here; `Activation` reads temperature and softcap.
+_FLOATS = tuple(name for name, kind in SCHEMA.items() if kind == "float" and name != "temperature")
 #: The numbers of the formula, each with a value to try.
 TRIALS = {option.name: option.metadata["trial"] for option in _FIELDS if "trial" in option.metadata}
 #: The options that are arrays; and those that are numbers, in the order in which the kernels take them.

@@ -1,4 +1,4 @@
-"""Fast path for small eager CPU tensors: skips the operator layer and most boundary checks."""
+"""Fast path for eager dense CPU tensors: skips the operator layer and most boundary checks."""
 
 from __future__ import annotations
 
