@@ -1,4 +1,4 @@
-"""`lastlayer bench`: every mapping timed beside its peers, with ratios, floors and errors."""
+"""`lastlayer bench`: every mapping timed next to its peers, with ratios, floors and errors."""
 
 from __future__ import annotations
 

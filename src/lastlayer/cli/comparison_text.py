@@ -66,7 +66,7 @@ def _list(values: Iterable[float]) -> str:
 
 
 def _print_claim(claim: Claim, console: Console) -> None:
-    """The verdict, and beside it the claim and its evidence, wrapped under each other."""
+    """The verdict, and next to it the claim and its evidence, wrapped under each other."""
     verdict, style = VERDICTS[claim.holds]
     margin = 2 + max(len(word) for word, _ in VERDICTS.values())
     lines = [

@@ -20,7 +20,7 @@ def show_error(message: str, *, code: int = 2) -> int:
 
 @contextmanager
 def expected(*kinds: type[Exception]) -> Iterator[None]:
-    """Errors of these kinds come from what the user gave, so they are told as a sentence."""
+    """Errors of these kinds come from what the user gave: they are printed as a sentence, without a traceback."""
     try:
         yield
     except kinds as error:

@@ -68,7 +68,7 @@ def read_classes(column: pd.Series, name: str) -> Classes:
 
 
 def _combined(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """One array of values: chunks joined, categories replaced by what they stand for, a column of nulls as text."""
+    """One array of values: chunks joined, categories replaced by their values, a column of nulls as text."""
     whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     if pa.types.is_dictionary(whole.type):
         return _combined(whole.dictionary_decode())
