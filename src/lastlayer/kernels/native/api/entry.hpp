@@ -1,5 +1,5 @@
-// The entry points of one instruction set, and the choice of mapping and arithmetic for a request. Compiled once per
-// instruction set: see simd/isa.hpp.
+// The entry points of one instruction set, and the choice of mapping and arithmetic for a request. Compiled in two
+// units per instruction set: see simd/isa.hpp.
 #pragma once
 
 #include "../arithmetic/double_double.hpp"
@@ -27,29 +27,39 @@
 #include "kernels.hpp"
 
 namespace lastlayer::LASTLAYER_ISA {
+
+// Float64 has a unit of its own, which is this file with LASTLAYER_FLOAT64: units of half the size compile in parallel.
+void evaluate_float64(const Evaluation& request, int64_t begin, int64_t end, double* workspace);
+void loss_float64(const Loss& request, int64_t begin, int64_t end, double* workspace);
+
 namespace {
 
 // Calls `then` with the request's mapping as a type (a Point), in the arithmetic W.
 template <class W, class Then>
 void with_mapping(const MappingAt& at, Then then) {
   switch (at.mapping) {
-    case Mapping::softmax: return then.template operator()<Normalized<W, Softmax>>();
+    case Mapping::softmax:
+    case Mapping::softmax_plus_one: return then.template operator()<Normalized<W, Softmax>>();
     case Mapping::ratio: return then.template operator()<Normalized<W, Ratio>>();
     case Mapping::spherical: return then.template operator()<Normalized<W, Spherical>>();
     case Mapping::taylor: return then.template operator()<Normalized<W, Taylor>>();
     case Mapping::softplus_ratio: return then.template operator()<Normalized<W, SoftplusRatio>>();
     case Mapping::sigmoid_ratio: return then.template operator()<Normalized<W, SigmoidRatio>>();
     case Mapping::stablemax: return then.template operator()<Normalized<W, Stablemax>>();
-    case Mapping::softmax_plus_one: return then.template operator()<Normalized<W, SoftmaxPlusOne>>();
     case Mapping::hardmax: return then.template operator()<Hardmax<W>>();
     case Mapping::sparsemax: return then.template operator()<Tsallis<W, Linear>>();
     case Mapping::entmax: break;
   }
-  if (!at.row_parameters && at.parameter == 1.0) return then.template operator()<Normalized<W, Shannon>>();
+  if (!at.row_parameters && at.parameter == 1.0) return then.template operator()<Normalized<W, Softmax>>();
   if (!at.row_parameters && at.parameter == 1.5) return then.template operator()<Tsallis<W, Square>>();
   if (!at.row_parameters && at.parameter == 2.0) return then.template operator()<Tsallis<W, Linear>>();
   then.template operator()<Tsallis<W, AnyPower>>();
 }
+
+// Whether the mapping is softmax, softmax-plus-one or entmax at 1. Only softmax itself has the softmax loops.
+template <class Point>
+constexpr bool is_softmax =
+    __is_same(Point, Normalized<Double, Softmax>) || __is_same(Point, Normalized<DoubleDouble, Softmax>);
 
 struct Evaluate {
   const Evaluation& request;
@@ -61,10 +71,9 @@ struct Evaluate {
     template <class Point>
     void operator()() const {
       const Evaluation& r = call.request;
-      if constexpr (__is_same(Point, Normalized<Double, Softmax>) ||
-                    __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
-        return SoftmaxLoops<E, Point>::evaluate(r, call.begin, call.end, call.memory);
-      }
+      if constexpr (is_softmax<Point>)
+        if (r.at.mapping == Mapping::softmax)
+          return SoftmaxLoops<E, Point>::evaluate(r, call.begin, call.end, call.memory);
       Blocks<E, Point>::evaluate(r, call.begin, call.end, call.memory);
     }
   };
@@ -80,31 +89,42 @@ struct ComputeLoss {
     template <class Point>
     void operator()() const {
       const Loss& r = call.request;
-      if constexpr (__is_same(Point, Normalized<Double, Softmax>) ||
-                    __is_same(Point, Normalized<DoubleDouble, Softmax>)) {
-        return SoftmaxLoops<E, Point>::loss(r, call.begin, call.end, call.memory);
-      }
+      if constexpr (is_softmax<Point>)
+        if (r.at.mapping == Mapping::softmax) return SoftmaxLoops<E, Point>::loss(r, call.begin, call.end, call.memory);
       Blocks<E, Point>::loss(r, call.begin, call.end, call.memory);
     }
   };
 };
 
+#if defined(LASTLAYER_FLOAT64)
+
+}  // namespace
+
+void evaluate_float64(const Evaluation& request, int64_t begin, int64_t end, double* workspace) {
+  with_mapping<DoubleDouble>(request.at, Evaluate::Of<double>{{request, begin, end, workspace}});
+}
+void loss_float64(const Loss& request, int64_t begin, int64_t end, double* workspace) {
+  with_mapping<DoubleDouble>(request.at, ComputeLoss::Of<double>{{request, begin, end, workspace}});
+}
+
+#else
+
+// Float32 and the half types, which share the arithmetic Double.
 template <class Call>
-void with_element(Element element, const MappingAt& at, const Call& call) {
-  switch (element) {
-    case Element::float32: return with_mapping<Double>(at, typename Call::template Of<float>{call});
-    case Element::float64: return with_mapping<DoubleDouble>(at, typename Call::template Of<double>{call});
-    case Element::float16: return with_mapping<Double>(at, typename Call::template Of<Float16>{call});
-    case Element::bfloat16: return with_mapping<Double>(at, typename Call::template Of<BFloat16>{call});
-  }
+void with_narrow_element(Element element, const MappingAt& at, const Call& call) {
+  if (element == Element::float32) return with_mapping<Double>(at, typename Call::template Of<float>{call});
+  if (element == Element::float16) return with_mapping<Double>(at, typename Call::template Of<Float16>{call});
+  with_mapping<Double>(at, typename Call::template Of<BFloat16>{call});
 }
 
 void evaluate(const Evaluation& request, int64_t begin, int64_t end, double* workspace) {
-  with_element(request.element, request.at, Evaluate{request, begin, end, workspace});
+  if (request.element == Element::float64) return evaluate_float64(request, begin, end, workspace);
+  with_narrow_element(request.element, request.at, Evaluate{request, begin, end, workspace});
 }
 
 void loss(const Loss& request, int64_t begin, int64_t end, double* workspace) {
-  with_element(request.element, request.at, ComputeLoss{request, begin, end, workspace});
+  if (request.element == Element::float64) return loss_float64(request, begin, end, workspace);
+  with_narrow_element(request.element, request.at, ComputeLoss{request, begin, end, workspace});
 }
 
 double sum(const double* values, int64_t count) {
@@ -131,5 +151,7 @@ int64_t count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64
 }  // namespace
 
 const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows, vjp};
+
+#endif
 
 }  // namespace lastlayer::LASTLAYER_ISA

@@ -9,7 +9,7 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 // Applies both to a block's scores; `slope`, if not null, receives the derivative at each score.
-inline void activate(const LossOptions& a, const Layout& layout, double* x, double* slope) {
+__attribute__((noinline)) void activate(const LossOptions& a, const Layout& layout, double* x, double* slope) {
   for (int64_t step = 0; step < layout.steps; ++step) {
     D v = load(x + step * lanes), s = splat(1.0);
     if (a.softcap != 0.0) {

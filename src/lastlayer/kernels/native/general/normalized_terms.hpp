@@ -30,6 +30,7 @@ class NormalizedTerms {
   NormalizedTerms(const Layout& layout, X x, double* high, double* low, const MappingAt& mapping, int64_t)
       : layout_(layout), x_(x), high_(high), low_(low) {
     context_.order = int(mapping.parameter);
+    has_unobserved_ = mapping.mapping == Mapping::softmax_plus_one;
     // With few vectors, merging unrolled accumulators takes longer than it saves.
     constexpr int unroll = W::is_double_double ? 2 : 4;
     const bool has_many = layout.steps >= thresholds::unrolled_steps_per_copy * unroll;
@@ -161,7 +162,7 @@ class NormalizedTerms {
     if constexpr (M::has_exponent) {
       const D exponent = layout_.largest(maxima.exponent);
       // The unobserved outcome has score 0 and takes part in the maximum.
-      max_exponent_ = M::has_spare ? larger(exponent, D{}) : exponent;
+      max_exponent_ = has_unobserved_ ? larger(exponent, D{}) : exponent;
     }
     if constexpr (M::has_scale) set_scale(M::reference(layout_.largest(maxima.size)));
   }
@@ -195,12 +196,13 @@ class NormalizedTerms {
       best = folded.first;
       others = folded.second;
     }
-    if constexpr (M::has_spare) {
-      W spare = exponential<lift>(W(-max_exponent_));
-      // If a class is infinite nothing is left for the unobserved outcome.
-      spare = choose(is_dominated_, W(D{}), spare);
-      add_apart_from_max(spare, best, others);
-    }
+    if constexpr (!M::has_mantissa)
+      if (has_unobserved_) {
+        W unobserved = exponential<lift>(W(-max_exponent_));
+        // If a class is infinite nothing is left for the unobserved outcome.
+        unobserved = choose(is_dominated_, W(D{}), unobserved);
+        add_apart_from_max(unobserved, best, others);
+      }
     best_ = best;
     others_ = others;
     total_ = best + others;
@@ -273,6 +275,7 @@ class NormalizedTerms {
   D nan_mask_{}, max_exponent_{};
   Mask is_dominated_{};
   bool has_infinite_ = false;
+  bool has_unobserved_ = false;  // softmax-plus-one
   W best_, others_, total_, inverse_;
 };
 

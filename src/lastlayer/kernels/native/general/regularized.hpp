@@ -12,8 +12,6 @@ namespace {
 template <class W, class X>
 class Regularized {
  public:
-  static constexpr bool has_class_weights_in_sum = false;
-
   Regularized(const Layout& layout, X x, double* p) : layout_(layout), x_(x), p_(p) {
     layout.steps >= thresholds::unrolled_steps ? find_edges<4>() : find_edges<1>();
   }

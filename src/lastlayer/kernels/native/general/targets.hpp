@@ -35,9 +35,9 @@ struct Targets {
   Mask has_targets{};        // rows with a target of nonzero weight: the others have only their z-loss
   D row_weight, nan_mask{};  // nan_mask: NaN for a row whose label is out of range, else 0
 
-  template <class SoftLoader>
-  Targets(const Loss& request, const Layout& layout, int64_t first, bool in_sum, double* buffer, SoftLoader load_soft)
-      : request(request), layout(layout), in_sum(in_sum) {
+  // Soft targets are copied to `buffer`.
+  __attribute__((noinline)) Targets(const Loss& request, const Layout& layout, int64_t first, double* buffer)
+      : request(request), layout(layout), in_sum(request.has_class_weights_in_sum()) {
     is_counted = splat_integer(-1);
     row_weight = request.row_weight ? layout.of_rows(request.row_weight + first) : splat(1.0);
     for (int i = 0; i < lanes; ++i) is_counted[i] = request.is_counted(first + (i < layout.rows ? i : 0)) ? -1 : 0;
@@ -47,7 +47,7 @@ struct Targets {
       nan_mask = is_bad ? splat(not_a_number) : D{};
       label = is_bad ? Mask{} : label;
     } else {
-      load_soft(buffer);
+      load_block(request.soft_element, request.soft_targets, first, layout, buffer);
       soft = buffer;
     }
     sum_targets();

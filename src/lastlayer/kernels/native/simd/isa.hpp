@@ -1,7 +1,8 @@
-// The namespace of one instruction set. Each api/isa_*.cpp compiles all kernels once, with its own flags, into the
-// namespace LASTLAYER_ISA and an unnamed namespace inside it. So no template instantiation is shared between
-// instruction sets: the linker would keep one copy for all of them, possibly one that this processor cannot run. For
-// the same reason these headers use no template or inline function of the standard library that becomes code.
+// The namespace of one instruction set. Two units per instruction set, api/isa_*.cpp, compile all kernels, with their
+// own flags, into the namespace LASTLAYER_ISA and an unnamed namespace inside it. So no template instantiation is
+// shared between instruction sets: the linker would keep one copy for all of them, possibly one that this processor
+// cannot run. For the same reason these headers use no template or inline function of the standard library that becomes
+// code.
 #pragma once
 
 // When an editor or `g++ -fsyntax-only` opens a header alone, the compiler's flags say which instruction set it is.

@@ -22,6 +22,7 @@ struct HalfStrips {
     over_strips(r.classes, begin, end, memory, [&](int64_t first, int64_t rows, float* strip, double* block_memory) {
       widen_all(scores + first * r.classes, strip, rows * r.classes);
       Evaluation part = r.of_strip(first, strip);
+      part.element = Element::float32;
       const bool is_one_a_row = r.quantity == Quantity::log_partition;
       float* results = is_one_a_row ? strip + rows * r.classes : strip;
       part.out = results;
@@ -36,7 +37,9 @@ struct HalfStrips {
     E* gradient = static_cast<E*>(r.gradient);
     over_strips(r.classes, begin, end, memory, [&](int64_t first, int64_t rows, float* strip, double* block_memory) {
       widen_all(scores + first * r.classes, strip, rows * r.classes);
-      InFloat::loss(r.of_strip(first, strip), 0, rows, block_memory);
+      Loss part = r.of_strip(first, strip);
+      part.element = Element::float32;
+      InFloat::loss(part, 0, rows, block_memory);
       if (gradient) round_all(strip, gradient + first * r.classes, rows * r.classes);
     });
   }

@@ -9,8 +9,8 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 struct Ratio {
-  static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true, has_spare = false;
-  static constexpr bool is_positive = true, needs_positive_sum = true, is_fenchel_young = false;
+  static constexpr bool has_exponent = false, has_mantissa = true, has_scale = true;
+  static constexpr bool is_positive = true, needs_positive_sum = true;
   static constexpr bool is_cheap = true;
   static constexpr double low = 0.0, high = infinity;
   static constexpr double steepness_below = 0.0;  // the limit at -inf

@@ -9,8 +9,8 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 struct SigmoidRatio {
-  static constexpr bool has_exponent = true, has_mantissa = true, has_scale = false, has_spare = false;
-  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool has_exponent = true, has_mantissa = true, has_scale = false;
+  static constexpr bool is_positive = false, needs_positive_sum = false;
   static constexpr bool is_cheap = false;
   static constexpr double low = 0.0, high = 1.0;
   static constexpr double steepness_below = 1.0;  // the limit at -inf

@@ -9,8 +9,8 @@ namespace lastlayer::LASTLAYER_ISA {
 namespace {
 
 struct SoftplusRatio {
-  static constexpr bool has_exponent = true, has_mantissa = true, has_scale = true, has_spare = false;
-  static constexpr bool is_positive = false, needs_positive_sum = false, is_fenchel_young = false;
+  static constexpr bool has_exponent = true, has_mantissa = true, has_scale = true;
+  static constexpr bool is_positive = false, needs_positive_sum = false;
   static constexpr bool is_cheap = false;
   static constexpr double low = 0.0, high = infinity;
   static constexpr double steepness_below = 1.0;  // the limit at -inf
@@ -35,7 +35,7 @@ struct SoftplusRatio {
 
  private:
   template <class W>
-  static W tail(D x) {
+  static LASTLAYER_INLINE W tail(D x) {
     return exponential<0>(W(-absolute(x)));
   }
   template <class W>

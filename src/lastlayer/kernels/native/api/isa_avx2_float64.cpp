@@ -1,0 +1,3 @@
+#define LASTLAYER_ISA avx2
+#define LASTLAYER_FLOAT64
+#include "entry.hpp"
