@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -117,7 +118,7 @@ def check_loss(
         seen = options.activation(wide, xp)
         truth = Truth(record, seen, dtype)
         each, slack = loss_slack(truth, y, is_soft, options)
-        denominator = PORTABLE.loss(record, wide, y, is_soft, replaced(options, "parts"), False)[0][1]
+        denominator = PORTABLE.loss(record, wide, y, is_soft, replace(options, reduction="parts"), False)[0][1]
         scale = 1.0 / denominator if options.reduction == "mean" and denominator > 0 else 1.0
         a_slope = options.activation.pull_back(wide, np.ones_like(wide), xp)
         slack = slack * scale * a_slope
@@ -140,10 +141,6 @@ def check_loss(
     slopes, slack, gradient = slopes[is_smooth], slack[is_smooth], gradient[is_smooth]
     around = np.where(np.isfinite(slopes) & np.isfinite(slack), slack, 0.0)
     assert_between(gradient, slopes - around, slopes + around, truth.ulps, dtype, f"gradient of {what}")
-
-
-def replaced(options: LossOptions, reduction: str) -> LossOptions:
-    return type(options)(**{**vars(options), "reduction": reduction})
 
 
 def loss_slack(t: Truth, y: np.ndarray, is_soft: bool, o: LossOptions) -> tuple[np.ndarray, np.ndarray]:
