@@ -35,7 +35,7 @@ struct SoftplusRatio {
 
  private:
   template <class W>
-  static W tail(D x) {
+  static LASTLAYER_INLINE W tail(D x) {
     return exponential<0>(W(-absolute(x)));
   }
   template <class W>
