@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from package_copy import SOURCE, copy_package, run_in_copy
+from package_copy import PATH_ALONE, SOURCE, copy_package, run_in_copy
 
 import lastlayer as ll
 
@@ -94,6 +94,7 @@ def test_workers_do_not_repeat_it(package: Path) -> None:
     code = (
         "import joblib\n"
         "def work(i):\n"
+        f"    {PATH_ALONE}\n"
         "    import lastlayer as ll\n"
         "    return ll.show_config()['native_kernels']\n"
         "if __name__ == '__main__':\n"
