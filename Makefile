@@ -32,7 +32,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
-	$(PYTEST)
+	$(MAKE) test
 	$(MAKE) smoke
 	$(MAKE) sanitize
 
