@@ -151,6 +151,16 @@ def test_vmap_is_a_batch():
 
 
 @pytest.mark.parametrize("upstream", [jnp.inf, jnp.nan])
+@pytest.mark.parametrize("name", ["softmax", "sparsemax"])
+def test_a_class_of_weight_zero_takes_nothing_from_upstream(name, upstream):
+    x, weight = jnp.asarray([[1.0, 2.0, 0.5], [0.3, -1.0, 0.5]]), jnp.asarray([0.0, 1.0, 2.0])
+    _, pull = jax.vjp(lambda x: ll.loss(x, jnp.asarray([0, 2]), mapping=name, weight=weight, reduction="none"), x)
+    gradient = np.asarray(pull(jnp.asarray([upstream, 1.0]))[0])
+    assert np.all(gradient[0] == 0.0)
+    assert np.any(gradient[1] != 0.0)
+
+
+@pytest.mark.parametrize("upstream", [jnp.inf, jnp.nan])
 def test_a_row_that_does_not_count_takes_nothing_from_upstream(upstream):
     rows, weights = jnp.asarray(rows_for("taylor")), jnp.asarray([1.0, 0.0, 1.0])
     call = lambda x: ll.loss(x, np.array([-100, 0, 1]), sample_weight=weights, reduction="none")  # noqa: E731

@@ -143,3 +143,14 @@ def test_modules_after_a_step_without_labels(criterion):
     loss = criterion(reduction="sum")(drawn(ROWS, 3) @ weight.T, torch.full((ROWS,), -100))
     (loss / 0).backward()
     assert torch.equal(weight.grad, torch.zeros_like(weight))
+
+
+@pytest.mark.parametrize("name", ["softmax", "sparsemax"])
+def test_a_class_of_weight_zero_adds_nothing_to_the_temperatures_gradient(name):
+    """Not even an infinite score, whose derivative in the temperature would be 0 · inf."""
+    scores = torch.tensor([[float("inf"), 2.0, 0.5], [0.3, -1.0, 2.0]])
+    temperature = torch.tensor([2.0, 3.0], requires_grad=True)
+    weight = torch.tensor([0.0, 1.0, 2.0])
+    ll.loss(scores, torch.tensor([0, 2]), mapping=name, weight=weight, temperature=temperature).backward()
+    assert temperature.grad[0] == 0.0
+    assert temperature.grad[1] != 0.0

@@ -72,7 +72,7 @@ def _report(missing: Missing) -> None:
 
 
 def why_missing() -> str | None:
-    """Why there is no extension, and what to do; None where there is one."""
+    """Why there is no extension, and what to do; None if there is one."""
     return None if _MISSING is None else f"{_MISSING.reason}. {_MISSING.remedy}"
 
 
