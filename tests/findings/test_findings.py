@@ -17,7 +17,7 @@ import lastlayer
 from lastlayer.findings import METRICS, PRIMARY, Finding
 from lastlayer.findings.json_numbers import to_json
 from lastlayer.report import finding_sentence, study_notes
-from lastlayer.report.notes import SENTENCES
+from lastlayer.report.sentences import SENTENCES
 from lastlayer.study import StudyError, StudyResults, run_study
 from lastlayer.study.statistics.comparisons import Verdict
 

@@ -239,7 +239,15 @@ def _comparisons(mapping: str, fits: pd.DataFrame) -> list[dict[str, Any]]:
         if not len(softmax) or not np.isfinite(own).all():
             rows.append(
                 line
-                | {"difference": np.inf, "low": np.nan, "high": np.nan, "p": np.nan, "p_holm": np.nan}
+                | {
+                    "difference": np.inf,
+                    "low": np.nan,
+                    "high": np.nan,
+                    "low_holm": np.nan,
+                    "high_holm": np.nan,
+                    "p": np.nan,
+                    "p_holm": np.nan,
+                }
                 | {"detectable": np.nan, "verdict": "not comparable"}
             )
             continue
@@ -248,6 +256,7 @@ def _comparisons(mapping: str, fits: pd.DataFrame) -> list[dict[str, Any]]:
         differs, equal = abs(mean) > 1.4 * half, abs(mean) + half < 0.01
         rows.append(
             line
+            | {"low_holm": mean - 1.3 * half, "high_holm": mean + 1.3 * half}
             | {"difference": mean, "low": mean - half, "high": mean + half, "p": 0.001 if differs else 0.3}
             | {"p_holm": 0.0004 if differs else 0.41, "detectable": 1.4 * half, "is_significant": differs}
             | {"verdict": "differs" if differs else "equal" if equal else "cannot be told apart"}

@@ -89,12 +89,14 @@ def _reason(error: Exception) -> str:
 def _fit(fold: EncodedFold, labels: np.ndarray, split: Split, task: FitTask, settings: StudySettings) -> FinishedFit:
     mapping = resolve_mapping(task.mapping)
     train_labels, test_labels = labels[split.train], labels[split.test]
+    before = time.perf_counter()
     strength = _strength(mapping, fold.train, train_labels, split, settings)
+    search_seconds = time.perf_counter() - before
     model = linear_model(mapping, C=strength.C, seed=settings.seed)
     start = time.perf_counter()
     model.fit(fold.train, train_labels)
     seconds = time.perf_counter() - start
-    measured = measure(mapping, scores_of(model, fold.test), test_labels)
+    measured = measure(mapping, scores_of(model, fold.test), test_labels, np.bincount(train_labels) / len(train_labels))
     row = {
         "mapping": task.label,
         "repeat": split.repeat,
@@ -104,6 +106,8 @@ def _fit(fold: EncodedFold, labels: np.ndarray, split: Split, task: FitTask, set
         "C": strength.C,
         "C_at_edge": strength.is_at_edge,
         "fit_seconds": seconds,
+        "search_seconds": search_seconds,
+        "is_cut_short": bool(getattr(model, "is_cut_short_", False)),
         **facts(model),
         **measured.values,
     }

@@ -33,6 +33,13 @@ class StudySettings:
     margin: dict[str, float]
     level: float = 0.95
     jobs: int = 1
+    #: Columns: rows of one group stay together; training rows are earlier than test rows.
+    groups: str | None = None
+    time: str | None = None
+    #: Whether numbers became splines, so that linear models can bend.
+    splines: bool = False
+    #: Seconds after which no fit was started.
+    time_limit: float | None = None
 
 
 def check_settings(

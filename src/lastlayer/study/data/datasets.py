@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from lastlayer.study.data.placeholders import numbers_read_as_text
 from lastlayer.study.data.tables import SUFFIXES, read_table
 from lastlayer.study.data.target import Classes, read_classes
 from lastlayer.study.error import StudyError
+from lastlayer.study.schema import COLUMNS, tabulate
 
 #: The classification sets that come with scikit-learn, no download needed.
 BUNDLED = {
@@ -38,6 +40,10 @@ class Dataset:
         labels: (n,) integers.
         class_names: the K classes as text, in the order of the labels.
         findings: what was left out, and what may not be what it seems.
+        columns: what each column of the table is used as; columns `COLUMNS`.
+        class_values: the classes as they were given, for the labels that a fitted model returns.
+        groups: (n,) a number for each group, where rows of one group must stay together.
+        time: (n,) numbers in the order of time, where rows have one.
     """
 
     name: str
@@ -46,6 +52,10 @@ class Dataset:
     labels: np.ndarray
     class_names: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    columns: pd.DataFrame = field(default_factory=lambda: tabulate((), COLUMNS))
+    class_values: tuple[Any, ...] = ()
+    groups: np.ndarray | None = None
+    time: np.ndarray | None = None
 
     @property
     def class_counts(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lastlayer.findings import METRICS
+from lastlayer.findings import DESCRIPTIVE, METRICS
 from lastlayer.study.fit.bins import calibration_error
 from lastlayer.study.fit.metrics import WORST_BRIER
 from lastlayer.study.schema import FITS
@@ -27,8 +27,10 @@ _RANGES = {
     "restart_spread": (0.0, math.inf),
     "score_scale": (0.0, math.inf),
     "sharpness": (0.0, 1.0),
+    **{metric.key: metric.bounds for metric in DESCRIPTIVE.values()},
+    "search_seconds": (0.0, math.inf),
 }
-_MAY_BE_NAN = {"ece", "accuracy_valid", "brier_valid", "log_loss_valid", "support_size", "sharpness"}
+_MAY_BE_NAN = {"ece", "accuracy_valid", "brier_valid", "log_loss_valid", "support_size", "sharpness", *DESCRIPTIVE}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lastlayer.findings import METRICS
 from lastlayer.functions import log_probabilities, probabilities
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.fit.bins import calibration_error
+from lastlayer.study.fit.ranking import balanced_accuracy, ranking
 
 #: Brier score of a row outside the mapping's domain: as bad as certainty in a wrong class.
 WORST_BRIER = METRICS["brier"].worst
@@ -41,8 +42,19 @@ def brier_score(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndar
     return float(np.mean(brier_rows(probabilities(scores, mapping=mapping, on_domain="nan"), labels)))
 
 
-def measure(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray) -> Measured:
+def skill(brier: np.ndarray, labels: np.ndarray, frequencies: np.ndarray) -> float:
+    """1 − Brier score / Brier score of answering every row with the class frequencies; NaN where theirs is 0."""
+    theirs = float(np.mean(brier_rows(np.tile(frequencies, (len(labels), 1)), labels)))
+    return 1.0 - float(np.mean(brier)) / theirs if theirs > 0 else float("nan")
+
+
+def measure(
+    mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray, frequencies: np.ndarray | None = None
+) -> Measured:
     """Measure scores (n, K) against labels (n,).
+
+    `frequencies` (K,) are those of the classes among the training rows; by default, all are equal. Brier skill is relative to
+    them, and a row outside the domain has them in ROC AUC and average precision.
 
     Rows outside the domain count as wrong in accuracy, 2 in Brier and infinite in log loss; `…_valid` leaves them out, as the
     calibration error, support size and sharpness must. Log loss is −log p from the scores, never from clipped
@@ -55,6 +67,7 @@ def measure(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray)
     is_correct = top == labels
     confidence = p[np.flatnonzero(is_valid), top[is_valid]]
     brier = brier_rows(p, labels)
+    known = np.full(p.shape[-1], 1.0 / p.shape[-1]) if frequencies is None else frequencies
     # + 0.0 makes a certain row's −0 a plain 0.
     losses = np.where(is_valid, -log_p[np.arange(len(labels)), labels], np.inf) + 0.0
     values = {
@@ -73,6 +86,9 @@ def measure(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray)
         "support_size": _mean(np.sum(log_p[is_valid] > -np.inf, axis=-1)),
         "score_scale": float(np.std(scores)),
         "sharpness": _mean(confidence),
+        "skill": skill(brier, labels, known),
+        **ranking(np.where(is_valid[:, None], p, known), labels),
+        "balanced_accuracy": balanced_accuracy(is_correct, labels),
     }
     return Measured(values, confidence, is_correct[is_valid])
 

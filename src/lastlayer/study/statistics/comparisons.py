@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lastlayer.findings import METRICS, Metric
+from lastlayer.findings import DESCRIPTIVE, METRICS, Metric
 from lastlayer.study.schema import COMPARISONS, REFERENCE, SUMMARY, tabulate
 from lastlayer.study.statistics.corrected_t import (
     Estimate,
@@ -19,6 +19,8 @@ from lastlayer.study.statistics.corrected_t import (
     Splits,
     estimate,
     holm,
+    holm_levels,
+    interval_at,
     paired_test,
     smallest_detectable,
 )
@@ -39,6 +41,8 @@ class Comparison:
 
     Attributes:
         difference: mapping minus versus, with its interval.
+        adjusted: the same with the interval that agrees with Holm's correction: it excludes zero exactly where `p_holm` is
+            below 1 − level.
         p: two-sided p-value of no difference; `p_holm` after Holm's correction for `n_comparisons` mappings.
         detectable: the smallest difference that the study would have found four times in five.
         is_significant: whether `p_holm` is below 1 − level.
@@ -51,6 +55,7 @@ class Comparison:
     metric: str
     difference: Estimate
     verdict: Verdict
+    adjusted: Estimate = field(default_factory=Estimate)
     p: float = math.nan
     p_holm: float = math.nan
     detectable: float = math.nan
@@ -62,8 +67,9 @@ class Comparison:
 
     def row(self) -> dict[str, Any]:
         """The values of the columns `COMPARISONS`."""
-        flat = {field.name: getattr(self, field.name) for field in fields(self)}
+        flat = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "adjusted"}
         ends = {"low": self.difference.low, "high": self.difference.high}
+        ends |= {"low_holm": self.adjusted.low, "high_holm": self.adjusted.high}
         return flat | {"difference": self.difference.mean, **ends, "verdict": self.verdict.value}
 
     @classmethod
@@ -74,9 +80,10 @@ class Comparison:
             KeyError: a column is missing.
             ValueError: there is no such verdict.
         """
-        values = {field.name: row[field.name] for field in fields(cls)}
+        values = {field.name: row[field.name] for field in fields(cls) if field.name != "adjusted"}
         difference = Estimate(*(float(row[name]) for name in ("difference", "low", "high")))
-        return cls(**values | {"difference": difference, "verdict": Verdict(row["verdict"])})
+        adjusted = Estimate(*(float(row[name]) for name in ("difference", "low_holm", "high_holm")))
+        return cls(**values | {"difference": difference, "adjusted": adjusted, "verdict": Verdict(row["verdict"])})
 
 
 def splits_of(fits: pd.DataFrame) -> Splits:
@@ -90,7 +97,7 @@ def summarize(fits: pd.DataFrame, level: float) -> pd.DataFrame:
     splits = splits_of(fits)
     rows = []
     for mapping, own in fits.groupby("mapping", sort=False):
-        for metric in METRICS.values():
+        for metric in (METRICS | DESCRIPTIVE).values():
             found = estimate(own[metric.key].to_numpy(), splits, level, metric.bounds, counts_rows=metric.counts_rows)
             rows.append({"mapping": mapping, "metric": metric.key, **asdict(found)})
     return tabulate(rows, SUMMARY)
@@ -126,7 +133,9 @@ def compare(fits: pd.DataFrame, level: float, margin: dict[str, float], versus: 
             for pair in pairs
             if pair.is_comparable
         }
-        corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+        p_values = [test.p for test in tests.values()]
+        corrected = dict(zip(tests, holm(p_values), strict=True))
+        levels = dict(zip(tests, holm_levels(p_values, level), strict=True))
         for pair in pairs:
             test = tests.get(pair.mapping)
             if test is None:
@@ -138,6 +147,7 @@ def compare(fits: pd.DataFrame, level: float, margin: dict[str, float], versus: 
                     versus,
                     test,
                     p_holm=corrected[pair.mapping],
+                    adjusted=interval_at(test, splits, levels[pair.mapping], bounds),
                     detectable=smallest_detectable(
                         test.standard_error, splits, level, len(tests), metric.largest_difference
                     ),
@@ -192,6 +202,7 @@ def _judged(
     test: PairedTest,
     *,
     p_holm: float,
+    adjusted: Estimate,
     detectable: float,
     level: float,
     margin: float,
@@ -209,6 +220,7 @@ def _judged(
         metric=pair.metric.key,
         difference=found,
         verdict=verdict,
+        adjusted=adjusted,
         p=test.p,
         p_holm=p_holm,
         detectable=detectable,

@@ -117,6 +117,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def holm_levels(p_values: Sequence[float], level: float) -> list[float]:
+    """The level of each interval at which it excludes zero exactly where Holm's procedure rejects.
+
+    The i-th smallest p-value (from 0) of m is compared with (1 − level)/(m − i) as long as all smaller ones were rejected, and the
+    others with the bound at which the first one was kept.
+
+    >>> [round(level, 4) for level in holm_levels([0.001, 0.5, 0.04], 0.95)]
+    [0.9833, 0.975, 0.975]
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    bounds = (1.0 - level) / (len(p) - np.arange(len(p)))
+    kept = np.flatnonzero(p[order] >= bounds)
+    if kept.size:
+        bounds[kept[0] :] = bounds[kept[0]]
+    levels = np.empty_like(p)
+    levels[order] = 1.0 - bounds
+    return [float(value) for value in levels]
+
+
+def interval_at(test: PairedTest, splits: Splits, level: float, bounds: tuple[float, float]) -> Estimate:
+    """The difference of a test with its interval at another level."""
+    return _interval(test.difference.mean, test.standard_error, splits, level, bounds)
+
+
 def smallest_detectable(error: float, splits: Splits, level: float, n_comparisons: int, largest: float) -> float:
     """The true difference that would be found four times in five, even as the first of Holm's steps over all comparisons.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,26 @@ import pyarrow as pa
 from lastlayer.files import expanded
 from lastlayer.findings import Finding
 from lastlayer.findings.json_numbers import from_json, to_json
+from lastlayer.study.decision import NO_DECISION
 from lastlayer.study.error import StudyError
-from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY, tabulate
+from lastlayer.study.schema import (
+    CALIBRATION,
+    COLUMNS,
+    COMPARISONS,
+    CONFUSION,
+    DISAGREEMENTS,
+    FITS,
+    HISTOGRAM,
+    POSITIVE,
+    SUMMARY,
+    tabulate,
+)
 from lastlayer.study.settings import StudySettings
 from lastlayer.study.storage.parquet import read_stored, write_stored
 
-#: The form in which results are stored. Files of form 1 have no number; they held sentences in the place of findings.
-FORM = 2
+#: The form in which results are stored. Files of form 1 have no number; they held sentences in the place of findings. Form 2 had
+#: no baselines, decision, columns or predictions.
+FORM = 3
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,14 @@ class StudyResults:
         calibration: 15 equal-mass bins of the top probability, test rows of all folds pooled; columns `CALIBRATION`.
         histogram: 20 bins of the top probability; columns `HISTOGRAM`.
         findings: what else a reader must know; `lastlayer.report` has the words.
+        decision: what to use, and the facts that this rests on; `lastlayer.report` has the words.
+        columns: what each column of the table became; columns `COLUMNS`.
+        positive: for two classes, bins of the probability of the second one; columns `POSITIVE`.
+        confusion: test rows by class and predicted class; columns `CONFUSION`.
+        disagreements: the rows on which two mappings disagree most; columns `DISAGREEMENTS`.
+        command: the command or call that made the study.
+        started: the local date and time, as in 2026-01-31 12:00.
+        seconds: of the whole study, fits that were found on disk not among them.
     """
 
     dataset: str
@@ -53,6 +75,14 @@ class StudyResults:
     calibration: pd.DataFrame
     histogram: pd.DataFrame
     findings: tuple[Finding, ...]
+    decision: Finding = NO_DECISION
+    columns: pd.DataFrame = field(default_factory=lambda: tabulate((), COLUMNS))
+    positive: pd.DataFrame = field(default_factory=lambda: tabulate((), POSITIVE))
+    confusion: pd.DataFrame = field(default_factory=lambda: tabulate((), CONFUSION))
+    disagreements: pd.DataFrame = field(default_factory=lambda: tabulate((), DISAGREEMENTS))
+    command: str = ""
+    started: str = ""
+    seconds: float = math.nan
 
     def status(self, mapping: str) -> str:
         """`failed` where a fit raised, `not converged` where one stopped early, otherwise `ok`."""
@@ -104,6 +134,7 @@ class StudyResults:
             "form": FORM,
             **{name: getattr(self, name) for name in _PLAIN},
             "findings": [finding.form() for finding in self.findings],
+            "decision": self.decision.form(),
             "settings": asdict(self.settings),
             **{name: getattr(self, name).to_dict("list") for name in _TABLES},
         }
@@ -130,7 +161,9 @@ class StudyResults:
                 **{name: facts[name] for name in _PLAIN},
                 **{name: tuple(facts[name]) for name in ("class_names", "class_counts")},
                 **{name: _tabulate_json(facts[name], columns) for name, columns in _TABLES.items()},
+                "seconds": from_json(facts["seconds"], "float64"),
                 "findings": tuple(Finding.from_form(form) for form in facts["findings"]),
+                "decision": Finding.from_form(facts["decision"]),
                 "settings": StudySettings(**settings),
                 "fits": tabulate(table.to_pandas().to_dict("records"), FITS),
             }
@@ -153,8 +186,20 @@ _PLAIN = (
     "n_classes",
     "class_names",
     "class_counts",
+    "command",
+    "started",
+    "seconds",
 )
-_TABLES = {"summary": SUMMARY, "comparisons": COMPARISONS, "calibration": CALIBRATION, "histogram": HISTOGRAM}
+_TABLES = {
+    "summary": SUMMARY,
+    "comparisons": COMPARISONS,
+    "calibration": CALIBRATION,
+    "histogram": HISTOGRAM,
+    "columns": COLUMNS,
+    "positive": POSITIVE,
+    "confusion": CONFUSION,
+    "disagreements": DISAGREEMENTS,
+}
 
 
 def _check_form(facts: dict[str, Any], path: str | Path) -> None:

@@ -1,0 +1,1 @@
+"""What makes a split of the data untrustworthy, looked for before anything is fitted."""
