@@ -119,7 +119,4 @@ def _strength(
 ) -> Strength:
     if settings.C is not None:
         return Strength(settings.C)
-    inner, held_out = split.inner_train, split.inner_test
-    return choose_strength(
-        mapping, (train[inner], labels[inner]), (train[held_out], labels[held_out]), settings.grid, settings.seed
-    )
+    return choose_strength(mapping, train, labels, split.inner, settings.grid, settings.seed)
