@@ -16,7 +16,7 @@ from lastlayer.report import finding_sentence
 from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
-from lastlayer.study.fit.splits import inner_split, make_splits
+from lastlayer.study.fit.splits import inner_folds, make_splits
 from lastlayer.study.settings import StudySettings, check_settings
 
 
@@ -41,15 +41,16 @@ def test_splits_partition_the_rows_and_keep_the_class_shares() -> None:
     for split in splits:
         assert np.bincount(data.labels[split.test]).tolist() == [10, 4]
         np.testing.assert_array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(42))
-        inner = np.concatenate([split.inner_train, split.inner_test])
-        np.testing.assert_array_equal(np.sort(inner), np.arange(len(split.train)))
+        for fitted, judged in split.inner:
+            np.testing.assert_array_equal(np.sort(np.concatenate([fitted, judged])), np.arange(len(split.train)))
 
 
 def test_more_repeats_keep_the_first_ones() -> None:
     short, long = make_splits(dataset(30, 12), settings(repeats=1)), make_splits(dataset(30, 12), settings(repeats=3))
     for one, other in zip(short, long, strict=False):
         np.testing.assert_array_equal(one.test, other.test)
-        np.testing.assert_array_equal(one.inner_test, other.inner_test)
+        for pair, same in zip(one.inner, other.inner, strict=True):
+            np.testing.assert_array_equal(pair[1], same[1])
 
 
 def test_another_seed_is_another_split() -> None:
@@ -57,11 +58,14 @@ def test_another_seed_is_another_split() -> None:
     assert not np.array_equal(one[0].test, other[0].test)
 
 
-def test_inner_split_takes_a_quarter_of_each_class_and_never_its_only_row() -> None:
-    labels = np.repeat([0, 1, 2, 3], [40, 5, 2, 1])
-    train, test = inner_split(labels, np.random.default_rng(0))
-    assert np.bincount(labels[test], minlength=4).tolist() == [10, 1, 1, 0]
-    assert np.bincount(labels[train], minlength=4).tolist() == [30, 4, 1, 1]
+def test_inner_folds_spread_each_class_and_never_judge_its_only_row() -> None:
+    labels = np.repeat([0, 1, 2, 3], [400, 52, 2, 1])
+    folds = inner_folds(labels, seed=0)
+    judged = np.array([np.bincount(labels[judged], minlength=4) for _, judged in folds])
+    assert judged.sum(axis=0).tolist() == [400, 52, 2, 0]
+    assert np.ptp(judged, axis=0).max() <= 1
+    for fitted, _ in folds:
+        assert (np.bincount(labels[fitted], minlength=4) > 0).all()
 
 
 @pytest.mark.parametrize(
