@@ -50,6 +50,14 @@ def by_promise(mappings: Iterable[ProbabilityMapping]) -> list[ProbabilityMappin
     )
 
 
+def portable(mapping: ProbabilityMapping) -> str | ProbabilityMapping:
+    """The label where that names this very mapping, which any worker and any file can hold; otherwise the record."""
+    try:
+        return mapping.label if resolve_mapping(mapping.label) == mapping else mapping
+    except (TypeError, ValueError):
+        return mapping
+
+
 def left_out() -> tuple[Finding, ...]:
     """A finding for each built-in mapping that a study leaves out by default; its record says why."""
     return tuple(Finding("mapping_left_out", name) for name, mapping in MAPPINGS.items() if mapping.study_note)

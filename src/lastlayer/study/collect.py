@@ -123,9 +123,7 @@ def _pool(fits: Sequence[FinishedFit]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _confusion(
-    fits: Mapping[str, Sequence[FinishedFit]], actual: Mapping[tuple[int, int], np.ndarray]
-) -> pd.DataFrame:
+def _confusion(fits: Mapping[str, Sequence[FinishedFit]], actual: Mapping[tuple[int, int], np.ndarray]) -> pd.DataFrame:
     rows = []
     for label, own in fits.items():
         pairs = [np.stack([_true(fit, actual), fit.predicted], axis=-1) for fit in own]
@@ -141,10 +139,18 @@ def _positive(fits: Mapping[str, Sequence[FinishedFit]], actual: Mapping[tuple[i
     """Bins of the second class's probability, which is that of the prediction or what it leaves."""
     rows = []
     for label, own in fits.items():
-        p = np.concatenate([np.where(fit.predicted == 1, fit.confidence, 1.0 - fit.confidence)[fit.inside] for fit in own])
+        p = np.concatenate(
+            [np.where(fit.predicted == 1, fit.confidence, 1.0 - fit.confidence)[fit.inside] for fit in own]
+        )
         is_positive = np.concatenate([_true(fit, actual)[fit.inside] == 1 for fit in own])
         rows += [
-            {"mapping": label, "bin": row["bin"], "n": row["n"], "probability": row["confidence"], "share": row["accuracy"]}
+            {
+                "mapping": label,
+                "bin": row["bin"],
+                "n": row["n"],
+                "probability": row["confidence"],
+                "share": row["accuracy"],
+            }
             for row in reliability(p, is_positive)
         ]
     return tabulate(rows, POSITIVE)

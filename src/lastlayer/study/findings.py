@@ -35,7 +35,10 @@ def study_findings(
         *data.findings,
         *more,
         *(Finding("fit_failed", label, {"reason": reason}) for label, reason in failed.items()),
-        *(Finding("out_of_time", label, {"fits": fits, "limit": settings.time_limit}) for label, fits in unfinished.items()),
+        *(
+            Finding("out_of_time", label, {"fits": fits, "limit": settings.time_limit})
+            for label, fits in unfinished.items()
+        ),
         *(Finding("margin_form", mapping.label) for mapping in mappings if mapping.linear.method == "margin"),
         *(Finding("training_note", mapping.label, _quoted(mapping)) for mapping in mappings if mapping.linear.note),
         *_coarse_bins(fits),

@@ -88,9 +88,7 @@ def _is_late(surroundings: Surroundings) -> bool:
     return surroundings.deadline is not None and time.time() > surroundings.deadline
 
 
-def _attempt(
-    fold: EncodedFold, labels: np.ndarray, split: Split, task: FitTask, surroundings: Surroundings
-) -> Outcome:
+def _attempt(fold: EncodedFold, labels: np.ndarray, split: Split, task: FitTask, surroundings: Surroundings) -> Outcome:
     if _is_late(surroundings):
         return SkippedFit()
     try:

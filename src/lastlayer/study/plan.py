@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.study.choice import by_promise
+from lastlayer.study.choice import by_promise, portable
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.fit.baselines import baselines_for
 from lastlayer.study.fit.finished import FitKey
@@ -77,7 +76,7 @@ def make_plan(
             strengths=() if mapping is None else strengths,
             n_classes=len(data.class_names) if keeps_probabilities else 0,
         )
-        return FitTask(label, None if mapping is None else _portable(mapping), checkpoints.path(key), key)
+        return FitTask(label, None if mapping is None else portable(mapping), checkpoints.path(key), key)
 
     reference, *others = by_promise(mappings)
     is_numeric = all(kind == np.float64 for kind in data.features.dtypes)
@@ -99,11 +98,3 @@ def make_plan(
         for split in splits
     ]
     return Plan(tuple(tasks), keeps_probabilities)
-
-
-def _portable(mapping: ProbabilityMapping) -> str | ProbabilityMapping:
-    """The label where that names this very mapping, which any backend can send to a worker; otherwise the record."""
-    try:
-        return mapping.label if resolve_mapping(mapping.label) == mapping else mapping
-    except (TypeError, ValueError):
-        return mapping

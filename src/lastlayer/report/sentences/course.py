@@ -33,9 +33,7 @@ def _baseline_sampled(finding: Finding) -> str:
 
 def _no_boosted_trees(finding: Finding) -> str:
     facts = finding.facts
-    return (
-        f"There is no row of boosted trees: with {facts['classes']} classes they would take hours (the limit is {facts['most']})."
-    )
+    return f"There is no row of boosted trees: with {facts['classes']} classes they would take hours (the limit is {facts['most']})."
 
 
 def _predictions_not_kept(finding: Finding) -> str:

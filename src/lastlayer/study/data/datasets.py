@@ -44,6 +44,7 @@ class Dataset:
         class_values: the classes as they were given, for the labels that a fitted model returns.
         groups: (n,) a number for each group, where rows of one group must stay together.
         time: (n,) numbers in the order of time, where rows have one.
+        rows: (n,) the number, from 0, of each row in the data as they came.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Dataset:
     class_values: tuple[Any, ...] = ()
     groups: np.ndarray | None = None
     time: np.ndarray | None = None
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def class_counts(self) -> tuple[int, ...]:
@@ -63,7 +65,7 @@ class Dataset:
         return tuple(int(count) for count in np.bincount(self.labels, minlength=len(self.class_names)))
 
 
-def load_dataset(dataset: str | Path, target: str | None = None) -> Dataset:
+def load_dataset(dataset: str | Path, target: str | None = None, **more: Any) -> Dataset:
     """The dataset of that name, or the table in that CSV or Parquet file.
 
     Args:
@@ -92,7 +94,8 @@ def _load_bundled(name: str, target: str | None) -> Dataset:
         )
     bunch = BUNDLED[name](as_frame=True)
     labels = bunch.target.to_numpy().astype(np.int64)
-    return Dataset(name, None, bunch.data, labels, tuple(str(label) for label in bunch.target_names))
+    names = tuple(str(label) for label in bunch.target_names)
+    return Dataset(name, None, bunch.data, labels, names, rows=np.arange(len(labels)))
 
 
 def _unknown(dataset: str, path: Path) -> str:
@@ -127,4 +130,5 @@ def _split(name: str, frame: pd.DataFrame, target: str, findings: tuple[Finding,
         labels=classes.labels,
         class_names=classes.names,
         findings=findings + classes.findings + numbers_read_as_text(features, name),
+        rows=np.flatnonzero(classes.is_known),
     )

@@ -15,7 +15,7 @@ from lastlayer.study.error import StudyError
 from lastlayer.study.fit.scales import PowerOfTwoScaler
 
 #: Standardised values are held within ± this: one test value far beyond the training rows must not overflow the scores.
-_LARGEST = 1e100
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,4 @@ def encode_fold(features: pd.DataFrame, train: np.ndarray, test: np.ndarray, see
         raise StudyError(
             f"The columns could not be made into features ({first}); remove or mend the column that this speaks of."
         ) from error
-    return EncodedFold(
-        *(np.ascontiguousarray(np.clip(part, -_LARGEST, _LARGEST), dtype=np.float64) for part in encoded)
-    )
+    return EncodedFold(*(np.ascontiguousarray(np.clip(part, -LARGEST, LARGEST), dtype=np.float64) for part in encoded))
