@@ -194,9 +194,13 @@ def _with_model(
     """The results with the advised model, which is fitted on all rows and saved."""
     label = results.decision.mapping
     mapping = next(mapping for mapping in mappings if mapping.label == label)
-    model, C = fit_final(data, mapping, results.settings)
     path = folder / MODEL
     path.unlink(missing_ok=True)
+    try:
+        model, C = fit_final(data, mapping, results.settings)
+    # The mapping may be anybody's code; the comparison is made all the same.
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return replace(results, findings=(*results.findings, Finding("model_failed", label, {"reason": str(error)})))
     try:
         is_saved = save_model(model, path)
     except OSError as error:

@@ -43,6 +43,10 @@ def _predictions_not_kept(finding: Finding) -> str:
     )
 
 
+def _model_failed(finding: Finding) -> str:
+    return f"{finding.mapping} could not be fitted on all rows, so there is no model: {finding.facts['reason'].rstrip('.')}."
+
+
 def _model_not_saved(finding: Finding) -> str:
     return (
         f"The advised model was fitted, but not saved: {finding.mapping} is a mapping of your code, and the file could not be read "
@@ -61,5 +65,6 @@ SENTENCES: dict[str, Wording] = {
     "baseline_sampled": Wording(Group.METHOD, _baseline_sampled),
     "no_boosted_trees": Wording(Group.METHOD, _no_boosted_trees),
     "predictions_not_kept": Wording(Group.METHOD, _predictions_not_kept),
+    "model_failed": Wording(Group.FITS, _model_failed),
     "model_not_saved": Wording(Group.FITS, _model_not_saved, _refit),
 }

@@ -29,7 +29,9 @@ _RANGES = {
     "score_scale": (0.0, math.inf),
     "sharpness": (0.0, 1.0),
 }
-_MAY_BE_NAN = {"ece", "accuracy_valid", "brier_valid", "log_loss_valid", "support_size", "sharpness", *DESCRIPTIVE}
+_MAY_BE_NAN = {"ece", "accuracy_valid", "brier_valid", "log_loss_valid", "support_size", "sharpness"}
+#: A test part of one class, or none, has none of these.
+_MAY_BE_NAN |= {"skill", "roc_auc", "average_precision"}
 #: What a baseline does not have.
 _NAN_OF_BASELINES = ("C", "search_seconds", "score_scale")
 

@@ -86,6 +86,8 @@ def read_fit(path: Path, key: FitKey) -> FinishedFit | None:
         table, facts = read_stored(path, most_rows=key.n_test)
         if facts["key"] != key.text() or not table.schema.equals(_schema(key)):
             return None
+        if any(column.null_count for column in table.columns):
+            return None
         columns = {name: table[name].to_numpy() for name in _COLUMNS}
         p = None
         if key.n_classes:
