@@ -70,7 +70,7 @@ def test_row_numbers_without_a_name_are_left_out(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "data.csv")
     data = load_dataset(tmp_path / "data.csv", "y")
     assert list(data.features) == ["x"]
-    assert data.findings == (Finding("row_numbers_left_out", facts={"file": "data.csv", "column": "Unnamed: 0"}),)
+    assert data.findings == (Finding("row_numbers_left_out", facts={"file": "data.csv", "column": ""}),)
 
 
 def test_parquet_of_many_types(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ _ENCODINGS = {"cp1252": "Windows-1252 (Western Europe)", "latin-1": "Latin-1 (We
 
 
 def _row_numbers_left_out(finding: Finding) -> str:
-    facts = finding.facts
-    name = facts.get("column", "")
-    is_unnamed = not name or name.startswith("Unnamed: 0")
-    which = "A column without a name" if is_unnamed else f"Column {name!r}"
-    return f"{which} of {facts['file']} only numbers the rows, so it was left out."
+    name = finding.facts.get("column", "")
+    file = finding.facts["file"]
+    if not name:
+        return f"The first column of {file} has no name and only numbers the rows, so it was left out."
+    return f"Column {name!r} of {file} only numbers the rows, so it was left out."
 
 
 def _rows(facts: Mapping[str, Any]) -> str:
@@ -95,7 +95,7 @@ def _rare_classes_left_out(finding: Finding) -> str:
     facts = finding.facts
     return (
         f"Classes of {facts['column']!r} with fewer than {plural(facts['least'], 'row')} were left out, as asked, and "
-        f"{plural(facts['rows'], 'row')} with them: {_rare(finding)}. No model here can give such a class."
+        f"{plural(facts['rows'], 'row')} with them: {_rare(finding)}. No model here can give one of these classes."
     )
 
 
@@ -189,7 +189,7 @@ def _text_read_as_numbers(finding: Finding) -> str:
         shown += [f"{other_texts} other texts ({plural(other_cells, 'cell')})"] if other_texts else []
         parts.append(f"{listing(shown)} as missing")
     return (
-        f"Column {facts['column']!r} of {facts['file']} is text, of which {facts['numbers']} of {plural(facts['cells'], 'cell')} are "
+        f"Column {facts['column']!r} of {facts['file']} holds text, and {facts['numbers']} of {plural(facts['cells'], 'cell')} are "
         f"numbers: {', '.join(parts)}."
     )
 
@@ -303,6 +303,7 @@ def _sheets_left_out(finding: Finding) -> str:
 
 #: The code of a finding → its wording.
 SENTENCES: dict[str, Wording] = {
+    "row_numbers_left_out": Wording(Group.DATA, _row_numbers_left_out),
     "most_rows_without_target": Wording(Group.WARNING, _most_rows_without_target, _label_remedy),
     "most_rows_without_time": Wording(Group.WARNING, _most_rows_without_time, _time_remedy),
     "target_may_be_quantity": Wording(Group.WARNING, _target_may_be_quantity, _quantity_remedy),
@@ -313,7 +314,6 @@ SENTENCES: dict[str, Wording] = {
     "second_header_left_out": Wording(Group.DATA, _second_header_left_out),
     "total_row_left_out": Wording(Group.DATA, _total_row_left_out),
     "sheets_left_out": Wording(Group.DATA, _sheets_left_out),
-    "row_numbers_left_out": Wording(Group.DATA, _row_numbers_left_out),
     "rows_without_target": Wording(Group.DATA, _rows_without_target),
     "rows_without_time": Wording(Group.DATA, _rows_without_time),
     "rows_without_group": Wording(Group.DATA, _rows_without_group),

@@ -156,7 +156,9 @@ def _nothing_left(frame: pd.DataFrame, left_out: dict[str, list[Any]], name: str
 
 def _left_out(left_out: dict[str, list[Any]], name: str) -> Iterator[Finding]:
     for column in left_out.get(ROW_NUMBERS, ()):
-        yield Finding("row_numbers_left_out", facts={"file": name, "column": column})
+        yield Finding(
+            "row_numbers_left_out", facts={"file": name, "column": "" if column.startswith("Unnamed: ") else column}
+        )
     if columns := left_out.get(EMPTY, []):
         yield Finding("empty_columns_left_out", facts=_named(columns, name))
     if columns := left_out.get(CONSTANT, []):

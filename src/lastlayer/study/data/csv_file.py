@@ -66,7 +66,7 @@ def read_csv(file: TextFile, target: str | None) -> tuple[pd.DataFrame, list[Fin
 
 
 class _Reader:
-    """A file of which the first lines are skipped, with its separator."""
+    """A file whose first lines are skipped, with its separator."""
 
     def __init__(self, file: TextFile, skipped: int, separator: str) -> None:
         self.file, self.skipped, self.separator = file, skipped, separator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from lastlayer.study.data.columns import DROPPED, GROUP, TIME, read_columns, use
 from lastlayer.study.data.forms import ColumnForm
 from lastlayer.study.data.names import find_column, shown
 from lastlayer.study.data.rare_classes import without_rare
-from lastlayer.study.data.roles import Roles, find_roles, group_codes, rows_without, time_values
+from lastlayer.study.data.roles import Roles, find_roles, group_codes, time_values
 from lastlayer.study.data.sources import LABELS, Source, read_source
 from lastlayer.study.data.tables import ARRAYS, TABLES, suffix_of
 from lastlayer.study.data.target import Classes, read_classes, values_of_texts, without_unused
@@ -182,16 +182,36 @@ def _kept_rows(
     assert column is not None
     name = str(column.name)
     classes = found.classes or read_classes(column, found.name)
-    findings = [*rows_without("rows_without_target", "most_rows_without_target", name, classes.is_known)]
-    is_kept, time = classes.is_known, None
+    findings = [*_unlabelled(name, classes.is_known)]
+    time = None
     if roles.time is not None:
         time, _, more = time_values(found.frame[roles.time], found.name)
         has_time = ~np.isnan(time)
-        findings += [*rows_without("rows_without_time", "most_rows_without_time", roles.time, has_time), *more]
+        findings += [*_untimed(roles.time, has_time), *more]
         classes = replace(classes, labels=np.where(has_time, classes.labels, -1))
     classes = without_rare(without_unused(classes), name, min_class)
     is_kept = classes.is_known
     return classes, is_kept, (*findings, *classes.findings), None if time is None else time[is_kept]
+
+
+def _unlabelled(column: str, is_known: np.ndarray) -> Iterator[Finding]:
+    facts = _missing(column, is_known)
+    if 2 * facts["rows"] > facts["of"]:
+        yield Finding("most_rows_without_target", facts=facts)
+    elif facts["rows"]:
+        yield Finding("rows_without_target", facts=facts)
+
+
+def _untimed(column: str, is_known: np.ndarray) -> Iterator[Finding]:
+    facts = _missing(column, is_known)
+    if 2 * facts["rows"] > facts["of"]:
+        yield Finding("most_rows_without_time", facts=facts)
+    elif facts["rows"]:
+        yield Finding("rows_without_time", facts=facts)
+
+
+def _missing(column: str, is_known: np.ndarray) -> dict[str, Any]:
+    return {"column": column, "rows": int(np.sum(~is_known)), "of": len(is_known)}
 
 
 def _target_column(target: Any, columns: list[str], name: str) -> str:

@@ -32,7 +32,7 @@ def without_odd_rows(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list
 
 
 def is_second_header(frame: pd.DataFrame) -> bool:
-    """Whether the first row holds text in every column whose other cells are numbers, of which there are at least two."""
+    """Whether the first row holds text in every column whose other cells are numbers, in at least two columns."""
     if len(frame) < 3:
         return False
     units = 0

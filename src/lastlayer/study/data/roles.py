@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def group_codes(column: pd.Series) -> tuple[np.ndarray, tuple[Finding, ...]]:
 
 
 def time_values(column: pd.Series, name: str) -> tuple[np.ndarray, str, tuple[Finding, ...]]:
-    """Numbers in the order of time, NaN where there is none: the column's numbers, or microseconds since 1970 of its dates.
+    """Numbers in the order of time, NaN if a cell is empty: the column's numbers, or microseconds since 1970 of its dates.
 
     Also the kind of the column, number or date.
 
@@ -95,7 +95,7 @@ def time_values(column: pd.Series, name: str) -> tuple[np.ndarray, str, tuple[Fi
 
 
 def _form_despite(column: pd.Series, name: str) -> Any:
-    """The form of most cells, so that the error names the cell that does not have it; raises StudyError where there is none."""
+    """The form of most cells, so that the error names the cell that does not have it; raises StudyError if no cell has one."""
     known = column.dropna().astype(str)
     for text in known.iloc[:5]:
         form = learn_form(pd.Series([text], name=column.name), name).form
@@ -106,11 +106,3 @@ def _form_despite(column: pd.Series, name: str) -> Any:
         f"Column {column.name!r} of {name} is to give the time, but holds neither numbers nor dates{first}; "
         "write dates as 2024-01-31, or number the rows in the order of time."
     )
-
-
-def rows_without(code: str, most: str, column: str, is_known: np.ndarray) -> Iterator[Finding]:
-    """The finding `code`, or `most` where more than half of the rows are left out."""
-    missing, rows = int(np.sum(~is_known)), len(is_known)
-    if missing:
-        facts = {"column": column, "rows": missing, "of": rows}
-        yield Finding(most, facts=facts) if 2 * missing > rows else Finding(code, facts=facts)

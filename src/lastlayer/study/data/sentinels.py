@@ -14,7 +14,7 @@ _FAR = 0.75
 
 
 def sentinel_in(values: np.ndarray) -> tuple[float, int] | None:
-    """The number that may stand for a missing value in `values` (n,) of float64, and in how many rows; None where there is none.
+    """The number that may stand for a missing value in `values` (n,) of float64, and in how many rows; None if there is none.
 
     It is the smallest or the largest, occurs more than once, and lies far from all others: 99, 999, … of either sign, or the
     only number below zero if that is −1 or −9.
