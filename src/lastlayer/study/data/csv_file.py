@@ -137,7 +137,8 @@ def _count_numeric(frame: pd.DataFrame) -> int:
 def _with_large_integers(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns that pandas left as text only because an integer exceeds 64 bits, as float64."""
     for column in [column for column, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]:
-        if not (known := frame[column].dropna()).size:
+        known = frame[column].dropna()
+        if not known.size or not isinstance(known.iloc[0], str):
             continue
         # The first cell first: few columns of words begin with a number.
         if all(pd.to_numeric(cells, errors="coerce").notna().all() for cells in (known.iloc[:1], known)):

@@ -132,6 +132,19 @@ def _pandas_frame(source: pd.DataFrame, target: str | None) -> pd.DataFrame:
     return expand_objects(frame.reset_index(drop=True), "table")
 
 
+def raw_frame(source: Any) -> tuple[pd.DataFrame, bool]:
+    """The frame of a table or an array, and whether its columns have names; a table's index stays.
+
+    Raises:
+        StudyError: it is neither.
+    """
+    if isinstance(source, pd.DataFrame):
+        frame, _ = _object_frame(source, None)
+        return frame.set_axis(source.index), True
+    frame, name = _object_frame(source, None)
+    return frame, name == "table"
+
+
 def array_frame(source: Any, name: str) -> pd.DataFrame:
     """An array (n, d) as a frame with the columns x0, x1, ….
 
