@@ -69,7 +69,7 @@ def test_stored_results_hold_no_sentence(stored: Path) -> None:
     assert {COLUMN, "a file.csv", "not known"} <= found, "the test looks into what is stored"
     codes = {finding["code"] for finding in facts["findings"]}
     assert {"row_numbers_left_out", "rows_without_target", "missing_words_as_classes", "classes_alike"} <= codes
-    assert {"numbers_read_as_text", "mapping_left_out", "training_note", "coarse_bins"} <= codes
+    assert {"text_read_as_numbers", "mapping_left_out", "training_note", "coarse_bins"} <= codes
 
 
 def test_the_report_says_every_finding_once(stored: Path) -> None:

@@ -80,7 +80,7 @@ def fit_split(
     settings = surroundings.settings
     # One thread: the same bits whatever the number of workers, which are the parallelism here.
     with threadpool_limits(1), quiet():
-        fold = encode_fold(features, split.train, split.test, settings.seed)
+        fold = encode_fold(features, split.train, split.test, settings.seed, settings.splines)
         return [(task, _attempt(fold, labels, split, task, surroundings)) for task in tasks]
 
 

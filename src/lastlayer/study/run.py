@@ -18,6 +18,7 @@ from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.collect import Outcomes, collect
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
+from lastlayer.study.fit.features import encoded_counts
 from lastlayer.study.fit.final import fit_final, save_model
 from lastlayer.study.fit.splits import Split, make_splits
 from lastlayer.study.make_fits import Fits, make_fits
@@ -209,4 +210,6 @@ def _with_model(
         ) from error
     findings = results.findings if is_saved else (*results.findings, Finding("model_not_saved", label))
     decision = replace(results.decision, facts={**results.decision.facts, "C": C})
-    return replace(results, model=model, decision=decision, findings=findings)
+    counts = encoded_counts(model, results.columns["column"])
+    columns = results.columns.assign(encoded=[counts[name] for name in results.columns["column"]])
+    return replace(results, model=model, decision=decision, findings=findings, columns=columns)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import skops.io
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -17,31 +15,16 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.study.choice import portable
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.error import StudyError
-from lastlayer.study.fit.features import LARGEST, encoder
+from lastlayer.study.fit.features import encoder
 from lastlayer.study.fit.model import linear_model
 from lastlayer.study.fit.splits import inner_folds
 from lastlayer.study.fit.strength import choose_strength
+from lastlayer.study.fit.table_reader import table_reader
 from lastlayer.study.settings import StudySettings
 from lastlayer.study.workers import quiet
 
 #: Packages whose types a saved model may hold: what a study puts into a pipeline, apart from scikit-learn's and NumPy's.
 _TRUSTED = ("lastlayer.", "skrub.")
-
-
-class Bounds(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Hold encoded values within ±`largest`: one value far beyond the training rows must not overflow the scores."""
-
-    def __init__(self, largest: float = LARGEST) -> None:
-        self.largest = largest
-
-    def fit(self, X: Any, y: Any = None) -> Bounds:
-        """Learn nothing but the number of columns."""
-        self.n_features_in_ = X.shape[1]
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """The values within the bounds, float64, row by row in memory."""
-        return np.ascontiguousarray(np.clip(X, -self.largest, self.largest), dtype=np.float64)
 
 
 def fit_final(data: Dataset, mapping: ProbabilityMapping, settings: StudySettings) -> tuple[Pipeline, float]:
@@ -53,8 +36,8 @@ def fit_final(data: Dataset, mapping: ProbabilityMapping, settings: StudySetting
     """
     # One thread, as every fit of a study: the same bits on every machine with the same libraries.
     with threadpool_limits(1), quiet():
-        steps = encoder(data.features, settings.seed).steps
-        encode = Pipeline([*steps, ("bounds", Bounds())])
+        steps = encoder(data.features, settings.seed, settings.splines).steps
+        encode = Pipeline(steps)
         with np.errstate(over="ignore", invalid="ignore"):
             encoded = encode.fit_transform(data.features)
         C = settings.C
@@ -64,7 +47,10 @@ def fit_final(data: Dataset, mapping: ProbabilityMapping, settings: StudySetting
         values = np.asarray(data.class_values or data.class_names)
         classifier = linear_model(mapping, C=C, seed=settings.seed).set_params(mapping=portable(mapping))
         classifier.fit(encoded, values[data.labels])
-    return Pipeline([*encode.steps, ("classifier", classifier)]), C
+    # The reader learns nothing: its arguments say how the study read each column.
+    reader = table_reader(data)
+    reader.fit(data.features)
+    return Pipeline([("table", reader), *steps, ("classifier", classifier)]), C
 
 
 def save_model(model: Pipeline, path: Path) -> bool:
