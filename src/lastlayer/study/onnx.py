@@ -32,6 +32,14 @@ class NumericModel(torch.nn.Module):
     outside the mapping's domain gets NaN.
     """
 
+    factor: torch.Tensor
+    fill: torch.Tensor
+    indicated: torch.Tensor
+    mean: torch.Tensor
+    spread: torch.Tensor
+    weights: torch.Tensor
+    intercept: torch.Tensor
+
     def __init__(self, model: Pipeline) -> None:
         super().__init__()
         steps = [step for _, step in model.steps if not isinstance(step, TableReader)]
