@@ -25,7 +25,9 @@ def test_against_scikit_learn(classes: int, decimals: int) -> None:
         expected = np.mean([average_precision_score(labels == k, p[:, k]) for k in judged])
         assert found["average_precision"] == pytest.approx(expected, rel=1e-12)
         predicted = p.argmax(axis=1)
-        assert balanced_accuracy(predicted == labels, labels) == pytest.approx(balanced_accuracy_score(labels, predicted))
+        assert balanced_accuracy(predicted == labels, labels) == pytest.approx(
+            balanced_accuracy_score(labels, predicted)
+        )
 
 
 def test_a_class_without_rows_is_left_out_and_one_class_has_neither() -> None:

@@ -41,6 +41,11 @@ class StudyProgress:
     brier: dict[str, float] = field(default_factory=dict)
     fits: dict[str, int] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """`12 of 130 fits, 4 s, about 30 s left`."""
+        left = "" if self.seconds_left is None else f", about {self.seconds_left:.0f} s left"
+        return f"{self.done} of {self.total} {self.what}, {self.seconds:.0f} s{left}"
+
 
 #: Called with how far the study is.
 Progress = Callable[[StudyProgress], object]

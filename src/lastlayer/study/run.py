@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from lastlayer.files import expanded
 from lastlayer.findings import Finding
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.study.call import call_of
 from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.collect import Outcomes, collect
 from lastlayer.study.data.datasets import Dataset, load_dataset
@@ -88,7 +89,7 @@ def run_study(
             in this process and others on every core.
         progress: called with a `StudyProgress`, from another thread.
         margin: metric → the largest difference that counts as equal; for those not given, see `resolve_margins`.
-        command: what the report says how the study was made.
+        command: how the study was made, as the report says it; by default this call.
 
     Raises:
         StudyError: the study cannot be run as asked; the message says what to do.
@@ -97,6 +98,7 @@ def run_study(
         >>> from lastlayer.study import run_study
         >>> results = run_study("iris", mappings=["softmax", "sparsemax"], jobs=2)  # doctest: +SKIP
     """
+    given = {name: value for name, value in locals().items() if name not in ("dataset", "progress", "command")}
     started, clock = datetime.now(), _now()
     chosen = choose_mappings(mappings)
     settings = check_settings(
@@ -117,29 +119,52 @@ def run_study(
     )
     frequencies = np.asarray(data.class_counts) / len(data.labels)
     settings = replace(settings, margin=resolve_margins(settings.margin, frequencies))
+    more = () if mappings is not None else left_out()
+    results = _compared(data, settings, chosen, _Call(expanded(out), _source(dataset), progress, clock), more)
+    results = replace(
+        results,
+        command=command or call_of(dataset, given),
+        started=started.strftime("%Y-%m-%d %H:%M"),
+        seconds=_now() - clock,
+    )
+    assert results.folder is not None
+    results.write_parquet(results.folder / "results.parquet")
+    return results
+
+
+@dataclass(frozen=True)
+class _Call:
+    """Where a study goes, what tells its table from another one of the same name, who watches it, and when it began."""
+
+    out: Path
+    source: str
+    progress: Progress | None
+    clock: float
+
+
+def _compared(
+    data: Dataset,
+    settings: StudySettings,
+    mappings: Sequence[ProbabilityMapping],
+    call: _Call,
+    findings: Sequence[Finding],
+) -> StudyResults:
+    """Every fit, the results, the predictions and the model, in the study's folder."""
     splits = make_splits(data, settings)
-    folder = study_folder(expanded(out), data.name, data.target, _source(dataset))
+    folder = study_folder(call.out, data.name, data.target, call.source)
     suspicions = find_suspicions(data, settings)
     fingerprint = study_fingerprint(data, settings)
     checkpoints = Checkpoints(folder / "fits" / fingerprint)
     checkpoints.prepare()
-    plan = make_plan(data, splits, chosen, settings, checkpoints, fingerprint)
-    fits = make_fits(data, plan, settings, progress, clock)
-    more = (*suspicions, *(left_out() if mappings is None else ()), *_unkept(data, plan))
-    results = collect(data, settings, chosen, splits, _outcomes(plan, fits), findings=more)
+    plan = make_plan(data, splits, mappings, settings, checkpoints, fingerprint)
+    fits = make_fits(data, plan, settings, call.progress, call.clock)
+    more = (*suspicions, *findings, *_unkept(data, plan))
+    results = collect(data, settings, mappings, splits, _outcomes(plan, fits), findings=more)
     if plan.keeps_probabilities:
         _write_predictions(folder / PREDICTIONS, data, splits, plan, results)
-    _tell(progress, plan, "model", clock)
-    results = _with_model(results, data, chosen, folder)
-    results = replace(
-        results,
-        command=command,
-        started=started.strftime("%Y-%m-%d %H:%M"),
-        seconds=_now() - clock,
-        folder=folder,
-    )
-    results.write_parquet(folder / "results.parquet")
-    return results
+    if call.progress is not None:
+        call.progress(StudyProgress(len(plan.fits), len(plan.fits), "model", _now() - call.clock))
+    return replace(_with_model(results, data, mappings, folder), folder=folder)
 
 
 def _now() -> float:
@@ -182,11 +207,6 @@ def _write_predictions(path: Path, data: Dataset, splits: Sequence[Split], plan:
     read = ((read_fit(task.path, task.key), place[task.key.repeat, task.key.fold]) for task in tasks)
     whole = ((fit, split) for fit, split in read if fit is not None)
     write_predictions(path, whole, data.labels, data.rows, data.class_names)
-
-
-def _tell(progress: Progress | None, plan: Plan, what: str, clock: float) -> None:
-    if progress is not None:
-        progress(StudyProgress(len(plan.fits), len(plan.fits), what, _now() - clock))
 
 
 def _with_model(
