@@ -25,7 +25,7 @@ from lastlayer.study.fit.splits import Split, make_splits
 from lastlayer.study.make_fits import Fits, make_fits
 from lastlayer.study.plan import Plan, make_plan
 from lastlayer.study.progress import Progress, StudyProgress
-from lastlayer.study.settings import check_settings, resolve_margins
+from lastlayer.study.settings import StudySettings, check_settings, resolve_margins
 from lastlayer.study.storage.checkpoint import Checkpoints, read_fit
 from lastlayer.study.storage.fingerprint import study_fingerprint
 from lastlayer.study.storage.folder import study_folder
