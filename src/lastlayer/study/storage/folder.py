@@ -25,8 +25,9 @@ def study_folder(out: Path, name: str, target: str | None, source: str) -> Path:
     Raises:
         StudyError: the folder cannot be made or written.
     """
-    stem = name.split(".")[0] if target is not None else name
-    wanted = "-".join(filter(None, map(_slug, (stem or name, target or ""))))[:_LONGEST] or "data"
+    # data.csv.gz is data; .csv is csv.
+    stem = Path(name).name.lstrip(".").partition(".")[0]
+    wanted = "-".join(filter(None, map(_slug, (stem, target or ""))))[:_LONGEST] or "data"
     mark = hashlib.sha256(f"{source}\n{target}".encode(errors="surrogatepass")).hexdigest()
     number = 1
     while True:
