@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lastlayer.findings import Finding
+from lastlayer.report.sentences import files
 from lastlayer.report.sentences.wording import Group, Wording
 from lastlayer.words.lists import listing, plural
 from lastlayer.words.names import clipped
@@ -13,8 +14,6 @@ from lastlayer.words.numbers import integer, percent
 
 #: Groups of like classes that a sentence names, and characters of a cell in it.
 _GROUPS, _CELL = 5, 30
-#: Names of encodings that were guessed.
-_ENCODINGS = {"cp1252": "Windows-1252 (Western Europe)", "latin-1": "Latin-1 (Western Europe)"}
 
 
 def _row_numbers_left_out(finding: Finding) -> str:
@@ -261,46 +260,6 @@ def _dates_unclear(finding: Finding) -> str:
     )
 
 
-def _encoding_recognised(finding: Finding) -> str:
-    facts = finding.facts
-    example = f" ({clipped(facts['example'], _CELL)!r})" if facts["example"] else ""
-    return f"{facts['file']} was read as {facts['encoding'].upper()} text{example}."
-
-
-def _encoding_guessed(finding: Finding) -> str:
-    facts = finding.facts
-    example = f", as in {clipped(facts['example'], _CELL)!r}" if facts["example"] else ""
-    return f"{facts['file']} is not UTF-8 text and was read as {_ENCODINGS.get(facts['encoding'], facts['encoding'])}{example}."
-
-
-def _encoding_remedy(finding: Finding) -> str:
-    return "If these letters are wrong, name the right one with --encoding."
-
-
-def _comment_lines_left_out(finding: Finding) -> str:
-    facts = finding.facts
-    lines = "Line 1" if facts["lines"] == 1 else f"Lines 1 to {facts['lines']}"
-    verb = "is a comment and was" if facts["lines"] == 1 else "are comments and were"
-    return f"{lines} of {facts['file']} {verb} left out ({clipped(facts['first'], _CELL)!r})."
-
-
-def _second_header_left_out(finding: Finding) -> str:
-    facts = finding.facts
-    cells = listing([repr(clipped(cell, _CELL)) for cell in facts["cells"]])
-    return f"The first line below the header of {facts['file']} is a second header and was left out: {cells}."
-
-
-def _total_row_left_out(finding: Finding) -> str:
-    facts = finding.facts
-    return f"The last row of {facts['file']} says {clipped(facts['word'], _CELL)!r} and was left out: it is a total, no example."
-
-
-def _sheets_left_out(finding: Finding) -> str:
-    facts = finding.facts
-    others = listing([repr(sheet) for sheet in facts["others"]])
-    return f"Only the first sheet of {facts['file']}, {facts['sheet']!r}, was read; not {others}."
-
-
 #: The code of a finding → its wording.
 SENTENCES: dict[str, Wording] = {
     "row_numbers_left_out": Wording(Group.DATA, _row_numbers_left_out),
@@ -308,12 +267,6 @@ SENTENCES: dict[str, Wording] = {
     "most_rows_without_time": Wording(Group.WARNING, _most_rows_without_time, _time_remedy),
     "target_may_be_quantity": Wording(Group.WARNING, _target_may_be_quantity, _quantity_remedy),
     "time_order_unclear": Wording(Group.WARNING, _time_order_unclear),
-    "encoding_guessed": Wording(Group.DATA, _encoding_guessed, _encoding_remedy),
-    "encoding_recognised": Wording(Group.DATA, _encoding_recognised),
-    "comment_lines_left_out": Wording(Group.DATA, _comment_lines_left_out),
-    "second_header_left_out": Wording(Group.DATA, _second_header_left_out),
-    "total_row_left_out": Wording(Group.DATA, _total_row_left_out),
-    "sheets_left_out": Wording(Group.DATA, _sheets_left_out),
     "rows_without_target": Wording(Group.DATA, _rows_without_target),
     "rows_without_time": Wording(Group.DATA, _rows_without_time),
     "rows_without_group": Wording(Group.DATA, _rows_without_group),
@@ -331,4 +284,4 @@ SENTENCES: dict[str, Wording] = {
     "numbers_stored_as_text": Wording(Group.DATA, _numbers_stored_as_text),
     "numbers_read_as_text": Wording(Group.DATA, _numbers_read_as_text),
     "more_numbers_read_as_text": Wording(Group.DATA, _more_numbers_read_as_text),
-}
+} | files.SENTENCES

@@ -52,6 +52,22 @@ def read_arrays(path: Path, key: str | None) -> Arrays:
     return Arrays(loaded[name], None if found is None else loaded[found])
 
 
+def read_labels(path: Path) -> np.ndarray:
+    """The labels in a .npy file, or in a .npz file of one array or one under a known name.
+
+    Raises:
+        OSError: the file cannot be read.
+        StudyError: it is no such file, or it is not clear which array holds the labels.
+    """
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    found = list(loaded) if len(loaded) == 1 else [name for name in LABELS if name in loaded]
+    if not found:
+        raise StudyError(f"{path.name} holds {', '.join(loaded) or 'nothing'}; save the labels under the name y.")
+    return loaded[found[0]]
+
+
 def _load(path: Path) -> Any:
     try:
         loaded = np.load(path, allow_pickle=False, mmap_mode=None)

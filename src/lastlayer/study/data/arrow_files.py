@@ -78,5 +78,13 @@ def arrow_frame(table: Any, target: str | None, name: str) -> pd.DataFrame:
     frame = without_lists(table, target, name)
     if kept is not None:
         # pandas makes floats of integers with missing values, and only some of its types have all digits.
-        frame[target] = pd.arrays.ArrowExtensionArray(kept)
+        frame[target] = arrow_cells(kept)
     return frame
+
+
+def arrow_cells(cells: Any) -> pd.arrays.ArrowExtensionArray:
+    """Arrow's cells for a column of pandas, which cannot work with texts that are views."""
+    whole = pa.chunked_array(cells)
+    return pd.arrays.ArrowExtensionArray(
+        whole.cast(pa.large_string()) if pa.types.is_string_view(whole.type) else whole
+    )

@@ -107,7 +107,9 @@ class _Reader:
 
 
 def _text(file: TextFile) -> io.TextIOWrapper:
-    return io.TextIOWrapper(file.open(), encoding=file.encoding, newline="")
+    # The encoding first: it may raise, which would leave the file open.
+    encoding = file.encoding
+    return io.TextIOWrapper(file.open(), encoding=encoding, newline="")
 
 
 def _comments(file: TextFile) -> dict[str, Any]:

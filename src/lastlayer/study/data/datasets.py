@@ -218,6 +218,8 @@ def _missing(column: str, is_known: np.ndarray) -> dict[str, Any]:
 
 
 def _target_column(target: Any, columns: list[str], name: str) -> str:
+    if target is None and name == "array":
+        raise StudyError("An array has no column of classes; give the labels as the second argument, target.")
     if target is None:
         raise StudyError(
             f"Which column of {name} holds the classes? Name it with --target; there are {shown(columns)}."

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-#: Two separators between digits or the names of months: 2024-01-31, 31.1.2024, Jan 31, 2024.
-_SHAPE = re.compile(r"\s*(\d{1,4}|[A-Za-z]{3,9}),?[-/. ]+(\d{1,2}|[A-Za-z]{3,9})\.?,?[-/. ]+\d{1,4}\b.*")
+#: Two separators between digits or the names of months: 2024-01-31, 31.1.2024, Jan 31, 2024; or a year and a month: 2024-01.
+_SHAPE = re.compile(
+    r"\s*(\d{1,4}|[A-Za-z]{3,9}),?[-/. ]+(\d{1,2}|[A-Za-z]{3,9})\.?,?[-/. ]+\d{1,4}(?!\d).*|\s*\d{4}[-/]\d{1,2}\s*"
+)
 _ISO = re.compile(r"\s*\d{4}-\d{2}-\d{2}([T ].*)?")
 ISO = "ISO8601"
 #: Texts that are tried before a whole column is.

@@ -26,9 +26,9 @@ def read_excel(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
     try:
         with pd.ExcelFile(path) as book:
             sheets = [str(sheet) for sheet in book.sheet_names]
-            header = book.parse(sheets[0], header=None, nrows=1)
+            header = pd.read_excel(book, sheet_name=sheets[0], header=None, nrows=1)
             check_names(["" if pd.isna(name) else str(name).strip() for name in header.to_numpy().ravel()], path.name)
-            frame = book.parse(sheets[0]).rename(columns=str)
+            frame = pd.read_excel(book, sheet_name=sheets[0]).rename(columns=str)
     except ImportError as error:
         raise StudyError(
             f"{path.name} is a workbook, which needs the package {package}: pip install {package}, or save the sheet as .csv."

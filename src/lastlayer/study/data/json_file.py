@@ -24,7 +24,8 @@ def read_json(file: TextFile, is_lines: bool) -> pd.DataFrame:
         OSError: the file cannot be read.
         StudyError: it is no JSON, or not one object per row.
     """
-    with io.TextIOWrapper(file.open(), encoding=file.encoding) as text:
+    encoding = file.encoding
+    with io.TextIOWrapper(file.open(), encoding=encoding) as text:
         try:
             rows = [json.loads(line) for line in text if line.strip()] if is_lines else json.load(text)
         except (ValueError, RecursionError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from lastlayer.findings import Finding
 from lastlayer.study.data.forms import BOOLEAN, DATE, NUMBER, apply_form, learn_form
 from lastlayer.study.data.names import find_column
+from lastlayer.study.data.numbers import is_placeholder
 from lastlayer.study.error import StudyError
 
 
@@ -82,6 +83,8 @@ def time_values(column: pd.Series, name: str) -> tuple[np.ndarray, str, tuple[Fi
     form = learnt.form
     if form.kind not in (NUMBER, DATE) or form.kind == BOOLEAN:
         form = _form_despite(column, name)
+    # Only words that commonly mean a missing value are one here: any other cell is named by the error.
+    form = replace(form, placeholders=tuple(filter(is_placeholder, form.placeholders)))
     values = apply_form(column, form, name)
     findings = (
         [Finding("time_order_unclear", facts={"column": str(column.name), "format": form.date_format})]

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from lastlayer.files import expanded
 from lastlayer.findings import Finding
-from lastlayer.study.data.array_file import label_array, read_arrays
-from lastlayer.study.data.arrow_files import arrow_frame
+from lastlayer.study.data.array_file import label_array, read_arrays, read_labels
+from lastlayer.study.data.arrow_files import arrow_cells, arrow_frame
 from lastlayer.study.data.list_columns import expand_objects
 from lastlayer.study.data.names import check_names, is_name
 from lastlayer.study.data.tables import ARRAYS, CSV, TABLES, read_stdin, read_table, suffix_of
@@ -187,7 +187,7 @@ def _labelled(found: Source, labels: Any) -> Source:
         column = labels.reset_index(drop=True).rename(LABELS)
         label_array(column, len(found.frame), found.name)
     elif hasattr(labels, "__arrow_c_stream__") or isinstance(labels, (pa.Array, pa.ChunkedArray)):
-        column = pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array(labels)), name=LABELS)
+        column = pd.Series(arrow_cells(labels), name=LABELS)
         label_array(column, len(found.frame), found.name)
     else:
         column = pd.Series(label_array(labels, len(found.frame), found.name), name=LABELS)
@@ -205,8 +205,7 @@ def _with_labels(found: Source, labels: Any, encoding: str | None) -> Source:
     path = expanded(str(labels))
     suffix = suffix_of(path)[0]
     if suffix in ARRAYS and path.is_file():
-        arrays = read_arrays(path, None)
-        return _labelled(found, arrays.features if arrays.labels is None else arrays.labels)
+        return _labelled(found, read_labels(path))
     if suffix not in TABLES:
         raise StudyError(
             f"{labels} is no file of labels that a study reads; give .npy, .npz, .csv, .txt or .parquet with one label per row."

@@ -156,7 +156,9 @@ def _combined(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
     whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     if pa.types.is_dictionary(whole.type):
         return _combined(whole.dictionary_decode())
-    return whole.cast(pa.string()) if pa.types.is_null(whole.type) else whole
+    if pa.types.is_null(whole.type) or pa.types.is_string_view(whole.type):
+        return whole.cast(pa.large_string())
+    return whole
 
 
 def _texts(values: pa.Array) -> list[str | None]:
