@@ -16,9 +16,11 @@ import pytest
 import lastlayer
 from lastlayer.findings import METRICS, PRIMARY, Finding
 from lastlayer.findings.json_numbers import to_json
-from lastlayer.report import finding_sentence, study_notes
-from lastlayer.report.sentences import SENTENCES
+from lastlayer.report import finding_remedy, finding_sentence, study_notes
+from lastlayer.report.answer import DECISIONS
+from lastlayer.report.sentences import SENTENCES, Group
 from lastlayer.study import StudyError, StudyResults, run_study
+from lastlayer.study.decision import NO_DECISION
 from lastlayer.study.statistics.comparisons import Verdict
 
 STUDY = Path(lastlayer.__file__).parent / "study"
@@ -74,8 +76,13 @@ def test_stored_results_hold_no_sentence(stored: Path) -> None:
 
 def test_the_report_says_every_finding_once(stored: Path) -> None:
     results = StudyResults.read_parquet(stored)
-    notes = study_notes(results)
-    assert [finding_sentence(finding) for finding in results.findings] == list(notes[3:])
+    grouped = study_notes(results)
+    assert [group for group, _ in grouped] == [group for group in Group if group in dict(grouped)]
+    notes = [note for _, said in grouped for note in said]
+    for finding in results.findings:
+        assert finding_sentence(finding) in dict(grouped)[SENTENCES[finding.code].group]
+        assert finding_sentence(finding).endswith(finding_remedy(finding))
+    assert len(notes) == len(results.findings) + 3
     assert all(re.fullmatch(r"\S.*\.", note) for note in notes)
     assert len(set(notes)) == len(notes)
 
@@ -87,7 +94,9 @@ def test_every_code_has_a_sentence_and_every_sentence_a_code() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                 assert isinstance(node.args[0], ast.Constant), f"{path.name}: a code is written where it is found"
                 made.add(node.args[0].value)
-    assert made == set(SENTENCES)
+    assert made - DECISIONS.keys() == SENTENCES.keys()
+    assert not DECISIONS.keys() & SENTENCES.keys()
+    assert NO_DECISION.code in DECISIONS
     with pytest.raises(
         ValueError, match=r"no sentence for a finding with the code 'unheard_of'; there are row_numbers"
     ):
@@ -104,8 +113,8 @@ def test_a_finding_survives_json() -> None:
 @pytest.mark.parametrize(
     ("form", "says"),
     [
-        (None, r"written by an earlier version of lastlayer \(form 1; this version reads form 2\)"),
-        (3, r"written by another version of lastlayer \(form 3; this version reads form 2\)"),
+        (None, r"written by an earlier version of lastlayer \(form 1; this version reads form 3\)"),
+        (2, r"written by another version of lastlayer \(form 2; this version reads form 3\)"),
     ],
 )
 def test_results_of_another_version_are_refused_with_a_remedy(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from synthetic_results import synthetic_results
 
+from lastlayer.findings import Finding
 from lastlayer.report.figures import Figure, build_figures
+from lastlayer.report.figures.reliability import wilson
 from lastlayer.report.reading import read
+from lastlayer.study.schema import BASELINES
 from lastlayer.study.storage.results import StudyResults
 
 
@@ -18,6 +22,11 @@ def figure(results: StudyResults, key: str) -> Figure:
 
 def note(results: StudyResults, key: str, title: str) -> str:
     return next(panel.note for panel in figure(results, key).panels if panel.title.startswith(title))
+
+
+def of_mappings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The lines of the mappings, by label; figures do not show the baselines."""
+    return frame[~frame["mapping"].isin(BASELINES)].set_index("mapping")
 
 
 def with_summary(results: StudyResults, mapping: str, metric: str, **values: float) -> StudyResults:
@@ -30,7 +39,7 @@ def with_summary(results: StudyResults, mapping: str, metric: str, **values: flo
 def test_levels_name_the_best_and_the_worst() -> None:
     results = synthetic_results()
     for metric, title, best in (("brier", "Brier", "idxmin"), ("accuracy", "Accuracy", "idxmax")):
-        means = results.summary[results.summary["metric"] == metric].set_index("mapping")["mean"]
+        means = of_mappings(results.summary[results.summary["metric"] == metric])["mean"]
         worst = "idxmax" if best == "idxmin" else "idxmin"
         said = note(results, "levels", title)
         assert f"({getattr(means, best)()})" in said.split("worst")[0]
@@ -44,7 +53,7 @@ def test_levels_follow_the_data() -> None:
 
 def test_levels_count_the_intervals_that_reach_softmax() -> None:
     results = synthetic_results()
-    brier = results.summary.query("metric == 'brier'").set_index("mapping")
+    brier = of_mappings(results.summary.query("metric == 'brier'"))
     softmax = brier.loc["softmax", "mean"]
     others = brier.drop("softmax")
     expected = int(((others["low"] <= softmax) & (softmax <= others["high"])).sum())
@@ -112,26 +121,115 @@ def test_the_margin_is_drawn_where_it_is() -> None:
     assert (zero - left, right - zero) == pytest.approx((unit, unit), rel=1e-2)
 
 
-def test_reliability_names_the_nearest_and_the_farthest() -> None:
+def test_reliability_names_the_least_and_the_largest_error_of_the_table() -> None:
     results = synthetic_results()
-    gaps = {
-        mapping: np.average(np.abs(bins["accuracy"] - bins["confidence"]), weights=bins["n"])
-        for mapping, bins in results.calibration.groupby("mapping")
-    }
+    errors = of_mappings(results.summary.query("metric == 'ece'"))["mean"]
     see = figure(results, "reliability").see
-    nearest, farthest = min(gaps, key=gaps.__getitem__), max(gaps, key=gaps.__getitem__)
-    assert see.startswith(f"{nearest} is nearest")
-    assert f"{farthest} is farthest, {gaps[farthest]:.3f} and under‑confident" in see
-    assert f"softmax’s gap is {gaps['softmax']:.3f}" in see
+    assert see.startswith(f"{errors.idxmin()} has the least calibration error, {errors.min():.4f}")
+    assert f"{errors.idxmax()} has the largest, {errors.max():.4f}, and is under‑confident" in see
+    assert f"softmax’s is {errors['softmax']:.4f}" in see
+
+
+def test_one_calibration_error_is_shown_everywhere() -> None:
+    """The pooled error of the figure's points is another number, and would contradict the table's."""
+    results = synthetic_results()
+    errors = of_mappings(results.summary.query("metric == 'ece'"))["mean"]
+    for panel in figure(results, "reliability").panels:
+        assert panel.note.split(",")[0] == f"calibration error {errors[panel.title]:.4f}"
+    assert "means over the test folds" in figure(results, "reliability").how
 
 
 def test_reliability_turns_with_the_data() -> None:
-    calibration = synthetic_results().calibration.copy()
-    hardmax = calibration["mapping"] == "hardmax"
-    calibration.loc[hardmax, "accuracy"] = 0.4
-    results = synthetic_results(calibration=calibration)
-    assert "hardmax is farthest" in figure(results, "reliability").see
-    assert "over‑confident: it says 1.00 on average and is right 0.40 of the time" in figure(results, "reliability").see
+    results = with_summary(synthetic_results(), "hardmax", "ece", mean=0.7)
+    calibration = results.calibration.copy()
+    calibration.loc[calibration["mapping"] == "hardmax", "accuracy"] = 0.4
+    see = figure(synthetic_results(summary=results.summary, calibration=calibration), "reliability").see
+    assert "hardmax has the largest, 0.7000" in see
+    assert "over‑confident: it says 1.00 on average and is right 0.40 of the time" in see
+
+
+def test_reliability_shows_softmax_the_best_and_the_farthest() -> None:
+    assert [panel.title for panel in figure(synthetic_results(), "reliability").panels] == [
+        "softmax",
+        "taylor",
+        "ratio",
+    ]
+    advised = Finding(
+        "adopt", "entmax", dict(synthetic_results().decision.facts) | {"difference": -0.1, "low": -0.2, "high": 0}
+    )
+    shown = figure(synthetic_results(decision=advised), "reliability")
+    assert [panel.title for panel in shown.panels] == ["softmax", "entmax", "ratio"]
+    assert [panel.title for panel in figure(synthetic_results(("softmax",)), "reliability").panels] == ["softmax"]
+
+
+def test_two_classes_show_the_second_one() -> None:
+    results = synthetic_results(n_classes=2, class_names=("no", "yes"))
+    shown = figure(results, "reliability")
+    assert "probability of ‘yes’" in shown.how
+    panel = shown.panels[0]
+    bins = results.positive.query("mapping == 'softmax'").sort_values("probability")
+    frame = panel.drawing
+    assert (frame.x.low, frame.words) == (0.0, ("probability", "share of rows"))
+    across = (np.array([x for x, _ in frame.points]) - frame.x.start) / (frame.x.end - frame.x.start)
+    np.testing.assert_allclose(across, bins["probability"], atol=1e-3)
+
+
+def test_the_band_holds_what_scipy_s_wilson_interval_holds() -> None:
+    for hits, n in ((0, 20), (7, 20), (120, 120), (3, 239)):
+        expected = binomtest(hits, n).proportion_ci(0.9, method="wilson")
+        assert wilson(hits / n, n, 0.9) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    panel = figure(synthetic_results(), "reliability").panels[0]
+    tops, lows = (np.array([y for _, y in part]) for part in (panel.drawing.band[:15], panel.drawing.band[:14:-1]))
+    points = np.array([y for _, y in panel.drawing.points])
+    assert (tops <= points).all()
+    assert (points <= lows).all()
+
+
+def test_repeats_do_not_narrow_the_band() -> None:
+    """A row is tested once per repeat; ten repeats are not ten times as many rows."""
+    one, ten = (
+        figure(synthetic_results(repeats=n, calibration=synthetic_results().calibration), "reliability")
+        .panels[0]
+        .drawing.band
+        for n in (1, 10)
+    )
+    heights = [max(y for _, y in band) - min(y for _, y in band) for band in (one, ten)]
+    assert heights[1] > heights[0]
+
+
+def test_disagreements_are_those_of_the_results() -> None:
+    results = synthetic_results(n_classes=4)
+    shown = figure(results, "disagreements")
+    assert [panel.title for panel in shown.panels] == ["Row 17: class 1", "Row 404: class 1", "Row 1203: class 3"]
+    frame = results.disagreements
+    true = frame[frame["class"] == frame["label"]]
+    assert f"gets {true['p_versus'].mean():.2f} from softmax and {true['p'].mean():.2f} from ratio" in shown.see
+    drawing = shown.panels[1].drawing
+    assert [entry.is_true for entry in drawing.classes] == [True, False, False, False]
+    for entry in drawing.classes:
+        line = frame[(frame["row"] == 404) & (frame["class"] == int(entry.name[-1]))].iloc[0]
+        for bar, p in zip(entry.bars, (line["p_versus"], line["p"]), strict=True):
+            assert (bar.end - drawing.start) / (drawing.end - drawing.start) == pytest.approx(p, abs=1e-3)
+            assert float(bar.value) == pytest.approx(p, abs=0.005)
+
+
+def test_a_thin_bar_is_holm_s_interval_behind_the_plain_one() -> None:
+    results = synthetic_results()
+    line = results.comparisons.query("metric == 'accuracy' and mapping == 'spherical'").iloc[0]
+    panel = next(p for p in figure(results, "differences").panels if p.title.startswith("Accuracy"))
+    row = next(row for row in panel.drawing.rows if row.name == "spherical")
+    unit = (row.bar[1] - row.bar[0]) / (line["high"] - line["low"])
+    assert row.thin[0] == pytest.approx(row.bar[0] - unit * (line["low"] - line["low_holm"]), abs=0.02)
+    assert row.thin[1] == pytest.approx(row.bar[1] + unit * (line["high_holm"] - line["high"]), abs=0.02)
+
+
+def test_the_power_is_said_where_nothing_was_found() -> None:
+    assert "would have been noticed" not in figure(synthetic_results(), "differences").how
+    comparisons = synthetic_results().comparisons.assign(verdict="cannot be told apart")
+    how = figure(synthetic_results(comparisons=comparisons), "differences").how
+    sizes = comparisons.query("metric == 'brier'")["detectable"]
+    assert f"a difference of {sizes.min():.4f} to {sizes.max():.4f}, depending on the mapping, in Brier score" in how
+    assert how.endswith("would have been noticed four times out of five.")
 
 
 def test_two_sided_gaps_are_called_neither() -> None:
@@ -157,7 +255,8 @@ def test_points_lie_where_the_bins_are() -> None:
 
 def test_histogram_shares() -> None:
     results = synthetic_results()
-    counts = results.histogram.pivot_table(index="mapping", columns="left", values="count", sort=False)
+    own = of_mappings(results.histogram).reset_index()
+    counts = own.pivot_table(index="mapping", columns="left", values="count", sort=False)
     last = counts.iloc[:, -1] / counts.sum(axis=1)
     see = figure(results, "histograms").see.replace("\N{NARROW NO-BREAK SPACE}", "")
     assert see.startswith(f"{last.idxmax()} gives {100 * last.max():.1f}%")
