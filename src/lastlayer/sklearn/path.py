@@ -1,0 +1,52 @@
+"""Fits along a path of strengths C on the same rows, each started from the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import lastlayer as ll
+from lastlayer.sklearn.fitting import fit_from_starts
+from lastlayer.sklearn.problem import Floats, linear_problem, split_theta
+
+
+class PathPoint(NamedTuple):
+    """The fit at one strength."""
+
+    C: float
+    #: (K, d) and (K,), as `LastLayerClassifier` has them: scores are X @ coef.T + intercept.
+    coef: Floats
+    intercept: Floats
+
+
+def fit_path(
+    mapping: ll.ProbabilityMapping,
+    X: Floats,
+    y: NDArray[np.intp],
+    strengths: Sequence[float],
+    *,
+    seed: int,
+    tol: float,
+    max_iter: int,
+) -> Iterator[PathPoint]:
+    """The fits of `LastLayerClassifier(mapping, C=C, n_restarts=1)` for each C, one at a time, so that the caller can stop.
+
+    X (n, d) is dense, C-contiguous float64 and finite; y (n,) holds labels 0 … K − 1, each at least once. Nothing is checked.
+    From small C to large is the cheap direction. Fits that do not reach `tol` in `max_iter` iterations do not warn.
+
+    Raises:
+        ValueError: as `LastLayerClassifier.fit`, if a fit has no finite result.
+    """
+    classes, theta = int(y.max()) + 1, None
+    weight = np.ones(len(y))
+    for C in strengths:
+        problem = linear_problem(X, y, weight, classes, C=C, fit_intercept=True)
+        solution, _ = fit_from_starts(
+            problem, mapping, first=theta, n_restarts=1, random_state=seed, tol=tol, max_iter=max_iter
+        )
+        theta = solution.theta
+        weights, intercept = split_theta(problem, theta)
+        yield PathPoint(C, np.ascontiguousarray(weights.T), intercept)
