@@ -52,7 +52,7 @@ def choose_strength(
     folds = [InnerFold(mapping, features, labels, pair, seed) for pair in inner]
     rows = np.concatenate([judged for _, judged in inner])
     centre = coarse_best(folds[0], grid)
-    low, high = max(centre - 1, 0), min(centre + 1, len(grid) - 1)
+    low, high = max(centre - STRIDE, 0), min(centre + 1, len(grid) - 1)
     paths = [fold.along(grid[low:]) for fold in folds]
     curve = [_mean_by_row(rows, [next(path) for path in paths]) for _ in range(low, high + 1)]
     while True:
@@ -61,7 +61,7 @@ def choose_strength(
         if best == high < len(grid) - 1:
             high += 1
             curve.append(_mean_by_row(rows, [next(path) for path in paths]))
-        elif chosen == low > 0:
+        elif chosen < low + STRIDE and low > 0:
             low -= 1
             curve.insert(0, _mean_by_row(rows, [next(fold.along(grid[low : low + 1])) for fold in folds]))
         else:
@@ -70,14 +70,14 @@ def choose_strength(
 
 def coarse_best(fold: InnerFold, grid: Sequence[float]) -> int:
     """The position in the grid of the best C of one fold, in steps of `STRIDE`; the search starts at the smallest C."""
-    means: list[float] = []
-    best = 0
+    curve: list[np.ndarray] = []
     for losses in fold.along(grid[::STRIDE]):
-        means.append(float(losses.mean()))
+        curve.append(losses)
+        means = [float(losses.mean()) for losses in curve]
         best = int(np.argmin(means))
         if means[best] < GAIN and len(means) - 1 - best >= PATIENCE:
             break
-    return best * STRIDE
+    return strongest_within_error(np.stack(curve)) * STRIDE
 
 
 def strongest_within_error(losses: np.ndarray) -> int:
