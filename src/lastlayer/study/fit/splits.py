@@ -68,7 +68,7 @@ def inner_folds(
     """Positions to fit and to judge on, by the law of the outer folds: groups apart, earlier rows before later ones.
 
     One pair from a sample of `SEARCH_ROWS` of the rows where there are more; three folds from 1000 rows on, five below,
-    repeated below 200. A pair needs two classes to fit; judged rows of a class that is not fitted are left out, and pairs
+    drawn twice below 150. A pair needs two classes to fit; judged rows of a class that is not fitted are left out, and pairs
     without a judged row.
 
     Raises:
@@ -98,7 +98,7 @@ def _plan(rows: int) -> tuple[int, int]:
         return 4, 1
     if rows >= 1000:
         return 3, 1
-    return (5, 1) if rows >= 200 else (5, 3)
+    return (5, 1) if rows >= 150 else (5, 2)
 
 
 def _sample(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
