@@ -43,8 +43,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     frame.to_csv(folder / "a file.csv")
-    run_study(folder / "a file.csv", target="y", folds=3, repeats=1, C=1e-3, out=folder)
-    return folder / "results.parquet"
+    results = run_study(folder / "a file.csv", target="y", folds=3, repeats=1, C=1e-3, out=folder)
+    assert results.folder is not None
+    return results.folder / "results.parquet"
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -63,8 +64,8 @@ def texts(value: Any) -> Iterator[str]:
 def test_stored_results_hold_no_sentence(stored: Path) -> None:
     table = pq.read_table(stored)
     facts = json.loads(table.schema.metadata[b"lastlayer"])
-    own = {*map(str, Verdict)}
-    data = {COLUMN, OTHER, CLASS, CLASS.upper(), "a file.csv", "not known", "$ 1,101", "$", ","}
+    own = {*map(str, Verdict), facts.pop("command"), facts.pop("started")}
+    data = {"Unnamed: 0", COLUMN, OTHER, CLASS, CLASS.upper(), "a file.csv", "not known", "$ 1,101", "$", ","}
     found = {text for text in texts(facts) if not IDENTIFIER.fullmatch(text)} - own
     # What is left is a file's name, a column's, a class's or a cell's text.
     assert {text for text in found if not (text in data or text.startswith("$ ") or text.isspace())} == set()
