@@ -47,6 +47,10 @@ class Coordinates:
     #: ∂/∂(v, b′) → ∂/∂(w σ, b′), the gradient in standardised features.
     standardised_gradient: Callable[[Floats], Floats]
 
+    def with_penalty(self, factor: float) -> Coordinates:
+        """The same variables with a penalty `factor` times as large."""
+        return replace(self, problem=replace(self.problem, penalty=factor * self.problem.penalty))
+
     def sketch(self, rows: np.ndarray | None) -> Coordinates:
         """The same variables with a float32 design and only some rows, whose weights keep the sum of every class.
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lastlayer.sklearn.coordinates import Coordinates
 from lastlayer.sklearn.margin_newton import margin_newton
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
@@ -24,11 +25,12 @@ ROOM = 0.1
 PATIENCE = 20
 
 
-def fit_margins(problem: LinearProblem, start: Floats, *, tol: float, max_iter: int) -> Solution:
+def fit_margins(coordinates: Coordinates, start: Floats, *, tol: float, max_iter: int) -> Solution:
     """Minimise until the objective is proved to be within `tol` of the optimum, relatively.
 
     `start` has zero weights, or the weights of an earlier fit.
     """
+    problem = coordinates.problem
     has_weights = bool(start[problem.penalty[:, 0] > 0].any())
     theta = start if has_weights else np.zeros_like(start)
     margins = _margins(problem, theta)

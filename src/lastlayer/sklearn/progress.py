@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+#: A larger tolerance does not cut a fit short any earlier.
+LOOSEST = 1e-3
+
 
 class Patience(NamedTuple):
     """A fit is cut short where its last iterations decreased the objective by less than `share` · tol of it each.
@@ -24,7 +27,7 @@ class Patience(NamedTuple):
         iterations, allowed = len(objectives) - 1, self.fewest * max(1.0, 1e-4 / tol) ** 0.25
         if iterations < allowed:
             return False
-        share = self.share * tol * (iterations / allowed) ** 2
+        share = self.share * min(tol, LOOSEST) * (iterations / allowed) ** 2
         gain = objectives[-1 - self.window] - objectives[-1]
         return 0.0 <= gain <= share * self.window * abs(objectives[-1])
 

@@ -25,6 +25,8 @@ from lastlayer.sklearn.progress import Patience
 
 #: The first τ, and the factor by which it decreases when the iterate is close to the optimum for it.
 FIRST, SHRINK = 1.0, 0.25
+#: The first τ from weights of an earlier fit.
+WARM = 0.25
 #: Close: the predicted decrease is below this share of what smoothing adds.
 CLOSE = 0.3
 #: Stop at this many times tol, but not above `LOOSEST`: the last digits cost most, and do not change the predictions.
@@ -38,7 +40,7 @@ def fit_smoothed_margins(coordinates: Coordinates, start: Floats, *, tol: float,
     """Minimise until the objective is proved to be within `ENOUGH` · `tol` of the optimum, relatively."""
     problem = coordinates.problem
     goal = max(tol, min(ENOUGH * tol, LOOSEST))
-    theta, tau = start - start.mean(axis=1, keepdims=True), FIRST
+    theta, tau = start - start.mean(axis=1, keepdims=True), WARM if start[problem.penalty[:, 0] > 0].any() else FIRST
     curvature = Curvature(problem)
     moments = coordinates.moments if coordinates.is_uncorrelated else None
     preconditioners = Preconditioners(curvature, moments)
