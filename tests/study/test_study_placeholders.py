@@ -98,5 +98,6 @@ def test_many_such_columns_are_named_together(tmp_path: Path) -> None:
     frame = pd.DataFrame({f"c{i}": ["-", *(str(i + 10 * j) for j in range(9))] for i in range(12)} | {"y": [*"uv"] * 5})
     frame.to_csv(tmp_path / "t.csv", index=False)
     findings = load_dataset(tmp_path / "t.csv", "y").findings
-    assert len(findings) == 9
-    assert finding_sentence(findings[-1]) == "The same holds for other columns of t.csv: 'c8', 'c9', 'c10', 'c11'."
+    assert len(findings) == 4
+    others = ", ".join(repr(f"c{i}") for i in range(3, 12))
+    assert finding_sentence(findings[-1]) == f"The same holds for other columns of t.csv: {others}."

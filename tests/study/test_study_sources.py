@@ -179,6 +179,22 @@ def test_an_array_with_labels_keeps_their_type() -> None:
     assert load_dataset(X.tolist(), labels).features.shape == (20, 2)
 
 
+def test_masked_and_named_arrays() -> None:
+    masked = np.ma.masked_array(np.arange(40.0).reshape(20, 2) ** 1.5, np.arange(40).reshape(20, 2) == 7)
+    data = load_dataset(masked, Y20)
+    assert np.flatnonzero(data.features["x1"].isna()).tolist() == [3]
+    with pytest.raises(StudyError, match="labels of array are masked in some rows"):
+        load_dataset(masked, np.ma.masked_array(Y20, Y20 == 2))
+    named = np.array([(i / 2, "ab"[i % 2]) for i in range(8)], dtype=[("half", "f8"), ("y", "U1")])
+    data = load_dataset(named, "y")
+    assert (list(data.features), data.class_names) == (["half"], ("a", "b"))
+
+
+def test_names_of_columns_may_be_whole_numbers(tmp_path: Path) -> None:
+    path = bad(tmp_path, "t.csv", "0,1,2,3,y\n1,4,6,6,u\n4,5,9,7,v\n")
+    assert list(load_dataset(path, "y").features) == ["0", "1", "2", "3"]
+
+
 def test_classes_of_several_types_are_not_merged() -> None:
     X = np.arange(8.0).reshape(8, 1)
     data = load_dataset(X, pd.Series([1, "b", 1, "b", 2, 2, 1, "b"], dtype=object))
@@ -262,6 +278,11 @@ BAD_FILES: dict[str, tuple[str, bytes | str, str]] = {
     "no gzip": ("t.csv.gz", TEXT, "cannot be read .*Not a gzipped file.*check that it was packed"),
     "no zip": ("t.csv.zip", TEXT, r"no readable \.zip file"),
     "packed parquet": ("t.parquet.gz", b"x", "is packed; unpack it first"),
+    "a page": ("t.csv", "\n<!DOCTYPE html><html>", "is a page of HTML, whatever its name says; download the table itself"),
+    "a workbook's name": ("t.csv", b"PK\x03\x04abc", "is a .zip archive or a workbook, .*suffix .zip or .xlsx"),
+    "a packed file's name": ("t.csv", gzip.compress(TEXT.encode()), "is a gzip file"),
+    "no header": ("t.csv", "5.1,3.5,setosa\n4.9,3.0,setosa\n", r"first line of t.csv holds numbers \(5.1, 3.5, …\), no names"),
+    "no header, whole numbers": ("t.csv", "1,0,1,y\n0,1,1,n\n", r"first line of t.csv holds numbers \(1, 0, 1, …\)"),
     "no json": ("t.json", "{'x': 1}", "no readable JSON.*save the table as .csv"),
     "bad line": ("t.jsonl", '{"x": 1, "y": "a"}\n{"x"\n', "no readable JSON lines"),
     "no rows": ("t.json", '{"x": 1}', "is no table: give a list with one object per row"),

@@ -89,6 +89,8 @@ def label_array(labels: Any, rows: int, name: str) -> np.ndarray:
     Raises:
         StudyError: there are more or fewer, or each row has several.
     """
+    if isinstance(labels, np.ma.MaskedArray) and np.ma.is_masked(labels):
+        raise StudyError(f"The labels of {name} are masked in some rows; leave these rows out, or give them a label.")
     array = np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]

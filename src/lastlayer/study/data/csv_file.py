@@ -15,6 +15,7 @@ from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
 from lastlayer.findings import Finding
 from lastlayer.study.data.names import check_names
+from lastlayer.study.data.numbers import are_numbers
 from lastlayer.study.data.text_file import TextFile
 from lastlayer.study.error import StudyError
 
@@ -166,8 +167,18 @@ def _separator(reader: _Reader) -> str:
         return (1 + sum(len(row) == len(header) for row in rows), len(header)) if len(header) > 1 else (0, 0)
 
     best = max(found, key=fit)
+    _check_header([name.strip() for name in found[best][0]], reader.file.name)
     check_names([name.strip() for name in found[best][0]], reader.file.name)
     return best
+
+
+def _check_header(names: list[str], table: str) -> None:
+    """Raise StudyError where the first line is one of data: most names are numbers, and they repeat or have fractions."""
+    numbers = [name for name, is_number in zip(names, are_numbers(names), strict=True) if is_number]
+    if 2 * len(numbers) > len(names) and (len(set(numbers)) < len(numbers) or any("." in name for name in numbers)):
+        raise StudyError(
+            f"The first line of {table} holds numbers ({', '.join(numbers[:3])}, …), no names of columns; write a line with names above it."
+        )
 
 
 def _place(error: UnicodeError) -> str:

@@ -104,8 +104,8 @@ def load_dataset(
     (50, 50, 50)
     """
     roles = {"groups": groups, "time": time, "drop": drop}
-    if isinstance(source, str) and source in BUNDLED:
-        found = _bundled(source, target, labels)
+    if isinstance(source, (str, os.PathLike)) and str(source) in BUNDLED:
+        found = _bundled(str(source), target, labels)
     else:
         if isinstance(source, (str, os.PathLike)) and str(source) != "-":
             _check_path(str(source), expanded(source))

@@ -130,11 +130,11 @@ def apply_form(column: pd.Series, form: ColumnForm, name: str) -> pd.Series:
         return _numbers(column, form, name)
     if form.kind == DATE:
         return _dates(column, form, name)
-    if column.dtype == "str":
-        # pandas keeps the blanks at the start of a field that this package's reading of a file leaves out.
-        has_blanks = column.str.startswith((" ", "\t")).fillna(False)
-        return column.str.lstrip(" \t") if has_blanks.any() else column
-    return column.astype(object).map(_text, na_action="ignore").astype("str").str.lstrip(" \t")
+    texts = column if column.dtype == "str" else column.astype(object).map(_text, na_action="ignore").astype("str")
+    # pandas keeps the blanks at the start of a field that this package's reading of a file leaves out.
+    if texts.str.startswith((" ", "\t")).fillna(False).any():
+        texts = texts.str.lstrip(" \t")
+    return texts.mask(texts == "") if (texts == "").any() else texts
 
 
 def _numbers(column: pd.Series, form: ColumnForm, name: str) -> pd.Series:

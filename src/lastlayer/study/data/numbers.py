@@ -44,6 +44,8 @@ _PLACEHOLDERS = frozenset(
 )
 #: Words that a column of numbers may hold, and distinct numbers that make it one of numbers whatever the words.
 _WORDS, _NUMBERS = 3, 6
+#: Words that are no placeholders may be in this share of the cells: in more, they are levels of their kind.
+_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def is_column_of_numbers(texts: NumberTexts) -> bool:
     if any(_has_digit(str(word)) for word in texts.words.index):
         return False
     cells = texts.n_numbers + int(texts.words.sum())
-    return known == len(texts.words) or (distinct > _NUMBERS and 2 * texts.n_numbers >= cells)
+    others = sum(int(count) for word, count in texts.words.items() if not is_placeholder(str(word)))
+    return others == 0 or (distinct > _NUMBERS and others <= _SHARE * cells)
 
 
 def is_placeholder(text: str) -> bool:

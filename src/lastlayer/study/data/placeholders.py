@@ -10,7 +10,7 @@ from lastlayer.study.data.forms import LearntForm
 from lastlayer.study.data.numbers import NumberTexts, is_column_of_numbers, marks_in, number_of
 
 #: Columns that get a finding each, columns that are named after those, and cells that a finding names.
-_COLUMNS, _NAMED, _CELLS = 8, 20, 3
+_COLUMNS, _NAMED, _CELLS = 3, 20, 3
 
 
 def text_findings(learnt: Mapping[str, LearntForm], name: str) -> tuple[Finding, ...]:

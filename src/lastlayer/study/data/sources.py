@@ -107,6 +107,8 @@ def _from_object(source: Any, target: Any, labels: Any) -> Source:
 def _object_frame(source: Any, target: str | None) -> tuple[pd.DataFrame, str]:
     if isinstance(source, pd.DataFrame):
         return _pandas_frame(source, target), "table"
+    if isinstance(source, np.ndarray) and source.dtype.names:
+        return _pandas_frame(pd.DataFrame(source), target), "table"
     if hasattr(source, "toarray"):
         raise StudyError(
             f"The data are a sparse {type(source).__name__} {getattr(source, 'shape', '')}; give an array: source.toarray(), or fewer columns by "
@@ -151,6 +153,9 @@ def array_frame(source: Any, name: str) -> pd.DataFrame:
     Raises:
         StudyError: it is no array of two dimensions.
     """
+    if isinstance(source, np.ma.MaskedArray):
+        # What is masked is missing; NumPy would give what lies under the mask.
+        source = np.ma.filled(source.astype(np.float64), np.nan)
     try:
         array = np.asarray(source)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -22,6 +22,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: First bytes of files that are no text tables; what they are, and what to do.
+_OTHERS = (
+    (b"pk\x03\x04", "a .zip archive or a workbook", "give it the suffix .zip or .xlsx"),
+    (b"\x1f\x8b", "a gzip file", "give it the suffix .gz after the other one"),
+    (b"par1", "a Parquet file", "give it the suffix .parquet"),
+    (b"arrow1", "a Feather file", "give it the suffix .feather"),
+    (b"<!doctype html", "a page of HTML", "download the table itself"),
+    (b"<html", "a page of HTML", "download the table itself"),
+    (b"%pdf", "a PDF file", "save the table as .csv"),
+)
 #: Bytes that an encoding is recognised by, and that are decoded at a time.
 _HEAD, _BLOCK = 4096, 1 << 20
 #: Zeros in a head of UTF-16 text without a mark, as a share of its bytes: most Latin letters have one.
@@ -94,6 +104,7 @@ class TextFile:
             return "utf-8-sig" if name == "utf-8" else name
         with self.open() as file:
             head = file.read(_HEAD)
+            self._refuse_other(head)
             for mark, encoding in _MARKS:
                 if head.startswith(mark):
                     return encoding
@@ -101,6 +112,13 @@ class TextFile:
             if pairs and head.count(0) > _ZEROS * len(head):
                 return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
             return self._of_bytes(head, file)
+
+    def _refuse_other(self, head: bytes) -> None:
+        """Raise StudyError where the first bytes are those of another kind of file than the name says."""
+        start = head.lstrip()[:15].lower()
+        for mark, kind, remedy in _OTHERS:
+            if start.startswith(mark):
+                raise StudyError(f"{self.name} is {kind}, whatever its name says; {remedy}.")
 
     @staticmethod
     def _of_bytes(head: bytes, file: IO[bytes]) -> str:
