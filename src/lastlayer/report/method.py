@@ -15,7 +15,6 @@ from lastlayer.words.printable import clean
 def method_paragraphs(reading: Reading) -> list[tuple[str, str]]:
     """(heading, text) of each step."""
     steps = [
-        ("Data", _data(reading)),
         ("Splits", _splits(reading)),
         ("Model", _model(reading)),
         ("Choice of C", _strength(reading)),
@@ -43,7 +42,8 @@ _POWER = (
 )
 
 
-def _data(reading: Reading) -> str:
+def data_sentence(reading: Reading) -> str:
+    """Rows, classes and features."""
     results = reading.results
     encoded = ""
     if results.n_encoded_features != results.n_features:
@@ -149,11 +149,10 @@ def _time(reading: Reading) -> str:
         parts.append(
             f"All fits together took {seconds(sum(spent.values()))} of one process, {seconds(spent[slowest])} of it for {slowest}."
         )
-    short = [f"{row.name} ({row.count_true('is_cut_short')})" for row in rows if row.count_true("is_cut_short")]
+    # A baseline's mark says that it was fitted to a sample of the rows, which a finding tells.
+    short = [f"{row.name} ({row.count_true('is_cut_short')})" for row in reading.rows if row.count_true("is_cut_short")]
     if short:
-        parts.append(
-            f"Fits that were stopped before they converged, so that they may do better than shown: {listing(short)}."
-        )
+        parts.append(f"Fits that stopped at a limit on work, and may do a little better than shown: {listing(short)}.")
     limit = reading.results.settings.time_limit
     if limit is not None:
         parts.append(f"No fit was started after {seconds(limit)} (--time-limit).")
