@@ -39,7 +39,7 @@ def test_splits_are_stratified_grouped_or_in_the_order_of_time() -> None:
 def test_the_choice_of_c_is_said() -> None:
     chosen = paragraph("Choice of C")
     assert "inner cross-validation" in chosen
-    assert "within one standard error of the best" in chosen
+    assert "within one standard error of the least" in chosen
     assert "5 values between 0.0001 and 1e4" in chosen
     assert chosen.endswith("Some choices were at its edge: hardmax.")
     assert paragraph("Choice of C", C=2.0) == "C was fixed at 2 for every mapping."
