@@ -94,7 +94,7 @@ def test_nothing_to_be_learnt() -> None:
 
 def test_skill_is_said_as_a_share_where_it_is_sure() -> None:
     text = said("keep_reference", skill=0.43, skill_low=0.38, skill_high=0.48).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert text.endswith("softmax removes 43 % of the Brier score of the class frequencies (38 % to 48 %).")
+    assert text.endswith("softmax removes 43 % of the Brier score of the class frequencies (38 to 48 %).")
     assert said("keep_reference", skill=0.1, skill_low=-0.2, skill_high=0.3).endswith(
         "softmax’s Brier skill is 0.10 (−0.20 to 0.30); 0 is no better than the class frequencies."
     )

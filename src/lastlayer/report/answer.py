@@ -16,7 +16,7 @@ from lastlayer.study.schema import REFERENCE
 from lastlayer.study.storage.results import StudyResults
 from lastlayer.words.lists import count_word, listing, plural, sentence
 from lastlayer.words.names import shorten
-from lastlayer.words.numbers import decimals_for, number, share
+from lastlayer.words.numbers import THIN, decimals_for, number, share
 from lastlayer.words.printable import clean
 
 #: More mappings than this in the last group of a sentence are counted, not named.
@@ -187,7 +187,7 @@ def _skill(facts: Mapping[str, Any], name: str) -> str:
         return ""
     has_interval = math.isfinite(low) and math.isfinite(high)
     if min(skill, low if has_interval else skill) > 0:
-        between = f" ({share(low)} to {share(high)})" if has_interval else ""
+        between = f" ({share(low).removesuffix(f'{THIN}%')} to {share(high)})" if has_interval else ""
         return f"{name} removes {share(skill)} of the {PRIMARY.name} of the class frequencies{between}."
     between = f" ({number(low, 2)} to {number(high, 2)})" if has_interval else ""
     return f"{name}’s Brier skill is {number(skill, 2)}{between}; 0 is no better than the class frequencies."

@@ -15,7 +15,6 @@ from lastlayer.words.printable import clean
 def method_paragraphs(reading: Reading) -> list[tuple[str, str]]:
     """(heading, text) of each step."""
     steps = [
-        ("Data", _data(reading)),
         ("Splits", _splits(reading)),
         ("Model", _model(reading)),
         ("Choice of C", _strength(reading)),
@@ -43,7 +42,8 @@ _POWER = (
 )
 
 
-def _data(reading: Reading) -> str:
+def data_sentence(reading: Reading) -> str:
+    """Rows, classes and features."""
     results = reading.results
     encoded = ""
     if results.n_encoded_features != results.n_features:
@@ -93,7 +93,7 @@ def _model(reading: Reading) -> str:
         splines = " Numbers became splines, so that the boundary can bend."
     return (
         "A linear model with an L2 penalty on the weights. Each mapping is trained by its own loss, so a row of the table "
-        f"changes mapping and loss together.{splines} The table of mappings says how each was trained."
+        f"changes mapping and loss together.{splines}"
     )
 
 
@@ -111,8 +111,10 @@ def _strength(reading: Reading) -> str:
     edge = f"Some choices were at its edge: {listing(at_edge)}." if at_edge else "No choice was at its edge."
     return (
         "C, the inverse strength of the penalty, was chosen for each mapping inside each training part, by inner "
-        "cross-validation that splits as the study does: the smallest C, hence the strongest penalty, whose mean Brier score is "
-        f"within one standard error of the best (Breiman et al. 1984).{grid} {edge}"
+        "cross-validation that splits as the study does: the smallest C, hence the strongest penalty, whose loss is within one "
+        "standard error of the least (Breiman et al. 1984) and gives up at most 5 % of the gain over the class frequencies. That "
+        "loss is the mean of Brier score and log loss, each divided by that of the class frequencies, and the Brier score alone "
+        f"where a mapping can give probability zero.{grid} {edge}"
     )
 
 
@@ -149,11 +151,10 @@ def _time(reading: Reading) -> str:
         parts.append(
             f"All fits together took {seconds(sum(spent.values()))} of one process, {seconds(spent[slowest])} of it for {slowest}."
         )
-    short = [f"{row.name} ({row.count_true('is_cut_short')})" for row in rows if row.count_true("is_cut_short")]
+    # A baseline's mark says that it was fitted to a sample of the rows, which a finding tells.
+    short = [f"{row.name} ({row.count_true('is_cut_short')})" for row in reading.rows if row.count_true("is_cut_short")]
     if short:
-        parts.append(
-            f"Fits that were stopped before they converged, so that they may do better than shown: {listing(short)}."
-        )
+        parts.append(f"Fits that stopped at a limit on work, and may do a little better than shown: {listing(short)}.")
     limit = reading.results.settings.time_limit
     if limit is not None:
         parts.append(f"No fit was started after {seconds(limit)} (--time-limit).")
@@ -161,10 +162,11 @@ def _time(reading: Reading) -> str:
 
 
 def left_out(reading: Reading) -> list[tuple[str, str]]:
-    """(mapping, why) of the built-in mappings that were not studied."""
+    """(mapping, why) of the built-in mappings that were not studied, except those that a finding tells."""
+    told = {f.mapping for f in reading.results.findings if f.code == "mapping_left_out"}
     studied = {record.name for record in records(reading.rows).values()} | {row.label for row in reading.rows}
     return [
         (name, record.study_note or "It was not among the mappings asked for.")
         for name, record in MAPPINGS.items()
-        if name not in studied
+        if name not in studied | told
     ]

@@ -74,6 +74,7 @@ def render_html(results: StudyResults, *, model: Path | None = None) -> str:
         warnings=warnings_of(results),
         figures=build_figures(reading),
         trainings=trainings(reading),
+        data=method.data_sentence(reading),
         method=method.method_paragraphs(reading),
         left_out=method.left_out(reading),
         run=colophon.run_facts(reading),

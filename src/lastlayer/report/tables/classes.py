@@ -18,7 +18,7 @@ MOST_CLASSES = 20
 MOST_IN_MATRIX = 12
 _PAIRS = 12
 #: Longest name of a class in the matrix' header where these are names and not numbers, and how many of them fit.
-_SHORT, _FEW = 9, 4
+_SHORT, _FEW = 10, 4
 
 
 def class_table(reading: Reading, row: Row) -> Table | None:

@@ -29,7 +29,7 @@ def fit_table(reading: Reading) -> Table:
     )
     rows = [(head(row), _cells(row, has_grid, has_cuts)) for row in reading.rows]
     further = [(head(row), _cells(row, has_grid, has_cuts)) for row in reading.baselines]
-    return Table("fits", "The fits", columns, rows, note, further=further)
+    return Table("fits", "Means and counts over the fits", columns, rows, note, further=further)
 
 
 def _cells(row: Row, has_grid: bool, has_cuts: bool) -> list[Cell]:

@@ -27,11 +27,13 @@ def main_table(reading: Reading) -> Table:
     if _SKILL in reading.descriptive:
         directions.insert(1, f"Skill: {_SKILL.meaning}.")
     level = f"{100 * reading.results.settings.level:g} %"
-    baselines = " Baselines are fitted on the splits of the first repeat." if reading.baselines else ""
+    more = ". Baselines are fitted on the splits of the first repeat" if reading.baselines else ""
+    if reading.results.n_classes == 2:
+        more += ". The Brier score goes from 0 to 2, twice scikit-learn’s brier_score_loss"
     return Table(
         id="metrics",
         caption=f"Verdict in {PRIMARY.name}; means over {reading.n_fits} fits; difference: mapping minus {REFERENCE}, with its "
-        f"approximate {level} interval.{baselines}",
+        f"approximate {level} interval{more}",
         columns=columns,
         rows=[(head(row), _cells(reading, row, is_compared)) for row in reading.rows],
         further=[(head(row), _cells(reading, row, is_compared)) for row in reading.baselines],
