@@ -69,11 +69,7 @@ def pairs_apart(folds: np.ndarray) -> Iterator[Pair]:
         yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-def pairs_in_time(blocks: np.ndarray, groups: np.ndarray | None = None) -> Iterator[Pair]:
-    """Every block after the first judged, all earlier ones fitted, without the groups that are judged."""
+def pairs_in_time(blocks: np.ndarray) -> Iterator[Pair]:
+    """Every block after the first judged, all earlier ones fitted."""
     for block in np.unique(blocks)[1:]:
-        judged = blocks == block
-        fitted = blocks < block
-        if groups is not None:
-            fitted &= ~np.isin(groups, groups[judged])
-        yield np.flatnonzero(fitted), np.flatnonzero(judged)
+        yield np.flatnonzero(blocks < block), np.flatnonzero(blocks == block)

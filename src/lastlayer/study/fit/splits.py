@@ -65,7 +65,7 @@ def inner_folds(
     time: np.ndarray | None = None,
     seed: int | Sequence[int] = 0,
 ) -> tuple[Pair, ...]:
-    """Positions to fit and to judge on, by the law of the outer folds: groups apart, earlier rows before later ones.
+    """Positions to fit and to judge on, by the law of the outer folds: groups apart, or earlier rows before later ones.
 
     One pair from a sample of `SEARCH_ROWS` of the rows where there are more; three folds from 1000 rows on, five below,
     drawn twice below 150. A pair needs two classes to fit; judged rows of a class that is not fitted are left out, and pairs
@@ -120,7 +120,7 @@ def _pairs(
     generator: np.random.Generator,
 ) -> Iterator[Pair]:
     if time is not None:
-        return pairs_in_time(time_blocks(time, n_folds + 1), groups)
+        return pairs_in_time(time_blocks(time, n_folds + 1))
     if groups is not None:
         return pairs_apart(group_folds(labels, groups, n_folds, generator))
     return pairs_apart(class_folds(labels, n_folds, generator))
@@ -183,7 +183,7 @@ def _check_groups(data: Dataset, groups: np.ndarray, settings: StudySettings) ->
 def _outer_in_time(data: Dataset, settings: StudySettings) -> list[Pair]:
     """Blocks in the order of time, each tested by a model of all earlier rows, from the first that have every class."""
     assert data.time is not None
-    pairs = list(pairs_in_time(time_blocks(data.time, settings.folds + 1), data.groups))
+    pairs = list(pairs_in_time(time_blocks(data.time, settings.folds + 1)))
     complete = [pair for pair in pairs if _has_all(data, pair[0])]
     if len(complete) >= 2:
         return complete
