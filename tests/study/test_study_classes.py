@@ -203,3 +203,10 @@ def test_a_target_of_nulls_is_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1.0, 2.0], "y": pa.nulls(2)}), tmp_path / "t.parquet")
     with pytest.raises(StudyError, match=r"Column 'y' of .* has no values; choose another --target"):
         load_dataset(tmp_path / "t.parquet", "y")
+
+
+def test_ranges_of_pandas_cut_are_classes() -> None:
+    ages = pd.Series([3.0, 12.0, 45.0, 11.0, np.nan, 50.0])
+    data = load_dataset(pd.DataFrame({"x": range(6), "y": pd.cut(ages, [0, 10, 20, 60])}), "y")
+    assert data.class_names == data.class_values == ("(0, 10]", "(10, 20]", "(20, 60]")
+    assert data.labels.tolist() == [0, 1, 2, 1, 2]

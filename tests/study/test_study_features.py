@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lastlayer.study.data.columns import check_features
-from lastlayer.study.fit.features import encode_fold, vectorizer
+from lastlayer.study.fit.features import encode_fold, encoded_counts, encoder, vectorizer
 from lastlayer.study.workers import quiet
 
 TRAIN, TEST = np.arange(0, 60), np.arange(60, 80)
@@ -93,3 +93,23 @@ def test_numbers_alone_are_what_the_vectorizer_would_make_of_them() -> None:
 def test_workers_do_not_wait_for_skrub() -> None:
     code = "import sys, lastlayer.study.fit_split; sys.exit('skrub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_digits_that_are_text_stay_text() -> None:
+    """skrub alone would make numbers of them."""
+    few, many = [f"0{i % 3}" for i in range(80)], [f"{i:05}" for i in range(80)]
+    frame = check_features(pd.DataFrame({"few": few, "many": many, "x": np.arange(80.0)}), "t.csv")
+    pipeline = encoder(frame, 0).fit(frame)
+    counts = encoded_counts(pipeline, frame.columns)
+    assert (counts["few"], counts["x"]) == (3, 1)
+    assert counts["many"] > 1
+    assert set(np.round(np.diff(np.unique(pipeline[:-2].transform(frame)[:, 0])), 6)) == {1.0}
+
+
+def test_the_pipeline_changes_no_number_of_its_caller() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 3)), columns=[*"abc"])
+    before = frame.copy()
+    pipeline = encoder(frame, 0).fit(frame)
+    pipeline.transform(frame)
+    encode_fold(frame, TRAIN, TEST, seed=0)
+    pd.testing.assert_frame_equal(frame, before, check_exact=True)

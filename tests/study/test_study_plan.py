@@ -311,11 +311,19 @@ def test_two_mappings_of_one_name_are_refused() -> None:
         choose_mappings([replace(MAPPINGS["taylor"], name="softmax")])
 
 
+@pytest.mark.parametrize(("counts", "is_offered"), [((20, 3, 2), True), ((20, 20, 4), False), ((20, 20, 2, 2), False)])
+def test_merging_is_offered_where_it_helps(counts: tuple[int, ...], is_offered: bool) -> None:
+    with pytest.raises(StudyError, match="leave out classes of fewer rows with --min-class 5") as caught:
+        make_splits(dataset(*counts), settings(folds=5))
+    assert ("make one class of them with --merge-rare 5" in str(caught.value)) == is_offered
+
+
 @pytest.mark.parametrize(("word", "is_told"), [("NA", True), ("None", True), ("nan", True), ("rare", False)])
 def test_a_rare_class_that_may_be_a_missing_label_is_told(word: str, is_told: bool, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(12)) + f"12,{word}\n")
     with pytest.raises(
-        StudyError, match=f"Class '{word}' of t.csv has 1 row.*make one class of them with --merge-rare 5"
+        StudyError,
+        match=f"Class '{word}' of t.csv has 1 row.*leave out classes of fewer rows with --min-class 5, or add",
     ) as caught:
         make_splits(load_dataset(tmp_path / "t.csv", "y"), settings(folds=5))
     assert ("empty its cells if the word means that the label is not known" in str(caught.value)) == is_told

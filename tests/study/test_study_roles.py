@@ -98,6 +98,16 @@ def test_an_unclear_order_of_day_and_month_is_a_warning() -> None:
     assert "'when' (read as '%m/%d/%Y'). Write them as 2024-01-31" in said(feature)[0]
 
 
+def test_between_dots_the_day_comes_first() -> None:
+    when = [f"0{1 + i % 9}.0{1 + i % 7}.2024" for i in range(ROWS)]
+    data = load_dataset(table(when=when), "y", time="when")
+    assert data.time is not None
+    days = data.time / (24 * 3600e6)
+    # The 1st of January, then the 2nd of February.
+    assert days[1] - days[0] == 32
+    assert "read as '%d.%m.%Y'" in said(data)[0]
+
+
 BAD_TIMES = [
     (["2024-01-01"] * 5 + ["soon"] + ["2024-01-02"] * 18, r"Row 6 of column 'when' in table holds 'soon', which is no date"),
     (["2024-01-01"] * 5 + ["2024-02-30"] + ["2024-01-02"] * 18, r"Row 6 of column 'when' in table holds '2024-02-30', which is no date"),

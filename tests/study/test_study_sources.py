@@ -69,6 +69,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "upper case": packed("T.CSV", TEXT.encode()),
     "tsv": packed("t.tsv", TABLE.to_csv(index=False, sep="\t").encode()),
     "txt with bars": packed("t.txt", TABLE.to_csv(index=False, sep="|").encode()),
+    "blanks": packed("t.dat", TABLE.to_string(index=False).encode()),
     "gzip": packed("t.csv.gz", gzip.compress(TEXT.encode())),
     "tsv, gzip": packed("t.tsv.gz", gzip.compress(TABLE.to_csv(index=False, sep="\t").encode())),
     "zip": as_zip("t.zip", {"inner.csv": TEXT.encode()}),

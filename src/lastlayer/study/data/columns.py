@@ -87,16 +87,18 @@ def read_columns(frame: pd.DataFrame, name: str) -> ReadColumns:
 
 def describe(column: str, values: pd.Series, form: ColumnForm) -> dict[str, Any]:
     """The row of a column in the table `COLUMNS`; without its use."""
-    missing = int(values.isna().sum())
-    first = values.first_valid_index() if missing < len(values) else None
-    example = "" if first is None else _shown(values.loc[first])
+    # NumPy where it can be: a table may have many thousands of columns.
+    cells = values.to_numpy()
+    is_missing = np.isnan(cells) if values.dtype == np.float64 else values.isna().to_numpy()
+    missing = int(is_missing.sum())
+    example = "" if missing == len(cells) else _shown(values.iloc[int(np.argmin(is_missing))])
     return {
         "column": str(column),
         "kind": form.kind,
         "use": FEATURE,
         "encoded": 0,
         "missing": missing,
-        "distinct": int(values.nunique()),
+        "distinct": len(pd.unique(values)) - (missing > 0),
         "example": example,
     }
 
@@ -141,10 +143,13 @@ class Twins:
         return None
 
     @staticmethod
-    def _key(values: pd.Series) -> Any:
-        if values.dtype == np.float64:
-            return float(np.nansum(np.clip(values.to_numpy(), -1e100, 1e100))), int(values.isna().sum())
-        return str(values.dtype), tuple(map(str, values.iloc[:8])), tuple(map(str, values.iloc[-8:]))
+    def _key(values: pd.Series) -> int:
+        if values.dtype != np.float64:
+            return int(pd.util.hash_pandas_object(values, index=False).sum())
+        # −0 as 0 and every NaN alike, since these count as equal.
+        cells = values.to_numpy() + 0.0
+        cells[np.isnan(cells)] = np.nan
+        return hash(cells.tobytes())
 
 
 def _nothing_left(frame: pd.DataFrame, left_out: dict[str, list[Any]], name: str) -> str:

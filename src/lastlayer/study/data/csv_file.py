@@ -21,6 +21,8 @@ from lastlayer.study.error import StudyError
 
 #: Column separators that a CSV file may use instead of the comma.
 _SEPARATORS = (",", ";", "\t", "|")
+#: The separator of tables in columns of blanks, for pandas.
+_BLANKS = r"\s+"
 #: Records, the header among them, that a separator is judged by.
 _RECORDS = 20
 #: How lines begin that other programs write above a table.
@@ -161,6 +163,8 @@ def _separator(reader: _Reader) -> str:
             found[separator] = records
     if not found:
         raise csv.Error("a field of the header line is longer than 128 KiB, so a quote may be open")
+    if all(len(records[0]) == 1 for records in found.values()) and _is_spaced(list(reader.records(" "))):
+        return _BLANKS
 
     def fit(separator: str) -> tuple[int, int]:
         header, *rows = found[separator]
@@ -170,6 +174,12 @@ def _separator(reader: _Reader) -> str:
     _check_header([name.strip() for name in found[best][0]], reader.file.name)
     check_names([name.strip() for name in found[best][0]], reader.file.name)
     return best
+
+
+def _is_spaced(records: list[list[str]]) -> bool:
+    """Whether blanks separate the fields: every record has as many as the header, two or more."""
+    widths = {len([field for field in record if field]) for record in records}
+    return len(records) > 1 and len(widths) == 1 and widths.pop() > 1
 
 
 def _check_header(names: list[str], table: str) -> None:

@@ -66,6 +66,8 @@ def learn_form(column: pd.Series, name: str) -> LearntForm:
         StudyError: cells hold lists or other things that are no single value.
     """
     dtype = column.dtype
+    if dtype == np.float64:
+        return LearntForm(ColumnForm(NUMBER))
     if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
         return LearntForm(ColumnForm(BOOLEAN))
     if isinstance(dtype, pd.CategoricalDtype):
@@ -138,6 +140,8 @@ def apply_form(column: pd.Series, form: ColumnForm, name: str) -> pd.Series:
 
 
 def _numbers(column: pd.Series, form: ColumnForm, name: str) -> pd.Series:
+    if column.dtype == np.float64 and np.isfinite(column.to_numpy()).all():
+        return column
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         return column.dt.total_seconds()
     if pd.api.types.is_complex_dtype(column.dtype):
@@ -217,4 +221,6 @@ def _text(cell: Any) -> str:
 def infinite_rows(column: pd.Series) -> Iterator[int]:
     """Row numbers, from 1, of infinite numbers in a numeric column."""
     if pd.api.types.is_float_dtype(column.dtype):
+        if column.dtype == np.float64 and not np.isinf(column.to_numpy()).any():
+            return
         yield from (int(row) + 1 for row in np.flatnonzero(np.isinf(column.to_numpy(dtype="float64", na_value=np.nan))))

@@ -101,6 +101,10 @@ def without_unused(classes: Classes) -> Classes:
 
 def _distinct(column: pd.Series, name: str) -> tuple[list[str | None], np.ndarray, dict[str, Any]]:
     """The text of each distinct value, the place of each row's value among them (−1 if missing), and text → value."""
+    # What pandas.cut gives: ranges, which Arrow holds as pairs.
+    kinds = column.dtype.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+    if isinstance(kinds, (pd.IntervalDtype, pd.PeriodDtype)):
+        column = column.astype(object).map(str, na_action="ignore")
     try:
         cells = _combined(pa.array(column.array, from_pandas=True))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

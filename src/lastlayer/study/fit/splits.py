@@ -211,14 +211,17 @@ def check_class_sizes(data: Dataset, settings: StudySettings) -> None:
     rarest = int(np.argmin(counts))
     name, count = data.class_names[rarest], int(counts[rarest])
     if count < settings.folds:
-        others = int(np.sum(counts < settings.folds)) - 1
+        rare = counts[counts < settings.folds]
+        others = len(rare) - 1
         also = f" ({others} more {'classes have' if others > 1 else 'class has'} too few as well)" if others else ""
         fewer = f", use --folds {count}" if count > 2 else ""
+        # Merging helps only where the rare classes together have the rows.
+        merge = f", make one class of them with --merge-rare {settings.folds}" if rare.sum() >= settings.folds else ""
         unknown = ", or empty its cells if the word means that the label is not known" if is_missing_word(name) else ""
         raise StudyError(
             f"Class {name!r} of {data.name} has {count} row{'' if count == 1 else 's'}, but {settings.folds} folds need "
-            f"{settings.folds} of each class{also}: leave out classes of fewer rows with --min-class {settings.folds}, make one class "
-            f"of them with --merge-rare {settings.folds}{fewer}, or add rows{unknown}."
+            f"{settings.folds} of each class{also}: leave out classes of fewer rows with --min-class {settings.folds}{merge}{fewer}, "
+            f"or add rows{unknown}."
         )
     if settings.C is None and counts.max() - -(-counts.max() // settings.folds) < 2:
         raise StudyError(
