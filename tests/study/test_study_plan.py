@@ -151,13 +151,13 @@ def test_more_repeats_of_groups_keep_the_first_ones_and_differ_from_them() -> No
 
 
 def test_groups_are_drawn_again_until_every_class_is_trained_on() -> None:
-    """Class 1 is in two of nine groups, which are alone in size, and a draw that tests both at once leaves none to train on."""
-    groups = np.repeat(np.arange(9), 4)
-    labels = np.where(np.isin(groups, [0, 1]) & (np.arange(36) % 4 == 0), 1, 0)
-    data = Dataset("t.csv", "y", pd.DataFrame({"x": np.arange(36.0)}), labels, ("a", "b"), groups=groups)
-    for seed in range(20):
-        for split in make_splits(data, settings(groups="g", seed=seed)):
-            assert set(labels[split.train]) == {0, 1}
+    """Classes a and b are each in two of three groups; one draw in three puts both groups of a class into one fold."""
+    labels = np.array([2, 0, 2, 2, 2, 0, 1, 2, 1, 2])
+    groups = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    data = Dataset("t.csv", "y", pd.DataFrame({"x": np.arange(10.0)}), labels, ("a", "b", "c"), groups=groups)
+    for seed in range(10):
+        for split in make_splits(data, settings(groups="g", folds=2, seed=seed, C=1.0)):
+            assert set(labels[split.train]) == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
