@@ -43,7 +43,7 @@ nightly: $(VENV)/.test
 smoke: $(VENV)/.test
 	rm -rf build/smoke
 	$(BIN)/lastlayer study iris --folds 3 --repeats 1 --out build/smoke
-	test -s build/smoke/report.html
+	test -s build/smoke/iris/report.html
 
 sanitize: build/sanitize/.built
 	.ci/sanitize

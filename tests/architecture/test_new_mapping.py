@@ -107,7 +107,7 @@ def test_the_commands_show_it(package: Path) -> None:
     assert explained < card < compared < studied
     assert re.search(r"^mymapping +0\.5622 0\.4378", shown[compared:studied], re.MULTILINE)
     assert re.search(r"^mymapping +[∞.\d]", shown[studied:], re.MULTILINE)
-    assert "mymapping" in (folder / "study" / "report.html").read_text(encoding="utf-8")
+    assert "mymapping" in (folder / "study" / "iris" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_documents_show_it(package: Path) -> None:

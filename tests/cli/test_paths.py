@@ -35,11 +35,12 @@ def test_everything_of_a_study_goes_to_one_place(
 ) -> None:
     run = lastlayer("study", "iris", *SMALL, *(part.format(home=home) for part in written))
     assert run.code == 0
-    assert sorted(path.name for path in (home / "x").iterdir()) == ["fits", "report.html", "results.parquet"]
+    assert [path.name for path in (home / "x").iterdir()] == ["iris"]
+    assert {path.name for path in (home / "x" / "iris").iterdir()} >= {"fits", "report.html", "results.parquet"}
     assert list(Path.cwd().iterdir()) == []
     # A path as long as this one is wrapped nowhere: it is one line of its own.
-    assert run.out.endswith(f"report: {home}/x/report.html\n")
-    assert StudyResults.read_parquet("~/x/results.parquet").dataset == "iris"
+    assert run.out.endswith(f"report: {home}/x/iris/report.html\n")
+    assert StudyResults.read_parquet("~/x/iris/results.parquet").dataset == "iris"
 
 
 def test_a_table_in_the_home_folder(home: Path, lastlayer: Callable[..., Any]) -> None:
@@ -74,4 +75,4 @@ def test_every_path_option_is_expanded() -> None:
             if Path in (hint, *typing.get_args(hint)) or isinstance(parameter.type, click.Path):
                 assert parameter.type is PATH, f"{command.name}: {parameter.name}"
                 seen.append(parameter.name)
-    assert sorted(seen) == ["out", "out", "plot"]
+    assert sorted(seen) == ["labels", "out", "out", "plot"]

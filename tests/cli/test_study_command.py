@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import lastlayer.cli.study as command
+from lastlayer.study import StudyProgress, run_study
 
 
 class StudyError(ValueError):
@@ -29,13 +31,19 @@ def stand_in(monkeypatch):
 
     def run_study(dataset, **options):
         asked.update(dataset=dataset, **options)
-        options["progress"](1, 2, "softmax")
-        return SimpleNamespace(to_json_dict=lambda: {"dataset": dataset, "log_loss": "inf"})
+        options["progress"](StudyProgress(1, 2, "fits", 1.0, 2.0, {"softmax": 0.1}, {"softmax": 1}))
+        return SimpleNamespace(
+            to_dict=lambda: {"dataset": dataset, "log_loss": "inf"}, folder=options["out"] / "digits"
+        )
 
     packages = {
         "lastlayer.study": SimpleNamespace(StudyError=StudyError, run_study=run_study),
         "lastlayer.report": SimpleNamespace(
-            ReportError=ReportError, write_html=lambda results, path: path, render_table=lambda results: "the table"
+            ReportError=ReportError,
+            write_html=lambda results, path, *, model: path,
+            render_table=lambda results, *, model: "the table",
+            decision_sentences=lambda results: ("Keep softmax.",),
+            study_notes=lambda results: (("Your data", ("A note.",)),),
         ),
     }
     monkeypatch.setattr(command, "load", lambda module, **_: packages[module])
@@ -45,42 +53,79 @@ def stand_in(monkeypatch):
 def test_defaults(lastlayer, stand_in):
     run = lastlayer("study")
     assert run.code == 0
-    assert run.out.index("the table") < run.out.index("report: lastlayer-study/report.html")
-    del stand_in.asked["progress"]
+    assert run.out.index("the table") < run.out.index("report: lastlayer-study/digits/report.html")
+    del stand_in.asked["progress"], stand_in.asked["command"]
     assert stand_in.asked == {
         "dataset": "digits",
         "target": None,
+        "labels": None,
         "mappings": None,
+        "groups": None,
+        "time": None,
+        "drop": (),
+        "min_class": None,
+        "splines": False,
+        "encoding": None,
         "folds": 5,
-        "repeats": 2,
+        "repeats": None,
         "C": None,
         "seed": 0,
-        "jobs": 1,
+        "jobs": None,
+        "time_limit": None,
         "out": Path("lastlayer-study"),
     }
 
 
 def test_every_option_arrives(lastlayer, stand_in):
-    options = "--target y --mappings ratio,entmax:alpha=1.3 --folds 3 --repeats 4 --C 0.1 --seed 7 --jobs -1"
-    lastlayer("study", "data.csv", *options.split(), "--out", "there")
-    del stand_in.asked["progress"]
+    options = "--target y --mappings ratio,entmax:alpha=1.3 --folds 3 --repeats 4 --C 0.1 --seed 7 --jobs -1 --splines"
+    options += " --groups who --time when --drop a --drop b --merge-rare 9 --encoding latin-1 --time-limit 1.5m"
+    lastlayer("study", "data.csv", *options.split(), "--labels", "y.npy", "--out", "there")
+    del stand_in.asked["progress"], stand_in.asked["command"]
     assert stand_in.asked == {
         "dataset": "data.csv",
         "target": "y",
+        "labels": Path("y.npy"),
         "mappings": ["ratio", "entmax:alpha=1.3"],
+        "groups": "who",
+        "time": "when",
+        "drop": ("a", "b"),
+        "min_class": ("merge", 9),
+        "splines": True,
+        "encoding": "latin-1",
         "folds": 3,
         "repeats": 4,
         "C": 0.1,
         "seed": 7,
         "jobs": -1,
+        "time_limit": 90.0,
         "out": Path("there"),
     }
 
 
+def test_every_parameter_of_a_study_is_an_option(lastlayer, stand_in):
+    """What Python can ask, the command can; a margin per metric and a callback need Python."""
+    lastlayer("study", "data.csv", "--target", "y")
+    missing = set(inspect.signature(run_study).parameters) - set(stand_in.asked)
+    assert missing == {"margin"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--min-class 3 --merge-rare 3", "give one of the two"),
+        ("--time-limit soon", "'soon' is no duration above zero; give one such as 90s, 10m or 1.5h"),
+        ("--time-limit 0", "'0' is no duration above zero"),
+    ],
+)
+def test_options_that_make_no_sense(options, sentence, lastlayer, stand_in):
+    assert sentence in lastlayer("study", "data.csv", *options.split()).error()
+
+
 def test_json_is_all_of_stdout(lastlayer, stand_in):
     run = lastlayer("study", "iris", "--json")
-    assert run.json == {"dataset": "iris", "log_loss": "inf"}
-    assert run.err == "report: lastlayer-study/report.html\n"
+    notes = {"advice": ["Keep softmax."], "notes": [["Your data", ["A note."]]]}
+    assert run.json == {"dataset": "iris", "log_loss": "inf"} | notes
+    assert run.err == "report: lastlayer-study/digits/report.html\n"
 
 
 @pytest.mark.parametrize(
@@ -160,12 +205,21 @@ def test_a_real_study_ends_with_the_table_the_report_and_the_verdicts(real_lastl
     run = real_lastlayer("study", str(imbalanced), "--target", "label", *SMALL)
     assert run.code == 0, run.err
     assert "table" in run.out
-    assert "Verdicts" in run.out
-    assert run.out.endswith("report: lastlayer-study/report.html\n")
-    assert (tmp_path / "lastlayer-study" / "report.html").read_text(encoding="utf-8").lstrip().startswith("<!")
-    assert (tmp_path / "lastlayer-study" / "results.parquet").exists()
+    assert run.out.endswith("report: lastlayer-study/table-label/report.html\n")
+    folder = tmp_path / "lastlayer-study" / "table-label"
+    assert (folder / "report.html").read_text(encoding="utf-8").lstrip().startswith("<!")
+    assert {path.name for path in folder.iterdir()} == {
+        ".study",
+        "report.html",
+        "results.parquet",
+        "predictions.parquet",
+        "model.skops",
+        "fits",
+    }
     again = real_lastlayer("study", str(imbalanced), "--target", "label", *SMALL, "--json")
     assert [entry["name"] for entry in again.json["mappings"]] == ["softmax", "ratio"]
+    assert again.json["command"].endswith("--C 1 --mappings softmax,ratio --json")
+    assert again.json["advice"][0].endswith(".")
     assert {comparison["versus"] for comparison in again.json["comparisons"]} == {"softmax"}
 
 
@@ -199,7 +253,7 @@ def test_ctrl_c_stops_a_real_study_and_the_same_command_resumes(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    kept = tmp_path / "lastlayer-study" / "fits"
+    kept = tmp_path / "lastlayer-study" / "digits" / "fits"
     deadline = time.monotonic() + 120
     while not any(kept.rglob("*")) and study.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -209,4 +263,4 @@ def test_ctrl_c_stops_a_real_study_and_the_same_command_resumes(tmp_path):
     assert err == "Stopped. What is finished is kept in lastlayer-study: the same command goes on from there.\n"
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("report: lastlayer-study/report.html\n")
+    assert done.stdout.endswith("report: lastlayer-study/digits/report.html\n")

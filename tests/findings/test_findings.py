@@ -16,9 +16,11 @@ import pytest
 import lastlayer
 from lastlayer.findings import METRICS, PRIMARY, Finding
 from lastlayer.findings.json_numbers import to_json
-from lastlayer.report import finding_sentence, study_notes
-from lastlayer.report.sentences import SENTENCES
+from lastlayer.report import finding_remedy, finding_sentence, study_notes
+from lastlayer.report.answer import DECISIONS
+from lastlayer.report.sentences import SENTENCES, Group
 from lastlayer.study import StudyError, StudyResults, run_study
+from lastlayer.study.decision import NO_DECISION
 from lastlayer.study.statistics.comparisons import Verdict
 
 STUDY = Path(lastlayer.__file__).parent / "study"
@@ -41,8 +43,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     frame.to_csv(folder / "a file.csv")
-    run_study(folder / "a file.csv", target="y", folds=3, repeats=1, C=1e-3, out=folder)
-    return folder / "results.parquet"
+    results = run_study(folder / "a file.csv", target="y", folds=3, repeats=1, C=1e-3, out=folder)
+    assert results.folder is not None
+    return results.folder / "results.parquet"
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -61,21 +64,26 @@ def texts(value: Any) -> Iterator[str]:
 def test_stored_results_hold_no_sentence(stored: Path) -> None:
     table = pq.read_table(stored)
     facts = json.loads(table.schema.metadata[b"lastlayer"])
-    own = {*map(str, Verdict)}
-    data = {COLUMN, OTHER, CLASS, CLASS.upper(), "a file.csv", "not known", "$ 1,101", "$", ","}
+    own = {*map(str, Verdict), facts.pop("command"), facts.pop("started")}
+    data = {"Unnamed: 0", COLUMN, OTHER, CLASS, CLASS.upper(), "a file.csv", "not known", "$ 1,101", "$", ","}
     found = {text for text in texts(facts) if not IDENTIFIER.fullmatch(text)} - own
     # What is left is a file's name, a column's, a class's or a cell's text.
     assert {text for text in found if not (text in data or text.startswith("$ ") or text.isspace())} == set()
     assert {COLUMN, "a file.csv", "not known"} <= found, "the test looks into what is stored"
     codes = {finding["code"] for finding in facts["findings"]}
     assert {"row_numbers_left_out", "rows_without_target", "missing_words_as_classes", "classes_alike"} <= codes
-    assert {"numbers_read_as_text", "mapping_left_out", "training_note", "coarse_bins"} <= codes
+    assert {"text_read_as_numbers", "mapping_left_out", "training_note", "coarse_bins"} <= codes
 
 
 def test_the_report_says_every_finding_once(stored: Path) -> None:
     results = StudyResults.read_parquet(stored)
-    notes = study_notes(results)
-    assert [finding_sentence(finding) for finding in results.findings] == list(notes[3:])
+    grouped = study_notes(results)
+    assert [group for group, _ in grouped] == [group for group in Group if group in dict(grouped)]
+    notes = [note for _, said in grouped for note in said]
+    for finding in results.findings:
+        assert finding_sentence(finding) in dict(grouped)[SENTENCES[finding.code].group]
+        assert finding_sentence(finding).endswith(finding_remedy(finding))
+    assert len(notes) == len(results.findings) + 3
     assert all(re.fullmatch(r"\S.*\.", note) for note in notes)
     assert len(set(notes)) == len(notes)
 
@@ -87,7 +95,9 @@ def test_every_code_has_a_sentence_and_every_sentence_a_code() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                 assert isinstance(node.args[0], ast.Constant), f"{path.name}: a code is written where it is found"
                 made.add(node.args[0].value)
-    assert made == set(SENTENCES)
+    assert made - DECISIONS.keys() == SENTENCES.keys()
+    assert not DECISIONS.keys() & SENTENCES.keys()
+    assert NO_DECISION.code in DECISIONS
     with pytest.raises(
         ValueError, match=r"no sentence for a finding with the code 'unheard_of'; there are row_numbers"
     ):
@@ -104,8 +114,8 @@ def test_a_finding_survives_json() -> None:
 @pytest.mark.parametrize(
     ("form", "says"),
     [
-        (None, r"written by an earlier version of lastlayer \(form 1; this version reads form 2\)"),
-        (3, r"written by another version of lastlayer \(form 3; this version reads form 2\)"),
+        (None, r"written by an earlier version of lastlayer \(form 1; this version reads form 3\)"),
+        (2, r"written by another version of lastlayer \(form 2; this version reads form 3\)"),
     ],
 )
 def test_results_of_another_version_are_refused_with_a_remedy(

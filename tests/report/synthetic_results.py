@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import synthetic_tables as tables
+from synthetic_tables import METRICS
 
 from lastlayer.findings import Finding
-from lastlayer.study.schema import COMPARISONS
+from lastlayer.study.schema import BASELINES, COMPARISONS, FITS
 from lastlayer.study.settings import StudySettings
 from lastlayer.study.storage.results import StudyResults
 
@@ -37,20 +39,6 @@ HOSTILE = (
 )
 #: A data frame cannot hold it, a file's name can.
 SURROGATE = "lone \ud800 surrogate"
-METRICS = ("accuracy", "brier", "log_loss", "ece")
-#: How each mapping behaves: shifts of accuracy, Brier, log loss, ECE; score scale; sharpness.
-CHARACTER: dict[str, tuple[float, float, float, float, float, float]] = {
-    "softmax": (0.0, 0.0, 0.0, 0.0, 5.1, 0.955),
-    "ratio": (-0.032, 0.155, 0.46, 0.29, 0.11, 0.62),
-    "spherical": (-0.008, 0.012, 0.04, 0.01, 0.61, 0.93),
-    "taylor": (0.003, -0.006, -0.012, -0.002, 3.3, 0.951),
-    "softplus_ratio": (0.001, 0.004, 0.02, 0.012, 7.9, 0.93),
-    "sigmoid_ratio": (0.001, 0.001, 0.001, 0.001, 5.9, 0.952),
-    "stablemax": (-0.001, 0.02, 0.09, 0.05, 19.0, 0.9),
-    "hardmax": (-0.012, 0.06, np.inf, 0.035, 0.9, 1.0),
-    "sparsemax": (0.002, -0.001, np.inf, 0.006, 1.2, 0.972),
-    "entmax": (0.003, -0.003, np.inf, 0.003, 2.2, 0.963),
-}
 
 
 def synthetic_results(
@@ -62,20 +50,23 @@ def synthetic_results(
     dataset: str = "digits",
     target: str | None = None,
     class_names: Sequence[str] | None = None,
+    column_names: Sequence[str] = ("age", "city", "id", "country", "age again", "notes", "salary", "patient", "visit"),
     findings: Sequence[Finding] = (),
     seed: int = 0,
     **changes: Any,
 ) -> StudyResults:
     """Results with a plausible number everywhere; `changes` replaces whole fields."""
     rng = np.random.default_rng(seed)
-    fits = pd.DataFrame([fit for mapping in mappings for fit in _fits(mapping, folds, repeats, rng)])
-    summary = pd.DataFrame([line for mapping in mappings for line in _summary(mapping, fits)])
+    names = (*mappings, *BASELINES)
+    fits = tables.tabulate((fit for name in names for fit in tables.fit_lines(name, folds, repeats, rng)), FITS)
+    summary = pd.DataFrame([line for name in names for line in tables.summary_lines(name, fits)])
     comparisons = pd.DataFrame(
-        [line for mapping in mappings if mapping != "softmax" for line in _comparisons(mapping, fits)],
+        [line for mapping in mappings if mapping != "softmax" for line in tables.comparison_lines(mapping, fits)],
         columns=list(COMPARISONS),
     )
     if "softmax" not in mappings:
         comparisons = comparisons.iloc[:0]
+    counts = tuple(100 + i for i in range(n_classes))
     fields: dict[str, Any] = {
         "dataset": dataset,
         "target": target,
@@ -84,7 +75,7 @@ def synthetic_results(
         "n_encoded_features": 64,
         "n_classes": n_classes,
         "class_names": tuple(class_names or (f"class {i}" for i in range(n_classes))),
-        "class_counts": tuple(100 + i for i in range(n_classes)),
+        "class_counts": counts,
         "settings": StudySettings(
             mappings=tuple(mappings),
             folds=folds,
@@ -99,11 +90,60 @@ def synthetic_results(
         "fits": fits,
         "summary": summary,
         "comparisons": comparisons,
-        "calibration": pd.DataFrame([line for mapping in mappings for line in _calibration(mapping, rng)]),
-        "histogram": pd.DataFrame([line for mapping in mappings for line in _histogram(mapping)]),
+        "calibration": pd.DataFrame([line for name in names for line in tables.calibration_lines(name, rng)]),
+        "histogram": pd.DataFrame([line for name in names for line in tables.histogram_lines(name)]),
+        "confusion": tables.confusion_table(names, counts, repeats),
+        "columns": tables.column_table(column_names),
+        "command": "lastlayer study digits",
+        "started": "2026-01-31 12:00",
+        "seconds": 83.4,
         "findings": (Finding("mapping_left_out", "softmax_plus_one"), *findings),
     }
-    return StudyResults(**(fields | changes))
+    if n_classes == 2:
+        fields["positive"] = tables.positive_table(names, rng)
+    if len(mappings) > 1 and "softmax" in mappings:
+        fields["disagreements"] = tables.disagreement_table(mappings[1], n_classes)
+    fields |= changes
+    if "decision" not in fields:
+        fields["decision"] = synthetic_decision(fields["comparisons"], fields["summary"])
+    return StudyResults(**fields)
+
+
+def synthetic_decision(comparisons: pd.DataFrame, summary: pd.DataFrame) -> Finding:
+    """The decision that follows from the comparisons: the best of those that are better, or softmax."""
+    brier = summary[summary["metric"] == "brier"].set_index("mapping")["mean"]
+    lines = comparisons[comparisons["metric"] == "brier"].set_index("mapping")
+    if lines.empty:
+        return Finding("nothing_compared")
+    differs = lines["verdict"] == "differs"
+    sides = {
+        "better": lines[differs & (lines["difference"] < 0)],
+        "worse": lines[differs & (lines["difference"] > 0)],
+        "equal": lines[lines["verdict"] == "equal"],
+        "unclear": lines[lines["verdict"] == "cannot be told apart"],
+        "not_comparable": lines[lines["verdict"] == "not comparable"],
+    }
+    facts: dict[str, Any] = {side: list(found.sort_values("difference").index) for side, found in sides.items()}
+    unclear = sides["unclear"]["detectable"]
+    trees = float(brier["boosted_trees"])
+    facts |= {
+        "C": 3.1622776601683795,
+        "detectable": None if unclear.empty else float(unclear.median()),
+        "metric": "brier",
+        "baselines": {name: float(brier[name]) for name in BASELINES},
+        "reference": float(brier["softmax"]),
+        "trees_gain": float(brier["softmax"]) - trees,
+        "trees_low": float(brier["softmax"]) - trees - 0.004,
+        "trees_high": float(brier["softmax"]) - trees + 0.004,
+        "skill": 0.925,
+        "skill_low": 0.91,
+        "skill_high": 0.94,
+    }
+    if not facts["better"]:
+        return Finding("keep_reference", "softmax", facts)
+    best = lines.loc[facts["better"][0]]
+    ends = {name: float(best[name]) for name in ("difference", "low", "high")}
+    return Finding("adopt", facts["better"][0], facts | ends)
 
 
 def hostile_results() -> StudyResults:
@@ -115,6 +155,8 @@ def hostile_results() -> StudyResults:
         dataset=HOSTILE[0] + HOSTILE[3] + SURROGATE,
         target=HOSTILE[2],
         class_names=HOSTILE,
+        column_names=HOSTILE,
+        command=f"lastlayer study {HOSTILE[2]} --target '{HOSTILE[7]}'",
         findings=[finding for text in (*HOSTILE, SURROGATE) for finding in _hostile_findings(text)],
     )
 
@@ -160,126 +202,3 @@ def all_invalid_results() -> StudyResults:
         calibration=results.calibration[keep],
         histogram=histogram,
     )
-
-
-def _character(mapping: str) -> tuple[float, float, float, float, float, float]:
-    name = mapping.split(":")[0]
-    if name in CHARACTER:
-        return CHARACTER[name]
-    jitter = (sum(map(ord, mapping[:50])) % 17) / 1000
-    return (-jitter, jitter, 2 * jitter, jitter, 1 + 100 * jitter, 0.9 - jitter)
-
-
-def _fits(mapping: str, folds: int, repeats: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    accuracy, brier, log_loss, ece, scale, sharpness = _character(mapping)
-    shared = np.random.default_rng(99)
-    rows = []
-    for repeat in range(repeats):
-        for fold in range(folds):
-            luck, own = 0.008 * shared.standard_normal(), 0.0015 * rng.standard_normal()
-            invalid = int(7 + 3 * rng.random()) if mapping.startswith("ratio") else 0
-            rows.append(
-                {
-                    "mapping": mapping,
-                    "repeat": repeat,
-                    "fold": fold,
-                    "n_train": 1437,
-                    "n_test": 360,
-                    "C": float(10.0 ** rng.integers(-1, 2)),
-                    "C_at_edge": mapping.startswith("hardmax") and fold == 0,
-                    "accuracy": min(1.0, 0.958 + accuracy + luck + own),
-                    "brier": max(0.0, 0.067 + brier - 1.4 * luck - own),
-                    "log_loss": max(0.0, 0.141 + log_loss - 3 * luck - 2 * own),
-                    "ece": max(0.0, 0.017 + ece + abs(own)),
-                    "infinite_share": 0.031 if np.isinf(log_loss) else 0.0,
-                    "invalid_share": invalid / 360,
-                    "invalid_rows": invalid,
-                    "accuracy_valid": min(1.0, 0.96 + accuracy + luck),
-                    "brier_valid": max(0.0, 0.06 + brier - luck),
-                    "log_loss_valid": max(0.0, 0.13 + log_loss),
-                    "ece_rows": 360 - invalid,
-                    "support_size": 1.0 if mapping.startswith("hardmax") else 10.0,
-                    "fit_seconds": 0.2 + 0.1 * rng.random(),
-                    "converged": True,
-                    "n_iter": 40,
-                    "restart_spread": 0.0,
-                    "score_scale": scale * (1 + 0.1 * rng.standard_normal()),
-                    "sharpness": min(1.0, sharpness + 0.004 * rng.standard_normal()),
-                }
-            )
-    return rows
-
-
-def _half_width(values: np.ndarray[Any, Any]) -> float:
-    """The corrected t's half-width at 9 degrees of freedom; enough like the real one to look at."""
-    return float(2.26 * np.std(values, ddof=1) * np.sqrt(1 / len(values) + 0.25))
-
-
-def _summary(mapping: str, fits: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = []
-    for metric in METRICS:
-        values = fits.loc[fits["mapping"] == mapping, metric].to_numpy(float)
-        mean = float(values.mean())
-        half = _half_width(values) if np.isfinite(mean) else np.nan
-        low, high = mean - half, mean + half
-        if metric == "accuracy":
-            high = min(high, 1.0)
-        rows.append({"mapping": mapping, "metric": metric, "mean": mean, "low": max(0.0, low), "high": high})
-    return rows
-
-
-def _comparisons(mapping: str, fits: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = []
-    for metric in METRICS:
-        own = fits.loc[fits["mapping"] == mapping, metric].to_numpy(float)
-        softmax = fits.loc[fits["mapping"] == "softmax", metric].to_numpy(float)
-        line: dict[str, Any] = {"mapping": mapping, "versus": "softmax", "metric": metric}
-        line |= {"margin": 0.01, "n_comparisons": 9, "infinite_share": float(np.isinf(own).any()) * 0.031}
-        line |= {"is_significant": False, "infinite_share_versus": 0.0}
-        if not len(softmax) or not np.isfinite(own).all():
-            rows.append(
-                line
-                | {
-                    "difference": np.inf,
-                    "low": np.nan,
-                    "high": np.nan,
-                    "low_holm": np.nan,
-                    "high_holm": np.nan,
-                    "p": np.nan,
-                    "p_holm": np.nan,
-                }
-                | {"detectable": np.nan, "verdict": "not comparable"}
-            )
-            continue
-        difference = own - softmax
-        mean, half = float(difference.mean()), _half_width(difference)
-        differs, equal = abs(mean) > 1.4 * half, abs(mean) + half < 0.01
-        rows.append(
-            line
-            | {"low_holm": mean - 1.3 * half, "high_holm": mean + 1.3 * half}
-            | {"difference": mean, "low": mean - half, "high": mean + half, "p": 0.001 if differs else 0.3}
-            | {"p_holm": 0.0004 if differs else 0.41, "detectable": 1.4 * half, "is_significant": differs}
-            | {"verdict": "differs" if differs else "equal" if equal else "cannot be told apart"}
-        )
-    return rows
-
-
-def _calibration(mapping: str, rng: np.random.Generator) -> list[dict[str, Any]]:
-    sharpness = _character(mapping)[5]
-    confidence = np.sort(1 - (1 - sharpness) * 1.9 * np.linspace(1, 0.01, 15) ** 2)
-    bent = np.clip(confidence + (0.958 - sharpness) * 0.9 + 0.01 * rng.standard_normal(15), 0, 1)
-    return [
-        {"mapping": mapping, "bin": i, "n": 239 + i % 2, "confidence": float(c), "accuracy": float(a)}
-        for i, (c, a) in enumerate(zip(confidence, bent, strict=True))
-    ]
-
-
-def _histogram(mapping: str) -> list[dict[str, Any]]:
-    sharpness = _character(mapping)[5]
-    centres = np.linspace(0.025, 0.975, 20)
-    weights = np.exp(-0.5 * ((centres - sharpness) / 0.1) ** 2)
-    counts = np.round(3594 * weights / weights.sum()).astype(int)
-    return [
-        {"mapping": mapping, "left": i / 20, "right": (i + 1) / 20, "count": int(count)}
-        for i, count in enumerate(counts)
-    ]

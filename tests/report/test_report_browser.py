@@ -1,4 +1,4 @@
-"""The page in a real browser: no overflow on a phone, no errors, no request but for the file itself."""
+"""The page in a real browser: no overflow on a phone, folded parts too, no errors, no request but for the file itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,19 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+LONG = (
+    "Iris-setosa from the northern province",
+    "an extraordinarily long class name with blanks",
+    "AnExtraordinarilyLongClassNameWithoutBlanks",
+    "γ-ray burst (unclassified)",
+    "other",
+    "unknown / not recorded",
+    "Z",
+)
+MODEL = Path("lastlayer-study/a-long-name-of-a-dataset-without-blanks/model.skops")
 CASES = {
+    "two classes": lambda: synthetic_results(n_classes=2, class_names=("no", "yes")),
+    "long names": lambda: synthetic_results(n_classes=7, class_names=LONG, column_names=LONG * 5),
     "default": synthetic_results,
     "hostile": hostile_results,
     "all invalid": all_invalid_results,
@@ -49,11 +61,16 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module", params=CASES)
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_html(CASES[request.param](), tmp_path_factory.mktemp("report") / "report.html")
+    return write_html(CASES[request.param](), tmp_path_factory.mktemp("report") / "report.html", model=MODEL)
+
+
+def unfold(page: Any) -> None:
+    """Open everything that is folded."""
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1200])
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_the_page_fits_and_is_quiet(browser: Any, report: Path, width: int, scheme: str) -> None:
     messages: list[str] = []
     requests: list[str] = []
@@ -64,10 +81,11 @@ def test_the_page_fits_and_is_quiet(browser: Any, report: Path, width: int, sche
     page.on("dialog", lambda dialog: messages.append(dialog.message))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri(), wait_until="load")
+    unfold(page)
     scroll, inner = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     beyond = page.evaluate(
-        """[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && !e.closest('svg')
+        """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.closest('svg')
         && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
     )
     context.close()
@@ -83,6 +101,7 @@ def test_text_in_figures_can_be_read_on_a_phone(browser: Any, report: Path) -> N
     context = browser.new_context(viewport={"width": 360, "height": 800})
     page = context.new_page()
     page.goto(report.as_uri())
+    unfold(page)
     heights = page.evaluate(
         """[...document.querySelectorAll('svg.drawing text')].map(e => {
         const svg = e.ownerSVGElement; return parseFloat(getComputedStyle(e).fontSize) * svg.getBoundingClientRect().width
@@ -113,3 +132,51 @@ def test_no_figure_is_cut_in_print(browser: Any, report: Path, tmp_path: Path) -
     assert background == "rgb(255, 255, 255)"
     assert overflow <= 0
     assert (tmp_path / "report.pdf").stat().st_size > 10_000
+
+
+def test_paper_has_what_is_folded_and_no_lonely_row(browser: Any, report: Path) -> None:
+    """A table does not break within its first three or its last three rows, and no row is cut."""
+    context = browser.new_context(viewport={"width": 680, "height": 1000})
+    page = context.new_page()
+    page.goto(report.as_uri())
+    height = (
+        "e => [...document.querySelectorAll('details table')].filter(e => e.getBoundingClientRect().height < 20).length"
+    )
+    folded = page.evaluate("[...document.querySelectorAll('details > *:not(summary)')].some(e => e.checkVisibility())")
+    page.emulate_media(media="print")
+    hidden = page.evaluate(height)
+    kept = page.evaluate(
+        """[...document.querySelectorAll('tbody')].every(body => [...body.rows].every((row, i, rows) =>
+        getComputedStyle(row).breakInside === 'avoid' && (i === rows.length - 1 || (i >= 3 && i < rows.length - 3)
+        || getComputedStyle(row).breakAfter === 'avoid')))"""
+    )
+    context.close()
+    assert not folded
+    assert hidden == 0
+    assert kept
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_shows_the_verdicts_without_scrolling(browser: Any, report: Path, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(report.as_uri())
+    ends = page.evaluate("[...document.querySelectorAll('#metrics td.word')].map(e => e.getBoundingClientRect().right)")
+    context.close()
+    assert ends
+    assert max(ends) <= width
+
+
+def test_the_keyboard_can_skip_to_the_results(browser: Any, report: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(report.as_uri())
+    away = page.evaluate("document.querySelector('.skip').getBoundingClientRect().right")
+    page.keyboard.press("Tab")
+    there = page.evaluate("document.activeElement.getBoundingClientRect().left")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(100)
+    top = page.evaluate("document.querySelector('#results').getBoundingClientRect().top")
+    context.close()
+    assert away < 0 <= there
+    assert -1 <= top < 400

@@ -5,32 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from captions import figure, note, of_mappings, with_summary
 from synthetic_results import synthetic_results
 
-from lastlayer.report.figures import Figure, build_figures
+from lastlayer.report.figures import build_figures
 from lastlayer.report.reading import read
-from lastlayer.study.storage.results import StudyResults
-
-
-def figure(results: StudyResults, key: str) -> Figure:
-    return next(figure for figure in build_figures(read(results)) if figure.key == key)
-
-
-def note(results: StudyResults, key: str, title: str) -> str:
-    return next(panel.note for panel in figure(results, key).panels if panel.title.startswith(title))
-
-
-def with_summary(results: StudyResults, mapping: str, metric: str, **values: float) -> StudyResults:
-    summary = results.summary.copy()
-    chosen = (summary["mapping"] == mapping) & (summary["metric"] == metric)
-    summary.loc[chosen, list(values)] = list(values.values())
-    return synthetic_results(summary=summary)
 
 
 def test_levels_name_the_best_and_the_worst() -> None:
     results = synthetic_results()
     for metric, title, best in (("brier", "Brier", "idxmin"), ("accuracy", "Accuracy", "idxmax")):
-        means = results.summary[results.summary["metric"] == metric].set_index("mapping")["mean"]
+        means = of_mappings(results.summary[results.summary["metric"] == metric])["mean"]
         worst = "idxmax" if best == "idxmin" else "idxmin"
         said = note(results, "levels", title)
         assert f"({getattr(means, best)()})" in said.split("worst")[0]
@@ -44,7 +29,7 @@ def test_levels_follow_the_data() -> None:
 
 def test_levels_count_the_intervals_that_reach_softmax() -> None:
     results = synthetic_results()
-    brier = results.summary.query("metric == 'brier'").set_index("mapping")
+    brier = of_mappings(results.summary.query("metric == 'brier'"))
     softmax = brier.loc["softmax", "mean"]
     others = brier.drop("softmax")
     expected = int(((others["low"] <= softmax) & (softmax <= others["high"])).sum())
@@ -112,52 +97,45 @@ def test_the_margin_is_drawn_where_it_is() -> None:
     assert (zero - left, right - zero) == pytest.approx((unit, unit), rel=1e-2)
 
 
-def test_reliability_names_the_nearest_and_the_farthest() -> None:
+def test_disagreements_are_those_of_the_results() -> None:
+    results = synthetic_results(n_classes=4)
+    shown = figure(results, "disagreements")
+    assert [panel.title for panel in shown.panels] == ["Row 17: class 1", "Row 404: class 1", "Row 1203: class 3"]
+    frame = results.disagreements
+    true = frame[frame["class"] == frame["label"]]
+    assert f"gets {true['p_versus'].mean():.2f} from softmax and {true['p'].mean():.2f} from ratio" in shown.see
+    drawing = shown.panels[1].drawing
+    assert [entry.is_true for entry in drawing.classes] == [True, False, False, False]
+    for entry in drawing.classes:
+        line = frame[(frame["row"] == 404) & (frame["class"] == int(entry.name[-1]))].iloc[0]
+        for bar, p in zip(entry.bars, (line["p_versus"], line["p"]), strict=True):
+            assert (bar.end - drawing.start) / (drawing.end - drawing.start) == pytest.approx(p, abs=1e-3)
+            assert float(bar.value) == pytest.approx(p, abs=0.005)
+
+
+def test_a_thin_bar_is_holm_s_interval_behind_the_plain_one() -> None:
     results = synthetic_results()
-    gaps = {
-        mapping: np.average(np.abs(bins["accuracy"] - bins["confidence"]), weights=bins["n"])
-        for mapping, bins in results.calibration.groupby("mapping")
-    }
-    see = figure(results, "reliability").see
-    nearest, farthest = min(gaps, key=gaps.__getitem__), max(gaps, key=gaps.__getitem__)
-    assert see.startswith(f"{nearest} is nearest")
-    assert f"{farthest} is farthest, {gaps[farthest]:.3f} and under‑confident" in see
-    assert f"softmax’s gap is {gaps['softmax']:.3f}" in see
+    line = results.comparisons.query("metric == 'accuracy' and mapping == 'spherical'").iloc[0]
+    panel = next(p for p in figure(results, "differences").panels if p.title.startswith("Accuracy"))
+    row = next(row for row in panel.drawing.rows if row.name == "spherical")
+    unit = (row.bar[1] - row.bar[0]) / (line["high"] - line["low"])
+    assert row.thin[0] == pytest.approx(row.bar[0] - unit * (line["low"] - line["low_holm"]), abs=0.02)
+    assert row.thin[1] == pytest.approx(row.bar[1] + unit * (line["high_holm"] - line["high"]), abs=0.02)
 
 
-def test_reliability_turns_with_the_data() -> None:
-    calibration = synthetic_results().calibration.copy()
-    hardmax = calibration["mapping"] == "hardmax"
-    calibration.loc[hardmax, "accuracy"] = 0.4
-    results = synthetic_results(calibration=calibration)
-    assert "hardmax is farthest" in figure(results, "reliability").see
-    assert "over‑confident: it says 1.00 on average and is right 0.40 of the time" in figure(results, "reliability").see
-
-
-def test_two_sided_gaps_are_called_neither() -> None:
-    calibration = synthetic_results().calibration.copy()
-    taylor = calibration["mapping"] == "taylor"
-    calibration.loc[taylor, "confidence"] = 0.5
-    calibration.loc[taylor, "accuracy"] = [0.1, 0.9] * 7 + [0.5]
-    said = note(synthetic_results(calibration=calibration), "reliability", "taylor")
-    assert "confident" not in said
-
-
-def test_points_lie_where_the_bins_are() -> None:
-    results = synthetic_results()
-    panel = next(p for p in figure(results, "reliability").panels if p.title == "ratio")
-    bins = results.calibration.query("mapping == 'ratio'").sort_values("confidence")
-    frame = panel.drawing
-    across = (np.array([x for x, _ in frame.points]) - frame.x.start) / (frame.x.end - frame.x.start)
-    up = (np.array([y for _, y in frame.points]) - frame.y.start) / (frame.y.end - frame.y.start)
-    low = frame.x.low
-    np.testing.assert_allclose(low + across * (1 - low), bins["confidence"], atol=1e-3)
-    np.testing.assert_allclose(low + up * (1 - low), bins["accuracy"], atol=1e-3)
+def test_the_power_is_said_where_nothing_was_found() -> None:
+    assert "would have been noticed" not in figure(synthetic_results(), "differences").how
+    comparisons = synthetic_results().comparisons.assign(verdict="cannot be told apart")
+    how = figure(synthetic_results(comparisons=comparisons), "differences").how
+    sizes = comparisons.query("metric == 'brier'")["detectable"]
+    assert f"a difference of {sizes.min():.4f} to {sizes.max():.4f}, depending on the mapping, in Brier score" in how
+    assert how.endswith("would have been noticed four times out of five.")
 
 
 def test_histogram_shares() -> None:
     results = synthetic_results()
-    counts = results.histogram.pivot_table(index="mapping", columns="left", values="count", sort=False)
+    own = of_mappings(results.histogram).reset_index()
+    counts = own.pivot_table(index="mapping", columns="left", values="count", sort=False)
     last = counts.iloc[:, -1] / counts.sum(axis=1)
     see = figure(results, "histograms").see.replace("\N{NARROW NO-BREAK SPACE}", "")
     assert see.startswith(f"{last.idxmax()} gives {100 * last.max():.1f}%")

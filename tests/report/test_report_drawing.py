@@ -9,11 +9,14 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic_results import DEFAULT, synthetic_results
 
+from lastlayer.mappings import MAPPINGS
 from lastlayer.report.figures.labels import CHARACTER, LINE, place_labels
 from lastlayer.report.figures.scale import Scale, focus, padded
 from lastlayer.report.page import render_html
-from lastlayer.report.palette import HUES, marks
+from lastlayer.report.palette import GREY, HUES, marks
+from lastlayer.study.schema import BASELINES
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -79,10 +82,27 @@ def test_a_lonely_point_has_its_name_at_its_right() -> None:
 
 
 def test_marks_are_distinct_and_softmax_has_the_ink() -> None:
-    chosen = marks(["ratio", "softmax", *(f"m{i}" for i in range(34))], "softmax")
+    chosen = marks(["ratio", "softmax", *(f"m{i}" for i in range(34))])
     assert chosen["softmax"].hue == 0
     assert len(set(chosen.values())) == 36
     assert all(mark.hue > 0 for label, mark in chosen.items() if label != "softmax")
+
+
+def test_the_ratio_has_a_hue_of_its_own() -> None:
+    chosen = marks([*MAPPINGS, *BASELINES, *(f"m{i}" for i in range(60))])
+    assert [label for label, mark in chosen.items() if mark.hue == chosen["ratio"].hue] == ["ratio"]
+    assert {chosen[label].hue for label in BASELINES} == {GREY}
+
+
+def test_a_mapping_keeps_its_mark_in_every_study() -> None:
+    every = marks(list(DEFAULT))
+    for label in DEFAULT:
+        assert marks(["another", label])[label] == every[label]
+    assert len({mark.hue for mark in every.values()}) == len(HUES)
+    by_hue = {}
+    for mark in every.values():
+        by_hue.setdefault(mark.hue, []).append(mark.shape)
+    assert all(len(set(shapes)) == len(shapes) <= 2 for shapes in by_hue.values())
 
 
 def _linear(colour: str) -> list[float]:
@@ -99,13 +119,12 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1])
 def test_contrast(scheme: int) -> None:
     """AA: 4.5 for text, 3 for marks, on the light and the dark page."""
-    from synthetic_results import synthetic_results
-
     blocks = re.findall(r":root \{(.*?)\}", render_html(synthetic_results(("softmax",))), re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
     for text in ("ink", "soft", "better", "worse", "link"):
         assert _contrast(colours[text], colours["paper"]) >= 4.5, text
-    assert _contrast(colours["ink"], colours["band"]) >= 4.5
+    for ground in ("band", "warn", "code"):
+        assert _contrast(colours["ink"], colours[ground]) >= 4.5, ground
     for i, hue in enumerate(HUES):
         assert colours[f"hue{i}"] == hue[scheme]
         assert _contrast(hue[scheme], colours["paper"]) >= 3, hue

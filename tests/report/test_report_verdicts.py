@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from lastlayer.report.verdicts import comparison_sentence, mapping_verdict
+from lastlayer.report.verdicts import comparison_sentence, mapping_verdict, margin, verdict_word
 from lastlayer.study.statistics.comparisons import Comparison, Verdict
 from lastlayer.study.statistics.corrected_t import Estimate
 
@@ -30,11 +30,11 @@ UNCLEAR = replace(WORSE, verdict=Verdict("cannot be told apart"), difference=Est
 
 def test_differs() -> None:
     assert comparison_sentence(WORSE) == (
-        "Brier score is 0.0213 higher (worse) than softmax’s (interval +0.0150 to +0.0276, p < 0.001 after Holm’s correction)."
+        "Brier score is 0.0213 higher (worse) than softmax’s (+0.0150 to +0.0276; p < 0.001 after Holm’s correction)."
     )
     assert comparison_sentence(POINTS) == (
         "Accuracy is 1.20 points lower (worse) than softmax’s "
-        "(interval −1.80 to −0.60 points, p = 0.020 after Holm’s correction)."
+        "(−1.80 to −0.60 points; p = 0.020 after Holm’s correction)."
     )
     assert "lower (better)" in comparison_sentence(replace(WORSE, difference=Estimate(-0.02, -0.03, -0.01)))
     assert "higher (better)" in comparison_sentence(replace(POINTS, difference=Estimate(0.02, 0.01, 0.03)))
@@ -42,8 +42,8 @@ def test_differs() -> None:
 
 def test_cannot_be_told_apart_says_what_could_have_been_seen() -> None:
     assert comparison_sentence(UNCLEAR) == (
-        "Brier score cannot be told apart from softmax’s: the difference is +0.0030, interval −0.0020 to +0.0080; "
-        "the smallest difference this study could have seen is 0.0110."
+        "No difference found in Brier score (+0.0030, plausibly −0.0020 to +0.0080). "
+        "A difference of 0.0110 would have been noticed four times out of five."
     )
     sentence = comparison_sentence(replace(UNCLEAR, difference=Estimate(0.003, 0.001, 0.008), p_holm=0.09))
     assert "but p = 0.090 after Holm’s correction for 9 comparisons" in sentence
@@ -52,9 +52,10 @@ def test_cannot_be_told_apart_says_what_could_have_been_seen() -> None:
 def test_equal_names_its_margin() -> None:
     equal = replace(WORSE, verdict=Verdict("equal"), difference=Estimate(0.0, -0.001, 0.001), is_significant=False)
     assert comparison_sentence(equal) == (
-        "Brier score is equal to softmax’s within the margin of 0.01: the difference is 0.0000, interval −0.0010 to +0.0010."
+        "Brier score is equal to softmax’s within the margin of 0.01 (0.0000, plausibly −0.0010 to +0.0010)."
     )
-    assert "a small difference that is not chance" in comparison_sentence(replace(equal, is_significant=True))
+    assert comparison_sentence(replace(equal, is_significant=True)).endswith("The small difference is not chance.")
+    assert "margin of 0.01 (" in comparison_sentence(replace(equal, is_significant=True))
     assert "margin of 0.5 points" in comparison_sentence(replace(equal, metric="accuracy", margin=0.005))
     assert "nan" not in comparison_sentence(replace(equal, difference=Estimate(0.0, 0.0, 0.0)))
 
@@ -85,5 +86,18 @@ def test_a_mapping_s_verdict_tells_every_metric_once() -> None:
     assert comparison_sentence(infinite) in verdict
     unclear = mapping_verdict([UNCLEAR, replace(UNCLEAR, metric="ece"), replace(UNCLEAR, metric="accuracy")])
     assert (
-        "Cannot be told apart in calibration error (interval −0.0020 to +0.0080; could have seen 0.0110) and" in unclear
+        "Cannot be told apart in calibration error (−0.0020 to +0.0080; 0.0110 would have been noticed) and" in unclear
     )
+
+
+def test_a_verdict_s_word_has_its_direction() -> None:
+    assert verdict_word(WORSE) == "worse"
+    assert verdict_word(replace(WORSE, difference=Estimate(-0.02))) == "better"
+    assert verdict_word(POINTS) == "worse"
+    assert verdict_word(replace(POINTS, difference=Estimate(0.02))) == "better"
+    assert verdict_word(UNCLEAR) == "cannot be told apart"
+
+
+def test_a_margin_has_its_unit_and_two_digits() -> None:
+    assert (margin("accuracy", 0.005), margin("accuracy", 0.01)) == ("0.5 points", "1 point")
+    assert margin("brier", 0.0034567) == "0.0035"

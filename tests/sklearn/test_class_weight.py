@@ -76,7 +76,7 @@ def test_no_penalty_is_the_limit_of_a_weak_penalty(mapping: str) -> None:
         LastLayerClassifier(mapping, C=C, n_restarts=1, tol=1e-7, max_iter=2000).fit(X, noisy) for C in (np.inf, 1e9)
     )
     assert np.isfinite(free.coef_).all()
-    assert free.objective_ == pytest.approx(weak.objective_, rel=2e-3)
+    assert free.objective_ == pytest.approx(weak.objective_, rel=5e-3)
 
 
 @pytest.mark.parametrize("mapping", [name for name, record in ll.MAPPINGS.items() if record.linear.method == "loss"])

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from lastlayer.study.data import csv_file
+from lastlayer.study.data.arrow_files import read_parquet
 from lastlayer.study.data.datasets import load_dataset
-from lastlayer.study.data.parquet_file import read_parquet
 from lastlayer.study.data.tables import read_table
+from lastlayer.study.data.text_file import TextFile
 from lastlayer.study.error import StudyError
 
 SEPARATORS = [",", ";", "\t", "|"]
@@ -37,7 +38,7 @@ def test_separators_inside_quotes_are_none(separator: str, names: str, end: str,
     header = NAMES[names]
     writer.writerow(header)
     for i in range(6):
-        writer.writerow([*(f"{i}.5" for _ in header[1:]), "uv"[i % 2]])
+        writer.writerow([*(f"{i + 10 * j}.5" for j in range(len(header) - 1)), "uv"[i % 2]])
     path = tmp_path / "t.csv"
     path.write_bytes(text.getvalue().encode())
     data = load_dataset(path, "y")
@@ -74,13 +75,13 @@ def test_a_header_line_of_any_length_is_read_whole(length: int, separator: str, 
     names.append("z" * max(1, length - len(line) - 1))
     path = tmp_path / "t.csv"
     path.write_text(separator.join([*names, "y"]) + "\nrow\n", encoding="utf-8")
-    assert csv_file._separator(path) == separator
+    assert csv_file._separator(csv_file._Reader(TextFile(path.name, path), 0, "")) == separator
 
 
 def test_a_table_of_many_columns_is_read(tmp_path: Path) -> None:
     names = [f"gene_{i}" for i in range(3000)]
     path = tmp_path / "t.csv"
-    lines = [",".join([*["1"] * len(names), f"0{i}"]) for i in range(2)]
+    lines = [",".join([*(str(i * len(names) + j) for j in range(len(names))), f"0{i}"]) for i in range(2)]
     path.write_text("\n".join([",".join([*names, "y"]), *lines]) + "\n")
     data = load_dataset(path, "y")
     assert data.features.shape == (2, 3000)
@@ -91,7 +92,7 @@ def test_a_table_of_many_columns_is_read(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ('"open,x,y\n' + "1,2,u\n" * 40_000, "cannot be read as CSV: .*a quote may be open"),
-        ("# made by a tool\nx,y,z\n1,u,v\n", "some lines have more fields than the header"),
+        ("made by a tool\nx,y,z\n1,u,v\n", "some lines have more fields than the header|line 2 has 3 fields"),
         ('"a;b";"a;b";y\n1;2;u\n', "more than one column named 'a;b'"),
     ],
 )
@@ -112,13 +113,13 @@ def test_a_parquet_file_that_cannot_fit_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pd.DataFrame({"x": [1.0, 2.0] * 500, "y": ["u", "v"] * 500}).to_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr("lastlayer.study.data.parquet_file.available_memory", lambda: 3 * 8 * 2000 - 1)
+    monkeypatch.setattr("lastlayer.study.data.memory.available_memory", lambda: 3 * 8 * 2000 - 1)
     monkeypatch.setattr("pyarrow.parquet.ParquetFile.read", lambda *_: pytest.fail("read"))
     with pytest.raises(StudyError, match=r"1000 rows of 2 columns.*GB are free. Give a sample of its rows"):
         read_table(tmp_path / "t.parquet", "y")
     monkeypatch.undo()
     for free in (3 * 8 * 2000, None):
-        monkeypatch.setattr("lastlayer.study.data.parquet_file.available_memory", lambda free=free: free)
+        monkeypatch.setattr("lastlayer.study.data.memory.available_memory", lambda free=free: free)
         assert read_parquet(tmp_path / "t.parquet", "y").shape == (1000, 2)
 
 

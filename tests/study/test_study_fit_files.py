@@ -22,6 +22,8 @@ from lastlayer.study.fit.finished import FinishedFit, FitKey
 from lastlayer.study.schema import FITS
 from lastlayer.study.storage.checkpoint import _digest, read_fit, write_fit
 
+#: Columns that differ from run to run.
+TIMES = ["fit_seconds", "search_seconds"]
 OPTIONS: dict[str, Any] = {"mappings": ["softmax", "sparsemax"], "folds": 2, "repeats": 1, "C": 1.0}
 
 
@@ -30,7 +32,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyResults, 
     """A finished study, its results, and its fit files."""
     out = tmp_path_factory.mktemp("kept")
     results = run_study("iris", out=out, **OPTIONS)
-    return out, results, {path.name: path.read_bytes() for path in out.glob("fits/*/*.parquet")}
+    folder = out / "iris"
+    return folder, results, {path.name: path.read_bytes() for path in folder.glob("fits/*/*.parquet")}
 
 
 Facts = dict[str, Any]
@@ -49,12 +52,22 @@ def without(name: str) -> Edit:
     return lambda table, facts: (table, {key: value for key, value in facts.items() if key != name})
 
 
-def columns(change: Callable[[int], dict[str, Any]]) -> Edit:
-    return lambda table, facts: (pa.table(change(len(table))), facts)
+def rows_of(**changes: Any) -> Edit:
+    """Columns of one repeated value in the place of what was there."""
+    return lambda table, facts: (
+        pa.table(
+            {name: [changes[name]] * len(table) if name in changes else table[name] for name in table.column_names}
+        ),
+        facts,
+    )
 
 
-def rows_of(confidence: Any, is_correct: Any = True) -> Edit:
-    return columns(lambda n: {"confidence": [confidence] * n, "is_correct": [is_correct] * n})
+def column(name: str, change: Callable[[int], Any]) -> Edit:
+    """A column in the place of another one, or a further one."""
+    return lambda table, facts: (
+        pa.table({key: table[key] for key in table.column_names} | {name: change(len(table))}),
+        facts,
+    )
 
 
 EDITS: dict[str, Edit] = {
@@ -76,24 +89,44 @@ EDITS: dict[str, Edit] = {
     "no key": without("key"),
     "key none": fact(key=None),
     "key another": fact(key="another"),
-    "confidence text": rows_of("a"),
-    "confidence 7": rows_of(7.0),
-    "confidence negative": rows_of(-0.5),
-    "confidence NaN": rows_of(math.nan),
-    "confidence infinite": rows_of(math.inf),
-    "confidence null": columns(lambda n: {"confidence": pa.array([None] * n, pa.float64()), "is_correct": [True] * n}),
-    "confidence lists": rows_of([1.0]),
-    "confidence plausible": rows_of(0.9),
-    "correct a number": rows_of(0.9, 1),
-    "correct null": columns(lambda n: {"confidence": [0.9] * n, "is_correct": pa.array([None] * n, pa.bool_())}),
-    "one column": columns(lambda n: {"confidence": [0.9] * n}),
-    "a third column": columns(lambda n: {"confidence": [0.9] * n, "is_correct": [True] * n, "more": [1] * n}),
+    "confidence text": rows_of(confidence="a"),
+    "confidence 7": rows_of(confidence=7.0),
+    "confidence negative": rows_of(confidence=-0.5),
+    "confidence NaN": rows_of(confidence=math.nan),
+    "confidence infinite": rows_of(confidence=math.inf),
+    "confidence null": column("confidence", lambda n: pa.array([None] * n, pa.float64())),
+    "confidence lists": rows_of(confidence=[1.0]),
+    "confidence plausible": rows_of(confidence=0.9),
+    "predicted text": rows_of(predicted="a"),
+    "predicted −2": rows_of(predicted=-2),
+    "predicted 3": rows_of(predicted=3),
+    "predicted outside": rows_of(predicted=-1),
+    "predicted null": column("predicted", lambda n: pa.array([None] * n, pa.int64())),
+    "correct a number": rows_of(is_correct=1),
+    "correct null": column("is_correct", lambda n: pa.array([None] * n, pa.bool_())),
+    "probabilities text": rows_of(probabilities="a"),
+    "probabilities of two classes": column("probabilities", lambda n: pa.array([[0.5, 0.5]] * n, pa.list_(pa.float32(), 2))),
+    "probabilities plausible": column("probabilities", lambda n: pa.array([[0.2, 0.3, 0.5]] * n, pa.list_(pa.float32(), 3))),
+    "probabilities missing": column("probabilities", lambda n: pa.array([None] * n, pa.list_(pa.float32(), 3))),
+    "one column": lambda table, facts: (table.select(["confidence"]), facts),
+    "a column more": column("more", lambda n: [1] * n),
     "no rows": lambda table, facts: (table.slice(0, 0), facts),
     "a row less": lambda table, facts: (table.slice(1), facts),
     "two rows swapped": lambda table, facts: (table.take([1, 0, *range(2, len(table))]), facts),
     "twice the rows": lambda table, facts: (pa.concat_tables([table, table]), facts),
-    "a million rows": columns(lambda _: {"confidence": [0.9] * 1_000_000, "is_correct": [True] * 1_000_000}),
+    "a million rows": lambda table, facts: (table.take([0] * 1_000_000), facts),
 }  # fmt: skip
+
+
+def as_fit(table: pa.Table, facts: Facts) -> FinishedFit:
+    """What is in the file, believed."""
+    columns = {name: table[name].to_numpy() for name in ("confidence", "predicted", "is_correct")}
+    p = (
+        np.stack(table["probabilities"].to_numpy()).astype(np.float32)
+        if "probabilities" in table.column_names
+        else None
+    )
+    return FinishedFit(facts["row"], facts["n_encoded"], **columns, probabilities=p)
 
 
 def edited(good: bytes, edit: Edit, path: Path, *, has_digest: bool) -> None:
@@ -105,8 +138,8 @@ def edited(good: bytes, edit: Edit, path: Path, *, has_digest: bool) -> None:
     if has_digest and facts.pop("digest", None) is not None:
         try:
             # What is no number cannot be digested: the old digest stays.
-            facts["digest"] = _digest(facts, *(table[name].to_numpy() for name in ("confidence", "is_correct")))
-        except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException):
+            facts["digest"] = _digest(facts, as_fit(table, facts))
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeWarning, pa.ArrowException):
             facts["digest"] = "0" * 64
     pq.write_table(table.replace_schema_metadata({b"lastlayer": json.dumps(facts).encode()}), path)
 
@@ -116,7 +149,7 @@ def key(kept: tuple[Path, StudyResults, dict[str, bytes]]) -> FitKey:
     out, _, files = kept
     (folder,) = (out / "fits").iterdir()
     stem = next(name for name in files if name.startswith("sparsemax")).split("-r0")[0]
-    return FitKey(folder.name, stem, "sparsemax", 0, 0, 75, 75, (1.0,))
+    return FitKey(folder.name, stem, "sparsemax", 0, 0, 75, 75, (1.0,), 3)
 
 
 def good_fit(kept: tuple[Path, StudyResults, dict[str, bytes]], key: FitKey) -> bytes:
@@ -132,7 +165,7 @@ def test_the_file_as_it_was_written_is_believed(kept: Any, key: FitKey, tmp_path
 
 
 #: What numbers cannot show once somebody has made the digest match: they are those of a possible fit.
-POSSIBLE = {"log loss infinite", "two rows swapped"}
+POSSIBLE = {"log loss infinite", "two rows swapped", "roc_auc None", "average_precision None"}
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -148,6 +181,8 @@ def test_an_edited_file_is_not_believed(edit: str, kept: Any, key: FitKey, tmp_p
         "fit_seconds",
         "restart_spread",
         "score_scale",
+        "search_seconds",
+        "skill",
     )
     fit = read_fit(path, key)
     assert fit is None or possible
@@ -167,6 +202,8 @@ def test_an_edited_file_is_not_believed(edit: str, kept: Any, key: FitKey, tmp_p
         {"n_test": 74},
         {"strengths": (2.0,)},
         {"strengths": (1.0, 2.0)},
+        {"n_classes": 0},
+        {"n_classes": 2},
     ],
 )
 def test_a_fit_of_something_else_is_not_believed(change: Any, kept: Any, key: FitKey, tmp_path: Path) -> None:
@@ -216,12 +253,12 @@ BROKEN: dict[str, Callable[[Path, bytes], None]] = {
 
 @pytest.mark.parametrize("damage", BROKEN)
 def test_a_broken_file_is_made_again_with_the_same_result(damage: str, kept: Any, key: FitKey) -> None:
-    out, results, files = kept
-    path = out / "fits" / key.study / f"{key.stem}-r0-f0.parquet"
+    folder, results, files = kept
+    path = folder / "fits" / key.study / f"{key.stem}-r0-f0.parquet"
     try:
         BROKEN[damage](path, files[path.name])
-        again = run_study("iris", out=out, **OPTIONS)
-        pd.testing.assert_frame_equal(again.fits.drop(columns="fit_seconds"), results.fits.drop(columns="fit_seconds"))
+        again = run_study("iris", out=folder.parent, **OPTIONS)
+        pd.testing.assert_frame_equal(again.fits.drop(columns=TIMES), results.fits.drop(columns=TIMES))
         pd.testing.assert_frame_equal(again.calibration, results.calibration)
         assert path.is_file()
         assert read_fit(path, key) is not None
@@ -238,14 +275,14 @@ def test_a_renamed_fit_is_made_again(swap: str, kept: Any, key: FitKey) -> None:
     mapping, _, place = swap.partition("-")
     other = next(name for name in files if name.startswith(mapping) and name.endswith(f"{place}.parquet"))
     path.write_bytes(files[other])
-    again = run_study("iris", out=out, **OPTIONS)
-    pd.testing.assert_frame_equal(again.fits.drop(columns="fit_seconds"), results.fits.drop(columns="fit_seconds"))
+    again = run_study("iris", out=out.parent, **OPTIONS)
+    pd.testing.assert_frame_equal(again.fits.drop(columns=TIMES), results.fits.drop(columns=TIMES))
     assert read_fit(path, key) is not None
 
 
 def test_a_folder_in_the_place_of_a_fit_is_left_alone(kept: Any, key: FitKey, tmp_path: Path) -> None:
     run_study("iris", out=tmp_path, **OPTIONS)
-    (path,) = tmp_path.glob("fits/*/sparsemax*-r0-f0.parquet")
+    (path,) = tmp_path.glob("iris/fits/*/sparsemax*-r0-f0.parquet")
     path.unlink()
     (path / "mine").mkdir(parents=True)
     again = run_study("iris", out=tmp_path, **OPTIONS)
@@ -256,18 +293,27 @@ def test_a_folder_in_the_place_of_a_fit_is_left_alone(kept: Any, key: FitKey, tm
 def test_infinities_and_gaps_survive(tmp_path: Path) -> None:
     """What a mapping outside its domain on every test row leaves is plausible, too."""
     nothing = dict.fromkeys(
-        ("accuracy_valid", "brier_valid", "log_loss_valid", "support_size", "sharpness", "ece"), math.nan
+        ("accuracy_valid", "brier_valid", "log_loss_valid", "support_size", "sharpness", "ece", "skill"), math.nan
     )
     values: dict[str, Any] = {name: 1 if kind == "int64" else 0.0 for name, kind in FITS.items()}
     values |= {"mapping": "ratio", "repeat": 0, "fold": 0, "n_train": 8, "n_test": 4, "C": 10.0, "C_at_edge": True}
-    values |= {"converged": False, "accuracy": 0.0, "brier": 2.0, "log_loss": math.inf, "infinite_share": 1.0}
+    values |= {
+        "converged": False,
+        "is_cut_short": False,
+        "accuracy": 0.0,
+        "brier": 2.0,
+        "log_loss": math.inf,
+        "infinite_share": 1.0,
+    }
     values |= {"invalid_share": 1.0, "invalid_rows": 4, "ece_rows": 0, **nothing}
     key = FitKey("study", "ratio-0", "ratio", 0, 0, 8, 4, (1.0, 10.0))
-    write_fit(tmp_path / "fit.parquet", key, FinishedFit(values, 3, np.zeros(0), np.zeros(0, dtype=bool)))
+    outside = FinishedFit(values, 3, np.full(4, np.nan), np.full(4, -1), np.zeros(4, dtype=bool))
+    write_fit(tmp_path / "fit.parquet", key, outside)
     fit = read_fit(tmp_path / "fit.parquet", key)
     assert fit is not None
     assert {k: str(v) for k, v in fit.row.items()} == {k: str(v) for k, v in values.items()}
-    assert len(fit.confidence) == len(fit.is_correct) == 0
+    assert np.isnan(fit.confidence).all()
+    assert not fit.inside.any()
 
 
 @pytest.mark.parametrize("text", [b"[" * 200_000, b"{}", b"[]", b'{"settings": 1}', b"\xff"])

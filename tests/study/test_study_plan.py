@@ -235,8 +235,12 @@ def test_times_that_cannot_be_split(time: np.ndarray, labels: np.ndarray, senten
 @pytest.mark.parametrize(
     ("counts", "changes", "sentence"),
     [
-        ((30, 2), {}, "Class 'b' of data.csv has 2 rows, but 3 folds need 3 of each class: use --folds 2, add rows"),
-        ((30, 1), {}, "Class 'b' of data.csv has 1 row, but .* each class: add rows"),
+        (
+            (30, 2),
+            {},
+            "Class 'b' of data.csv has 2 rows, but 3 folds need 3 of each class: leave out classes of fewer rows with --min-class 3",
+        ),
+        ((30, 1), {}, "Class 'b' of data.csv has 1 row, but .* each class: leave out classes of fewer rows"),
         ((30, 2, 1), {}, "Class 'c' .*\\(1 more class has too few as well"),
         ((2, 2), {"folds": 2}, "none to choose C with; add rows or fix it with --C 1"),
     ],
@@ -310,6 +314,8 @@ def test_two_mappings_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(("word", "is_told"), [("NA", True), ("None", True), ("nan", True), ("rare", False)])
 def test_a_rare_class_that_may_be_a_missing_label_is_told(word: str, is_told: bool, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(12)) + f"12,{word}\n")
-    with pytest.raises(StudyError, match=f"Class '{word}' of t.csv has 1 row.*merge it with another class") as caught:
+    with pytest.raises(
+        StudyError, match=f"Class '{word}' of t.csv has 1 row.*make one class of them with --merge-rare 5"
+    ) as caught:
         make_splits(load_dataset(tmp_path / "t.csv", "y"), settings(folds=5))
     assert ("empty its cells if the word means that the label is not known" in str(caught.value)) == is_told

@@ -14,17 +14,18 @@ import pytest
 from lastlayer import MAPPINGS
 from lastlayer.findings import Finding
 from lastlayer.study import StudyError, StudyResults
-from lastlayer.study.collect import Failure, collect
+from lastlayer.study.collect import Outcomes, collect
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.fit.bins import calibration_error
 from lastlayer.study.fit.finished import FinishedFit, FitKey
+from lastlayer.study.fit.splits import Split
 from lastlayer.study.schema import CALIBRATION, COMPARISONS, FITS, HISTOGRAM, SUMMARY
-from lastlayer.study.settings import check_settings
+from lastlayer.study.settings import MARGIN, check_settings
 from lastlayer.study.storage.checkpoint import Checkpoints, read_fit, write_fit
 from lastlayer.study.storage.fingerprint import code_rooms, mapping_fingerprint, study_fingerprint
 
 NAMES = ("softmax", "sparsemax")
-SETTINGS = check_settings(mappings=NAMES, folds=2, repeats=2, seed=0, C=None, jobs=1, margin=None)
+SETTINGS = check_settings(mappings=NAMES, folds=2, repeats=2, margin=MARGIN)
 DATA = Dataset(
     "data.csv", "y", pd.DataFrame({"x": np.arange(8.0), "z": list("aabbccdd")}), np.array([0, 1] * 4), ("no", "yes")
 )
@@ -34,15 +35,21 @@ def fit(mapping: str, repeat: int, fold: int, *, log_loss: float = 0.5) -> Finis
     row = {name: 0 if kind == "int64" else 0.25 for name, kind in FITS.items()}
     own = {"mapping": mapping, "repeat": repeat, "fold": fold, "log_loss": log_loss, "n_train": 4, "n_test": 4}
     row |= {**own, "converged": True, "C_at_edge": False, "brier": 0.1 + 0.01 * repeat + 0.02 * fold, "C": 1.0}
-    return FinishedFit(row, 3, np.array([0.5, 0.75, 1.0]), np.array([True, False, True]))
+    own = {"n_train": 4, "n_test": 4, "skill": 0.5, "is_cut_short": False}
+    confidence = np.array([0.5, 0.75, 1.0, np.nan])
+    return FinishedFit(row | own, 3, confidence, np.array([0, 0, 0, -1]), np.array([True, False, True, False]))
 
 
-def results(*, failures: tuple[Failure, ...] = ()) -> StudyResults:
+def splits() -> list[Split]:
+    return [Split(r, f, np.arange(4) + 4 * f, np.arange(4) + 4 * (1 - f)) for r in range(2) for f in range(2)]
+
+
+def results(*, failed: dict[str, str] | None = None) -> StudyResults:
     losses = {"softmax": 0.5, "sparsemax": math.inf}
     fits = [fit(m, r, f, log_loss=losses[m]) for r in range(2) for f in range(2) for m in NAMES]
-    if failures:
+    if failed:
         fits = fits[:-1]
-    return collect(DATA, SETTINGS, [MAPPINGS[name] for name in NAMES], fits, failures)
+    return collect(DATA, SETTINGS, [MAPPINGS[name] for name in NAMES], splits(), Outcomes(fits, failed or {}))
 
 
 def assert_same(one: StudyResults, other: StudyResults) -> None:
@@ -50,7 +57,7 @@ def assert_same(one: StudyResults, other: StudyResults) -> None:
         left, right = getattr(one, field.name), getattr(other, field.name)
         if isinstance(left, pd.DataFrame):
             pd.testing.assert_frame_equal(left, right)
-        else:
+        elif field.compare and left == left:
             assert left == right, field.name
 
 
@@ -72,11 +79,25 @@ def test_tables_have_their_columns() -> None:
 
 
 def test_json_is_json_with_the_promised_keys() -> None:
-    text = json.dumps(results().to_json_dict(), allow_nan=False)
+    text = json.dumps(results().to_dict(), allow_nan=False)
     form = json.loads(text)
-    assert list(form) == ["dataset", "n_samples", "n_features", "n_classes", "mappings", "comparisons"]
+    keys = [
+        "dataset",
+        "target",
+        "n_samples",
+        "n_features",
+        "n_classes",
+        "classes",
+        "brier_range",
+        "settings",
+        "decision",
+    ]
+    keys += ["mappings", "baselines", "comparisons", "findings", "columns", "command", "started", "seconds"]
+    assert list(form) == keys
     assert (form["n_samples"], form["n_features"], form["n_classes"]) == (8, 2, 2)
-    keys = ["name", "status", "accuracy", "log_loss", "brier", "ece", "invalid_rows", "fit_seconds"]
+    assert form["classes"] == {"no": 4, "yes": 4}
+    keys = ["name", "status", "accuracy", "log_loss", "brier", "ece", "skill", "balanced_accuracy", "roc_auc"]
+    keys += ["average_precision", "C", "per_class", "invalid_rows", "fit_seconds"]
     assert [list(mapping) for mapping in form["mappings"]] == [keys, keys]
     sparse = form["mappings"][1]
     assert sparse["log_loss"] == {"mean": "inf", "low": None, "high": None}
@@ -88,14 +109,14 @@ def test_json_is_json_with_the_promised_keys() -> None:
 
 
 def test_a_failed_mapping_is_told_and_compared_with_nothing() -> None:
-    failed = results(failures=(Failure("sparsemax", "ValueError: no"),))
-    form = failed.to_json_dict()
+    failed = results(failed={"sparsemax": "ValueError: no"})
+    form = failed.to_dict()
     assert [mapping["status"] for mapping in form["mappings"]] == ["ok", "failed"]
     assert form["mappings"][1]["brier"] is None
     assert form["comparisons"] == []
     assert Finding("fit_failed", "sparsemax", {"reason": "ValueError: no"}) in failed.findings
     with pytest.raises(StudyError, match="softmax, which the others are compared with, could not be fitted"):
-        results(failures=(Failure("softmax", "ValueError: no"),))
+        results(failed={"softmax": "ValueError: no"})
 
 
 def test_a_file_that_holds_no_study_is_told(tmp_path: Path) -> None:
@@ -120,9 +141,12 @@ def test_earlier_results_survive_a_failure(tmp_path: Path, monkeypatch: pytest.M
     assert [file.name for file in tmp_path.iterdir()] == ["results.parquet"]
 
 
-def test_a_fit_is_read_as_it_was_written(tmp_path: Path) -> None:
-    key = FitKey("study", "sparsemax-0", "sparsemax", 1, 0, 4, 4, (1.0,))
-    confidence, is_correct = np.array([0.5, 0.75, 1.0]), np.array([True, False, True])
+@pytest.mark.parametrize("n_classes", [0, 2])
+def test_a_fit_is_read_as_it_was_written(n_classes: int, tmp_path: Path) -> None:
+    key = FitKey("study", "sparsemax-0", "sparsemax", 1, 0, 4, 4, (1.0,), n_classes)
+    p = np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0], [np.nan, np.nan]])
+    predicted, is_correct = np.array([0, 1, 0, -1]), np.array([True, False, True, False])
+    confidence = np.array([0.5, 0.75, 1.0, np.nan])
     plain = fit("sparsemax", 1, 0, log_loss=math.inf).row
     # What a reader can compute from the test rows: three of four are inside the domain, two are right.
     row = {**plain, "accuracy": 0.5, "invalid_share": 0.25, "invalid_rows": 1, "ece_rows": 3, "n_iter": 7}
@@ -130,15 +154,19 @@ def test_a_fit_is_read_as_it_was_written(tmp_path: Path) -> None:
         "sharpness": 0.75,
         "accuracy_valid": 2 / 3,
         "brier": (3 * 0.25 + 2.0) / 4,
-        "ece": calibration_error(confidence, is_correct),
+        "ece": calibration_error(confidence[:3], is_correct[:3]),
     }
-    written = FinishedFit(row, 3, confidence, is_correct)
+    kept = p.astype(np.float32) if n_classes else None
+    written = FinishedFit(row, 3, confidence, predicted, is_correct, kept)
     write_fit(tmp_path / "fit.parquet", key, written)
     read = read_fit(tmp_path / "fit.parquet", key)
     assert read is not None
     assert read.row == written.row
     np.testing.assert_array_equal(read.confidence, written.confidence)
+    np.testing.assert_array_equal(read.predicted, written.predicted)
     np.testing.assert_array_equal(read.is_correct, written.is_correct)
+    assert (read.probabilities is None) == (n_classes == 0)
+    np.testing.assert_array_equal(read.probabilities, written.probabilities)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -20,9 +20,12 @@ import pytest
 
 from lastlayer import MAPPINGS
 from lastlayer.findings import Finding
-from lastlayer.study import StudyError, StudyResults, fit_split, run_study
+from lastlayer.study import StudyError, StudyProgress, StudyResults, fit_split, run_study
 from lastlayer.study.fit import model
+from lastlayer.study.schema import BASELINES
 
+#: Columns that differ from run to run.
+TIMES = ["fit_seconds", "search_seconds"]
 SMALL: dict[str, Any] = {"mappings": ["softmax", "ratio", "sparsemax"], "folds": 3, "repeats": 1}
 
 
@@ -63,14 +66,15 @@ def whole(table: Path, out: Path) -> StudyResults:
 
 def assert_same_results(one: StudyResults, other: StudyResults) -> None:
     """Equal to the last bit, times aside."""
-    pd.testing.assert_frame_equal(one.fits.drop(columns="fit_seconds"), other.fits.drop(columns="fit_seconds"))
-    for name in ("summary", "comparisons", "calibration", "histogram"):
+    pd.testing.assert_frame_equal(one.fits.drop(columns=TIMES), other.fits.drop(columns=TIMES))
+    for name in ("summary", "comparisons", "calibration", "histogram", "positive", "confusion", "disagreements"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
     assert one.findings == other.findings
+    assert one.decision == other.decision
 
 
 def fits_in(out: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in out.glob("fits/*/*.parquet")}
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("*/fits/*/*.parquet")}
 
 
 def test_a_table_as_it_comes(whole: StudyResults) -> None:
@@ -78,7 +82,7 @@ def test_a_table_as_it_comes(whole: StudyResults) -> None:
     assert whole.n_encoded_features > 4
     assert whole.class_names == ("<b>rarest</b>", "common", "rare é")
     assert whole.class_counts == (10, 100, 40)
-    assert len(whole.fits) == 9
+    assert len(whole.fits) == 9 + 9
     assert [whole.status(name) for name in SMALL["mappings"]] == ["ok"] * 3
     brier = whole.summary[whole.summary["metric"] == "brier"].set_index("mapping")
     assert (brier["low"] <= brier["mean"]).all()
@@ -100,7 +104,7 @@ def test_every_test_row_is_counted_once_a_repeat(whole: StudyResults) -> None:
 
 
 def test_results_are_on_disk(whole: StudyResults, out: Path) -> None:
-    assert_same_results(StudyResults.read_parquet(out / "results.parquet"), whole)
+    assert_same_results(StudyResults.read_parquet(out / "table-class" / "results.parquet"), whole)
 
 
 def test_results_do_not_depend_on_jobs(whole: StudyResults, table: Path, tmp_path: Path) -> None:
@@ -125,10 +129,11 @@ def test_any_joblib_backend_carries_it(table: Path, tmp_path: Path, monkeypatch:
 
 
 def test_a_second_run_repeats_no_fit_and_a_wider_one_only_adds(table: Path, tmp_path: Path) -> None:
-    calls: list[tuple[int, int, str]] = []
+    calls: list[StudyProgress] = []
     first = run_study(table, target="class", out=tmp_path, mappings="sparsemax", folds=2, repeats=1, C=1.0)
     before = fits_in(tmp_path)
-    assert len(before) == 4
+    # Two mappings and three baselines on two splits.
+    assert len(before) == 10
     second = run_study(
         table,
         target="class",
@@ -137,15 +142,17 @@ def test_a_second_run_repeats_no_fit_and_a_wider_one_only_adds(table: Path, tmp_
         folds=2,
         repeats=1,
         C=1.0,
-        progress=lambda *call: calls.append(call),
+        progress=calls.append,
     )
     assert fits_in(tmp_path) == before
     # Times too: they are kept as they were measured.
     pd.testing.assert_frame_equal(first.fits, second.fits)
-    assert calls[-1] == (4, 4, "fits")
+    assert (calls[-1].done, calls[-1].total, calls[-1].what) == (10, 10, "model")
+    assert set(calls[-2].fits) == {"softmax", "sparsemax", *BASELINES}
     wider = run_study(table, target="class", out=tmp_path, mappings=["sparsemax", "entmax"], folds=2, repeats=2, C=1.0)
     after = fits_in(tmp_path)
-    assert len(after) == 12
+    # Baselines have the first repeat alone.
+    assert len(after) == 18
     assert {name: after[name] for name in before} == before
     kept = wider.fits[(wider.fits["repeat"] == 0) & (wider.fits["mapping"] == "sparsemax")]
     pd.testing.assert_frame_equal(
@@ -160,8 +167,8 @@ def test_changed_data_is_fitted_anew(table: Path, tmp_path: Path) -> None:
     one = run_study(copy, repeats=1, **options)
     copy.write_text(table.read_text().replace("red", "blue"))
     other = run_study(copy, repeats=1, **options)
-    assert len(fits_in(tmp_path / "out")) == 2
-    assert len(list((tmp_path / "out" / "fits").iterdir())) == 2
+    assert len(list((tmp_path / "out").glob("*/fits/*/*.parquet"))) == 2 * 8
+    assert len(list((tmp_path / "out" / "copy-class" / "fits").iterdir())) == 2
     assert one.fits["brier"].tolist() != other.fits["brier"].tolist()
 
 
@@ -182,11 +189,11 @@ def test_killed_half_way_and_run_again(whole: StudyResults, table: Path, tmp_pat
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     before = fits_in(tmp_path)
-    assert 4 <= len(before) < 9
-    assert not (tmp_path / "results.parquet").exists()
+    assert 4 <= len(before) < 18
+    assert not (tmp_path / "table-class" / "results.parquet").exists()
     resumed = run_study(table, target="class", out=tmp_path, **SMALL)
     after = fits_in(tmp_path)
-    assert len(after) == 9
+    assert len(after) == 18
     assert {name: after[name] for name in before} == before
     assert_same_results(resumed, whole)
 
@@ -205,7 +212,7 @@ def test_a_mapping_of_one_s_own(tmp_path: Path) -> None:
 def test_a_mapping_that_fails_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(model.LastLayerClassifier):  # type: ignore[misc]
         def fit(self, *args: Any, **kwargs: Any) -> Any:
-            if self.mapping.name == "sparsemax":
+            if getattr(self.mapping, "name", self.mapping) == "sparsemax":
                 raise ArithmeticError("no luck")
             return super().fit(*args, **kwargs)
 
@@ -214,7 +221,7 @@ def test_a_mapping_that_fails_takes_nothing_with_it(tmp_path: Path, monkeypatch:
     assert [results.status(name) for name in ("softmax", "sparsemax", "entmax")] == ["ok", "failed", "ok"]
     assert Finding("fit_failed", "sparsemax", {"reason": "ArithmeticError: no luck"}) in results.findings
     assert set(results.comparisons["mapping"]) == {"entmax"}
-    assert len(fits_in(tmp_path)) == 4
+    assert len(fits_in(tmp_path)) == 10
 
 
 def test_a_study_of_every_mapping(tmp_path: Path) -> None:
@@ -228,9 +235,9 @@ def test_a_study_of_every_mapping(tmp_path: Path) -> None:
 
 
 def test_strength_is_chosen_from_the_grid_or_fixed(whole: StudyResults, tmp_path: Path) -> None:
-    assert set(whole.fits["C"]) <= set(whole.settings.grid)
+    assert set(whole.fits["C"].dropna()) <= set(whole.settings.grid)
     fixed = run_study("iris", mappings=["softmax"], folds=2, repeats=1, C=0.5, out=tmp_path)
-    assert set(fixed.fits["C"]) == {0.5}
+    assert set(fixed.fits["C"].dropna()) == {0.5}
     assert not fixed.fits["C_at_edge"].any()
     assert fixed.settings.grid == ()
 

@@ -46,7 +46,7 @@ def test_a_killed_study_leaves_no_worker(tmp_path: Path) -> None:
     study = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], env={**os.environ, "OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 120
     # With twelve fits done each worker has begun one, and from then on it watches its study.
-    while len(list(tmp_path.glob("fits/*/*.parquet"))) < 12 and study.poll() is None and time.monotonic() < deadline:
+    while len(list(tmp_path.glob("*/fits/*/*.parquet"))) < 12 and study.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     workers = children(study.pid)
     assert len(workers) >= 2
@@ -65,6 +65,6 @@ def test_a_worker_that_was_stopped_is_told_in_a_sentence(tmp_path: Path, monkeyp
 
         return run
 
-    monkeypatch.setattr("lastlayer.study.run.Parallel", broken)
-    with pytest.raises(StudyError, match=r"A worker process was stopped .* Use fewer --jobs"):
+    monkeypatch.setattr("lastlayer.study.make_fits.Parallel", broken)
+    with pytest.raises(StudyError, match=r"Worker processes were stopped .* Use fewer --jobs"):
         run_study("iris", out=tmp_path, folds=2, repeats=1, C=1.0, mappings="softmax")

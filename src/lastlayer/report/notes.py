@@ -1,9 +1,10 @@
-"""The notes of a report: how its numbers are to be read, then a sentence for each finding."""
+"""The notes of a report: how its numbers are to be read, and the sentences of each finding, grouped by where they belong."""
 
 from __future__ import annotations
 
 from lastlayer.findings import METRICS, Finding
-from lastlayer.report.sentences import SENTENCES
+from lastlayer.report.sentences import SENTENCES, Group
+from lastlayer.report.sentences.wording import Wording
 from lastlayer.report.verdicts import margin
 from lastlayer.study.storage.results import StudyResults
 from lastlayer.words.lists import listing
@@ -16,25 +17,51 @@ APPROXIMATE = (
     "Intervals are approximate: the fits of a cross-validation share training rows, which the corrected t allows for "
     "but cannot undo."
 )
+TWICE = "With two classes this Brier score is twice scikit-learn’s brier_score_loss: it sums over both classes and goes from 0 to 2."
 
 
-def study_notes(results: StudyResults) -> tuple[str, ...]:
-    """The notes on a study in whole sentences, in the order in which a reader needs them."""
-    return (TOGETHER, APPROXIMATE, _margins(results), *(finding_sentence(finding) for finding in results.findings))
+def study_notes(results: StudyResults) -> tuple[tuple[Group, tuple[str, ...]], ...]:
+    """The notes on a study in whole sentences: (group, notes), the groups in the order of the report, none of them empty."""
+    notes: dict[Group, list[str]] = {group: [] for group in Group}
+    notes[Group.METHOD] += [TOGETHER, APPROXIMATE, _margins(results)]
+    if results.n_classes == 2:
+        notes[Group.METHOD].append(TWICE)
+    for finding in results.findings:
+        notes[_wording(finding).group].append(finding_sentence(finding))
+    return tuple((group, tuple(said)) for group, said in notes.items() if said)
 
 
 def finding_sentence(finding: Finding) -> str:
-    """The finding in whole sentences.
+    """The finding in whole sentences, with what to do about it.
 
     Raises:
         ValueError: its code has no sentence here.
     """
+    wording = _wording(finding)
+    return " ".join(filter(None, (wording.sentence(finding), wording.remedy(finding))))
+
+
+def finding_remedy(finding: Finding) -> str:
+    """What to do about the finding, which `finding_sentence` ends with; empty where its sentences say it, or nothing can be done.
+
+    Raises:
+        ValueError: its code has no sentence here.
+    """
+    return _wording(finding).remedy(finding)
+
+
+def warnings_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
+    """(what was found, what to do about it) of every finding that calls the whole result into question."""
+    wordings = ((finding, _wording(finding)) for finding in results.findings)
+    return tuple((w.sentence(f), w.remedy(f)) for f, w in wordings if w.group == Group.WARNING)
+
+
+def _wording(finding: Finding) -> Wording:
     if finding.code not in SENTENCES:
         raise ValueError(
             f"There is no sentence for a finding with the code {finding.code!r}; there are {listing(SENTENCES)}."
         )
-    wording = SENTENCES[finding.code]
-    return " ".join(filter(None, (wording.sentence(finding), wording.remedy(finding))))
+    return SENTENCES[finding.code]
 
 
 def _margins(results: StudyResults) -> str:
@@ -46,5 +73,5 @@ def _margins(results: StudyResults) -> str:
     ]
     return (
         f"‘Equal’ is said only where the whole {100 * settings.level:g} % interval of a difference lies within the margin: "
-        f"{listing(margins)}."
+        f"{listing(margins)}. The margins shrink where the class frequencies leave little to gain."
     )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lastlayer.files import expanded, replace_text
-from lastlayer.report import answer, method, tables
+from lastlayer.report import answer, colophon, method, tables
 from lastlayer.report.figures import build_figures
-from lastlayer.report.notes import study_notes
+from lastlayer.report.model import model_card
+from lastlayer.report.notes import TOGETHER, study_notes, warnings_of
 from lastlayer.report.palette import HUES
-from lastlayer.report.reading import read
+from lastlayer.report.reading import Reading, read
+from lastlayer.report.sentences import Group
+from lastlayer.report.training import trainings
 from lastlayer.study.storage.results import StudyResults
 from lastlayer.words.names import shorten
 from lastlayer.words.numbers import compact, number
@@ -23,16 +27,21 @@ class ReportError(ValueError):
     """A report that cannot be written: names the path and what to do."""
 
 
-def write_html(results: StudyResults, path: str | os.PathLike[str]) -> Path:
+def write_html(results: StudyResults, path: str | os.PathLike[str], *, model: Path | None = None) -> Path:
     """Write the report of a study to `path` and return the path.
 
     An earlier report survives a failure.
+
+    Args:
+        results: the study.
+        path: the page.
+        model: the file of the fitted model, if it was saved; the page then says how to load it.
 
     Raises:
         ReportError: the path cannot be written; the message names it and what to do.
     """
     target = expanded(path)
-    page = render_html(results)
+    page = render_html(results, model=model)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_text(target, page)
@@ -44,10 +53,9 @@ def write_html(results: StudyResults, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def render_html(results: StudyResults) -> str:
+def render_html(results: StudyResults, *, model: Path | None = None) -> str:
     """The page as text."""
     reading = read(results)
-    short, rest = answer.answer(reading)
     environment = Environment(
         loader=PackageLoader("lastlayer.report", "templates"),
         autoescape=True,
@@ -56,24 +64,49 @@ def render_html(results: StudyResults) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(clean=clean, compact=compact, number=number, shorten=shorten)
-    return environment.get_template("report.html.jinja").render(
+    page = environment.get_template("report.html.jinja").render(
         results=results,
-        settings=results.settings,
         rows=reading.rows,
-        has_verdicts=any(row.verdict for row in reading.others),
         hues=HUES,
         question=answer.question(reading),
-        answer_short=short,
-        answer_rest=rest,
-        main_table=tables.main_table(reading),
+        answer=answer.answer(reading),
+        model=model_card(reading, model),
+        warnings=warnings_of(results),
         figures=build_figures(reading),
-        comparison_tables=tables.comparison_tables(reading),
-        valid_table=tables.valid_table(reading),
-        fit_table=tables.fit_table(reading),
-        equation_table=tables.equation_table(reading),
+        trainings=trainings(reading),
+        data=method.data_sentence(reading),
         method=method.method_paragraphs(reading),
-        notes=study_notes(results),
         left_out=method.left_out(reading),
-        versions=method.versions(),
-        references=method.references(reading),
+        run=colophon.run_facts(reading),
+        references=colophon.references(reading),
+        **_tables(reading),
+        **_notes(results),
     )
+    # The templates' own indentation and empty lines are a tenth of the page.
+    return "\n".join(filter(None, map(str.strip, page.splitlines()))) + "\n"
+
+
+def _tables(reading: Reading) -> dict[str, Any]:
+    advised = reading.advised
+    return {
+        "main_table": tables.main_table(reading),
+        "ranking_table": tables.ranking_table(reading),
+        "class_table": tables.class_table(reading, advised) if advised else None,
+        "confusion_table": tables.confusion_table(reading, advised) if advised else None,
+        "pairs_table": tables.pairs_table(reading, advised) if advised else None,
+        "column_table": tables.column_table(reading),
+        "comparison_tables": tables.comparison_tables(reading),
+        "fit_table": tables.fit_table(reading),
+        "valid_table": tables.valid_table(reading),
+    }
+
+
+def _notes(results: StudyResults) -> dict[str, Any]:
+    """The note above the table, those of the section about the data, and (heading, notes) of the others; warnings go first."""
+    notes = dict(study_notes(results))
+    others = [
+        (str(group), [note for note in said if note != TOGETHER])
+        for group, said in notes.items()
+        if group not in (Group.WARNING, Group.DATA)
+    ]
+    return {"data_notes": notes.get(Group.DATA, ()), "notes": others, "together": TOGETHER}

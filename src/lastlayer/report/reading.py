@@ -1,4 +1,4 @@
-"""The results read once for terminal, figures and page: one row per mapping, in one order, with one mark."""
+"""The results read once for terminal, figures and page: one row per mapping or baseline, in one order, with one mark."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from lastlayer.findings.metrics import METRICS, PRIMARY, Metric
+from lastlayer.findings.metrics import DESCRIPTIVE, METRICS, PRIMARY, Metric
+from lastlayer.report.baselines import NAMES
 from lastlayer.report.palette import Mark, marks
-from lastlayer.report.verdicts import mapping_verdict
-from lastlayer.study.schema import REFERENCE
+from lastlayer.report.verdicts import ORDER, mapping_verdict, verdict_word
+from lastlayer.study.schema import BASELINES, REFERENCE
 from lastlayer.study.statistics.comparisons import Comparison
 from lastlayer.study.statistics.corrected_t import Estimate
 from lastlayer.study.storage.results import StudyResults
@@ -35,7 +36,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """All that the report says about one mapping."""
+    """All that the report says about one mapping or baseline."""
 
     label: str
     name: str
@@ -47,6 +48,7 @@ class Row:
     fits: pd.DataFrame
     calibration: pd.DataFrame
     histogram: pd.DataFrame
+    is_baseline: bool = False
 
     def estimate(self, metric: Metric) -> Estimate:
         """The estimate of a metric, all NaN where the results have none."""
@@ -55,6 +57,16 @@ class Row:
     def comparison(self, metric: Metric) -> Comparison | None:
         """The comparison with the reference, where there is one."""
         return self.comparisons.get(metric.key)
+
+    @property
+    def word(self) -> str:
+        """What the row is in a table: `better`, `equal`, …, `reference`, `baseline`, `failed`, or nothing."""
+        if self.is_reference or self.is_baseline:
+            return "reference" if self.is_reference else "baseline"
+        comparison = self.comparison(PRIMARY)
+        if comparison is None:
+            return "failed" if self.verdict else ""
+        return verdict_word(comparison)
 
     def spread(self, column: str) -> Spread:
         """Mean, least and largest over the fits that have a value in `column`; one infinite value makes the mean infinite."""
@@ -70,8 +82,12 @@ class Row:
         return float((pd.to_numeric(self.fits[column], errors="coerce") / self.fits["n_train"]).max())
 
     def total(self, column: str) -> int:
-        """The sum over the fits."""
+        """The sum of whole numbers over the fits."""
         return int(self._values(column).sum())
+
+    def sum(self, column: str) -> float:
+        """The sum over the fits that have a value."""
+        return float(self._values(column).sum())
 
     def count_true(self, column: str) -> int:
         """In how many fits a yes-or-no column says yes."""
@@ -98,6 +114,17 @@ class Reading:
     results: StudyResults
     rows: tuple[Row, ...]
     metrics: tuple[Metric, ...]
+    baselines: tuple[Row, ...] = ()
+    descriptive: tuple[Metric, ...] = ()
+
+    def row(self, label: str) -> Row | None:
+        """The mapping's or baseline's row."""
+        return next((row for row in (*self.rows, *self.baselines) if row.label == label), None)
+
+    @property
+    def advised(self) -> Row | None:
+        """The row of the mapping that the decision advises, the reference where it advises none."""
+        return self.row(self.results.decision.mapping) or self.reference
 
     @property
     def reference(self) -> Row | None:
@@ -121,10 +148,11 @@ class Reading:
 
 
 def read(results: StudyResults) -> Reading:
-    """Read the results: the reference first, then by the primary metric, best first; those without it last."""
-    labels = list(dict.fromkeys([*results.settings.mappings, *results.fits["mapping"], *results.summary["mapping"]]))
-    mark = marks(labels, REFERENCE)
-    names = dict(zip(labels, shorten_apart([clean(label) for label in labels], NAME_WIDTH), strict=True))
+    """Read the results: the reference first, then by verdict, within a verdict by the primary metric, best first."""
+    asked = [*results.settings.mappings, *results.fits["mapping"], *results.summary["mapping"]]
+    labels = list(dict.fromkeys(asked))
+    mark = marks(labels)
+    names = dict(zip(labels, shorten_apart([clean(label) for label in labels], NAME_WIDTH), strict=True)) | NAMES
     failed = {f.mapping: str(f.facts["reason"]) for f in results.findings if f.code == "fit_failed"}
     summary, by_mapping = (_by_mapping(results.summary), _by_mapping(results.comparisons))
     comparisons = {label: _comparisons(by_mapping.get(label)) for label in labels}
@@ -141,17 +169,25 @@ def read(results: StudyResults) -> Reading:
             fits=fits.get(label, results.fits.iloc[:0]),
             calibration=calibration.get(label, results.calibration.iloc[:0]),
             histogram=histogram.get(label, results.histogram.iloc[:0]),
+            is_baseline=label in BASELINES,
         )
         for label in labels
     ]
     rows.sort(key=_place)
     known = {key for row in rows for key in row.estimates}
-    return Reading(results, tuple(rows), tuple(metric for metric in METRICS.values() if metric.key in known))
+    return Reading(
+        results,
+        tuple(row for row in rows if not row.is_baseline),
+        tuple(metric for metric in METRICS.values() if metric.key in known),
+        tuple(row for row in rows if row.is_baseline),
+        tuple(metric for metric in DESCRIPTIVE.values() if metric.key in known),
+    )
 
 
-def _place(row: Row) -> tuple[bool, bool, float]:
+def _place(row: Row) -> tuple[bool, int, bool, float]:
     mean = row.estimate(PRIMARY).mean
-    return not row.is_reference, math.isnan(mean), 0.0 if math.isnan(mean) else mean
+    verdict = ORDER.index(row.word) if row.word in ORDER else len(ORDER)
+    return not row.is_reference, verdict, math.isnan(mean), 0.0 if math.isnan(mean) else mean
 
 
 def _by_mapping(frame: pd.DataFrame) -> dict[Hashable, pd.DataFrame]:

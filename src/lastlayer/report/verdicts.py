@@ -9,6 +9,23 @@ from lastlayer.study.statistics.comparisons import Comparison, Verdict
 from lastlayer.words.lists import capital, listing, verb
 from lastlayer.words.numbers import decimals_for, number, p_value, percent
 
+#: The power at which detectable differences are computed, `POWER` of the study, in words.
+OFTEN = "four times out of five"
+#: The words of a verdict, in the order of a table: what to take first, what to leave last.
+ORDER = ("better", "equal", "cannot be told apart", "worse", "not comparable")
+
+
+def verdict_word(comparison: Comparison) -> str:
+    """The verdict with its direction: `better` or `worse` where the mapping differs, otherwise the stored word.
+
+    >>> from lastlayer.study.statistics.corrected_t import Estimate
+    >>> verdict_word(Comparison("ratio", "softmax", "brier", Estimate(0.2, 0.1, 0.3), Verdict.DIFFERS))
+    'worse'
+    """
+    if comparison.verdict != Verdict.DIFFERS:
+        return comparison.verdict.value
+    return "better" if METRICS[comparison.metric].is_improvement(comparison.difference.mean) else "worse"
+
 
 def comparison_sentence(comparison: Comparison) -> str:
     """The comparison as one sentence that needs no other."""
@@ -18,18 +35,17 @@ def comparison_sentence(comparison: Comparison) -> str:
     if comparison.verdict == Verdict.DIFFERS:
         return (
             f"{name} is {_size(comparison)} {_direction(comparison)} than {versus}’s "
-            f"(interval {_interval(comparison)}, {p_value(comparison.p_holm)} after Holm’s correction)."
+            f"({_interval(comparison)}; {p_value(comparison.p_holm)} after Holm’s correction)."
         )
     if comparison.verdict == Verdict.EQUAL:
-        there = ", a small difference that is not chance" if comparison.is_significant else ""
+        there = " The small difference is not chance." if comparison.is_significant else ""
         return (
-            f"{name} is equal to {versus}’s within the margin of {margin(comparison.metric, comparison.margin)}: "
-            f"the difference is {_signed(comparison)}, interval {_interval(comparison)}{there}."
+            f"{name} is equal to {versus}’s within the margin of {margin(comparison.metric, comparison.margin)} "
+            f"({_signed(comparison)}, plausibly {_interval(comparison)}).{there}"
         )
     return (
-        f"{name} cannot be told apart from {versus}’s: the difference is {_signed(comparison)}, "
-        f"interval {_interval(comparison)}{_by_chance(comparison)}; the smallest difference this study could have seen is "
-        f"{_amount(comparison, comparison.detectable)}."
+        f"No difference found in {METRICS[comparison.metric].name} ({_signed(comparison)}, plausibly {_interval(comparison)}"
+        f"{_by_chance(comparison)}). {_noticed(comparison)}"
     )
 
 
@@ -39,13 +55,13 @@ def mapping_verdict(comparisons: Sequence[Comparison]) -> str:
     by_verdict = {verdict: [c for c in others if c.verdict == verdict] for verdict in Verdict}
     parts = [comparison_sentence(primary)]
     if differing := by_verdict[Verdict.DIFFERS]:
-        sizes = [f"{_size(c)} {_direction(c)} (interval {_interval(c)})" for c in differing]
+        sizes = [f"{_size(c)} {_direction(c)} ({_interval(c)})" for c in differing]
         parts.append(f"{capital(_names(differing))} {verb(len(differing), 'differ')} too: {listing(sizes)}.")
     if equal := by_verdict[Verdict.EQUAL]:
         parts.append(f"{capital(_names(equal))} {'are' if len(equal) > 1 else 'is'} equal within the margin.")
     if unclear := by_verdict[Verdict.UNCLEAR]:
         seen = [
-            f"{METRICS[c.metric].name} (interval {_interval(c)}{_by_chance(c)}; could have seen {_amount(c, c.detectable)})"
+            f"{METRICS[c.metric].name} ({_interval(c)}{_by_chance(c)}; {_amount(c, c.detectable)} would have been noticed)"
             for c in unclear
         ]
         parts.append(f"Cannot be told apart in {listing(seen)}.")
@@ -54,8 +70,14 @@ def mapping_verdict(comparisons: Sequence[Comparison]) -> str:
 
 
 def margin(metric: str, value: float) -> str:
-    """`0.5 points`: a margin of a metric in the unit of its differences."""
-    return f"{value * METRICS[metric].scale:g}{METRICS[metric].unit}"
+    """`0.5 points`: a margin of a metric in the unit of its differences, to two digits."""
+    text, unit = f"{value * METRICS[metric].scale:.2g}", METRICS[metric].unit
+    return f"{text}{unit.removesuffix('s') if text == '1' else unit}"
+
+
+def _noticed(comparison: Comparison) -> str:
+    """The power of the comparison."""
+    return f"A difference of {_amount(comparison, comparison.detectable)} would have been noticed {OFTEN}."
 
 
 def _names(comparisons: Sequence[Comparison]) -> str:

@@ -149,6 +149,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         total = float(sample_weight.sum())
         self.objective_, self.restart_spread_ = solution.objective * total, spread * total
         self.n_iter_, self.converged_ = max(1, solution.iterations), solution.converged
+        self.is_cut_short_ = solution.is_cut_short
         if not solution.converged:
             more = (
                 f"Raise max_iter (now {self.max_iter}) or tol" if solution.iterations >= self.max_iter else "Raise tol"

@@ -20,16 +20,43 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lastlayer.sklearn.barrier_newton import newton_system
+from lastlayer.sklearn.barrier_newton import BarrierNewton
+from lastlayer.sklearn.coordinates import Coordinates
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
+from lastlayer.sklearn.progress import CUT_SHORT, Patience
 
-#: The first μ, and the factor by which it decreases when the iterate is centred.
-FIRST_MU, SHRINK = 1.0, 0.3
+#: The first μ.
+FIRST_MU = 1.0
 #: The largest fraction of the distance to the boundary that a step may take.
 FRACTION_TO_BOUNDARY = 0.99
-#: An iterate is centred if no optimality condition is violated by more than this times μ.
-CENTRED = 10.0
-CORRECTIONS = 2
+
+
+class Pace(NamedTuple):
+    """How closely the path is followed."""
+
+    #: How accurately a Newton step is solved for, and the largest number of products that this may take.
+    rtol: float
+    products: int
+    #: The factor by which μ decreases when the iterate is centred: no optimality condition is violated by more than `centred` · μ.
+    shrink: float
+    centred: float
+    #: Applies only while μ stays the same.
+    patience: Patience
+
+
+#: Of several minima, a path that is followed closely ends in a better one; where the ratio is wanted, with small C, there is one.
+EXACT = Pace(1e-4, 60, 0.3, 1.0, Patience(share=10.0, window=4, fewest=20))
+CLOSE = Pace(3e-2, 10, 0.3, 1.0, Patience(share=10.0, window=4, fewest=20))
+ROUGH = Pace(0.3, 4, 0.1, 10.0, Patience(share=15.0, window=4, fewest=10))
+#: Follow the path exactly for smaller tolerances than this, and closely if a product with the design takes less multiplications.
+TIGHT, CHEAP = 1e-5, 5000
+
+
+def pace_of(problem: LinearProblem, tol: float) -> Pace:
+    """Close where that costs little or was asked for."""
+    if tol < TIGHT:
+        return EXACT
+    return CLOSE if problem.classes * len(problem.labels) * problem.penalty.size <= CHEAP else ROUGH
 
 
 class Direction(NamedTuple):
@@ -50,102 +77,109 @@ class Direction(NamedTuple):
         return min(1.0, FRACTION_TO_BOUNDARY * _longest(multipliers, self.multipliers))
 
 
-def follow_interior_path(problem: LinearProblem, start: Floats, *, tol: float, max_iter: int) -> Solution:
+def follow_interior_path(coordinates: Coordinates, start: Floats, *, tol: float, max_iter: int) -> Solution:
     """Minimise until the barrier term is below `tol` times the loss at the class frequencies.
 
-    `start` must give positive scores and intercepts that sum to one; all later iterates do too.
+    `start` must give positive scores and intercepts that sum to one; all later iterates do too. The path is cut short
+    where more iterations would gain little.
     """
+    problem = coordinates.problem
+    pace = pace_of(problem, tol)
+    newton = BarrierNewton(coordinates, rtol=pace.rtol, most_products=pace.products)
     theta, scores = start, problem.scores(start)
     entropy = -float(np.sum(problem.frequencies * np.log(problem.frequencies)))
     mu, last_mu = FIRST_MU, 0.5 * tol * entropy / problem.classes
     multipliers = (problem.targets + mu) / scores
-    iterations, converged = 0, False
-    while iterations < max_iter and not converged:
+    iterations, since, converged, is_cut_short = 0, 0, False, False
+    losses = [objective(problem, theta, scores, 0.0)]
+    while iterations < max_iter and not (converged or is_cut_short):
         iterations += 1
-        while mu > last_mu and _error(problem, theta, scores, multipliers, mu) <= CENTRED * mu:
-            mu = max(SHRINK * mu, last_mu)
-        goal = problem.targets + mu
-        direction = _newton_direction(problem, theta, scores, multipliers, goal)
-        length = _step_length(problem, theta, scores, direction, goal)
+        previous_mu, mu = mu, _next_mu(newton, theta, scores, multipliers, mu, last_mu, pace)
+        direction = _newton_direction(newton, theta, scores, multipliers, mu)
+        length = _step_length(problem, theta, scores, direction, mu)
         theta = theta + length * direction.theta
-        scores = problem.scores(theta)
+        scores = scores + length * direction.scores
         multipliers = multipliers + (length > 0) * direction.longest_dual(multipliers) * direction.multipliers
-        multipliers = np.clip(multipliers, 1e-4 * goal / scores, 1e4 * goal / scores)
+        centre = (problem.targets + mu) / scores
+        multipliers = np.clip(multipliers, 1e-4 * centre, 1e4 * centre)
         # A Newton step is expected to gain half its slope. Less than the barrier term is not worth another step at this μ.
         is_centred = -direction.slope <= 0.1 * problem.classes * mu
         converged = is_centred and mu == last_mu
+        losses.append(objective(problem, theta, scores, 0.0))
         if is_centred or length == 0:
-            mu = max(SHRINK * mu, last_mu)
+            mu = max(pace.shrink * mu, last_mu)
+        since = 0 if mu < previous_mu else since + 1
+        is_cut_short = not converged and since >= pace.patience.window and pace.patience.is_over(losses, tol)
     distance = f"the barrier term is {problem.classes * mu:.1e}, the goal is {problem.classes * last_mu:.1e}, centred"
-    return Solution(theta, objective(problem, theta, scores, problem.targets), iterations, converged, distance)
+    if is_cut_short:
+        distance = CUT_SHORT
+    return Solution(theta, losses[-1], iterations, converged, distance, is_cut_short)
 
 
-def objective(problem: LinearProblem, theta: Floats, scores: Floats, goal: Floats) -> float:
-    """φ; with the targets as the goal it is the penalised loss."""
-    rows = np.log(scores.sum(axis=1)) - np.sum(goal * np.log(scores), axis=1)
+def objective(problem: LinearProblem, theta: Floats, scores: Floats, mu: float) -> float:
+    """φ_μ; with μ = 0 it is the penalised loss."""
+    target = scores[np.arange(len(scores)), problem.labels]
+    rows = np.log(row_sums(scores) / target)
+    if mu > 0:
+        rows = rows - mu * row_sums(np.log(scores))
     return float(problem.row_weight @ rows) + problem.penalised(theta)
 
 
-def _gradient(problem: LinearProblem, theta: Floats, scores: Floats, multipliers: Floats) -> Floats:
-    """∂/∂θ of the Lagrangian, projected on Σ intercepts = 1. It is the gradient of φ if the multipliers are goal/x."""
-    grad_scores = problem.row_weight[:, None] * (1.0 / scores.sum(axis=1, keepdims=True) - multipliers)
-    return _project(problem.pull_back(grad_scores) + problem.penalty * theta)
+def row_sums(values: Floats) -> Floats:
+    """Σⱼ of each row, as a product, since NumPy's sum is slow for short rows."""
+    return np.asarray(values @ np.ones(values.shape[1], values.dtype))
 
 
-def _project(gradient: Floats) -> Floats:
-    """Remove the part that would change the sum of the intercepts."""
-    gradient[-1] -= gradient[-1].mean()
-    return gradient
+def _gradient(newton: BarrierNewton, theta: Floats, scores: Floats, multipliers: Floats) -> Floats:
+    """∂/∂θ of the Lagrangian, projected on Σ intercepts = 1. It is the gradient of φ if the multipliers are c/x."""
+    problem = newton.problem
+    grad_scores = 1.0 / row_sums(scores)[:, None] - multipliers
+    grad_scores *= problem.row_weight[:, None]
+    gradient = problem.pull_back(grad_scores) + problem.penalty * theta
+    # Remove the part that would change the sum of the intercepts.
+    share = float(np.sum(newton.e.T @ gradient)) / (problem.classes * float(np.sum(newton.e**2)))
+    return gradient - newton.e * share
 
 
-def _error(problem: LinearProblem, theta: Floats, scores: Floats, multipliers: Floats, mu: float) -> float:
-    """The largest violation of the optimality conditions of φ_μ: a gradient entry, or the mean of |x·z − c|."""
-    gap = np.abs(scores * multipliers - problem.targets - mu)
-    slack = float(problem.row_weight @ gap.sum(axis=1)) / problem.classes
-    return max(slack, float(np.max(np.abs(_gradient(problem, theta, scores, multipliers)))))
+def _next_mu(
+    newton: BarrierNewton, theta: Floats, scores: Floats, multipliers: Floats, mu: float, last_mu: float, pace: Pace
+) -> float:
+    """μ, decreased as long as the optimality conditions of φ_μ hold up to `centred` · μ: gradient, and the mean of |x·z − c|."""
+    if mu == last_mu:
+        return mu
+    problem = newton.problem
+    largest = float(np.max(np.abs(_gradient(newton, theta, scores, multipliers))))
+    gap = scores * multipliers - problem.targets
+    while mu > last_mu and largest <= pace.centred * mu:
+        if float(problem.row_weight @ row_sums(np.abs(gap - mu))) / problem.classes > pace.centred * mu:
+            break
+        mu = max(pace.shrink * mu, last_mu)
+    return mu
 
 
 def _newton_direction(
-    problem: LinearProblem, theta: Floats, scores: Floats, multipliers: Floats, goal: Floats
+    newton: BarrierNewton, theta: Floats, scores: Floats, multipliers: Floats, mu: float
 ) -> Direction:
-    """The primal-dual Newton step towards x·z = goal, with Gondzio's centrality corrections."""
+    """The primal-dual Newton step towards x·z = c."""
+    problem = newton.problem
     ratio = multipliers / scores
-    convex, concave = problem.row_weight[:, None] * ratio, problem.row_weight / scores.sum(axis=1) ** 2
-    system = newton_system(problem, convex, concave)
-    gradient = _gradient(problem, theta, scores, goal / scores)
-
-    def towards(products: Floats) -> Direction:
-        """The step towards x·z = products, to first order."""
-        step = system.descend(_gradient(problem, theta, scores, products / scores))
-        moved = problem.scores(step)
-        change = products / scores - multipliers - ratio * moved
-        return Direction(step, moved, change, float(np.sum(gradient * step)), system.is_curved_down())
-
-    products, best = goal, towards(goal)
-    for _ in range(CORRECTIONS):
-        primal, dual = best.longest(scores), best.longest_dual(multipliers)
-        if primal > 0.9:
-            break
-        # Where a somewhat longer step would take x·z far from its goal, aim at the opposite side by that amount.
-        further_scores = scores + min(1.0, primal + 0.3) * best.scores
-        reached = further_scores * (multipliers + min(1.0, dual + 0.3) * best.multipliers)
-        products = products + np.maximum(np.clip(reached, 0.1 * goal, 10 * goal) - reached, -10 * goal)
-        corrected = towards(products)
-        if corrected.longest(scores) < primal + 0.03 or corrected.slope > 0.1 * best.slope:
-            break
-        best = corrected
-    return best
+    newton.move_to(problem.row_weight[:, None] * ratio, problem.row_weight / row_sums(scores) ** 2)
+    wanted = (problem.targets + mu) / scores
+    gradient = _gradient(newton, theta, scores, wanted)
+    step = newton.step(gradient)
+    moved = problem.scores(step.theta)
+    change = wanted - multipliers - ratio * moved
+    return Direction(step.theta, moved, change, float(np.sum(gradient * step.theta)), step.is_curved_down)
 
 
-def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, direction: Direction, goal: Floats) -> float:
+def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, direction: Direction, mu: float) -> float:
     """A step length that decreases φ and keeps scores positive; 0 if there is none, > 1 only at negative curvature."""
 
     def phi(length: float) -> float:
-        moved = theta + length * direction.theta
-        moved_scores = problem.scores(moved)
-        return objective(problem, moved, moved_scores, goal) if moved_scores.min() > 0 else np.inf
+        moved = scores + length * direction.scores
+        return objective(problem, theta + length * direction.theta, moved, mu) if moved.min() > 0 else np.inf
 
-    start, longest = objective(problem, theta, scores, goal), direction.longest(scores)
+    start, longest = objective(problem, theta, scores, mu), direction.longest(scores)
     length = min(1.0, longest)
     # The last term accepts steps whose gain is smaller than the rounding error of φ.
     while (value := phi(length)) > start + 1e-4 * length * direction.slope + 1e-14 * abs(start):
@@ -158,6 +192,6 @@ def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, directio
 
 
 def _longest(values: Floats, change: Floats) -> float:
-    """The largest a with values + a·change ≥ 0."""
-    falling = change < 0
-    return float(np.min(-values[falling] / change[falling], initial=np.inf))
+    """The largest a with values + a·change ≥ 0, for values > 0."""
+    fastest = -float(np.min(change / values))
+    return 1.0 / fastest if fastest > 0 else np.inf

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lastlayer.sklearn.coordinates import Coordinates
 from lastlayer.sklearn.margin_newton import margin_newton
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
 
@@ -24,11 +25,12 @@ ROOM = 0.1
 PATIENCE = 20
 
 
-def fit_margins(problem: LinearProblem, start: Floats, *, tol: float, max_iter: int) -> Solution:
+def fit_margins(coordinates: Coordinates, start: Floats, *, tol: float, max_iter: int) -> Solution:
     """Minimise until the objective is proved to be within `tol` of the optimum, relatively.
 
     `start` has zero weights, or the weights of an earlier fit.
     """
+    problem = coordinates.problem
     has_weights = bool(start[problem.penalty[:, 0] > 0].any())
     theta = start if has_weights else np.zeros_like(start)
     margins = _margins(problem, theta)
@@ -66,7 +68,8 @@ def hinge_objective(problem: LinearProblem, theta: Floats) -> float:
 def lower_bound(problem: LinearProblem, multipliers: Floats) -> float:
     """A lower bound of the objective over all θ, from any multipliers ≥ 0.
 
-    Free intercepts require multipliers whose mean is the class frequencies, so the missing amount is mixed in first.
+    Free intercepts require multipliers whose mean is the class frequencies, so the missing amount is mixed in first. The bound
+    is a parabola along the way from the targets, where it is 0, to the multipliers; its largest value on the way is taken.
     """
     q = multipliers / multipliers.sum(axis=1, keepdims=True)
     if problem.has_intercept:
@@ -76,7 +79,9 @@ def lower_bound(problem: LinearProblem, multipliers: Floats) -> float:
     pull = problem.pull_back(problem.row_weight[:, None] * (q - problem.targets))
     is_weight = problem.penalty[:, 0] > 0
     quadratic = float(np.sum(pull[is_weight] ** 2 / problem.penalty[is_weight]))
-    return float(np.sum(problem.row_weight[:, None] * q * (1.0 - problem.targets))) - 0.5 * quadratic
+    linear = float(np.sum(problem.row_weight[:, None] * q * (1.0 - problem.targets)))
+    way = min(1.0, linear / quadratic) if quadratic > 0 else 1.0
+    return way * linear - 0.5 * way**2 * quadratic
 
 
 def _margins(problem: LinearProblem, theta: Floats) -> Floats:

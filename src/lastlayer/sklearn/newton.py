@@ -9,11 +9,11 @@ import numpy as np
 
 import lastlayer as ll
 from lastlayer.sklearn.conjugate_gradients import conjugate_gradients
+from lastlayer.sklearn.coordinates import Coordinates
 from lastlayer.sklearn.curvature import Curvature
 from lastlayer.sklearn.descent import stopped
 from lastlayer.sklearn.preconditioner import Preconditioners, centred
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
-from lastlayer.sklearn.standardised import standardise
 
 #: Scores at which a mapping's gradient is compared with softmax's.
 PROBE = np.array([[0.0, 1.0, -2.0], [3.0, 0.5, 0.25]])
@@ -35,23 +35,30 @@ def has_known_hessian(mapping: ll.ProbabilityMapping) -> bool:
 
 
 def descend_by_newton(
-    original: LinearProblem, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
+    coordinates: Coordinates, mapping: ll.ProbabilityMapping, start: Floats, *, tol: float, max_iter: int
 ) -> Solution:
-    """Minimise until no entry of the gradient exceeds `tol`. The weights of each feature, and the intercepts, sum to zero."""
-    standardised = standardise(original)
-    problem = standardised.problem
-    theta = standardised.enter(start - start.mean(axis=1, keepdims=True))
+    """Minimise until no entry of the gradient exceeds `tol`, and the predicted decrease is below `tol` times the objective.
+
+    The weights of each feature, and the intercepts, sum to zero.
+    """
+    problem = coordinates.problem
+    theta = start - start.mean(axis=1, keepdims=True)
     value, gradient, grad_scores = _evaluate(problem, mapping, theta)
     curvature = Curvature(problem)
-    preconditioners = Preconditioners(curvature)
-    blocks, products, first, iterations = None, 0, 0.0, 0
-    while iterations < max_iter and np.max(np.abs(gradient)) > tol:
-        iterations += 1
+    preconditioners = Preconditioners(curvature, coordinates.moments if coordinates.is_uncorrelated else None)
+    blocks, products, first, iterations, is_stuck = None, 0, 0.0, 0, False
+    while True:
+        largest = float(np.max(np.abs(coordinates.standardised_gradient(gradient))))
         curvature.move_to(grad_scores)
         if preconditioners.has_blocks and products > preconditioners.price:
             blocks, products = preconditioners.blocks(), 0
         precondition = centred(blocks or preconditioners.shared())
         size = float(np.sum(gradient * precondition(gradient)))
+        # Where the classes are nearly separable the loss is so flat that a small gradient is still far from the optimum.
+        is_near = 0.5 * size <= tol * value or not problem.penalty.any()
+        if is_stuck or iterations >= max_iter or (largest <= tol and is_near):
+            break
+        iterations += 1
         first = first or size
         # The tolerance decreases like the square root of the gradient's norm, for superlinear convergence at the end.
         rtol = min(COARSEST, (size / first) ** 0.25)
@@ -65,12 +72,12 @@ def descend_by_newton(
             length *= 0.5
             if length < 1e-6:
                 break
-        if length < 1e-6:
-            break
-        theta = theta + length * solved.step
-        value, gradient, grad_scores = found
-    theta = standardised.leave(theta)
-    return stopped(theta - theta.mean(axis=1, keepdims=True), value, gradient, iterations, iterations < max_iter, tol)
+        is_stuck = length < 1e-6
+        if not is_stuck:
+            theta = theta + length * solved.step
+            value, gradient, grad_scores = found
+    theta = theta - theta.mean(axis=1, keepdims=True)
+    return stopped(theta, value, largest, 0.5 * size, iterations, is_stuck, tol, bool(problem.penalty.any()))
 
 
 def _evaluate(problem: LinearProblem, mapping: ll.ProbabilityMapping, theta: Floats) -> tuple[float, Floats, Floats]:

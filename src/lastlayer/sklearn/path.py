@@ -1,4 +1,7 @@
-"""Fits along a path of strengths C on the same rows, each started from the one before."""
+"""Fits along a path of strengths C on the same rows, each started from the one before.
+
+The rows are centred, rotated and reduced once: the directions do not depend on C, only the penalty does.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lastlayer as ll
-from lastlayer.sklearn.fitting import fit_from_starts
+from lastlayer.sklearn.fitting import prepare, solve
 from lastlayer.sklearn.problem import Floats, linear_problem, split_theta
 
 
@@ -35,18 +38,20 @@ def fit_path(
     """The fits of `LastLayerClassifier(mapping, C=C, n_restarts=1)` for each C, one at a time, so that the caller can stop.
 
     X (n, d) is dense, C-contiguous float64 and finite; y (n,) holds labels 0 … K − 1, each at least once. Nothing is checked.
-    From small C to large is the cheap direction. Fits that do not reach `tol` in `max_iter` iterations do not warn.
+    From small C to large is the cheap direction. Fits that do not reach `tol` in `max_iter` iterations do not warn. No fit is
+    random, so `seed` changes nothing.
 
     Raises:
         ValueError: as `LastLayerClassifier.fit`, if a fit has no finite result.
     """
-    classes, theta = int(y.max()) + 1, None
-    weight = np.ones(len(y))
+    # Columns are dropped only if they are too small to matter even under the weakest penalty.
+    weakest = max(strengths)
+    problem = linear_problem(X, y, np.ones(len(y)), int(y.max()) + 1, C=weakest, fit_intercept=True)
+    inner = prepare(problem, mapping, is_path=True)
+    theta = None
     for C in strengths:
-        problem = linear_problem(X, y, weight, classes, C=C, fit_intercept=True)
-        solution, _ = fit_from_starts(
-            problem, mapping, first=theta, n_restarts=1, random_state=seed, tol=tol, max_iter=max_iter
-        )
+        here = inner.with_penalty(weakest / C)
+        solution, _ = solve(here, mapping, first=theta, others=[], tol=tol, max_iter=max_iter)
         theta = solution.theta
-        weights, intercept = split_theta(problem, theta)
+        weights, intercept = split_theta(problem, here.leave(theta))
         yield PathPoint(C, np.ascontiguousarray(weights.T), intercept)

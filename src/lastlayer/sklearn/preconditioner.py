@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lastlayer.sklearn.coordinates import WIDEST
 from lastlayer.sklearn.curvature import Curvature
 from lastlayer.sklearn.inverses import inverses
 from lastlayer.sklearn.problem import Floats
@@ -21,8 +22,6 @@ Preconditioner = Callable[[Floats], Floats]
 
 #: Invert the blocks if they have at most this many entries (80 MB of float32).
 AFFORDABLE = 20_000_000
-#: Decompose the Gram matrix Ḡ if it has at most this many rows.
-WIDEST = 1000
 #: Rows summed exactly per class, in multiples of the number of features. The others enter only by their total weight.
 ROWS = 4
 #: The penalty used for the intercept, which has none: it keeps a block invertible if a class has no curvature left.
@@ -45,8 +44,10 @@ def centred(inverse: Preconditioner) -> Preconditioner:
 class Preconditioners:
     """Preconditioners of one problem, at the current probabilities of its `Curvature`."""
 
-    def __init__(self, curvature: Curvature):
+    def __init__(self, curvature: Curvature, moments: Floats | None = None):
+        """`moments` (D, 1) is the diagonal of Ḡ where its other entries are known to be zero."""
         self.curvature, self.problem = curvature, curvature.problem
+        self.ridge = RIDGE
         self.penalty = np.where(self.problem.penalty > 0, self.problem.penalty, RIDGE)
         size, classes = self.penalty.size, self.problem.classes
         self.has_blocks = (
@@ -55,8 +56,14 @@ class Preconditioners:
         #: The number of Hessian products that take twice the time of `blocks`; it is worth computing only after that many.
         rows = min(ROWS * size, len(self.problem.labels))
         self.price = 2.0 * (rows * size + 2 * size**2) / (2.0 * len(self.problem.labels)) + 8
-        self.gram = self._gram() if size <= WIDEST else np.zeros((0, 0))
-        self._eigenbasis = self._decompose() if size <= WIDEST else None
+        self._moments = moments
+        self.gram = np.zeros((0, 0))
+        self._eigenbasis: tuple[Floats, Floats] | None = None
+        if moments is not None:
+            self.gram = np.diag(moments[:, 0])
+        elif size <= WIDEST:
+            self.gram = self._gram()
+            self._eigenbasis = self._decompose()
 
     def _gram(self) -> Floats:
         """Ḡ = Σ sᵢ zᵢzᵢᵀ. In float32, which takes a third of the time, if the penalty is larger than its rounding error."""
@@ -76,6 +83,9 @@ class Preconditioners:
         """A_k ≈ q̄ₖ Ḡ + penalty with the mean q̄ₖ: one decomposition serves all classes at all points."""
         weights = self._weights()
         mean = self.problem.row_weight @ weights
+        if self._moments is not None:
+            scale = 1.0 / (self._moments * mean + self.penalty)
+            return lambda gradient: scale * gradient
         if self._eigenbasis is None:
             diagonal = 1.0 / (self.problem.gram_diagonals(self.problem.row_weight[:, None] * weights) + self.penalty)
             return lambda gradient: diagonal * gradient

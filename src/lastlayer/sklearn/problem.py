@@ -33,7 +33,7 @@ class LinearProblem:
     number of rows. With an intercept, the last column of the design is ones and has penalty 0.
     """
 
-    #: (N, D), dense or CSR; a sparse design is never made dense.
+    #: (N, D), dense or CSR; a sparse design is never made dense. Scores and products have its dtype.
     design: Any
     #: (N,), 0 … K − 1, every class present.
     labels: NDArray[np.intp]
@@ -62,7 +62,7 @@ class LinearProblem:
 
     def scores(self, theta: Floats) -> Floats:
         """xᵢθ, (N, K)."""
-        return np.asarray(self.design @ theta)
+        return np.asarray(self.design @ theta.astype(self.design.dtype, copy=False))
 
     def pull_back(self, grad_scores: Floats) -> Floats:
         """Σᵢ xᵢᵀ gᵢ: the gradient in θ (D, K) from the gradient in the scores (N, K)."""
@@ -96,6 +96,8 @@ class Solution:
     converged: bool
     #: How far from the optimum it stopped, in words, for the warning.
     distance: str
+    #: Whether it stopped on purpose before `tol`, since more work would have gained little.
+    is_cut_short: bool = False
 
 
 def linear_problem(

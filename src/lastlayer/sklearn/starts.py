@@ -37,7 +37,7 @@ def random_starts(
     while True:
         theta = base + size * np.where(features > 0, unit, 0.0) * random.standard_normal(base.shape)
         if problem.has_intercept:
-            theta[-1] = constraint.impose(theta[-1])
+            theta[-1:] = constraint.impose(theta[-1:], np.ones((1, 1)))
         yield theta
 
 

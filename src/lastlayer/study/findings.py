@@ -10,7 +10,9 @@ import pandas as pd
 from lastlayer.findings import Finding
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.study.data.datasets import Dataset
+from lastlayer.study.fit.baselines import MOST_CLASSES
 from lastlayer.study.fit.bins import N_CALIBRATION
+from lastlayer.study.schema import BASELINES
 from lastlayer.study.settings import StudySettings
 
 #: Fewer test rows than this in a bin of the calibration error make it mostly noise.
@@ -25,6 +27,7 @@ def study_findings(
     mappings: Sequence[ProbabilityMapping],
     fits: pd.DataFrame,
     failed: Mapping[str, str],
+    unfinished: Mapping[str, int],
     more: Sequence[Finding],
 ) -> tuple[Finding, ...]:
     """The findings in the order in which a reader needs them, with `more` among them."""
@@ -32,12 +35,20 @@ def study_findings(
         *data.findings,
         *more,
         *(Finding("fit_failed", label, {"reason": reason}) for label, reason in failed.items()),
+        *(
+            Finding("out_of_time", label, {"fits": fits, "limit": settings.time_limit})
+            for label, fits in unfinished.items()
+        ),
         *(Finding("margin_form", mapping.label) for mapping in mappings if mapping.linear.method == "margin"),
         *(Finding("training_note", mapping.label, _quoted(mapping)) for mapping in mappings if mapping.linear.note),
         *_coarse_bins(fits),
+        *_missing_baselines(fits, len(data.class_names)),
     ]
     for mapping, own in fits.groupby("mapping", sort=False):
-        findings.extend(_of_fits(str(mapping), own, settings))
+        if mapping in BASELINES:
+            findings.extend(_of_baseline(str(mapping), own))
+        else:
+            findings.extend(_of_fits(str(mapping), own, settings))
     return tuple(findings)
 
 
@@ -48,10 +59,21 @@ def _quoted(mapping: ProbabilityMapping) -> dict[str, str]:
     return {} if is_known else {"note": mapping.linear.note}
 
 
+def _missing_baselines(fits: pd.DataFrame, classes: int) -> Iterator[Finding]:
+    if "boosted_trees" not in set(fits["mapping"]) and classes > MOST_CLASSES:
+        yield Finding("no_boosted_trees", facts={"classes": classes, "most": MOST_CLASSES})
+
+
 def _coarse_bins(fits: pd.DataFrame) -> Iterator[Finding]:
     n_test = int(fits["n_test"].min())
     if n_test < _ROWS_PER_BIN * N_CALIBRATION:
         yield Finding("coarse_bins", facts={"bins": N_CALIBRATION, "rows": max(n_test // N_CALIBRATION, 1)})
+
+
+def _of_baseline(name: str, fits: pd.DataFrame) -> Iterator[Finding]:
+    sampled = int(fits["is_cut_short"].sum())
+    if sampled:
+        yield Finding("baseline_sampled", name, {"fits": sampled, "of": len(fits)})
 
 
 def _of_fits(mapping: str, fits: pd.DataFrame, settings: StudySettings) -> Iterator[Finding]:
@@ -63,7 +85,10 @@ def _of_fits(mapping: str, fits: pd.DataFrame, settings: StudySettings) -> Itera
     if impossible > 1e-12:
         yield Finding("zero_probability", mapping, {"share": impossible})
     yield from _strength_at_edge(mapping, fits, settings)
-    unconverged = int((~fits["converged"]).sum())
+    cut = int(fits["is_cut_short"].sum())
+    if cut:
+        yield Finding("cut_short", mapping, {"fits": cut, "of": len(fits)})
+    unconverged = int((~fits["converged"] & ~fits["is_cut_short"]).sum())
     if unconverged:
         yield Finding("not_converged", mapping, {"fits": unconverged, "of": len(fits)})
     spread = float((fits["restart_spread"] / fits["n_train"]).max())

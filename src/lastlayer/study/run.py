@@ -1,67 +1,95 @@
-"""A whole study: data → the same splits for every mapping → fits → results."""
+"""A whole study: data → the same splits for every mapping → fits → results and a model."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from joblib import Parallel, delayed
+import numpy as np
 
 from lastlayer.files import expanded
-from lastlayer.functions import resolve_mapping
+from lastlayer.findings import Finding
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.study.call import call_of
 from lastlayer.study.choice import choose_mappings, left_out
-from lastlayer.study.collect import Failure, collect
+from lastlayer.study.collect import Outcomes, collect
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
-from lastlayer.study.fit.finished import FinishedFit, FitKey
+from lastlayer.study.fit.features import encoded_counts
+from lastlayer.study.fit.final import fit_final, save_model
 from lastlayer.study.fit.splits import Split, make_splits
-from lastlayer.study.fit_split import FailedFit, FitTask, fit_split
-from lastlayer.study.progress import Progress, Watch
-from lastlayer.study.settings import StudySettings, check_settings
-from lastlayer.study.storage.checkpoint import Checkpoints, read_fit, write_fit
+from lastlayer.study.make_fits import Fits, make_fits
+from lastlayer.study.plan import Plan, make_plan
+from lastlayer.study.progress import Progress, StudyProgress
+from lastlayer.study.settings import StudySettings, check_settings, resolve_margins
+from lastlayer.study.storage.checkpoint import Checkpoints, read_fit
 from lastlayer.study.storage.fingerprint import study_fingerprint
-from lastlayer.study.storage.results import StudyResults
-from lastlayer.study.workers import quiet
+from lastlayer.study.storage.folder import study_folder
+from lastlayer.study.storage.predictions import write_predictions
+from lastlayer.study.storage.results import MODEL, PREDICTIONS, StudyResults
+from lastlayer.study.suspicions import find_suspicions
 
 
 def run_study(
-    dataset: str | Path = "digits",
+    dataset: Any = "digits",
+    target: Any = None,
     *,
-    target: str | None = None,
     mappings: str | ProbabilityMapping | Iterable[str | ProbabilityMapping] | None = None,
     folds: int = 5,
-    repeats: int = 2,
+    repeats: int | None = None,
     C: float | None = None,
     seed: int = 0,
+    groups: str | None = None,
+    time: str | None = None,
+    drop: str | Sequence[str] = (),
+    min_class: int | tuple[str, int] | None = None,
+    labels: str | Path | None = None,
+    encoding: str | None = None,
+    splines: bool = False,
+    time_limit: float | None = None,
     out: str | Path = Path("lastlayer-study"),
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: Progress | None = None,
     margin: Mapping[str, float] | None = None,
+    command: str = "",
 ) -> StudyResults:
     """Train the same linear model under every mapping on one table of data, by repeated stratified cross-validation.
 
     Features, imputation and scaling are fitted inside each training fold, once for all mappings. Every finished fit is kept
-    in `out` at once: the same call after a kill goes on from there, with the same results, and one with other data, settings
-    or code starts from the beginning. The results do not depend on `jobs`.
+    at once: the same call after a kill goes on from there, with the same results, and one with other data, settings or code
+    starts from the beginning. The results do not depend on `jobs`, nor on what joblib runs on.
+
+    The files are in a folder of `out` named after the data: results.parquet, predictions.parquet (out-of-fold probabilities),
+    model.skops (the advised model on all rows) and fits/.
 
     Args:
-        dataset: "digits", "iris", "wine", "breast_cancer", or a .csv or .parquet file.
-        target: the file's column of classes.
+        dataset: "digits", "iris", "wine", "breast_cancer"; the path of a file; a table of pandas, polars or Arrow; or features
+            (n, d) as an array.
+        target: the column of classes, or labels (n,) for a table or an array.
         mappings: names, names with parameters ("entmax:alpha=1.3") or `ProbabilityMapping`s; softmax is always among them.
             By default every built-in one whose record does not say why it is left out.
         folds: of the cross-validation, two or more.
-        repeats: how often the folds are drawn.
+        repeats: how often the folds are drawn, by default twice.
         C: the inverse strength of the L2 penalty, as in scikit-learn; by default each fit chooses its own.
         seed: of folds and restarts.
-        out: folder for the fits and results.parquet.
-        jobs: fits at a time, -1 for one per core; runs on whatever `joblib.parallel_config` says.
-        progress: called with (fits done, fits in all, what is done), from another thread.
-        margin: metric → the largest difference that counts as equal; for those not given, `MARGIN`.
+        groups: a column; rows with the same value are never in the training and the test part of one split.
+        time: a column; test rows are later than the rows of their training part. There is one repeat.
+        drop: a column, or several, to leave out.
+        min_class: classes with fewer rows are left out; with ("merge", n) they become one class.
+        labels: the file of the labels, where `dataset` is a file of features alone.
+        encoding: of a text file; by default it is found out.
+        splines: give the linear models splines of the numeric columns, so that their boundaries can bend.
+        time_limit: seconds after which no fit is started. Mappings without all of their fits are left out of the comparison.
+        out: the folder of the folders.
+        jobs: fits at a time, -1 for one per core; runs on whatever `joblib.parallel_config` says. By default, small data run
+            in this process and others on every core.
+        progress: called with a `StudyProgress`, from another thread.
+        margin: metric → the largest difference that counts as equal; for those not given, see `resolve_margins`.
+        command: how the study was made, as the report says it; by default this call.
 
     Raises:
         StudyError: the study cannot be run as asked; the message says what to do.
@@ -70,6 +98,8 @@ def run_study(
         >>> from lastlayer.study import run_study
         >>> results = run_study("iris", mappings=["softmax", "sparsemax"], jobs=2)  # doctest: +SKIP
     """
+    given = {name: value for name, value in locals().items() if name not in ("dataset", "progress", "command")}
+    started, clock = datetime.now(), _now()
     chosen = choose_mappings(mappings)
     settings = check_settings(
         mappings=tuple(mapping.label for mapping in chosen),
@@ -79,106 +109,127 @@ def run_study(
         C=C,
         jobs=jobs,
         margin=margin,
+        groups=groups,
+        time=time,
+        splines=splines,
+        time_limit=time_limit,
     )
-    data = load_dataset(dataset, target)
-    splits = make_splits(data, settings)
-    out = expanded(out)
-    fingerprint = study_fingerprint(data, settings)
-    checkpoints = Checkpoints(out / "fits" / fingerprint)
-    checkpoints.prepare()
-    tasks = _tasks(splits, chosen, checkpoints, fingerprint, settings)
-    fits, failures = _make_fits(data, tasks, settings, progress)
-    results = collect(data, settings, chosen, fits, failures, findings=left_out() if mappings is None else ())
-    results.write_parquet(out / "results.parquet")
+    data = load_dataset(
+        dataset, target, labels=labels, groups=groups, time=time, drop=drop, min_class=min_class, encoding=encoding
+    )
+    frequencies = np.asarray(data.class_counts) / len(data.labels)
+    settings = replace(settings, margin=resolve_margins(settings.margin, frequencies))
+    more = () if mappings is not None else left_out()
+    results = _compared(data, settings, chosen, _Call(expanded(out), _source(dataset), progress, clock), more)
+    results = replace(
+        results,
+        command=command or call_of(dataset, given),
+        started=started.strftime("%Y-%m-%d %H:%M"),
+        seconds=_now() - clock,
+    )
+    assert results.folder is not None
+    results.write_parquet(results.folder / "results.parquet")
     return results
 
 
 @dataclass(frozen=True)
-class _SplitTask:
-    """A split with a fit of every mapping to make on it."""
+class _Call:
+    """Where a study goes, what tells its table from another one of the same name, who watches it, and when it began."""
 
-    split: Split
-    fits: tuple[FitTask, ...]
+    out: Path
+    source: str
+    progress: Progress | None
+    clock: float
 
 
-def _tasks(
-    splits: list[Split],
-    mappings: tuple[ProbabilityMapping, ...],
-    checkpoints: Checkpoints,
-    fingerprint: str,
+def _compared(
+    data: Dataset,
     settings: StudySettings,
-) -> list[_SplitTask]:
-    stems = {mapping.label: checkpoints.stem(mapping) for mapping in mappings}
-    strengths = settings.grid if settings.C is None else (settings.C,)
+    mappings: Sequence[ProbabilityMapping],
+    call: _Call,
+    findings: Sequence[Finding],
+) -> StudyResults:
+    """Every fit, the results, the predictions and the model, in the study's folder."""
+    splits = make_splits(data, settings)
+    folder = study_folder(call.out, data.name, data.target, call.source)
+    suspicions = find_suspicions(data, settings)
+    fingerprint = study_fingerprint(data, settings)
+    checkpoints = Checkpoints(folder / "fits" / fingerprint)
+    checkpoints.prepare()
+    plan = make_plan(data, splits, mappings, settings, checkpoints, fingerprint)
+    fits = make_fits(data, plan, settings, call.progress, call.clock)
+    more = (*suspicions, *findings, *_unkept(data, plan))
+    results = collect(data, settings, mappings, splits, _outcomes(plan, fits), findings=more)
+    if plan.keeps_probabilities:
+        _write_predictions(folder / PREDICTIONS, data, splits, plan, results)
+    if call.progress is not None:
+        call.progress(StudyProgress(len(plan.fits), len(plan.fits), "model", _now() - call.clock))
+    return replace(_with_model(results, data, mappings, folder), folder=folder)
 
-    def task(split: Split, mapping: ProbabilityMapping) -> FitTask:
-        key = FitKey(
-            study=fingerprint,
-            stem=stems[mapping.label],
-            mapping=mapping.label,
-            repeat=split.repeat,
-            fold=split.fold,
-            n_train=len(split.train),
-            n_test=len(split.test),
-            strengths=strengths,
-        )
-        return FitTask(mapping.label, _portable(mapping), checkpoints.path(key), key)
 
-    return [_SplitTask(split, tuple(task(split, mapping) for mapping in mappings)) for split in splits]
+def _now() -> float:
+    return time.time()
 
 
-def _portable(mapping: ProbabilityMapping) -> str | ProbabilityMapping:
-    """The label where that names this very mapping, which any backend can send to a worker; otherwise the record."""
+def _source(dataset: Any) -> str:
+    """What distinguishes two tables of one name; a table in memory has its name alone."""
+    if not isinstance(dataset, (str, Path)):
+        return ""
+    path = expanded(dataset)
+    return str(path.resolve()) if path.suffix else str(dataset)
+
+
+def _outcomes(plan: Plan, fits: Fits) -> Outcomes:
+    """The fits in the order of the plan, whatever order they came in."""
+    failed: dict[str, str] = {}
+    unfinished: dict[str, int] = {}
+    for task in plan.fits:
+        if task.path in fits.failed:
+            # Of several reasons the first in the order of the alphabet, so that the results do not depend on who was first.
+            reason = fits.failed[task.path]
+            failed[task.label] = min(reason, failed.get(task.label, reason))
+        elif task.path in fits.skipped:
+            unfinished[task.label] = unfinished.get(task.label, 0) + 1
+    order = sorted(plan.fits, key=lambda task: (task.key.repeat, task.key.fold))
+    return Outcomes([fits.finished[task.path] for task in order if task.path in fits.finished], failed, unfinished)
+
+
+def _unkept(data: Dataset, plan: Plan) -> Sequence[Finding]:
+    if plan.keeps_probabilities:
+        return ()
+    return (Finding("predictions_not_kept", facts={"rows": len(data.labels), "classes": len(data.class_names)}),)
+
+
+def _write_predictions(path: Path, data: Dataset, splits: Sequence[Split], plan: Plan, results: StudyResults) -> None:
+    place = {(split.repeat, split.fold): split for split in splits}
+    compared = set(results.summary["mapping"])
+    tasks = [task for task in plan.fits if task.label in compared]
+    read = ((read_fit(task.path, task.key), place[task.key.repeat, task.key.fold]) for task in tasks)
+    whole = ((fit, split) for fit, split in read if fit is not None)
+    write_predictions(path, whole, data.labels, data.rows, data.class_names)
+
+
+def _with_model(
+    results: StudyResults, data: Dataset, mappings: Sequence[ProbabilityMapping], folder: Path
+) -> StudyResults:
+    """The results with the advised model, which is fitted on all rows and saved."""
+    label = results.decision.mapping
+    mapping = next(mapping for mapping in mappings if mapping.label == label)
+    path = folder / MODEL
+    path.unlink(missing_ok=True)
     try:
-        return mapping.label if resolve_mapping(mapping.label) == mapping else mapping
-    except (TypeError, ValueError):
-        return mapping
-
-
-def _make_fits(
-    data: Dataset, tasks: list[_SplitTask], settings: StudySettings, progress: Progress | None
-) -> tuple[list[FinishedFit], list[Failure]]:
-    """Every fit: what is on disk, and the rest made now."""
-    known = {fit.path: read_fit(fit.path, fit.key) for task in tasks for fit in task.fits}
-    finished = {path: fit for path, fit in known.items() if fit is not None}
-    failures: list[Failure] = []
-    # With one job, joblib's own default decides, so that a surrounding parallel_config takes effect.
-    run = Parallel(n_jobs=None if settings.jobs == 1 else settings.jobs, return_as="generator_unordered")
-    missing = [(task.split, [fit for fit in task.fits if fit.path not in finished]) for task in tasks]
-    call = delayed(fit_split)
-    calls = (call(data.features, data.labels, split, fits, settings, os.getpid()) for split, fits in missing if fits)
-    # Here too, for backends whose workers are threads of this process.
-    with quiet(), Watch(known, progress), _whole_workers():
-        for outcomes in run(calls):
-            for task, fit in outcomes:
-                if isinstance(fit, FailedFit):
-                    failures.append(Failure(task.label, fit.reason))
-                else:
-                    finished[task.path] = fit
-                    _keep(task, fit)
-    # In the order of the plan, whatever order the fits came in.
-    return [finished[fit.path] for task in tasks for fit in task.fits if fit.path in finished], failures
-
-
-@contextmanager
-def _whole_workers() -> Iterator[None]:
+        model, C = fit_final(data, mapping, results.settings)
+    # The mapping may be anybody's code; the comparison is made all the same.
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return replace(results, findings=(*results.findings, Finding("model_failed", label, {"reason": str(error)})))
     try:
-        yield
-    except BrokenExecutor as error:
-        raise StudyError(
-            "A worker process was stopped from outside, most often because memory ran out. Use fewer --jobs or a sample of the "
-            "rows; the fits that are finished are kept, and the same study goes on from there."
-        ) from error
-
-
-def _keep(task: FitTask, fit: FinishedFit) -> None:
-    """Write a fit that the worker could not: on another machine, the folder may not be there."""
-    # A folder in the fit's place stays: nothing there is ours to remove.
-    if task.path.is_dir() or read_fit(task.path, task.key) is not None:
-        return
-    try:
-        write_fit(task.path, task.key, fit)
+        is_saved = save_model(model, path)
     except OSError as error:
         raise StudyError(
-            f"The folder {task.path.parent} cannot be written ({error.strerror or error}); make room or give another one with --out."
+            f"{path} cannot be written ({error.strerror or error}). Give a folder you may write to, with room on the disk."
         ) from error
+    findings = results.findings if is_saved else (*results.findings, Finding("model_not_saved", label))
+    decision = replace(results.decision, facts={**results.decision.facts, "C": C})
+    counts = encoded_counts(model, results.columns["column"])
+    columns = results.columns.assign(encoded=[counts[name] for name in results.columns["column"]])
+    return replace(results, model=model, decision=decision, findings=findings, columns=columns)

@@ -46,3 +46,13 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     return capital(text) + ("" if text[-1] in ".!?" else ".")
+
+
+def count_word(count: int) -> str:
+    """`eight`: a count in a sentence; figures above twelve.
+
+    >>> count_word(8), count_word(40)
+    ('eight', '40')
+    """
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    return words[count] if 0 <= count < len(words) else integer(count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lastlayer.report.figures.differences import differences_figure
+from lastlayer.report.figures.disagreements import disagreements_figure
 from lastlayer.report.figures.figure import Figure
 from lastlayer.report.figures.histograms import histogram_figure
 from lastlayer.report.figures.levels import levels_figure
@@ -12,11 +13,12 @@ from lastlayer.report.reading import Reading
 
 
 def build_figures(reading: Reading) -> list[Figure]:
-    """Metric intervals, differences from softmax, reliability, histograms, score scale against sharpness."""
+    """What to see first, differences from softmax and reliability, then what is folded: means, histograms, score scale."""
     figures = (
-        levels_figure(reading),
         differences_figure(reading),
         reliability_figure(reading),
+        disagreements_figure(reading),
+        levels_figure(reading),
         histogram_figure(reading),
         sharpness_figure(reading),
     )

@@ -1,4 +1,4 @@
-"""What the calibration bins of one mapping say: how far, and on which side, confidence is from accuracy."""
+"""What the calibration bins of one mapping say: how far, and on which side, what is said is from what is seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lastlayer.report.reading import Row
+from lastlayer.report.reading import Reading, Row
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,17 @@ class Calibration:
 
 
 def calibration_of(row: Row) -> Calibration:
-    """Read the bins of a mapping; empty bins and bins without values are left out."""
-    frame = row.calibration[["confidence", "accuracy", "n"]].apply(pd.to_numeric, errors="coerce").dropna()
-    frame = frame[frame["n"] > 0].sort_values("confidence")
-    return Calibration(tuple((float(c), float(a), float(n)) for c, a, n in frame.itertuples(index=False)))
+    """The bins of a mapping's top probability; empty bins and bins without values are left out."""
+    return _calibration(row.calibration, "confidence", "accuracy")
+
+
+def positive_of(reading: Reading, row: Row) -> Calibration:
+    """The bins of a mapping's probability of the second of two classes, with the share of rows that have it."""
+    frame = reading.results.positive
+    return _calibration(frame[frame["mapping"] == row.label], "probability", "share")
+
+
+def _calibration(frame: pd.DataFrame, said: str, seen: str) -> Calibration:
+    known = frame[[said, seen, "n"]].apply(pd.to_numeric, errors="coerce").dropna()
+    known = known[known["n"] > 0].sort_values(said)
+    return Calibration(tuple((float(c), float(a), float(n)) for c, a, n in known.itertuples(index=False)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lastlayer.findings.metrics import Metric
 from lastlayer.report.figures.figure import Figure, Panel
 from lastlayer.report.figures.forest import WIDTH, ForestLine, forest
 from lastlayer.report.reading import Reading, Row
+from lastlayer.report.verdicts import OFTEN, verdict_word
 from lastlayer.study.schema import REFERENCE
 from lastlayer.study.statistics.comparisons import Comparison, Verdict
 from lastlayer.words.lists import listing, sentence, verb
@@ -22,13 +24,15 @@ def differences_figure(reading: Reading) -> Figure | None:
         return None
     see = f"{sentence(metrics[0].name).rstrip('.')}: {_who_differs(reading.compared(metrics[0]), metrics[0])}"
     how = (
-        "Each mark is the mean of a mapping’s value minus softmax’s on the same test rows, with its interval, before "
-        "Holm’s correction for the number of mappings, which the verdicts include. "
-        "The shaded band is the margin: a mapping whose interval lies inside it is called equal."
-    )
-    return Figure(
-        "differences", f"How far each mapping is from {REFERENCE}", see, how, [_panel(reading, m) for m in metrics]
-    )
+        "Each mark is the mean of a mapping’s value minus softmax’s on the same test rows. The thick bar is its "
+        f"{100 * reading.results.settings.level:g} % interval; the thin one is wider by Holm’s correction for the number of mappings, and "
+        "agrees with the verdicts: where it does not reach zero, the mapping differs. The shaded band is the margin: a mapping "
+        f"whose thick bar lies inside it is called equal. {_power(reading, metrics[0])}"
+    ).rstrip()
+    panels = [_panel(reading, metric) for metric in metrics]
+    # The sentence above the figure says it of the first panel.
+    panels[0] = replace(panels[0], note="")
+    return Figure("differences", f"How far each mapping is from {REFERENCE}", see, how, panels)
 
 
 def difference_decimals(pairs: Sequence[tuple[Row, Comparison]]) -> int:
@@ -47,6 +51,7 @@ def _panel(reading: Reading, metric: Metric) -> Panel:
             estimate=comparison.difference,
             value=number(comparison.difference.mean, decimals, sign=True),
             tooltip=_describe(row, comparison, decimals),
+            adjusted=comparison.adjusted,
         )
         for row, comparison in pairs
     ]
@@ -72,10 +77,21 @@ def _panel(reading: Reading, metric: Metric) -> Panel:
 def _describe(row: Row, comparison: Comparison, decimals: int) -> str:
     difference = comparison.difference
     if math.isnan(difference.mean):
-        return f"{row.name}: {comparison.verdict or 'not compared'}"
+        return f"{row.name}: {verdict_word(comparison)}"
     bounds = interval(difference.low, difference.high, decimals, sign=True)
     text = f"{row.name}: {number(difference.mean, decimals, sign=True)} {bounds}".rstrip()
-    return f"{text}, {comparison.verdict}" if comparison.verdict else text
+    return f"{text}, {verdict_word(comparison)}"
+
+
+def _power(reading: Reading, metric: Metric) -> str:
+    """What the comparisons could have seen, from the least to the most of the mappings that differ by nothing seen."""
+    pairs = reading.compared(metric)
+    sizes = [c.detectable for _, c in pairs if c.verdict == Verdict.UNCLEAR and math.isfinite(c.detectable)]
+    if not sizes:
+        return ""
+    least, most = (number(size, difference_decimals(pairs)) for size in (min(sizes), max(sizes)))
+    between = least if least == most else f"{least} to {most}, depending on the mapping,"
+    return f"Where nothing was found, a difference of {between} in {metric.name} would have been noticed {OFTEN}."
 
 
 def _who_differs(pairs: Sequence[tuple[Row, Comparison]], metric: Metric) -> str:

@@ -25,7 +25,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """A numbered figure. `see` says what to see, `how` how to read it; `legend` has the rows of a table next to the panels."""
+    """A numbered figure. `see` says what to see, `how` how to read it; `legend` has the rows of a table next to the panels.
+
+    A folded figure shows its heading alone until it is opened.
+    """
 
     key: str
     title: str
@@ -34,3 +37,4 @@ class Figure:
     panels: Sequence[Panel]
     layout: str = "wide"
     legend: Sequence[Any] = field(default=())
+    is_folded: bool = False

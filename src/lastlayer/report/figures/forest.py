@@ -1,10 +1,10 @@
-"""The forest plot: one line per mapping, a mark at the mean, a bar over the interval, one reference line."""
+"""The forest plot: one line per mapping, a mark at the mean, bars over its intervals, one reference line."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lastlayer.report.figures.scale import Scale, focus, padded
 from lastlayer.report.palette import Mark
@@ -20,8 +20,8 @@ NAME_WIDTH = 16
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One line. `x` is None where there is no mean to draw; `arrow` is -1 or 1 where the mean is off the scale, `cut` the same
-    for the ends of the bar.
+    """One line. `x` is None where there is no mean to draw; `arrow` is -1 or 1 where the mean is off the scale, `cut` says the
+    same of the ends of the wider bar. `thin` is the adjusted interval, behind the plain one.
     """
 
     name: str
@@ -29,6 +29,7 @@ class ForestRow:
     y: float
     x: float | None
     bar: tuple[float, float] | None
+    thin: tuple[float, float] | None
     cut: tuple[bool, bool]
     arrow: int
     value: str
@@ -61,6 +62,7 @@ class ForestLine:
     estimate: Estimate
     value: str
     tooltip: str
+    adjusted: Estimate = field(default_factory=Estimate)
 
 
 def forest(
@@ -73,7 +75,7 @@ def forest(
 ) -> tuple[Forest, float]:
     """Lay the lines out; returns the plot and its height."""
     anchor = reference if math.isfinite(reference) else _middle([line.estimate.mean for line in lines])
-    spans = [_span(line.estimate) for line in lines]
+    spans = [_span(line.estimate, line.adjusted) for line in lines]
     if math.isfinite(reference):
         spans.append((reference, reference, reference))
     if margin is not None:
@@ -98,10 +100,11 @@ def forest(
     return plot, bottom + TICKS + (ENDS if left_end else 0)
 
 
-def _span(estimate: Estimate) -> tuple[float, float, float]:
-    if estimate.has_interval:
-        return estimate.low, estimate.mean, estimate.high
-    return estimate.mean, estimate.mean, estimate.mean
+def _span(*estimates: Estimate) -> tuple[float, float, float]:
+    """The mean of the first, with the ends of the widest interval."""
+    mean = estimates[0].mean
+    known = [estimate for estimate in estimates if estimate.has_interval]
+    return min([mean, *(e.low for e in known)]), mean, max([mean, *(e.high for e in known)])
 
 
 def _middle(values: Sequence[float]) -> float:
@@ -116,14 +119,16 @@ def _row(line: ForestLine, name: str, i: int, scale: Scale) -> ForestRow:
     elif estimate.mean < scale.low:
         arrow = -1
     drawn = not arrow and math.isfinite(estimate.mean)
-    has_bar = drawn and estimate.has_interval
+    has_bar, has_thin = drawn and estimate.has_interval, drawn and line.adjusted.has_interval
+    low, _, high = _span(estimate, line.adjusted)
     return ForestRow(
         name=name,
         mark=line.mark,
         y=TOP + ROW_HEIGHT * (i + 0.5),
         x=scale.place(estimate.mean) if drawn else None,
         bar=(scale.place(estimate.low), scale.place(estimate.high)) if has_bar else None,
-        cut=(has_bar and estimate.low < scale.low, has_bar and estimate.high > scale.high),
+        thin=(scale.place(line.adjusted.low), scale.place(line.adjusted.high)) if has_thin else None,
+        cut=(has_bar and low < scale.low, has_bar and high > scale.high),
         arrow=arrow,
         value=line.value,
         tooltip=line.tooltip,

@@ -68,7 +68,7 @@ def histogram_figure(reading: Reading) -> Figure:
     if any(histogram.tallest > y.high for histogram in histograms if histogram.bins):
         how += " A column that is higher than its panel has its share written next to it."
     panels = [_panel(histogram, x, y) for histogram in histograms]
-    return Figure("histograms", "How sure each mapping is", _see(histograms), how, panels, "small")
+    return Figure("histograms", "How sure each mapping is", _see(histograms), how, panels, "small", is_folded=True)
 
 
 def _shares(row: Row) -> Shares:

@@ -21,17 +21,17 @@ def levels_figure(reading: Reading) -> Figure:
     how = (
         f"Marks are means over {plural(reading.n_fits, 'fit')}, bars approximate {level} intervals; the dashed line is softmax’s "
         "mean. All mappings met the same folds, so two bars may overlap and the mappings still differ: "
-        "for that, see the next figure."
+        "the paired differences say more."
     )
     if off_scale:
         how += f" An arrow marks a value off the scale, which is written to its right: {listing(off_scale, at_most=6)}."
-    return Figure("levels", "How each mapping did", _see(reading), how, panels)
+    return Figure("levels", "The mean of each mapping", _see(reading), how, panels, is_folded=True)
 
 
 def metric_decimals(reading: Reading, metric: Metric) -> int:
     """Decimals of a metric on the page: two significant digits of the typical interval's half-width."""
     estimates = (row.estimate(metric) for row in reading.rows)
-    return decimals_for(((e.high - e.low) / 2 for e in estimates), digits=2, at_least=3)
+    return decimals_for(((e.high - e.low) / 2 for e in estimates), digits=2, at_least=3, at_most=4)
 
 
 def _panel(reading: Reading, metric: Metric) -> Panel:

@@ -64,7 +64,9 @@ def sharpness_figure(reading: Reading) -> Figure:
         "the fits, thin lines reach from the least to the largest fit."
     )
     panels = [_panel(known)] if known else []
-    return Figure("sharpness", "Score scale against sharpness", _see(known), how, panels, "beside", legend)
+    return Figure(
+        "sharpness", "Score scale against sharpness", _see(known), how, panels, "beside", legend, is_folded=True
+    )
 
 
 def _panel(known: Sequence[LegendRow]) -> Panel:

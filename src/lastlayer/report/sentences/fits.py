@@ -11,7 +11,11 @@ from lastlayer.words.numbers import percent
 
 def _mapping_left_out(finding: Finding) -> str:
     reason = resolve_mapping(finding.mapping).study_note
-    return f"{finding.mapping} was left out: {reason[0].lower()}{reason[1:]} Ask for it by name to study it."
+    return f"{finding.mapping} was left out: {reason[0].lower()}{reason[1:]}"
+
+
+def _ask_by_name(finding: Finding) -> str:
+    return "Ask for it by name to study it."
 
 
 def _fit_failed(finding: Finding) -> str:
@@ -33,10 +37,11 @@ def _training_note(finding: Finding) -> str:
 
 def _coarse_bins(finding: Finding) -> str:
     bins, rows = finding.facts["bins"], finding.facts["rows"]
-    return (
-        f"The calibration error of a test fold is taken over {bins} bins of about {plural(rows, 'row')}, so much of it is "
-        "chance; compare it between mappings, and do not read its size."
-    )
+    return f"The calibration error of a test fold is taken over {bins} bins of about {plural(rows, 'row')}, so much of it is chance."
+
+
+def _compare_it_only(finding: Finding) -> str:
+    return "Compare it between mappings, and do not read its size."
 
 
 def _outside_domain(finding: Finding) -> str:
@@ -71,18 +76,18 @@ def _not_converged(finding: Finding) -> str:
 def _restarts_apart(finding: Finding) -> str:
     # An infinite spread is stored as the string "inf".
     return (
-        f"{finding.mapping}: its loss is not convex, and restarts ended up to {float(finding.facts['spread']):.2g} apart in "
-        "the mean loss of a training row; the best of them was taken."
+        f"{finding.mapping}: its loss is not convex, and the starts ended up to {float(finding.facts['spread']):.2g} apart in "
+        "the mean loss of a training row. The best of them was taken; a better one may exist."
     )
 
 
 #: The code of a finding → its wording.
 SENTENCES: dict[str, Wording] = {
-    "mapping_left_out": Wording(Group.METHOD, _mapping_left_out),
+    "mapping_left_out": Wording(Group.METHOD, _mapping_left_out, _ask_by_name),
     "fit_failed": Wording(Group.FITS, _fit_failed),
     "margin_form": Wording(Group.METHOD, _margin_form),
     "training_note": Wording(Group.METHOD, _training_note),
-    "coarse_bins": Wording(Group.FITS, _coarse_bins),
+    "coarse_bins": Wording(Group.FITS, _coarse_bins, _compare_it_only),
     "outside_domain": Wording(Group.FITS, _outside_domain),
     "zero_probability": Wording(Group.FITS, _zero_probability),
     "strength_at_edge": Wording(Group.FITS, _strength_at_edge),

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from lastlayer.study.error import StudyError
 
 #: A numeric target with more distinct values than this may be a quantity instead of classes.
 _MANY = 20
+#: Many numbers are a quantity where the middle one has fewer rows than this.
+_ROWS = 5
 #: Words that other programs write into a cell without a value, in lower case.
 _MISSING_WORDS = frozenset(
     {"na", "n/a", "<na>", "#n/a", "#na", "#n/a n/a", "nan", "-nan", "null", "none", "nil", "1.#ind", "-1.#ind"}
@@ -29,12 +32,29 @@ _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d{1,6})?", re.IGNOREC
 
 @dataclass(frozen=True)
 class Classes:
-    """Labels from 0 to K − 1 of the rows whose target is known, and the names of the classes."""
+    """Labels from 0 to K − 1 of the rows whose target is known, and the names of the classes.
+
+    Attributes:
+        labels: (n,) integers; −1 where the target is missing or the class was left out.
+        names: the classes as text.
+        values: the classes as the table has them, in the order of the names.
+        findings: what a reader may want to know.
+    """
 
     labels: np.ndarray
     names: tuple[str, ...]
-    is_known: np.ndarray
+    values: tuple[Any, ...]
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_known(self) -> np.ndarray:
+        """(n,) whether the row has a class."""
+        return self.labels >= 0
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(K,) rows of each class."""
+        return np.bincount(self.labels[self.is_known], minlength=len(self.names))
 
 
 def read_classes(column: pd.Series, name: str) -> Classes:
@@ -47,7 +67,44 @@ def read_classes(column: pd.Series, name: str) -> Classes:
     Raises:
         StudyError: no value, one class alone, cells that are lists, or a quantity for regression.
     """
-    cells = _combined(pa.array(column.array))
+    texts, codes, values = _distinct(column, name)
+    names = _ordered({text for text in texts if text is not None})
+    if not names:
+        raise StudyError(f"Column {column.name!r} of {name} has no values; choose another --target or fill it in.")
+    place = {text: label for label, text in enumerate(names)}
+    # The last entry is for the code −1.
+    labels = np.array([*(-1 if text is None else place[text] for text in texts), -1], dtype=np.int64)[codes]
+    counts = dict(zip(names, np.bincount(labels[labels >= 0], minlength=len(names)).tolist(), strict=True))
+    findings = (*_check(counts, column.name, name), *_findings(counts, str(column.name)))
+    return Classes(labels, tuple(names), tuple(values[text] for text in names), findings)
+
+
+def without_unused(classes: Classes) -> Classes:
+    """The classes that rows are left of, after some lost their label.
+
+    Raises:
+        StudyError: fewer than two are.
+    """
+    counts = classes.counts
+    if counts.all():
+        return classes
+    used = np.flatnonzero(counts)
+    if len(used) < 2:
+        raise StudyError(
+            "The rows that are left are of one class alone; a study needs two. Fill in the cells that are missing."
+        )
+    place = np.full(len(counts) + 1, -1, dtype=np.int64)
+    place[used] = np.arange(len(used))
+    names, values = (tuple(items[i] for i in used) for items in (classes.names, classes.values))
+    return Classes(place[classes.labels], names, values, classes.findings)
+
+
+def _distinct(column: pd.Series, name: str) -> tuple[list[str | None], np.ndarray, dict[str, Any]]:
+    """The text of each distinct value, the place of each row's value among them (−1 if missing), and text → value."""
+    try:
+        cells = _combined(pa.array(column.array, from_pandas=True))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return _distinct_objects(column, name)
     if pa.types.is_nested(cells.type):
         raise StudyError(
             f"Column {column.name!r} of {name} holds {cells.type} values; a class needs one text or number in each cell."
@@ -55,16 +112,43 @@ def read_classes(column: pd.Series, name: str) -> Classes:
     encoded = cells.dictionary_encode()
     texts = _texts(encoded.dictionary)
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    names = _ordered({text for text in texts if text is not None})
-    if not names:
-        raise StudyError(f"Column {column.name!r} of {name} has no values; choose another --target or fill it in.")
-    place = {text: label for label, text in enumerate(names)}
-    # The last entry is for the code −1.
-    labels = np.array([*(-1 if text is None else place[text] for text in texts), -1], dtype=np.int64)[codes]
-    is_known = labels >= 0
-    counts = dict(zip(names, np.bincount(labels[is_known]).tolist(), strict=True))
-    _check(counts, column.name, name)
-    return Classes(labels[is_known], tuple(names), is_known, tuple(_findings(counts, len(labels), str(column.name))))
+    values: dict[str, Any] = {}
+    for text, value in zip(texts, encoded.dictionary.to_pylist(), strict=True):
+        if text is not None:
+            values.setdefault(text, value)
+    return texts, codes, values
+
+
+def _distinct_objects(column: pd.Series, name: str) -> tuple[list[str | None], np.ndarray, dict[str, Any]]:
+    """`_distinct` of values of several types, such as the number 1 and the text b."""
+    try:
+        codes, distinct = pd.factorize(column.astype(object))
+    except TypeError:
+        raise StudyError(
+            f"Column {column.name!r} of {name} holds values that are no single text or number; a class needs one in each cell."
+        ) from None
+    texts = [str(value) for value in distinct]
+    values: dict[str, Any] = {}
+    for text, value in zip(texts, distinct, strict=True):
+        if text in values:
+            raise StudyError(
+                f"Column {column.name!r} of {name} holds {values[text]!r} and {value!r}, which are written alike; "
+                "make all classes texts, or all numbers."
+            )
+        values[text] = value
+    return [text if text.strip() else None for text in texts], codes, values
+
+
+def values_of_texts(names: tuple[str, ...]) -> tuple[Any, ...]:
+    """Classes of a text file as pandas would read them: whole numbers or booleans where all are, otherwise the texts."""
+    if set(names) <= {"True", "False"}:
+        return tuple(name == "True" for name in names)
+    if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", name) and name != "-0" for name in names):
+        return tuple(int(name) for name in names)
+    if all(re.fullmatch(r"-?(0|[1-9]\d*)\.\d+", name) for name in names):
+        numbers = tuple(float(name) for name in names)
+        return numbers if len(set(numbers)) == len(numbers) else names
+    return names
 
 
 def _combined(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -72,7 +156,9 @@ def _combined(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
     whole = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     if pa.types.is_dictionary(whole.type):
         return _combined(whole.dictionary_decode())
-    return whole.cast(pa.string()) if pa.types.is_null(whole.type) else whole
+    if pa.types.is_null(whole.type) or pa.types.is_string_view(whole.type):
+        return whole.cast(pa.large_string())
+    return whole
 
 
 def _texts(values: pa.Array) -> list[str | None]:
@@ -117,7 +203,7 @@ def _ordered(texts: set[str]) -> list[str]:
     return sorted(texts, key=lambda text: (numbers[text] is None, numbers[text] or Decimal(0), text))
 
 
-def _check(counts: dict[str, int], column: object, name: str) -> None:
+def _check(counts: dict[str, int], column: object, name: str) -> Iterator[Finding]:
     if len(counts) < 2:
         raise StudyError(
             f"Column {column!r} of {name} holds one class alone ({next(iter(counts))}); a study needs at least two. "
@@ -128,17 +214,19 @@ def _check(counts: dict[str, int], column: object, name: str) -> None:
     if len(numbers) < len(known) or len(numbers) <= _MANY:
         return
     has_fractions = any(number != number.to_integral_value() for number in numbers)
-    if has_fractions or np.median([counts[text] for text in known]) < 5:
+    if np.median([counts[text] for text in known]) < _ROWS:
         raise StudyError(
             f"Column {column!r} of {name} holds {len(known)} distinct numbers, from {known[0]} to {known[-1]}: "
             "a quantity, not classes. Choose another --target, or cut it into a few ranges first."
         )
+    # Numbers from 0 or 1 on without a gap are how classes are numbered.
+    is_numbering = not has_fractions and min(numbers) in (0, 1) and max(numbers) - min(numbers) == len(numbers) - 1
+    if has_fractions or not is_numbering:
+        facts = {"column": str(column), "classes": len(known), "first": known[0], "last": known[-1]}
+        yield Finding("target_may_be_quantity", facts=facts)
 
 
-def _findings(counts: dict[str, int], rows: int, column: str) -> Iterator[Finding]:
-    missing = rows - sum(counts.values())
-    if missing:
-        yield Finding("rows_without_target", facts={"column": column, "rows": missing, "of": rows})
+def _findings(counts: dict[str, int], column: str) -> Iterator[Finding]:
     words = [[text, count] for text, count in counts.items() if is_missing_word(text)]
     if words:
         yield Finding("missing_words_as_classes", facts={"column": column, "classes": words})

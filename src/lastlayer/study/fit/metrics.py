@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,12 @@ WORST_BRIER = METRICS["brier"].worst
 
 @dataclass(frozen=True)
 class Measured:
-    """Columns of `FITS` that are measured, and per test row inside the domain: top probability, and whether it is right."""
+    """Columns of `FITS` that are measured, and what is said of each test row: see `FinishedFit`."""
 
     values: dict[str, Any]
+    probabilities: np.ndarray
     confidence: np.ndarray
+    predicted: np.ndarray
     is_correct: np.ndarray
 
 
@@ -51,21 +53,32 @@ def skill(brier: np.ndarray, labels: np.ndarray, frequencies: np.ndarray) -> flo
 def measure(
     mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray, frequencies: np.ndarray | None = None
 ) -> Measured:
-    """Measure scores (n, K) against labels (n,).
+    """Measure the mapping's probabilities of scores (n, K) against labels (n,); see `measure_probabilities`.
 
-    `frequencies` (K,) are those of the classes among the training rows; by default, all are equal. Brier skill is relative to
-    them, and a row outside the domain has them in ROC AUC and average precision.
-
-    Rows outside the domain count as wrong in accuracy, 2 in Brier and infinite in log loss; `…_valid` leaves them out, as the
-    calibration error, support size and sharpness must. Log loss is −log p from the scores, never from clipped
-    probabilities, so it is infinite where a true class has probability 0.
+    log p is computed from the scores, so it is −inf only where a probability is 0, not where it underflows.
     """
     p = probabilities(scores, mapping=mapping, on_domain="nan")
     log_p = log_probabilities(scores, mapping=mapping, on_domain="nan")
+    measured = measure_probabilities(p, log_p, labels, frequencies)
+    return replace(measured, values=measured.values | {"score_scale": float(np.std(scores))})
+
+
+def measure_probabilities(
+    p: np.ndarray, log_p: np.ndarray, labels: np.ndarray, frequencies: np.ndarray | None = None
+) -> Measured:
+    """Measure probabilities p (n, K), NaN in rows outside the domain, and their logarithms against labels (n,).
+
+    Rows outside the domain count as wrong in accuracy, 2 in Brier and infinite in log loss; `…_valid` leaves them out, as the
+    calibration error, support size and sharpness must. The log loss −log p is never clipped.
+
+    `frequencies` (K,) are those of the classes among the training rows; by default, all are equal. Brier skill is relative to
+    them, and a row outside the domain has them in ROC AUC and average precision.
+    """
     is_valid = ~np.isnan(p).any(axis=-1)
-    top = np.where(is_valid, np.argmax(np.where(np.isnan(p), -1.0, p), axis=-1), -1)
-    is_correct = top == labels
-    confidence = p[np.flatnonzero(is_valid), top[is_valid]]
+    predicted = np.where(is_valid, np.argmax(np.where(np.isnan(p), -1.0, p), axis=-1), -1)
+    is_correct = predicted == labels
+    confidence = np.where(is_valid, p[np.arange(len(labels)), predicted], np.nan)
+    inside = confidence[is_valid]
     brier = brier_rows(p, labels)
     known = np.full(p.shape[-1], 1.0 / p.shape[-1]) if frequencies is None else frequencies
     # + 0.0 makes a certain row's −0 a plain 0.
@@ -74,7 +87,7 @@ def measure(
         "accuracy": float(np.mean(is_correct)),
         "brier": float(np.mean(brier)),
         "log_loss": float(np.mean(losses)),
-        "ece": calibration_error(confidence, is_correct[is_valid]),
+        "ece": calibration_error(inside, is_correct[is_valid]),
         "infinite_share": float(np.mean(np.isinf(losses))),
         "invalid_share": float(np.mean(~is_valid)),
         "invalid_rows": int(np.sum(~is_valid)),
@@ -84,13 +97,13 @@ def measure(
         "ece_rows": int(np.sum(is_valid)),
         # Counted by the logarithm: a probability that underflows is still above zero.
         "support_size": _mean(np.sum(log_p[is_valid] > -np.inf, axis=-1)),
-        "score_scale": float(np.std(scores)),
-        "sharpness": _mean(confidence),
+        "score_scale": float("nan"),
+        "sharpness": _mean(inside),
         "skill": skill(brier, labels, known),
         **ranking(np.where(is_valid[:, None], p, known), labels),
         "balanced_accuracy": balanced_accuracy(is_correct, labels),
     }
-    return Measured(values, confidence, is_correct[is_valid])
+    return Measured(values, p, confidence, predicted, is_correct)
 
 
 def _mean(rows: np.ndarray) -> float:

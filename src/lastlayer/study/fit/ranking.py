@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 
 def ranking(p: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -14,13 +13,25 @@ def ranking(p: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """
     classes = [1] if p.shape[-1] == 2 else range(p.shape[-1])
     counts = np.bincount(labels, minlength=p.shape[-1])
-    judged = [k for k in classes if 0 < counts[k] < len(labels)]
-    if not judged:
-        return {"roc_auc": float("nan"), "average_precision": float("nan")}
-    return {
-        "roc_auc": float(np.mean([roc_auc_score(labels == k, p[:, k]) for k in judged])),
-        "average_precision": float(np.mean([average_precision_score(labels == k, p[:, k]) for k in judged])),
-    }
+    curves = [_areas(p[:, k], labels == k) for k in classes if 0 < counts[k] < len(labels)]
+    roc_auc, average_precision = np.mean(curves, axis=0) if curves else (np.nan, np.nan)
+    return {"roc_auc": float(roc_auc), "average_precision": float(average_precision)}
+
+
+def _areas(p: np.ndarray, is_positive: np.ndarray) -> tuple[float, float]:
+    """The areas below the ROC curve, by trapezoids, and below the precision–recall curve, by steps, as scikit-learn has them.
+
+    One sort gives both, in a tenth of the time of scikit-learn's two functions, which every fit and class would pay.
+    """
+    order = np.argsort(-p, kind="stable")
+    # Rows of one probability share a threshold.
+    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)
+    true = np.cumsum(is_positive[order])[last].astype(np.float64)
+    said = last + 1.0
+    recall, fall_out = true / true[-1], (said - true) / (said[-1] - true[-1])
+    gained = np.diff(recall, prepend=0.0)
+    roc_auc = np.sum(np.diff(fall_out, prepend=0.0) * (recall - gained / 2))
+    return float(roc_auc), float(np.sum(gained * true / said))
 
 
 def balanced_accuracy(is_correct: np.ndarray, labels: np.ndarray) -> float:

@@ -213,11 +213,12 @@ def check_class_sizes(data: Dataset, settings: StudySettings) -> None:
     if count < settings.folds:
         others = int(np.sum(counts < settings.folds)) - 1
         also = f" ({others} more {'classes have' if others > 1 else 'class has'} too few as well)" if others else ""
-        fewer = f"use --folds {count}, " if count > 1 else ""
+        fewer = f", use --folds {count}" if count > 2 else ""
         unknown = ", or empty its cells if the word means that the label is not known" if is_missing_word(name) else ""
         raise StudyError(
-            f"Class {name!r} of {data.name} has {count} row{'s' if count > 1 else ''}, but {settings.folds} folds need "
-            f"{settings.folds} of each class{also}: {fewer}add rows of it, or merge it with another class{unknown}."
+            f"Class {name!r} of {data.name} has {count} row{'' if count == 1 else 's'}, but {settings.folds} folds need "
+            f"{settings.folds} of each class{also}: leave out classes of fewer rows with --min-class {settings.folds}, make one class "
+            f"of them with --merge-rare {settings.folds}{fewer}, or add rows{unknown}."
         )
     if settings.C is None and counts.max() - -(-counts.max() // settings.folds) < 2:
         raise StudyError(

@@ -94,9 +94,9 @@ def splits_of(fits: pd.DataFrame) -> Splits:
 
 def summarize(fits: pd.DataFrame, level: float) -> pd.DataFrame:
     """Mean and approximate interval of each metric of each mapping; columns `SUMMARY`."""
-    splits = splits_of(fits)
     rows = []
     for mapping, own in fits.groupby("mapping", sort=False):
+        splits = splits_of(own)
         for metric in (METRICS | DESCRIPTIVE).values():
             found = estimate(own[metric.key].to_numpy(), splits, level, metric.bounds, counts_rows=metric.counts_rows)
             rows.append({"mapping": mapping, "metric": metric.key, **asdict(found)})

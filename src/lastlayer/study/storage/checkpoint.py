@@ -21,10 +21,10 @@ from lastlayer.study.schema import FITS
 from lastlayer.study.storage.fingerprint import mapping_fingerprint
 from lastlayer.study.storage.parquet import read_stored, write_stored
 
-#: The columns of a fit file.
-_COLUMNS = pa.schema({"confidence": pa.float64(), "is_correct": pa.bool_()})
-#: The largest size of a fit file in bytes: a constant part, and a part per test row.
-_BYTES, _BYTES_PER_ROW = 1 << 20, 64
+#: The columns of every fit file; where probabilities are kept, a list of them per row follows.
+_COLUMNS = {"confidence": pa.float64(), "predicted": pa.int64(), "is_correct": pa.bool_()}
+#: The largest size of a fit file in bytes: a constant part, and parts per test row and per probability.
+_BYTES, _BYTES_PER_ROW, _BYTES_PER_PROBABILITY = 1 << 20, 64, 8
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Checkpoints:
 
     folder: Path
 
-    def stem(self, mapping: ProbabilityMapping) -> str:
-        """What the files of a mapping's fits begin with."""
+    def stem(self, mapping: ProbabilityMapping | str) -> str:
+        """What the files of the fits of a mapping, or of a baseline, begin with."""
+        if isinstance(mapping, str):
+            return f"baseline-{mapping}"
         return f"{re.sub(r'[^A-Za-z0-9_.=-]', '_', mapping.label)[:80]}-{mapping_fingerprint(mapping)}"
 
     def path(self, key: FitKey) -> Path:
@@ -64,9 +66,12 @@ def write_fit(path: Path, key: FitKey, fit: FinishedFit) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    table = pa.table({"confidence": fit.confidence, "is_correct": fit.is_correct}, schema=_COLUMNS)
+    columns = {name: getattr(fit, name) for name in _COLUMNS}
+    if fit.probabilities is not None:
+        flat = pa.array(np.ascontiguousarray(fit.probabilities, dtype=np.float32).ravel())
+        columns["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, key.n_classes)
     facts = to_json({"key": key.text(), "row": fit.row, "n_encoded": fit.n_encoded})
-    write_stored(path, table, {**facts, "digest": _digest(facts, fit.confidence, fit.is_correct)})
+    write_stored(path, pa.table(columns, schema=_schema(key)), {**facts, "digest": _digest(facts, fit)})
 
 
 def read_fit(path: Path, key: FitKey) -> FinishedFit | None:
@@ -75,25 +80,37 @@ def read_fit(path: Path, key: FitKey) -> FinishedFit | None:
     Somebody else's file, a renamed, broken or edited one is no fit: the caller makes it again.
     """
     try:
-        if not path.is_file() or path.stat().st_size > _BYTES + _BYTES_PER_ROW * key.n_test:
+        most = _BYTES + key.n_test * (_BYTES_PER_ROW + _BYTES_PER_PROBABILITY * key.n_classes)
+        if not path.is_file() or path.stat().st_size > most:
             return None
         table, facts = read_stored(path, most_rows=key.n_test)
-        if facts["key"] != key.text() or not table.schema.equals(_COLUMNS):
+        if facts["key"] != key.text() or not table.schema.equals(_schema(key)):
             return None
-        confidence, is_correct = (table[name].to_numpy() for name in _COLUMNS.names)
+        if any(column.null_count for column in table.columns):
+            return None
+        columns = {name: table[name].to_numpy() for name in _COLUMNS}
+        p = None
+        if key.n_classes:
+            flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            p = flat.reshape(-1, key.n_classes)
         digest = facts.pop("digest")
-        if digest != _digest(facts, confidence, is_correct):
-            return None
         row = {name: from_json(facts["row"][name], kind) for name, kind in FITS.items()}
-        fit = FinishedFit(row, facts["n_encoded"], confidence, is_correct)
-        return fit if is_plausible(fit, key) else None
+        fit = FinishedFit(row, facts["n_encoded"], **columns, probabilities=p)
+        return fit if digest == _digest(facts, fit) and is_plausible(fit, key) else None
     # The file may hold anything, so reading it may fail in any way; a fit that is made again is right in every case.
     except Exception:
         return None
 
 
-def _digest(facts: dict[str, Any], confidence: np.ndarray, is_correct: np.ndarray) -> str:
+def _schema(key: FitKey) -> pa.Schema:
+    more = {"probabilities": pa.list_(pa.float32(), key.n_classes)} if key.n_classes else {}
+    return pa.schema(_COLUMNS | more)
+
+
+def _digest(facts: dict[str, Any], fit: FinishedFit) -> str:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode())
-    digest.update(np.ascontiguousarray(confidence, dtype=np.float64).tobytes())
-    digest.update(np.ascontiguousarray(is_correct, dtype=np.bool_).tobytes())
+    for name, kind in (("confidence", np.float64), ("predicted", np.int64), ("is_correct", np.bool_)):
+        digest.update(np.ascontiguousarray(getattr(fit, name), dtype=kind).tobytes())
+    if fit.probabilities is not None:
+        digest.update(np.ascontiguousarray(fit.probabilities, dtype=np.float32).tobytes())
     return digest.hexdigest()

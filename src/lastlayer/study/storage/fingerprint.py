@@ -41,9 +41,11 @@ def study_fingerprint(data: Dataset, settings: StudySettings) -> str:
     digest = hashlib.sha256()
     frame = data.features
     columns = [[str(name), str(frame[name].dtype)] for name in frame.columns]
-    facts = [columns, data.class_names, settings.folds, settings.seed, settings.C, settings.grid, _code_fingerprint()]
+    facts = [columns, data.class_names, settings.folds, settings.seed, settings.C, settings.grid]
+    facts += [settings.splines, _code_fingerprint()]
     digest.update(json.dumps(facts).encode())
-    digest.update(np.ascontiguousarray(data.labels).tobytes())
+    for part in (data.labels, data.groups, data.time):
+        digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
     for name in frame.columns:
         digest.update(_column_bytes(frame[name]))
     return digest.hexdigest()[:16]

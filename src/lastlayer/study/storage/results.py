@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from lastlayer.files import expanded
-from lastlayer.findings import Finding
+from lastlayer.findings import DESCRIPTIVE, METRICS, Finding
 from lastlayer.findings.json_numbers import from_json, to_json
 from lastlayer.study.decision import NO_DECISION
 from lastlayer.study.error import StudyError
+from lastlayer.study.fit.final import load_model
 from lastlayer.study.schema import (
+    BASELINES,
     CALIBRATION,
     COLUMNS,
     COMPARISONS,
@@ -33,6 +37,8 @@ from lastlayer.study.storage.parquet import read_stored, write_stored
 #: The form in which results are stored. Files of form 1 have no number; they held sentences in the place of findings. Form 2 had
 #: no baselines, decision, columns or predictions.
 FORM = 3
+#: The files next to the results.
+MODEL, PREDICTIONS = "model.skops", "predictions.parquet"
 
 
 @dataclass(frozen=True)
@@ -83,42 +89,133 @@ class StudyResults:
     command: str = ""
     started: str = ""
     seconds: float = math.nan
+    #: Where the study's files are; not stored.
+    folder: Path | None = field(default=None, compare=False)
+    #: The advised model, where this process fitted it; not stored.
+    model: Any = field(default=None, compare=False, repr=False)
 
     def status(self, mapping: str) -> str:
-        """`failed` where a fit raised, `not converged` where one stopped early, otherwise `ok`."""
-        fits = self.fits[self.fits["mapping"] == mapping]
-        if len(fits) < self.settings.folds * self.settings.repeats:
+        """`failed` where a fit raised, `out of time` where one was not made, `not converged` where one stopped early, otherwise `ok`."""
+        codes = {finding.code for finding in self.findings if finding.mapping == mapping}
+        if "fit_failed" in codes:
             return "failed"
+        if "out_of_time" in codes:
+            return "out of time"
+        fits = self.fits[self.fits["mapping"] == mapping]
         return "ok" if bool(fits["converged"].all()) else "not converged"
 
-    def to_json_dict(self) -> dict[str, Any]:
-        """The results as `lastlayer study --json` prints them: infinities are strings, what is missing is None.
+    @property
+    def best_estimator_(self) -> Any:
+        """The advised model, fitted on all rows: a scikit-learn pipeline from a table as it came to the classes.
 
-        `invalid_rows` counts the rows outside the mapping's domain over all test folds; `fit_seconds` is the mean of a fit.
+        Raises:
+            StudyError: it is neither in memory nor in the study's folder.
+        """
+        if self.model is not None:
+            return self.model
+        if self.folder is None:
+            raise StudyError(
+                "These results know of no folder with a model; run the study, or read its results.parquet."
+            )
+        return load_model(self.folder / MODEL)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Out-of-fold probabilities, one row per mapping, repeat and row of the data: mapping, repeat, fold, row, label, p_CLASS….
+
+        Raises:
+            StudyError: they were not kept, or are gone.
+        """
+        path = None if self.folder is None else self.folder / PREDICTIONS
+        if path is None or not path.is_file():
+            raise StudyError(
+                f"There are no predictions{'' if path is None else f' at {path}'}: large studies do not keep them, and other results "
+                "have them in predictions.parquet next to results.parquet. Run the study again."
+            )
+        return pd.read_parquet(path)
+
+    def strengths(self) -> pd.DataFrame:
+        """The C of every fit: one row per repeat and fold, one column per mapping."""
+        fits = self.fits[~self.fits["mapping"].isin(BASELINES)]
+        return fits.pivot(index=["repeat", "fold"], columns="mapping", values="C")[list(dict.fromkeys(fits["mapping"]))]
+
+    def table(self) -> pd.DataFrame:
+        """The mean of every metric: one row per mapping and baseline, one column per metric."""
+        means = self.summary.pivot(index="mapping", columns="metric", values="mean")
+        known = [key for key in (*METRICS, *DESCRIPTIVE) if key in means.columns]
+        return means.loc[list(dict.fromkeys(self.summary["mapping"])), known]
+
+    def per_class(self, mapping: str) -> pd.DataFrame:
+        """Rows, recall and precision of each class, test rows of all repeats pooled; NaN where a class is never predicted."""
+        own = self.confusion[self.confusion["mapping"] == mapping]
+        rows = own.groupby("actual")["count"].sum().reindex(range(self.n_classes), fill_value=0)
+        said = own.groupby("predicted")["count"].sum().reindex(range(self.n_classes), fill_value=0)
+        right = own[own["actual"] == own["predicted"]].set_index("actual")["count"]
+        right = right.reindex(range(self.n_classes), fill_value=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            table = pd.DataFrame({"rows": rows, "recall": right / rows, "precision": right / said})
+        return table.set_axis(pd.Index(self.class_names, name="class"))
+
+    def __repr__(self) -> str:
+        """`StudyResults(iris: 150 rows, 4 features, 3 classes; advised: softmax, C = 1)` and the table of means."""
+        return f"{self._heading()}\n{self.table().round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook."""
+        return f"<p>{html.escape(self._heading())}</p>{self.table().round(4).to_html()}"
+
+    def _heading(self) -> str:
+        C = self.decision.facts.get("C")
+        advised = (
+            f"; advised: {self.decision.mapping}{'' if C is None else f', C = {C:g}'}" if self.decision.mapping else ""
+        )
+        sizes = f"{self.n_samples} rows, {self.n_features} features, {self.n_classes} classes"
+        return f"StudyResults({self.dataset}: {sizes}{advised})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The results as `lastlayer study --json` prints them, without its sentences: infinities are strings, what is missing is None.
+
+        `invalid_rows` counts the rows outside the mapping's domain over all test folds; `fit_seconds` is the mean of a fit. The
+        Brier score is the sum over the classes, from 0 to 2: for two classes twice scikit-learn's `brier_score_loss`.
         """
         columns = ["mapping", "versus", "metric", "difference", "low", "high", "p_holm", "verdict"]
         form = {
             "dataset": self.dataset,
+            "target": self.target,
             "n_samples": self.n_samples,
             "n_features": self.n_features,
             "n_classes": self.n_classes,
+            "classes": dict(zip(self.class_names, self.class_counts, strict=True)),
+            "brier_range": [0, 2],
+            "settings": asdict(self.settings),
+            "decision": self.decision.form(),
             "mappings": [self._mapping_form(mapping) for mapping in self.settings.mappings],
+            "baselines": [self._mapping_form(name) for name in BASELINES if name in set(self.fits["mapping"])],
             "comparisons": self.comparisons[columns].to_dict("records"),
+            "findings": [finding.form() for finding in self.findings],
+            "columns": self.columns.to_dict("records"),
+            "command": self.command,
+            "started": self.started,
+            "seconds": self.seconds,
         }
         checked: dict[str, Any] = to_json(form)
         return checked
 
     def _mapping_form(self, mapping: str) -> dict[str, Any]:
         fits = self.fits[self.fits["mapping"] == mapping]
+        summary_of = set(self.confusion["mapping"])
         summary = self.summary[self.summary["mapping"] == mapping].set_index("metric")
         estimates = {
             metric: summary.loc[metric, ["mean", "low", "high"]].to_dict() if metric in summary.index else None
-            for metric in ("accuracy", "log_loss", "brier", "ece")
+            for metric in ("accuracy", "log_loss", "brier", "ece", *DESCRIPTIVE)
         }
+        per_class = self.per_class(mapping).reset_index().to_dict("records") if mapping in summary_of else None
         return {
             "name": mapping,
             "status": self.status(mapping),
             **estimates,
+            "C": fits["C"].tolist(),
+            "per_class": per_class,
             "invalid_rows": int(fits["invalid_rows"].sum()),
             "fit_seconds": float(fits["fit_seconds"].mean()),
         }
@@ -174,7 +271,7 @@ class StudyResults:
             raise StudyError(
                 f"{path} holds no results of a study. Give the results.parquet that a study wrote, or run the study again."
             ) from error
-        return cls(**parts)
+        return cls(**parts, folder=expanded(path).parent)
 
 
 _PLAIN = (
