@@ -18,13 +18,12 @@ from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
 from lastlayer.study.fit.splits import SEARCH_ROWS, Split, inner_folds, make_splits
-from lastlayer.study.settings import StudySettings, check_settings
+from lastlayer.study.settings import StudySettings, check_settings, resolve_margins
 
 
 def settings(**changes: Any) -> StudySettings:
     asked = {"mappings": ("softmax",), "folds": 3, "repeats": 2, "seed": 0, "C": None, "jobs": 1, "margin": None}
-    columns = {name: changes.pop(name) for name in ("groups", "time") if name in changes}
-    return replace(check_settings(**{**asked, **changes}), **columns)
+    return check_settings(**{**asked, **changes})
 
 
 def dataset(*counts: int) -> Dataset:
@@ -271,12 +270,15 @@ def test_settings_out_of_range(changes: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_margin_replaces_the_default_of_its_metric_alone() -> None:
-    assert settings(margin={"accuracy": 0.02}).margin == {
-        "brier": 0.01,
-        "accuracy": 0.02,
-        "log_loss": 0.01,
-        "ece": 0.01,
-    }
+    asked = settings(margin={"accuracy": 0.02}).margin
+    resolved = resolve_margins(asked, np.array([0.25, 0.25, 0.25, 0.25]))
+    assert resolved == {"brier": 0.01, "accuracy": 0.02, "log_loss": 0.01, "ece": 0.01}
+
+
+def test_margins_are_at_most_a_share_of_what_the_class_frequencies_leave() -> None:
+    margins = resolve_margins({}, np.array([0.999, 0.001]))
+    assert margins["brier"] == pytest.approx(0.02 * 2 * 0.999 * 0.001)
+    assert margins["accuracy"] == pytest.approx(0.01 * 0.001)
 
 
 def test_by_default_every_mapping_without_a_reason_against_it() -> None:
