@@ -58,5 +58,8 @@ def test_a_call_is_repeated_as_it_was_made(tmp_path: Path) -> None:
     results = run_study("iris", out=tmp_path, **SMALL)
     assert results.command == "run_study('iris', mappings='softmax', folds=2, repeats=1, C=1.0, seed=0)"
     frame = pd.DataFrame({"x": range(20)})
-    assert call_of(frame, {"target": list("ab") * 50, "drop": ("x",)}) == "run_study(<DataFrame>, target=<list>, drop=('x',))"
+    assert (
+        call_of(frame, {"target": list("ab") * 50, "drop": ("x",)})
+        == "run_study(<DataFrame>, target=<list>, drop=('x',))"
+    )
     assert call_of(Path("t.csv"), {"time": "when", "out": "there"}) == "run_study('t.csv', time='when')"

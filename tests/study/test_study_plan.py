@@ -18,13 +18,12 @@ from lastlayer.study.choice import choose_mappings, left_out
 from lastlayer.study.data.datasets import Dataset, load_dataset
 from lastlayer.study.error import StudyError
 from lastlayer.study.fit.splits import SEARCH_ROWS, Split, inner_folds, make_splits
-from lastlayer.study.settings import StudySettings, check_settings
+from lastlayer.study.settings import StudySettings, check_settings, resolve_margins
 
 
 def settings(**changes: Any) -> StudySettings:
     asked = {"mappings": ("softmax",), "folds": 3, "repeats": 2, "seed": 0, "C": None, "jobs": 1, "margin": None}
-    columns = {name: changes.pop(name) for name in ("groups", "time") if name in changes}
-    return replace(check_settings(**{**asked, **changes}), **columns)
+    return check_settings(**{**asked, **changes})
 
 
 def dataset(*counts: int) -> Dataset:
@@ -151,13 +150,13 @@ def test_more_repeats_of_groups_keep_the_first_ones_and_differ_from_them() -> No
 
 
 def test_groups_are_drawn_again_until_every_class_is_trained_on() -> None:
-    """Class 1 is in two of nine groups, which are alone in size, and a draw that tests both at once leaves none to train on."""
-    groups = np.repeat(np.arange(9), 4)
-    labels = np.where(np.isin(groups, [0, 1]) & (np.arange(36) % 4 == 0), 1, 0)
-    data = Dataset("t.csv", "y", pd.DataFrame({"x": np.arange(36.0)}), labels, ("a", "b"), groups=groups)
-    for seed in range(20):
-        for split in make_splits(data, settings(groups="g", seed=seed)):
-            assert set(labels[split.train]) == {0, 1}
+    """Classes a and b are each in two of three groups; one draw in three puts both groups of a class into one fold."""
+    labels = np.array([2, 0, 2, 2, 2, 0, 1, 2, 1, 2])
+    groups = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    data = Dataset("t.csv", "y", pd.DataFrame({"x": np.arange(10.0)}), labels, ("a", "b", "c"), groups=groups)
+    for seed in range(10):
+        for split in make_splits(data, settings(groups="g", folds=2, seed=seed, C=1.0)):
+            assert set(labels[split.train]) == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
@@ -271,12 +270,15 @@ def test_settings_out_of_range(changes: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_margin_replaces_the_default_of_its_metric_alone() -> None:
-    assert settings(margin={"accuracy": 0.02}).margin == {
-        "brier": 0.01,
-        "accuracy": 0.02,
-        "log_loss": 0.01,
-        "ece": 0.01,
-    }
+    asked = settings(margin={"accuracy": 0.02}).margin
+    resolved = resolve_margins(asked, np.array([0.25, 0.25, 0.25, 0.25]))
+    assert resolved == {"brier": 0.01, "accuracy": 0.02, "log_loss": 0.01, "ece": 0.01}
+
+
+def test_margins_are_at_most_a_share_of_what_the_class_frequencies_leave() -> None:
+    margins = resolve_margins({}, np.array([0.999, 0.001]))
+    assert margins["brier"] == pytest.approx(0.02 * 2 * 0.999 * 0.001)
+    assert margins["accuracy"] == pytest.approx(0.01 * 0.001)
 
 
 def test_by_default_every_mapping_without_a_reason_against_it() -> None:
