@@ -179,6 +179,32 @@ def turning_dates(random: np.random.Generator) -> Draw:
     return _shuffled(random, frame, labels) if random.integers(2) else (frame, labels)
 
 
+def class_drift(random: np.random.Generator) -> Draw:
+    """A class becomes more frequent with time."""
+    rows = int(random.integers(300, 900))
+    at = random.random(rows)
+    labels = (random.random(rows) < 0.15 + random.uniform(0.6, 0.7) * at).astype(int)
+    frame = pd.DataFrame(random.normal(size=(rows, 4)) + labels[:, None], columns=list("abcd"))
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta((1000 * at).round(), unit="D")
+    return _placed(random, frame, "planted", days.strftime("%d/%m/%Y").astype(object)), labels
+
+
+def nearly_copied_target(random: np.random.Generator) -> Draw:
+    """A copy of the target with one error in a hundred, among features that say little."""
+    frame, labels = gaussian(random, rows=int(random.integers(300, 900)))
+    frame = pd.DataFrame(random.normal(size=frame.shape) + 0.5 * labels[:, None], columns=frame.columns)
+    wrong = random.random(len(labels)) < 0.01
+    planted = np.where(wrong, (labels + 1) % (labels.max() + 1), labels)
+    return _placed(random, frame, "planted", np.array(list("uvwxyz"), dtype=object)[planted]), labels
+
+
+def account_numbers(random: np.random.Generator) -> Draw:
+    """Eight digits, no order, no name that says key."""
+    frame, labels = gaussian(random)
+    numbers = 10**7 + random.choice(9 * 10**7, size=len(labels), replace=False)
+    return _placed(random, frame, "planted", numbers.astype(float)), labels
+
+
 def one_class(random: np.random.Generator) -> Draw:
     frame, labels = gaussian(random, rows=int(random.integers(1000, 4000)), classes=2)
     return frame, (random.random(len(labels)) < 0.01 + 0 * labels).astype(int)
@@ -201,12 +227,14 @@ PLANTED: dict[str, tuple[Callable[[np.random.Generator], Draw], str]] = {
     "renamed target": (renamed_target, "determines_target"),
     "coded target": (coded_target, "determines_target"),
     "score of the target": (score_of_target, "determines_target"),
+    "target with errors": (nearly_copied_target, "determines_target"),
     "target copied twice": (copied_twice, "determines_target"),
     "row numbers": (row_numbers, "identifies_rows"),
     "filtered index": (filtered_index, "identifies_rows"),
     "key sorted by class": (sorted_key, "identifies_rows"),
     "UUIDs": (uuids, "identifies_rows"),
     "serial numbers": (serial_numbers, "identifies_rows"),
+    "account numbers": (account_numbers, "identifies_rows"),
     "patients": (patients, "repeats_like_groups"),
     "noisy users": (noisy_users, "repeats_like_groups"),
     "sessions without a name": (sessions, "near_copies"),
@@ -215,6 +243,7 @@ PLANTED: dict[str, tuple[Callable[[np.random.Generator], Draw], str]] = {
     "feature drift by row": (feature_drift, "drifts_with_row_order"),
     "turning relation by row": (turning, "drifts_with_row_order"),
     "turning relation by date": (turning_dates, "drifts_with_date"),
+    "class share by date": (class_drift, "drifts_with_date"),
     "one class dominates": (one_class, "class_dominates"),
     "a class hardly occurs": (rare_class, "class_hardly_occurs"),
     "few rows": (small, "few_rows"),

@@ -128,7 +128,17 @@ def _drift(finding: Finding, along: str, parts: str, condition: str = "") -> str
 
 
 def _drifts_with_date(finding: Finding) -> str:
-    return _drift(finding, f"the date in column {finding.facts['column']!r}", "earlier and the later half")
+    facts = finding.facts
+    along = f"the date in column {facts['column']!r}"
+    texts = []
+    if facts["share"]:
+        name, early, late = facts["share"]
+        texts.append(
+            f"Class {name!r} has {percent(early)} of the earlier half of the rows by {along}, and {percent(late)} of the later half."
+        )
+    if facts["is_relation"] or facts["is_shift"]:
+        texts.append(_drift(finding, along, "earlier and the later half"))
+    return " ".join(texts)
 
 
 def _by_time(finding: Finding) -> str:

@@ -46,7 +46,7 @@ def find_suspicions(data: Dataset, settings: StudySettings) -> tuple[Finding, ..
     leaks += table.determined(suspects, grouping)
     copies = duplicate_rows(*table.for_copies(set(numbering)))
     near = [] if data.groups is not None or grouping else table.near_copies(set(numbering))
-    changes = [] if data.time is not None else table.drifts(data.groups, suspects, grouping, not near)
+    changes = [] if data.time is not None else table.drifts(data, suspects, grouping, not near)
     groups = [finding for _, finding in grouping]
     return (*leaks, *groups, *near, *copies, *changes, *sizes, *more_columns_than_rows(frame.shape))
 
@@ -132,17 +132,17 @@ class _Table:
         return near_copies.near_copies([self._read(place, rows) for place in numbers], self.all_labels[rows])
 
     def drifts(
-        self, groups: np.ndarray | None, leave_out: set[int], grouping: list[tuple[int, Finding]], by_rows: bool
+        self, data: Dataset, leave_out: set[int], grouping: list[tuple[int, Finding]], by_rows: bool
     ) -> list[Finding]:
         """Findings for change with a date or the order of the rows."""
         rows = evenly(len(self.labels), drift.ROWS)
         columns = [column.at(rows) for column in self.columns]
         known = None
-        if groups is not None:
-            known = np.unique(np.asarray(groups)[self.rows[rows]], return_inverse=True)[1]
+        if data.groups is not None:
+            known = np.unique(np.asarray(data.groups)[self.rows[rows]], return_inverse=True)[1]
         elif grouping:
             known = columns[grouping[0][0]].codes + 1
-        return drifts(columns, self.labels[rows], leave_out, known, by_rows)
+        return drifts(columns, self.labels[rows], data.class_names, leave_out, known, by_rows)
 
     def _read(self, position: int, rows: np.ndarray) -> Column:
         return read_column(self.frame.iloc[:, position], rows)
