@@ -321,10 +321,11 @@ def sorted_by_feature(random: np.random.Generator) -> Draw:
 
 
 def many_classes(random: np.random.Generator) -> Draw:
-    """Well separated classes of twenty rows each."""
+    """Classes of twenty rows each, some of them far apart."""
     classes, width = int(random.integers(30, 100)), 12
     labels = random.permutation(np.repeat(np.arange(classes), 20))
-    values = 2.5 * random.normal(size=(classes, width))[labels] + random.normal(size=(len(labels), width))
+    apart = random.choice([1, 2.5, 10, 30])
+    values = apart * random.normal(size=(classes, width))[labels] + random.normal(size=(len(labels), width))
     return pd.DataFrame(values.round(3), columns=[f"f{i}" for i in range(width)]), labels
 
 
@@ -345,6 +346,14 @@ def ages_and_counts(random: np.random.Generator) -> Draw:
     visits = random.poisson(np.exp(random.normal(1, 1, size=rows)))
     income = np.exp(random.normal(10, 0.7, size=rows)).round()
     return pd.DataFrame({"age": age, "score": score, "visits": visits, "income": income}).astype(float), labels
+
+
+def steep_age(random: np.random.Generator) -> Draw:
+    """A threshold in whole numbers: rows of one age have one class, and so have those of the next age."""
+    rows = int(random.integers(300, 2000))
+    age = random.integers(18, 70, size=rows)
+    labels = np.where(random.random(rows) < 0.97, age > 45, random.random(rows) < 0.5).astype(int)
+    return pd.DataFrame({"age": 1.0 * age, "x": random.normal(size=rows), "z": random.normal(size=rows)}), labels
 
 
 def zip_codes(random: np.random.Generator) -> Draw:
@@ -407,6 +416,7 @@ CLEAN: dict[str, Callable[[np.random.Generator], Draw]] = {
     "many classes": many_classes,
     "imbalanced": imbalanced,
     "ages and counts": ages_and_counts,
+    "steep age": steep_age,
     "zip codes": zip_codes,
     "rounded": rounded,
     "dates": dates,
