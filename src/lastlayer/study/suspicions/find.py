@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -40,7 +42,7 @@ def find_suspicions(data: Dataset, settings: StudySettings) -> tuple[Finding, ..
         return tuple(sizes)
     table = _Table(frame, labels)
     numbering = table.numbering()
-    leaks = identifiers(table.columns, table.labels, numbering)
+    leaks = table.identifiers(numbering)
     grouping = [] if data.groups is not None else table.grouping(set(numbering))
     suspects = {*numbering, *(position for position, _ in grouping)}
     leaks += table.determined(suspects, grouping)
@@ -70,6 +72,12 @@ class _Table:
         everything = np.arange(len(self.all_labels))
         return [position for position in found if identifies(self._read(position, everything))]
 
+    def identifiers(self, numbering: list[int]) -> list[Finding]:
+        """Findings for these columns, about all rows."""
+        everything = np.arange(len(self.all_labels))
+        columns = [self.columns[place] if self.is_whole else self._read(place, everything) for place in numbering]
+        return identifiers(columns, self.all_labels, range(len(columns)))
+
     def grouping(self, leave_out: set[int]) -> list[tuple[int, Finding]]:
         """The position and the finding of the column that groups the rows."""
         if self.is_whole:
@@ -91,7 +99,8 @@ class _Table:
                     [column.at(rows), *looked_at], self.all_labels[rows], set(range(1, len(looked_at) + 1))
                 )
                 if found:
-                    return [(place, found[0][1])]
+                    facts = {**found[0][1].facts, "groups": column.distinct, "rows": len(self.all_labels)}
+                    return [(place, replace(found[0][1], facts=facts))]
         return []
 
     def determined(self, leave_out: set[int], grouping: list[tuple[int, Finding]]) -> list[Finding]:
@@ -106,19 +115,19 @@ class _Table:
         candidates = determining_columns(columns, labels)
         return determined(columns, labels, candidates, leave_out, np.arange(len(rows)))
 
-    def for_copies(self, leave_out: set[int]) -> tuple[list[Column], np.ndarray]:
-        """Columns and labels in which equal rows are together, without numbers of the rows; a name makes rows differ."""
+    def for_copies(self, leave_out: set[int]) -> tuple[list[Column], np.ndarray, np.ndarray]:
+        """Columns and labels of these rows, which hold equal rows together; without numbers of the rows. A name makes rows differ."""
         kept = [
             place for place, column in enumerate(self.columns) if place not in leave_out or column.kind is Kind.TEXT
         ]
         if self.is_whole:
-            return [self.columns[place] for place in kept], self.labels
+            return [self.columns[place] for place in kept], self.labels, self.rows
         # Equal rows agree in the columns with most values, so these choose the rows.
         widest = sorted(kept, key=lambda place: -self.columns[place].distinct)[:3]
         everything = np.arange(len(self.all_labels))
         keys = np.stack([self._read(place, everything).codes for place in widest])
         rows = whole_rows(np.unique(keys, axis=1, return_inverse=True)[1].ravel(), len(self.rows))
-        return [self._read(place, rows) for place in kept], self.all_labels[rows]
+        return [self._read(place, rows) for place in kept], self.all_labels[rows], rows
 
     def near_copies(self, leave_out: set[int]) -> list[Finding]:
         """The finding that rows are near copies of each other."""
