@@ -179,6 +179,32 @@ def turning_dates(random: np.random.Generator) -> Draw:
     return _shuffled(random, frame, labels) if random.integers(2) else (frame, labels)
 
 
+def class_drift(random: np.random.Generator) -> Draw:
+    """A class becomes more frequent with time."""
+    rows = int(random.integers(300, 900))
+    at = random.random(rows)
+    labels = (random.random(rows) < 0.15 + random.uniform(0.6, 0.7) * at).astype(int)
+    frame = pd.DataFrame(random.normal(size=(rows, 4)) + labels[:, None], columns=list("abcd"))
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta((1000 * at).round(), unit="D")
+    return _placed(random, frame, "planted", days.strftime("%d/%m/%Y").astype(object)), labels
+
+
+def nearly_copied_target(random: np.random.Generator) -> Draw:
+    """A copy of the target with one error in a hundred, among features that say little."""
+    frame, labels = gaussian(random, rows=int(random.integers(300, 900)))
+    frame = pd.DataFrame(random.normal(size=frame.shape) + 0.5 * labels[:, None], columns=frame.columns)
+    wrong = random.random(len(labels)) < 0.01
+    planted = np.where(wrong, (labels + 1) % (labels.max() + 1), labels)
+    return _placed(random, frame, "planted", np.array(list("uvwxyz"), dtype=object)[planted]), labels
+
+
+def account_numbers(random: np.random.Generator) -> Draw:
+    """Eight digits, no order, no name that says key."""
+    frame, labels = gaussian(random)
+    numbers = 10**7 + random.choice(9 * 10**7, size=len(labels), replace=False)
+    return _placed(random, frame, "planted", numbers.astype(float)), labels
+
+
 def one_class(random: np.random.Generator) -> Draw:
     frame, labels = gaussian(random, rows=int(random.integers(1000, 4000)), classes=2)
     return frame, (random.random(len(labels)) < 0.01 + 0 * labels).astype(int)
@@ -201,12 +227,14 @@ PLANTED: dict[str, tuple[Callable[[np.random.Generator], Draw], str]] = {
     "renamed target": (renamed_target, "determines_target"),
     "coded target": (coded_target, "determines_target"),
     "score of the target": (score_of_target, "determines_target"),
+    "target with errors": (nearly_copied_target, "determines_target"),
     "target copied twice": (copied_twice, "determines_target"),
     "row numbers": (row_numbers, "identifies_rows"),
     "filtered index": (filtered_index, "identifies_rows"),
     "key sorted by class": (sorted_key, "identifies_rows"),
     "UUIDs": (uuids, "identifies_rows"),
     "serial numbers": (serial_numbers, "identifies_rows"),
+    "account numbers": (account_numbers, "identifies_rows"),
     "patients": (patients, "repeats_like_groups"),
     "noisy users": (noisy_users, "repeats_like_groups"),
     "sessions without a name": (sessions, "near_copies"),
@@ -215,6 +243,7 @@ PLANTED: dict[str, tuple[Callable[[np.random.Generator], Draw], str]] = {
     "feature drift by row": (feature_drift, "drifts_with_row_order"),
     "turning relation by row": (turning, "drifts_with_row_order"),
     "turning relation by date": (turning_dates, "drifts_with_date"),
+    "class share by date": (class_drift, "drifts_with_date"),
     "one class dominates": (one_class, "class_dominates"),
     "a class hardly occurs": (rare_class, "class_hardly_occurs"),
     "few rows": (small, "few_rows"),
@@ -292,10 +321,11 @@ def sorted_by_feature(random: np.random.Generator) -> Draw:
 
 
 def many_classes(random: np.random.Generator) -> Draw:
-    """Well separated classes of twenty rows each."""
+    """Classes of twenty rows each, some of them far apart."""
     classes, width = int(random.integers(30, 100)), 12
     labels = random.permutation(np.repeat(np.arange(classes), 20))
-    values = 2.5 * random.normal(size=(classes, width))[labels] + random.normal(size=(len(labels), width))
+    apart = random.choice([1, 2.5, 10, 30])
+    values = apart * random.normal(size=(classes, width))[labels] + random.normal(size=(len(labels), width))
     return pd.DataFrame(values.round(3), columns=[f"f{i}" for i in range(width)]), labels
 
 
@@ -316,6 +346,14 @@ def ages_and_counts(random: np.random.Generator) -> Draw:
     visits = random.poisson(np.exp(random.normal(1, 1, size=rows)))
     income = np.exp(random.normal(10, 0.7, size=rows)).round()
     return pd.DataFrame({"age": age, "score": score, "visits": visits, "income": income}).astype(float), labels
+
+
+def steep_age(random: np.random.Generator) -> Draw:
+    """A threshold in whole numbers: rows of one age have one class, and so have those of the next age."""
+    rows = int(random.integers(300, 2000))
+    age = random.integers(18, 70, size=rows)
+    labels = np.where(random.random(rows) < 0.97, age > 45, random.random(rows) < 0.5).astype(int)
+    return pd.DataFrame({"age": 1.0 * age, "x": random.normal(size=rows), "z": random.normal(size=rows)}), labels
 
 
 def zip_codes(random: np.random.Generator) -> Draw:
@@ -378,6 +416,7 @@ CLEAN: dict[str, Callable[[np.random.Generator], Draw]] = {
     "many classes": many_classes,
     "imbalanced": imbalanced,
     "ages and counts": ages_and_counts,
+    "steep age": steep_age,
     "zip codes": zip_codes,
     "rounded": rounded,
     "dates": dates,

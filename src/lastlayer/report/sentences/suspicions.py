@@ -63,7 +63,7 @@ def _duplicate_rows(finding: Finding) -> str:
     return (
         f"{integer(facts['in_copies'])} of {plural(facts['rows'], 'row')} ({percent(facts['share'])}) occur more than once, target "
         f"included, and far more often than chance makes rows equal; rows {rows}, for example. Copies fall into training and "
-        "test rows alike, so the results are too good."
+        "test rows alike, so the results can be too good."
     )
 
 
@@ -103,7 +103,7 @@ def _near_copies(finding: Finding) -> str:
         f"Rows come in groups of near copies, although no column names the groups: {percent(facts['share'])} of the rows have "
         f"others that are at least {facts['factor']:.1f} times as close as the next row, typically {facts['typical']:g} together"
         f"{where}. {percent(facts['target_alike'])} of these have the same class, where chance gives {percent(facts['chance'])}. "
-        "Such copies fall into training and test rows alike, so the results are too good."
+        "Such copies fall into training and test rows alike, so the results can be too good."
     )
 
 
@@ -128,7 +128,17 @@ def _drift(finding: Finding, along: str, parts: str, condition: str = "") -> str
 
 
 def _drifts_with_date(finding: Finding) -> str:
-    return _drift(finding, f"the date in column {finding.facts['column']!r}", "earlier and the later half")
+    facts = finding.facts
+    along = f"the date in column {facts['column']!r}"
+    texts = []
+    if facts["share"]:
+        name, early, late = facts["share"]
+        texts.append(
+            f"Class {name!r} has {percent(early)} of the earlier half of the rows by {along}, and {percent(late)} of the later half."
+        )
+    if facts["is_relation"] or facts["is_shift"]:
+        texts.append(_drift(finding, along, "earlier and the later half"))
+    return " ".join(texts)
 
 
 def _by_time(finding: Finding) -> str:

@@ -14,6 +14,8 @@ from lastlayer.study.suspicions.linear import design, predict_across
 
 #: Accuracy and mean recall at which a column counts as giving the target away.
 _ALONE = 0.995
+#: The same for a column of few values, such as a copy with errors; the others must then fall short of this.
+_NEARLY, _FAR = 0.98, 0.9
 #: The other columns together fall short of it by at least this in mean recall, or it is one of several good features.
 _CLEARLY = 0.02
 #: Fewer rows, or fewer of the second most frequent class, show nothing; of fewer than `_THRESHOLD_ROWS` a feature may cut the
@@ -37,7 +39,8 @@ def determining_columns(columns: Sequence[Column], labels: np.ndarray) -> list[i
         if column.distinct + bool((~column.is_known).any()) < 2:
             continue
         predicted = predict_alone(column, labels)
-        if accuracy(predicted, labels) >= _ALONE and mean_recall(predicted, labels) >= _ALONE:
+        least = _NEARLY if column.distinct <= 2 * len(np.unique(labels)) else _ALONE
+        if accuracy(predicted, labels) >= least and mean_recall(predicted, labels) >= least:
             found.append(position)
     return found
 
@@ -64,7 +67,8 @@ def determined(
         together = _together(others, labels[rows])
         predicted = predict_alone(column, labels)
         alone = mean_recall(predicted, labels)
-        if is_code or (others and len(labels) >= _THRESHOLD_ROWS and together <= alone - _CLEARLY):
+        short = alone - _CLEARLY if alone >= _ALONE else _FAR
+        if is_code or (others and len(labels) >= _THRESHOLD_ROWS and together <= short):
             facts = {
                 "column": column.name,
                 "accuracy": accuracy(predicted, labels),

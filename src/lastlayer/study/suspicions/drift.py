@@ -18,6 +18,8 @@ _SURE, _LOSS = 5.0, 0.08
 _SURE_TOO, _LOSS_TOO = 3.5, 0.05
 #: The area under the ROC curve at which the halves are different tables, and its standard errors above 0.5.
 _AUC = 0.75
+#: A change of a class's share of the rows that matters.
+_SHARE = 0.25
 #: Fewer rows show nothing.
 LEAST = 40
 
@@ -87,6 +89,22 @@ def measure_drift(
         is_relation=bool(is_relation),
         is_shift=bool(is_shift),
     )
+
+
+def class_share(labels: np.ndarray, key: np.ndarray) -> tuple[int, float, float] | None:
+    """(label, share in the early half, share in the late half) of the class that changes most, or None where none does much."""
+    if len(labels) < LEAST:
+        return None
+    is_late = np.arange(len(labels)) >= len(labels) // 2
+    ordered = labels[np.argsort(key, kind="stable")]
+    classes = int(labels.max()) + 1
+    early, late = (np.bincount(ordered[half], minlength=classes) / half.sum() for half in (~is_late, is_late))
+    label = int(np.argmax(np.abs(late - early)))
+    mean = (early[label] + late[label]) / 2
+    noise = np.sqrt(4 * mean * (1 - mean) / len(labels))
+    if abs(late[label] - early[label]) < max(_SHARE, _SURE * noise):
+        return None
+    return label, float(early[label]), float(late[label])
 
 
 def _late_half(key: np.ndarray, targets: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -18,11 +18,12 @@ _FACTOR = 8.0
 _COLUMNS = 40
 
 
-def duplicate_rows(columns: Sequence[Column], labels: np.ndarray) -> list[Finding]:
+def duplicate_rows(columns: Sequence[Column], labels: np.ndarray, numbers: np.ndarray) -> list[Finding]:
     """The finding that rows are copies of others, features and target alike, or none.
 
     Chance explains N·q/(1 − q) pairs of equal rows where N pairs differ in one column alone and q is the share of pairs, among
-    rows that have a partner, that agree in it: for each column, if it were independent of the others. The column that explains most is believed.
+    rows that have a partner, that agree in it: for each column, if it were independent of the others. The column that
+    explains most is believed. `numbers` are the positions of the rows in the whole table, for the example.
     """
     rows = len(labels)
     if rows < 2 or not columns:
@@ -40,7 +41,7 @@ def duplicate_rows(columns: Sequence[Column], labels: np.ndarray) -> list[Findin
         "share": in_copies / rows,
         "in_copies": in_copies,
         "most": int(counts[most]),
-        "example": [int(row) + 1 for row in np.flatnonzero(place == most)[:3]],
+        "example": [int(row) + 1 for row in numbers[np.flatnonzero(place == most)[:3]]],
     }
     return [Finding("duplicate_rows", facts=facts)]
 

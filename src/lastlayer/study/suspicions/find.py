@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -40,13 +42,13 @@ def find_suspicions(data: Dataset, settings: StudySettings) -> tuple[Finding, ..
         return tuple(sizes)
     table = _Table(frame, labels)
     numbering = table.numbering()
-    leaks = identifiers(table.columns, table.labels, numbering)
+    leaks = table.identifiers(numbering)
     grouping = [] if data.groups is not None else table.grouping(set(numbering))
     suspects = {*numbering, *(position for position, _ in grouping)}
     leaks += table.determined(suspects, grouping)
     copies = duplicate_rows(*table.for_copies(set(numbering)))
     near = [] if data.groups is not None or grouping else table.near_copies(set(numbering))
-    changes = [] if data.time is not None else table.drifts(data.groups, suspects, grouping, not near)
+    changes = [] if data.time is not None else table.drifts(data, suspects, grouping, not near)
     groups = [finding for _, finding in grouping]
     return (*leaks, *groups, *near, *copies, *changes, *sizes, *more_columns_than_rows(frame.shape))
 
@@ -70,6 +72,12 @@ class _Table:
         everything = np.arange(len(self.all_labels))
         return [position for position in found if identifies(self._read(position, everything))]
 
+    def identifiers(self, numbering: list[int]) -> list[Finding]:
+        """Findings for these columns, about all rows."""
+        everything = np.arange(len(self.all_labels))
+        columns = [self.columns[place] if self.is_whole else self._read(place, everything) for place in numbering]
+        return identifiers(columns, self.all_labels, range(len(columns)))
+
     def grouping(self, leave_out: set[int]) -> list[tuple[int, Finding]]:
         """The position and the finding of the column that groups the rows."""
         if self.is_whole:
@@ -91,7 +99,8 @@ class _Table:
                     [column.at(rows), *looked_at], self.all_labels[rows], set(range(1, len(looked_at) + 1))
                 )
                 if found:
-                    return [(place, found[0][1])]
+                    facts = {**found[0][1].facts, "groups": column.distinct, "rows": len(self.all_labels)}
+                    return [(place, replace(found[0][1], facts=facts))]
         return []
 
     def determined(self, leave_out: set[int], grouping: list[tuple[int, Finding]]) -> list[Finding]:
@@ -106,19 +115,19 @@ class _Table:
         candidates = determining_columns(columns, labels)
         return determined(columns, labels, candidates, leave_out, np.arange(len(rows)))
 
-    def for_copies(self, leave_out: set[int]) -> tuple[list[Column], np.ndarray]:
-        """Columns and labels in which equal rows are together, without numbers of the rows; a name makes rows differ."""
+    def for_copies(self, leave_out: set[int]) -> tuple[list[Column], np.ndarray, np.ndarray]:
+        """Columns and labels of these rows, which hold equal rows together; without numbers of the rows. A name makes rows differ."""
         kept = [
             place for place, column in enumerate(self.columns) if place not in leave_out or column.kind is Kind.TEXT
         ]
         if self.is_whole:
-            return [self.columns[place] for place in kept], self.labels
+            return [self.columns[place] for place in kept], self.labels, self.rows
         # Equal rows agree in the columns with most values, so these choose the rows.
         widest = sorted(kept, key=lambda place: -self.columns[place].distinct)[:3]
         everything = np.arange(len(self.all_labels))
         keys = np.stack([self._read(place, everything).codes for place in widest])
         rows = whole_rows(np.unique(keys, axis=1, return_inverse=True)[1].ravel(), len(self.rows))
-        return [self._read(place, rows) for place in kept], self.all_labels[rows]
+        return [self._read(place, rows) for place in kept], self.all_labels[rows], rows
 
     def near_copies(self, leave_out: set[int]) -> list[Finding]:
         """The finding that rows are near copies of each other."""
@@ -132,17 +141,17 @@ class _Table:
         return near_copies.near_copies([self._read(place, rows) for place in numbers], self.all_labels[rows])
 
     def drifts(
-        self, groups: np.ndarray | None, leave_out: set[int], grouping: list[tuple[int, Finding]], by_rows: bool
+        self, data: Dataset, leave_out: set[int], grouping: list[tuple[int, Finding]], by_rows: bool
     ) -> list[Finding]:
         """Findings for change with a date or the order of the rows."""
         rows = evenly(len(self.labels), drift.ROWS)
         columns = [column.at(rows) for column in self.columns]
         known = None
-        if groups is not None:
-            known = np.unique(np.asarray(groups)[self.rows[rows]], return_inverse=True)[1]
+        if data.groups is not None:
+            known = np.unique(np.asarray(data.groups)[self.rows[rows]], return_inverse=True)[1]
         elif grouping:
             known = columns[grouping[0][0]].codes + 1
-        return drifts(columns, self.labels[rows], leave_out, known, by_rows)
+        return drifts(columns, self.labels[rows], data.class_names, leave_out, known, by_rows)
 
     def _read(self, position: int, rows: np.ndarray) -> Column:
         return read_column(self.frame.iloc[:, position], rows)

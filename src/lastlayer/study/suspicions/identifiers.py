@@ -18,6 +18,8 @@ _LEAST, _SURE = 10, 20
 _DISTINCT, _TIES = 0.99, 12.0
 #: An even spread: the largest distance between the shares of rows and of the range that lie below a value.
 _EVEN = 0.2
+#: The same over all numbers of so many digits, for numbers of at least this size.
+_EVEN_DIGITS, _WIDE = 0.12, 100_000
 #: Shuffled numbers without ties are ranks, not keys, where they go with another column by this many standard errors, unless
 #: they predict the target nearly as well as sorted keys do.
 _GO_WITH, _SORTED = 3.5, 0.95
@@ -100,7 +102,16 @@ def _is_key(column: Column, known: int) -> bool:
     expected = known * (known - 1) / (2 * span)
     if expected >= _TIES and known - column.distinct <= 0.05 * expected:
         return True
-    return is_key_name(column.name)
+    return is_key_name(column.name) or _has_one_width(values)
+
+
+def _has_one_width(values: np.ndarray) -> bool:
+    """Whether all numbers have the same many digits and are spread evenly over all numbers with these, as account numbers are."""
+    low = 10.0 ** np.floor(np.log10(max(values.min(), 1)))
+    if low < _WIDE or values.min() < low or values.max() >= 10 * low:
+        return False
+    place = (np.sort(values) - low) / (9 * low)
+    return float(np.max(np.abs(place - np.linspace(0, 1, len(values))))) <= _EVEN_DIGITS
 
 
 def _unevenness(column: Column) -> float:

@@ -9,10 +9,13 @@ import numpy as np
 from lastlayer.findings import Finding
 from lastlayer.study.suspicions.columns import Column, Kind
 
-#: Neighbours among which a gap is looked for; the next row after the gap is this many times as far.
-_NEIGHBOURS, _GAP = 30, 3.0
-#: The share of rows with near copies, beyond chance, and how alike their targets are beyond chance.
-_SHARE, _BEYOND, _ALIKE = 0.3, 3.0, 0.5
+#: Neighbours among which a gap is looked for.
+_NEIGHBOURS = 30
+#: (how many times as far the next row after the gap is, the share of rows with such a gap): a wide one in some rows, or a
+#: narrower one in most. Rows along a curve have narrow gaps by chance.
+_GAPS = ((3.0, 0.3), (2.0, 0.7))
+#: That share as a multiple of chance, and how alike the targets are beyond chance.
+_BEYOND, _ALIKE = 3.0, 0.5
 #: Least rows and columns of measurements; rows that look for neighbours, rows and columns they look in.
 _ROWS, _COLUMNS = 60, 3
 QUERIES, WITHIN, WIDTH = 200, 40_000, 50
@@ -72,19 +75,32 @@ def _nearest(points: np.ndarray, queries: np.ndarray, count: int) -> tuple[np.nd
 
 
 def _finding(neighbours: np.ndarray, distances: np.ndarray, queries: np.ndarray, labels: np.ndarray) -> list[Finding]:
+    counts = np.bincount(labels)
+    for gap, least in _GAPS:
+        size = _copies(distances, gap)
+        # A class of a few rows that lie close together is what a classifier is for.
+        size = np.where(2 * (size + 1) <= counts[labels[queries]], size, 0)
+        share = float(np.mean(size > 0))
+        if share >= max(least, _BEYOND * _chance(distances, gap)):
+            return _described(neighbours, distances, queries, labels, size)
+    return []
+
+
+def _copies(distances: np.ndarray, gap: float) -> np.ndarray:
+    """(queries,) the number of neighbours before the first gap, 0 where there is none."""
     count = distances.shape[1] // 2
     # Equal rows are no near copies: another finding is about them.
     tiny = 1e-6 * max(float(np.median(distances[:, -1])), 1e-30)
-    is_gap = (distances[:, 1 : count + 1] > _GAP * distances[:, :count]) & (distances[:, :count] > tiny)
-    size = np.where(is_gap.any(axis=1), is_gap.argmax(axis=1) + 1, 0)
-    has_copies = size > 0
-    # A class of a few rows that lie close together is what a classifier is for.
+    is_gap = (distances[:, 1 : count + 1] > gap * distances[:, :count]) & (distances[:, :count] > tiny)
+    return np.where(is_gap.any(axis=1), is_gap.argmax(axis=1) + 1, 0)
+
+
+def _described(
+    neighbours: np.ndarray, distances: np.ndarray, queries: np.ndarray, labels: np.ndarray, size: np.ndarray
+) -> list[Finding]:
+    """The finding, if the copies have the same class more often than chance."""
     counts = np.bincount(labels)
-    has_copies &= 2 * (size + 1) <= counts[labels[queries]]
-    share = float(has_copies.mean())
-    if share < _SHARE or share < _BEYOND * _chance(distances, count):
-        return []
-    rows = np.flatnonzero(has_copies)
+    rows = np.flatnonzero(size)
     alike = np.mean([np.mean(labels[neighbours[i, : size[i]]] == labels[queries[i]]) for i in rows])
     chance = float(np.sum((counts / counts.sum()) ** 2))
     if alike - chance < _ALIKE * (1 - chance):
@@ -92,7 +108,7 @@ def _finding(neighbours: np.ndarray, distances: np.ndarray, queries: np.ndarray,
     adjacent = np.mean([np.any(np.abs(neighbours[i, : size[i]] - queries[i]) == 1) for i in rows])
     nearest = distances[rows, size[rows] - 1]
     facts = {
-        "share": share,
+        "share": float(np.mean(size > 0)),
         "typical": float(np.median(size[rows]) + 1),
         "factor": float(np.median(distances[rows, size[rows]] / nearest)),
         "adjacent": float(adjacent),
@@ -102,11 +118,12 @@ def _finding(neighbours: np.ndarray, distances: np.ndarray, queries: np.ndarray,
     return [Finding("near_copies", facts=facts)]
 
 
-def _chance(distances: np.ndarray, count: int) -> float:
+def _chance(distances: np.ndarray, gap: float) -> float:
     """The share of rows that would have such a gap in a smooth density of the dimension that farther neighbours show."""
+    count = distances.shape[1] // 2
     far, near = distances[:, -1], distances[:, count - 1]
     is_spread = (near > 0) & (far > near)
     if not is_spread.any():
         return 1.0
     dimension = np.log(distances.shape[1] / count) / np.median(np.log(far[is_spread] / near[is_spread]))
-    return float(np.sum(_GAP ** (-np.arange(1, count + 1) * dimension)))
+    return float(np.sum(gap ** (-np.arange(1, count + 1) * dimension)))

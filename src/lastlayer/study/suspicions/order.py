@@ -9,7 +9,7 @@ import numpy as np
 from lastlayer.findings import Finding
 from lastlayer.study.suspicions.columns import Column, Kind
 from lastlayer.study.suspicions.correlation import spearman
-from lastlayer.study.suspicions.drift import Drift, measure_drift
+from lastlayer.study.suspicions.drift import Drift, class_share, measure_drift
 from lastlayer.study.suspicions.names import is_time_name
 
 #: Values that a date column needs, and dates that are tried.
@@ -25,13 +25,19 @@ _ONE_VALUE = 0.95
 
 
 def drifts(
-    columns: Sequence[Column], labels: np.ndarray, leave_out: set[int], groups: np.ndarray | None, by_rows: bool
+    columns: Sequence[Column],
+    labels: np.ndarray,
+    names: Sequence[str],
+    leave_out: set[int],
+    groups: np.ndarray | None,
+    by_rows: bool,
 ) -> list[Finding]:
     """Findings for dates along which the table changes; without one, for the order of the rows.
 
     Args:
         columns: the features, in the rows that are looked at.
         labels: of these rows.
+        names: of the classes.
         leave_out: positions of columns that number the rows, which change along any order.
         groups: (n,) groups that are known.
         by_rows: whether the order of the rows is tried.
@@ -45,8 +51,10 @@ def drifts(
         # What only says the date again, as a year or a running total, changes with it.
         features = [column for column in features if abs(spearman(column.numbers, key[rows])) < _SAME]
         drift = _along(features, labels[rows], key[rows], None if groups is None else groups[rows])
-        if drift is not None:
-            return [Finding("drifts_with_date", facts={"column": columns[place].name, **_facts(drift)})]
+        share = class_share(labels[rows], key[rows])
+        if drift is not None or share is not None:
+            shown = None if share is None else [names[share[0]], *share[1:]]
+            return [Finding("drifts_with_date", facts={"column": columns[place].name, **_facts(drift), "share": shown})]
     numbers = np.arange(len(labels), dtype=np.float64)
     follows_date = any(abs(spearman(columns[place].numbers, numbers)) >= _SAME for place in dates)
     if (
@@ -65,7 +73,9 @@ def _along(columns: Sequence[Column], labels: np.ndarray, key: np.ndarray, group
     return drift if drift is not None and (drift.is_relation or (drift.is_shift and drift.auc >= _SHIFT)) else None
 
 
-def _facts(drift: Drift) -> dict[str, object]:
+def _facts(drift: Drift | None) -> dict[str, object]:
+    if drift is None:
+        return {"is_relation": False, "is_shift": False}
     return {
         "shuffled": drift.shuffled,
         "ordered": drift.ordered,
@@ -91,7 +101,7 @@ def _follow_each_other(labels: np.ndarray) -> bool:
     """
     counts = np.bincount(labels)
     changes = len(labels) - float(np.sum(counts.astype(np.float64) ** 2)) / max(len(labels), 1)
-    return np.count_nonzero(np.diff(labels)) < _CHANGES * changes
+    return bool(np.count_nonzero(np.diff(labels)) < _CHANGES * changes)
 
 
 def _is_sorted(column: Column, labels: np.ndarray) -> bool:
