@@ -189,8 +189,9 @@ def test_a_model_that_was_not_saved_is_not_loaded() -> None:
     assert not parse(render_html(synthetic_results(("sparsemax", "entmax")))).all("div", class_="model")
 
 
-def test_a_path_is_quoted_as_python_reads_it() -> None:
-    path = Path('a "b"\n\\c/model.skops')
+@pytest.mark.parametrize("name", ['a "b" c', "a\\nb", "line\nend", "ä ü"])
+def test_a_path_is_quoted_as_python_reads_it(name: str) -> None:
+    path = Path(name, "model.skops")
     shown = model_of(synthetic_results(), path)
     line = "".join(c for c in shown.all("pre")[0].one("code").children if isinstance(c, str)).split("\n")[-1]
     assert eval(line.removeprefix("load_model(").partition(").predict_proba")[0]) == str(path)
