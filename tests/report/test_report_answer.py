@@ -149,7 +149,7 @@ def test_a_warning_goes_before_the_answer_and_into_it(warned: tuple[Finding, ...
     assert page.count("Seen: first.") == 1
     headline, reason, *_ = decision_sentences(synthetic_results(findings=warned))
     assert headline == "Keep softmax, but read the 2 warnings first."
-    assert reason.startswith("If they apply, neither this answer nor any number below")
+    assert reason == "This answer and all numbers below rest on what these warnings question."
 
 
 def test_a_terminal_shows_warnings_first(warned: tuple[Finding, ...]) -> None:
@@ -162,7 +162,7 @@ def test_a_terminal_shows_warnings_first(warned: tuple[Finding, ...]) -> None:
         "! Seen: second. Mend second.",
         "",
     ]
-    assert lines[4].startswith("Keep softmax, but read the 2 warnings first. If they apply")
+    assert lines[4].startswith("Keep softmax, but read the 2 warnings first. This answer")
 
 
 def model_of(results: StudyResults, model: Path | None) -> Element:

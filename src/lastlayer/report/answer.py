@@ -50,10 +50,10 @@ def answer(reading: Reading) -> Answer:
     n_warnings = len(warnings_of(reading.results))
     if not n_warnings:
         return found
-    it, apply = ("it", "applies") if n_warnings == 1 else ("they", "apply")
+    what = "the warning questions" if n_warnings == 1 else "these warnings question"
     return Answer(
         f"{found.headline}, but read the {plural(n_warnings, 'warning') if n_warnings > 1 else 'warning'} first",
-        (f"If {it} {apply}, neither this answer nor any number below can be trusted.", *found.reasons),
+        (f"This answer and all numbers below rest on what {what}.", *found.reasons),
     )
 
 
