@@ -62,10 +62,9 @@ def question(reading: Reading) -> str:
     results = reading.results
     target = f", to predict {shorten(clean(results.target), 60)}" if results.target else ""
     return (
-        f"Studied: {plural(len(reading.rows), 'mapping')} from scores to probabilities, each as the last layer of one linear "
-        f"model, on the same {plural(reading.n_fits, 'train–test split')} of {shorten(clean(results.dataset), 80)} "
-        f"({plural(results.n_samples, 'row')}, {plural(results.n_features, 'feature')}, "
-        f"{plural(results.n_classes, 'class', 'classes')}{target})."
+        f"Studied: {shorten(clean(results.dataset), 80)} ({plural(results.n_samples, 'row')}, {plural(results.n_features, 'feature')}, "
+        f"{plural(results.n_classes, 'class', 'classes')}{target}). {plural(len(reading.rows), 'mapping')} from scores to "
+        f"probabilities, each as the last layer of one linear model, on the same {plural(reading.n_fits, 'train–test split')}."
     )
 
 
