@@ -65,6 +65,7 @@ NAMED = {
     "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.
     "kernels/triton/loss.py": {"entmax"},
     "kernels/triton/serves.py": {"entmax", "sparsemax"},
+    "report/palette.py": {"ratio"},  # The mapping of the question, which has a hue of its own.
 }
 #: Files with functions written out for editors and type checkers, and marks of figures that never change. A mapping may have one
 #: there, but does not need it.

@@ -149,7 +149,7 @@ def test_a_warning_goes_before_the_answer_and_into_it(warned: tuple[Finding, ...
     assert page.count("Seen: first.") == 1
     headline, reason, *_ = decision_sentences(synthetic_results(findings=warned))
     assert headline == "Keep softmax, but read the 2 warnings first."
-    assert reason.startswith("If they apply, neither this answer nor any number below")
+    assert reason == "This answer and all numbers below rest on what these warnings question."
 
 
 def test_a_terminal_shows_warnings_first(warned: tuple[Finding, ...]) -> None:
@@ -162,7 +162,7 @@ def test_a_terminal_shows_warnings_first(warned: tuple[Finding, ...]) -> None:
         "! Seen: second. Mend second.",
         "",
     ]
-    assert lines[4].startswith("Keep softmax, but read the 2 warnings first. If they apply")
+    assert lines[4].startswith("Keep softmax, but read the 2 warnings first. This answer")
 
 
 def model_of(results: StudyResults, model: Path | None) -> Element:
@@ -189,8 +189,9 @@ def test_a_model_that_was_not_saved_is_not_loaded() -> None:
     assert not parse(render_html(synthetic_results(("sparsemax", "entmax")))).all("div", class_="model")
 
 
-def test_a_path_is_quoted_as_python_reads_it() -> None:
-    path = Path('a "b"\n\\c/model.skops')
+@pytest.mark.parametrize("name", ['a "b" c', "a\\nb", "line\nend", "ä ü"])
+def test_a_path_is_quoted_as_python_reads_it(name: str) -> None:
+    path = Path(name, "model.skops")
     shown = model_of(synthetic_results(), path)
     line = "".join(c for c in shown.all("pre")[0].one("code").children if isinstance(c, str)).split("\n")[-1]
     assert eval(line.removeprefix("load_model(").partition(").predict_proba")[0]) == str(path)

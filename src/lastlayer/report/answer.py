@@ -50,10 +50,10 @@ def answer(reading: Reading) -> Answer:
     n_warnings = len(warnings_of(reading.results))
     if not n_warnings:
         return found
-    it, apply = ("it", "applies") if n_warnings == 1 else ("they", "apply")
+    what = "the warning questions" if n_warnings == 1 else "these warnings question"
     return Answer(
         f"{found.headline}, but read the {plural(n_warnings, 'warning') if n_warnings > 1 else 'warning'} first",
-        (f"If {it} {apply}, neither this answer nor any number below can be trusted.", *found.reasons),
+        (f"This answer and all numbers below rest on what {what}.", *found.reasons),
     )
 
 
@@ -62,10 +62,9 @@ def question(reading: Reading) -> str:
     results = reading.results
     target = f", to predict {shorten(clean(results.target), 60)}" if results.target else ""
     return (
-        f"Studied: {plural(len(reading.rows), 'mapping')} from scores to probabilities, each as the last layer of one linear "
-        f"model, on the same {plural(reading.n_fits, 'train–test split')} of {shorten(clean(results.dataset), 80)} "
-        f"({plural(results.n_samples, 'row')}, {plural(results.n_features, 'feature')}, "
-        f"{plural(results.n_classes, 'class', 'classes')}{target})."
+        f"Studied: {shorten(clean(results.dataset), 80)} ({plural(results.n_samples, 'row')}, {plural(results.n_features, 'feature')}, "
+        f"{plural(results.n_classes, 'class', 'classes')}{target}). {plural(len(reading.rows), 'mapping')} from scores to "
+        f"probabilities, each as the last layer of one linear model, on the same {plural(reading.n_fits, 'train–test split')}."
     )
 
 

@@ -19,7 +19,7 @@ LIBRARIES = ("lastlayer", "numpy", "scipy", "scikit-learn", "skrub", "pandas")
 
 @dataclass(frozen=True)
 class Reference:
-    """A publication, with the address of its DOI or page, empty where there is none."""
+    """A publication, with the address of its DOI or page, empty if there is none."""
 
     text: str
     link: str = ""

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+from lastlayer.mappings import MAPPINGS
+from lastlayer.study.schema import BASELINES, REFERENCE
+
 #: Hue 0 is the ink of the page and belongs to softmax. (light page, dark page)
 HUES: tuple[tuple[str, str], ...] = (
     ("#1d2126", "#eceef0"),
@@ -32,8 +35,9 @@ DIAMOND = "M0 -5.6L5.6 0L0 5.6L-5.6 0Z"
 UP = "M0 -5.4L5.2 3.8H-5.2Z"
 DOWN = "M0 5.4L5.2 -3.8H-5.2Z"
 PLUS = "M-1.7 -5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7Z"
+HOURGLASS = "M-4.4 -5H4.4L-4.4 5H4.4Z"
 BAR = "M-5 -1.8H5V1.8H-5Z"
-SHAPES = (SQUARE, DIAMOND, UP, DOWN, PLUS, CIRCLE, BAR)
+SHAPES = (SQUARE, UP, DIAMOND, DOWN, PLUS, CIRCLE, HOURGLASS)
 
 
 @dataclass(frozen=True)
@@ -44,35 +48,27 @@ class Mark:
     shape: str
 
 
-#: The marks that never change. The ratio, which the question is about, has a hue that nothing else has.
-FIXED = {
-    "softmax": Mark(0, CIRCLE),
-    "ratio": Mark(2, DIAMOND),
-    "sparsemax": Mark(1, SQUARE),
-    "taylor": Mark(3, UP),
-    "stablemax": Mark(4, DIAMOND),
-    "hardmax": Mark(5, DOWN),
-    "entmax": Mark(6, UP),
-    "spherical": Mark(7, SQUARE),
-    "softplus_ratio": Mark(3, PLUS),
-    "sigmoid_ratio": Mark(7, DOWN),
-    "class_frequencies": Mark(GREY, BAR),
-    "logistic_regression": Mark(GREY, CIRCLE),
-    "boosted_trees": Mark(GREY, SQUARE),
-}
-#: The hues that other mappings take in turn.
-_FREE_HUES = tuple(hue for hue in range(1, len(HUES)) if hue != FIXED["ratio"].hue)
+#: The ratio, which the question is about, has a hue that nothing else has.
+_RATIO = Mark(2, DIAMOND)
+_BASELINES = dict(zip(BASELINES, (Mark(GREY, BAR), Mark(GREY, CIRCLE), Mark(GREY, SQUARE)), strict=True))
+
+
+def _every() -> Iterator[Mark]:
+    """All other marks: with six hues and seven shapes both change from one to the next, and none comes twice."""
+    hues = [hue for hue in range(1, len(HUES)) if hue != _RATIO.hue]
+    return (Mark(hues[i % len(hues)], SHAPES[i % len(SHAPES)]) for i in range(len(hues) * len(SHAPES)))
+
+
+def _fixed() -> dict[str, Mark]:
+    """The marks that are the same in every study: of the built-in mappings, those of a default study first, and the baselines."""
+    named = {REFERENCE: Mark(0, CIRCLE), "ratio": _RATIO}
+    others = sorted((name for name in MAPPINGS if name not in named), key=lambda name: bool(MAPPINGS[name].study_note))
+    return named | dict(zip(others, _every(), strict=False)) | _BASELINES
 
 
 def marks(labels: Sequence[str]) -> dict[str, Mark]:
     """A mark for each label; marks repeat only after all hues and shapes have met."""
-    chosen = {label: FIXED[label] for label in labels if label in FIXED}
-    free = _free(set(chosen.values()))
+    fixed = _fixed()
+    chosen = {label: fixed[label] for label in labels if label in fixed}
+    free = cycle([mark for mark in _every() if mark not in chosen.values()])
     return {label: chosen.get(label) or next(free) for label in labels}
-
-
-def _free(taken: set[Mark]) -> Iterator[Mark]:
-    """The marks that no fixed label of the study has, over and over; six hues and seven shapes have no common factor."""
-    n = len(_FREE_HUES) * len(SHAPES)
-    every = (Mark(_FREE_HUES[i % len(_FREE_HUES)], SHAPES[i % len(SHAPES)]) for i in range(n))
-    return cycle([mark for mark in every if mark not in taken])

@@ -126,7 +126,7 @@ def _column(reading: Reading, rows: Sequence[Row], key: str, layout: Layout) -> 
 def _differences(reading: Reading, rows: Sequence[Row]) -> list[Text]:
     """`−0.006 ±0.004`: the half of the interval, the larger one where the metric's range cuts it."""
     found = [comparison.difference for _, comparison in reading.compared(PRIMARY)]
-    decimals = decimals_for(((d.high - d.low) / 2 for d in found), digits=1, at_least=3)
+    decimals = decimals_for(((d.high - d.low) / 2 for d in found), digits=1, at_least=3, at_most=4)
     cells = []
     for row in rows:
         comparison = row.comparison(PRIMARY)

@@ -38,7 +38,7 @@ def differences_figure(reading: Reading) -> Figure | None:
 def difference_decimals(pairs: Sequence[tuple[Row, Comparison]]) -> int:
     """Decimals of a metric's differences: two significant digits of the typical interval's half-width."""
     widths = ((c.difference.high - c.difference.low) / 2 for _, c in pairs)
-    return decimals_for(widths, digits=2, at_least=3)
+    return decimals_for(widths, digits=2, at_least=3, at_most=5)
 
 
 def _panel(reading: Reading, metric: Metric) -> Panel:

@@ -14,7 +14,7 @@ from lastlayer.words.names import clipped, shorten_apart
 from lastlayer.words.numbers import MISSING, integer
 from lastlayer.words.printable import clean
 
-#: The page lists at most so many columns: first those that are no plain feature.
+#: Most columns that the page lists: first those that are no plain feature.
 MOST_COLUMNS = 60
 #: `use` of a column → what the table says.
 USES = {

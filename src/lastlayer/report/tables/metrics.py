@@ -33,7 +33,7 @@ def main_table(reading: Reading) -> Table:
     return Table(
         id="metrics",
         caption=f"Verdict in {PRIMARY.name}; means over {reading.n_fits} fits; difference: mapping minus {REFERENCE}, with its "
-        f"approximate {level} interval{more}",
+        f"approximate {level} interval{more}.",
         columns=columns,
         rows=[(head(row), _cells(reading, row, is_compared)) for row in reading.rows],
         further=[(head(row), _cells(reading, row, is_compared)) for row in reading.baselines],
