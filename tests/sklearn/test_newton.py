@@ -152,8 +152,8 @@ def test_features_of_any_scale_and_offset_take_few_iterations(
     class Chosen(Preconditioners):
         """Blocks in every step but the first, or in none."""
 
-        def __init__(self, curvature: Curvature):
-            super().__init__(curvature)
+        def __init__(self, curvature: Curvature, moments: np.ndarray | None):
+            super().__init__(curvature, moments)
             self.has_blocks, self.price = has_blocks, -1.0
 
     monkeypatch.setattr("lastlayer.sklearn.newton.Preconditioners", Chosen)

@@ -15,9 +15,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 import lastlayer as ll
+from lastlayer.sklearn.answers import log_probabilities, probabilities, ranking
 from lastlayer.sklearn.fitting import fit_from_starts
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
-from lastlayer.sklearn.problem import Floats, join_theta, linear_problem, split_theta
+from lastlayer.sklearn.problem import Floats, Solution, join_theta, linear_problem, split_theta
 
 
 class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -41,12 +42,18 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
       determine the intercepts, so a constraint fixes what the loss leaves free: they sum to zero if a shift of all scores
       changes nothing; they have norm one, or sum to one, if the scale of the scores changes nothing.
     - ``method="interior_point"`` (the ratio): an interior-point path keeps the scores of all training rows positive.
-      At prediction, rows outside the domain get the class of the largest score and NaN probabilities.
     - ``method="margin"`` (hardmax): its Fenchel–Young loss is minimised by W = 0, so it cannot be used for training. The
       model is trained by the multiclass hinge loss of Crammer & Singer (2001) instead,
       maxⱼ (xⱼ + 1[j ≠ y]) − x_y, to a proved gap from the optimum.
 
-    If the loss is not convex in the scores, the fit is run from `n_restarts` starts and the best result is kept.
+    Features are centred and rotated inside, so that their scales, offsets and correlations cost no iterations. The objective
+    is that of the features as given.
+
+    If the loss is not convex in the scores, and the penalty leaves room for several minima, `n_restarts` starts are compared on
+    few rows and loosely. Another start than the default one is followed only if it ends better there.
+
+    A fit may be cut short before `tol`, where more iterations would gain too little for what they cost: mostly the ratio's,
+    hardmax's and spherical's with a weak penalty. `is_cut_short_` says so, and a smaller `tol` postpones it.
 
     Args:
         mapping: a name ("sparsemax"), a name with parameters ("entmax:alpha=1.3"), or a `ProbabilityMapping`.
@@ -59,11 +66,11 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scikit-learn.
         fit_intercept: whether to fit intercepts. Mappings that do not accept a row of zero scores need them.
         max_iter: the largest number of iterations per start.
-        tol: when to stop. ``loss``: the largest entry of the gradient of the objective divided by the total sample weight
-            (for softmax, in features scaled to mean 0 and mean square 1);
+        tol: when to stop. ``loss``: both the largest entry of the gradient of the objective divided by the total sample weight,
+            in features scaled to mean 0 and mean square 1, and the predicted decrease of the objective, relative to it;
             ``margin``: the relative gap to the optimum; ``interior_point``: what the barrier may add to the objective,
             relative to the loss at the class frequencies.
-        n_restarts: the number of starts if the loss is not convex, including the default start.
+        n_restarts: the number of starts if the loss is not convex, including the default start; ``interior_point`` has one.
         random_state: seed of the other starts.
         warm_start: start from the weights of the previous fit, if it had the same classes and features; for a path over C.
             ``interior_point`` ignores it, since its path gains nothing from a start.
@@ -74,10 +81,14 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         intercept_: b, (K,).
         classes_: the labels, sorted.
         n_features_in_: the number of features seen in `fit`.
+        class_frequencies_: the weighted frequency of each class among the training rows, (K,).
         n_iter_: iterations of the start that was kept.
         converged_: whether that start reached `tol`.
+        is_cut_short_: whether the fit stopped on purpose before `tol`. Then `converged_` is False, and a warning says so.
         objective_: the minimum found of the sum above.
-        restart_spread_: the largest minus the smallest `objective_` over the starts; 0.0 if there was one start.
+        restart_spread_: the largest minus the smallest objective that the starts reached when they were compared, which is
+            loosely, on at least 1000 rows (all, if there are fewer than 2000), and not to the end for a start that was seen to
+            lose. It is scaled to all rows; 0.0 if there was one start.
 
     >>> model = LastLayerClassifier("sparsemax").fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
     >>> model.predict([[0.2], [2.9]]).tolist()
@@ -133,6 +144,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         problem = linear_problem(
             X, labels, sample_weight, len(self.classes_), C=self.C, fit_intercept=bool(self.fit_intercept)
         )
+        self.class_frequencies_ = problem.frequencies
         is_same = previous is not None and np.array_equal(previous[0], self.classes_)
         first = join_theta(problem, *previous[1:]) if previous is not None and is_same else None
         solution, spread = fit_from_starts(
@@ -151,43 +163,38 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_, self.converged_ = max(1, solution.iterations), solution.converged
         self.is_cut_short_ = solution.is_cut_short
         if not solution.converged:
-            more = (
-                f"Raise max_iter (now {self.max_iter}) or tol" if solution.iterations >= self.max_iter else "Raise tol"
-            )
-            warnings.warn(
-                f"{mapping.label} stopped after {solution.iterations} iterations before reaching its optimum: "
-                f"{solution.distance}. {more}, lower C (now {self.C:g}), or bring the features to a common scale.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+            warnings.warn(self._not_converged(mapping, solution), ConvergenceWarning, stacklevel=2)
         return self
 
     def decision_function(self, X: Any) -> Floats:
         """The scores if the mapping preserves their order, else the log-probabilities: (n, K), or (n,) for two classes.
 
-        The largest column is the predicted class. For two classes it is the second column minus the first.
+        The largest column is the predicted class. For two classes it is the second column minus the first. Rows outside the
+        mapping's domain without a positive score have `class_frequencies_` in place of scores.
         """
-        values = self._ranking(self._scores(X))
+        values = ranking(self._scores(X), self._mapping(), self.class_frequencies_)
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
 
     def predict(self, X: Any) -> Any:
-        """The most probable class; for rows outside the mapping's domain the class with the largest score."""
-        scores = self._scores(X)
-        ranking = self._ranking(scores)
-        undefined = np.isnan(ranking).any(axis=1, keepdims=True)
-        return self.classes_[np.argmax(np.where(undefined, scores, ranking), axis=1)]
+        """The most probable class, as `predict_proba` has it where one class is more probable than every other.
+
+        Where probabilities are rounded to the same number, by 0 or 1 in float64, scores or log-probabilities decide.
+        """
+        values = ranking(self._scores(X), self._mapping(), self.class_frequencies_)
+        return self.classes_[np.argmax(values, axis=1)]
 
     def predict_proba(self, X: Any) -> Floats:
-        """p, (n, K): the mapping applied to the scores.
+        """p, (n, K): the mapping applied to the scores. Every row sums to one, so that scikit-learn's scorers work.
 
-        Rows outside its domain are NaN. Rows sum to less than one if the mapping reserves probability for an outcome that
-        is not a class ("sums_to_one" is not among its laws).
+        A row outside the mapping's domain has max(x, 0)/Σ max(x, 0), and `class_frequencies_` if no score is positive. If the
+        mapping reserves probability for an outcome that is not a class ("sums_to_one" is not among its laws), p is given that
+        the outcome is one of the classes. ``lastlayer.probabilities(scores, mapping=…)`` does neither.
         """
-        return np.asarray(ll.probabilities(self._scores(X), mapping=self._mapping(), on_domain="nan"))
+        return probabilities(self._scores(X), self._mapping(), self.class_frequencies_)
 
     def predict_log_proba(self, X: Any) -> Floats:
         """log p, (n, K), computed directly: accurate even if p is too small or too close to one for its logarithm to be."""
-        return np.asarray(ll.log_probabilities(self._scores(X), mapping=self._mapping(), on_domain="nan"))
+        return log_probabilities(self._scores(X), self._mapping(), self.class_frequencies_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -202,13 +209,6 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with np.errstate(invalid="ignore"):
             X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_.T) + self.intercept_
-
-    def _ranking(self, scores: Floats) -> Floats:
-        """Values that rank the classes like their probabilities do, and still do if probabilities round to 0 or 1."""
-        mapping = self._mapping()
-        if "order_preserving" in mapping.laws:
-            return scores
-        return np.asarray(ll.log_probabilities(scores, mapping=mapping, on_domain="nan"))
 
     def _checked_mapping(self) -> ll.ProbabilityMapping:
         """Check all arguments; the mapping's record."""
@@ -235,6 +235,18 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"and a constraint on the intercepts ({constraint}) fixes its scale; set fit_intercept=True."
             )
         return mapping
+
+    def _not_converged(self, mapping: ll.ProbabilityMapping, solution: Solution) -> str:
+        """What the warning of a fit says that stopped before `tol`."""
+        remedy = "Raise tol,"
+        if solution.is_cut_short:
+            remedy = f"For a longer fit lower tol (now {self.tol:g}); for an easier one"
+        elif solution.iterations >= self.max_iter:
+            remedy = f"Raise max_iter (now {self.max_iter}) or tol,"
+        return (
+            f"{mapping.label} stopped after {solution.iterations} iterations before reaching its optimum: "
+            f"{solution.distance}. {remedy} lower C (now {self.C:g}), or bring the features to a common scale."
+        )
 
     def _with_class_weight(self, y: Any, labels: Any, sample_weight: Floats) -> Floats:
         """The sample weights times the weight of each row's class."""

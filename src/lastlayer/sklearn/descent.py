@@ -23,6 +23,9 @@ STUCK = 100
 SETTLED = 2
 #: The longest step of a loss that is not convex: how much the scores may change, in root mean square.
 STEP = 0.5
+#: Iterations that every fit is allowed: if the loss is convex, if a product with the design takes few multiplications, and else.
+MANY, SOME, FEW = 60, 40, 25
+CHEAP = 20_000
 #: A descent is given up if it would need more than this many times its predicted decrease to beat its rival.
 HOPE = 5.0
 
@@ -76,7 +79,8 @@ def descend(
     # A loss with several minima is descended in small steps: a long one may land where another class has the row.
     is_convex = "convex_loss" in mapping.laws
     longest = np.inf if is_convex else STEP * white.size
-    patience = Patience(share=4.0, window=6, fewest=60 if is_convex else 25)
+    is_cheap = problem.classes * len(problem.labels) * problem.penalty.size <= CHEAP
+    patience = Patience(share=4.0, window=6, fewest=MANY if is_convex else SOME if is_cheap else FEW)
     found = minimise(objective, white.inner(start), judge=judge, max_iter=max_iter, longest=longest)
     theta = constraint.impose(white.outer(found.point), e)
     largest = largest_entry(found.point, found.gradient)

@@ -13,11 +13,11 @@ import lastlayer as ll
 from lastlayer.sklearn.coordinates import Coordinates, coordinates, standardised
 from lastlayer.sklearn.descent import NOT_FINITE, descend
 from lastlayer.sklearn.intercepts import INTERCEPT_CONSTRAINTS
-from lastlayer.sklearn.interior_point import follow_interior_path, objective
+from lastlayer.sklearn.interior_point import follow_interior_path
 from lastlayer.sklearn.margin import fit_margins
 from lastlayer.sklearn.newton import descend_by_newton, has_known_hessian
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
-from lastlayer.sklearn.screening import screen
+from lastlayer.sklearn.screening import has_room, screen
 from lastlayer.sklearn.smoothed_margin import fit_smoothed_margins
 from lastlayer.sklearn.starts import default_start, random_starts
 
@@ -125,6 +125,8 @@ def _solve(
             return descend_by_newton(inner, mapping, start, tol=tol, max_iter=max_iter), 0.0
         case "loss":
             spread = 0.0
+            if others and not has_room(inner, mapping, start):
+                others = []
             if others or (first is None and len(problem.labels) >= MANY):
                 start, spread = screen(inner, mapping, [start, *others])
             return descend(inner, mapping, start, tol=tol, max_iter=max_iter), spread
@@ -134,7 +136,8 @@ def _check_proportional(problem: LinearProblem, mapping: ll.ProbabilityMapping, 
     """Raise ValueError unless the mapping's loss is the ratio's, which the interior-point method assumes."""
     scores = problem.scores(theta)
     value = ll.loss(scores, problem.labels, mapping=mapping, sample_weight=problem.row_weight, reduction="sum")
-    if not np.isclose(value + problem.penalised(theta), objective(problem, theta, scores, 0.0), rtol=1e-9):
+    ratio = np.log(scores.sum(axis=1) / scores[np.arange(len(scores)), problem.labels])
+    if not np.isclose(value, problem.row_weight @ ratio, rtol=1e-9):
         raise ValueError(
             f"{mapping.label} declares linear.method='interior_point', which minimises log Σx − log x of the target, "
             "but it has a different loss; declare method='loss'."

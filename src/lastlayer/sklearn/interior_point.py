@@ -46,10 +46,10 @@ class Pace(NamedTuple):
 
 #: Of several minima, a path that is followed closely ends in a better one; where the ratio is wanted, with small C, there is one.
 EXACT = Pace(1e-4, 60, 0.3, 1.0, Patience(share=10.0, window=4, fewest=20))
-CLOSE = Pace(3e-2, 10, 0.3, 1.0, Patience(share=10.0, window=4, fewest=20))
+CLOSE = Pace(3e-2, 10, 0.3, 1.0, Patience(share=10.0, window=4, fewest=30))
 ROUGH = Pace(0.3, 4, 0.1, 10.0, Patience(share=15.0, window=4, fewest=10))
 #: Follow the path exactly for smaller tolerances than this, and closely if a product with the design takes less multiplications.
-TIGHT, CHEAP = 1e-5, 5000
+TIGHT, CHEAP = 1e-5, 4000
 
 
 def pace_of(problem: LinearProblem, tol: float) -> Pace:
@@ -83,7 +83,7 @@ def follow_interior_path(coordinates: Coordinates, start: Floats, *, tol: float,
     `start` must give positive scores and intercepts that sum to one; all later iterates do too. The path is cut short
     where more iterations would gain little.
     """
-    problem = coordinates.problem
+    problem, gauge = coordinates.problem, Gauge(coordinates)
     pace = pace_of(problem, tol)
     newton = BarrierNewton(coordinates, rtol=pace.rtol, most_products=pace.products)
     theta, scores = start, problem.scores(start)
@@ -91,12 +91,12 @@ def follow_interior_path(coordinates: Coordinates, start: Floats, *, tol: float,
     mu, last_mu = FIRST_MU, 0.5 * tol * entropy / problem.classes
     multipliers = (problem.targets + mu) / scores
     iterations, since, converged, is_cut_short = 0, 0, False, False
-    losses = [objective(problem, theta, scores, 0.0)]
+    losses = [objective(problem, gauge, theta, scores, 0.0)]
     while iterations < max_iter and not (converged or is_cut_short):
         iterations += 1
-        previous_mu, mu = mu, _next_mu(newton, theta, scores, multipliers, mu, last_mu, pace)
-        direction = _newton_direction(newton, theta, scores, multipliers, mu)
-        length = _step_length(problem, theta, scores, direction, mu)
+        previous_mu, mu = mu, _next_mu(newton, gauge, theta, scores, multipliers, mu, last_mu, pace)
+        direction = _newton_direction(newton, gauge, theta, scores, multipliers, mu)
+        length = _step_length(problem, gauge, theta, scores, direction, mu)
         theta = theta + length * direction.theta
         scores = scores + length * direction.scores
         multipliers = multipliers + (length > 0) * direction.longest_dual(multipliers) * direction.multipliers
@@ -105,7 +105,7 @@ def follow_interior_path(coordinates: Coordinates, start: Floats, *, tol: float,
         # A Newton step is expected to gain half its slope. Less than the barrier term is not worth another step at this μ.
         is_centred = -direction.slope <= 0.1 * problem.classes * mu
         converged = is_centred and mu == last_mu
-        losses.append(objective(problem, theta, scores, 0.0))
+        losses.append(objective(problem, gauge, theta, scores, 0.0))
         if is_centred or length == 0:
             mu = max(pace.shrink * mu, last_mu)
         since = 0 if mu < previous_mu else since + 1
@@ -113,16 +113,42 @@ def follow_interior_path(coordinates: Coordinates, start: Floats, *, tol: float,
     distance = f"the barrier term is {problem.classes * mu:.1e}, the goal is {problem.classes * last_mu:.1e}, centred"
     if is_cut_short:
         distance = CUT_SHORT
-    return Solution(theta, losses[-1], iterations, converged, distance, is_cut_short)
+    return Solution(theta / gauge.size(theta), losses[-1], iterations, converged, distance, is_cut_short)
 
 
-def objective(problem: LinearProblem, theta: Floats, scores: Floats, mu: float) -> float:
+class Gauge:
+    """The penalty where Σ b′ = 1 fixes the scale instead of n = Σ b = 1: ½ Σ penalty·θ²/n² for n = Σ eᵀθ, infinite for n ≤ 0.
+
+    The loss does not depend on the scale, so θ/n has the same objective with Σ b = 1. Far from the features' origin the
+    intercepts b are an extrapolation; fixing them instead would leave the scale of the scores nearly free.
+    """
+
+    def __init__(self, coordinates: Coordinates):
+        assert coordinates.to_intercept is not None, "the scale of the scores is fixed by the intercepts"
+        self.e, self.penalty = coordinates.to_intercept, coordinates.problem.penalty
+
+    def size(self, theta: Floats) -> float:
+        """n."""
+        return float(np.sum(self.e.T @ theta))
+
+    def penalised(self, theta: Floats) -> float:
+        """The penalty at θ."""
+        n = self.size(theta)
+        return 0.5 * float(np.sum(self.penalty * theta**2)) / n**2 if n > 0 else np.inf
+
+    def gradient(self, theta: Floats) -> Floats:
+        """Its gradient."""
+        n = self.size(theta)
+        return np.asarray(self.penalty * theta / n**2 - self.e * (float(np.sum(self.penalty * theta**2)) / n**3))
+
+
+def objective(problem: LinearProblem, gauge: Gauge, theta: Floats, scores: Floats, mu: float) -> float:
     """φ_μ; with μ = 0 it is the penalised loss."""
     target = scores[np.arange(len(scores)), problem.labels]
     rows = np.log(row_sums(scores) / target)
     if mu > 0:
         rows = rows - mu * row_sums(np.log(scores))
-    return float(problem.row_weight @ rows) + problem.penalised(theta)
+    return float(problem.row_weight @ rows) + gauge.penalised(theta)
 
 
 def row_sums(values: Floats) -> Floats:
@@ -130,25 +156,31 @@ def row_sums(values: Floats) -> Floats:
     return np.asarray(values @ np.ones(values.shape[1], values.dtype))
 
 
-def _gradient(newton: BarrierNewton, theta: Floats, scores: Floats, multipliers: Floats) -> Floats:
-    """∂/∂θ of the Lagrangian, projected on Σ intercepts = 1. It is the gradient of φ if the multipliers are c/x."""
+def _gradient(newton: BarrierNewton, gauge: Gauge, theta: Floats, scores: Floats, multipliers: Floats) -> Floats:
+    """∂/∂θ of the Lagrangian, projected on Σ b′ = 1. It is the gradient of φ if the multipliers are c/x."""
     problem = newton.problem
     grad_scores = 1.0 / row_sums(scores)[:, None] - multipliers
     grad_scores *= problem.row_weight[:, None]
-    gradient = problem.pull_back(grad_scores) + problem.penalty * theta
-    # Remove the part that would change the sum of the intercepts.
-    share = float(np.sum(newton.e.T @ gradient)) / (problem.classes * float(np.sum(newton.e**2)))
-    return gradient - newton.e * share
+    gradient = problem.pull_back(grad_scores) + gauge.gradient(theta)
+    gradient[-1] -= gradient[-1].mean()
+    return gradient
 
 
 def _next_mu(
-    newton: BarrierNewton, theta: Floats, scores: Floats, multipliers: Floats, mu: float, last_mu: float, pace: Pace
+    newton: BarrierNewton,
+    gauge: Gauge,
+    theta: Floats,
+    scores: Floats,
+    multipliers: Floats,
+    mu: float,
+    last_mu: float,
+    pace: Pace,
 ) -> float:
     """μ, decreased as long as the optimality conditions of φ_μ hold up to `centred` · μ: gradient, and the mean of |x·z − c|."""
     if mu == last_mu:
         return mu
     problem = newton.problem
-    largest = float(np.max(np.abs(_gradient(newton, theta, scores, multipliers))))
+    largest = float(np.max(np.abs(_gradient(newton, gauge, theta, scores, multipliers))))
     gap = scores * multipliers - problem.targets
     while mu > last_mu and largest <= pace.centred * mu:
         if float(problem.row_weight @ row_sums(np.abs(gap - mu))) / problem.classes > pace.centred * mu:
@@ -158,28 +190,34 @@ def _next_mu(
 
 
 def _newton_direction(
-    newton: BarrierNewton, theta: Floats, scores: Floats, multipliers: Floats, mu: float
+    newton: BarrierNewton, gauge: Gauge, theta: Floats, scores: Floats, multipliers: Floats, mu: float
 ) -> Direction:
     """The primal-dual Newton step towards x·z = c."""
     problem = newton.problem
     ratio = multipliers / scores
-    newton.move_to(problem.row_weight[:, None] * ratio, problem.row_weight / row_sums(scores) ** 2)
+    newton.move_to(
+        problem.row_weight[:, None] * ratio,
+        problem.row_weight / row_sums(scores) ** 2,
+        problem.penalty / gauge.size(theta) ** 2,
+    )
     wanted = (problem.targets + mu) / scores
-    gradient = _gradient(newton, theta, scores, wanted)
+    gradient = _gradient(newton, gauge, theta, scores, wanted)
     step = newton.step(gradient)
     moved = problem.scores(step.theta)
     change = wanted - multipliers - ratio * moved
     return Direction(step.theta, moved, change, float(np.sum(gradient * step.theta)), step.is_curved_down)
 
 
-def _step_length(problem: LinearProblem, theta: Floats, scores: Floats, direction: Direction, mu: float) -> float:
+def _step_length(
+    problem: LinearProblem, gauge: Gauge, theta: Floats, scores: Floats, direction: Direction, mu: float
+) -> float:
     """A step length that decreases φ and keeps scores positive; 0 if there is none, > 1 only at negative curvature."""
 
     def phi(length: float) -> float:
         moved = scores + length * direction.scores
-        return objective(problem, theta + length * direction.theta, moved, mu) if moved.min() > 0 else np.inf
+        return objective(problem, gauge, theta + length * direction.theta, moved, mu) if moved.min() > 0 else np.inf
 
-    start, longest = objective(problem, theta, scores, mu), direction.longest(scores)
+    start, longest = objective(problem, gauge, theta, scores, mu), direction.longest(scores)
     length = min(1.0, longest)
     # The last term accepts steps whose gain is smaller than the rounding error of φ.
     while (value := phi(length)) > start + 1e-4 * length * direction.slope + 1e-14 * abs(start):

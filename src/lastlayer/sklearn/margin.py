@@ -7,7 +7,7 @@ Mehrotra's predictor-corrector method (Nocedal & Wright 2006, section 16.6). The
 
     Σᵢ sᵢ ⟨qᵢ, 1 − e_{tᵢ}⟩ − ‖Σᵢ sᵢ xᵢᵀ(qᵢ − e_{tᵢ})‖²/(2·penalty)    if Σᵢ sᵢ(qᵢ − e_{tᵢ}) = 0,
 
-so that the gap to the optimum is proved. Source: Crammer & Singer 2001, JMLR 2.
+so that the gap to the optimum is proved. `smoothed_margin.py` serves larger problems. Source: Crammer & Singer 2001, JMLR 2.
 """
 
 from __future__ import annotations

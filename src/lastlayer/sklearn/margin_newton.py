@@ -2,7 +2,7 @@
 
 With weights dᵢⱼ > 0 of the row's inequalities the Hessian is  Σᵢ sᵢ (diag dᵢ − dᵢdᵢᵀ/Σⱼdᵢⱼ) ⊗ xᵢᵀxᵢ + penalty.
 
-If it is small enough, it is factored in float32, which halves the time; a few steps of conjugate gradients with exact products
+It is factored in float32, which halves the time; a few steps of conjugate gradients with exact products
 then correct the rounding errors. Near the end of the search the weights differ by orders of magnitude, and float32 may be too
 coarse; the matrix is then factored in float64.
 """
@@ -19,8 +19,6 @@ from lastlayer.sklearn.conjugate_gradients import Step, conjugate_gradients
 from lastlayer.sklearn.preconditioner import centred
 from lastlayer.sklearn.problem import Floats, LinearProblem
 
-#: Factor the matrix if it has at most this many rows (72 MB of float64).
-AFFORDABLE = 3000
 #: A float32 factor is too coarse if conjugate gradients need this many steps.
 FEW = 40
 #: Added to the diagonal of the scaled matrix, so that it is positive definite in spite of rounding.
@@ -30,7 +28,7 @@ CHUNK = 10_000_000
 
 
 def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats], Floats]:
-    """A function that applies H⁻¹ to (D, K), by conjugate gradients, preconditioned by a factor of H if it is small enough."""
+    """A function that applies H⁻¹ to (D, K), by conjugate gradients, preconditioned by a factor of H."""
     total = weights.sum(axis=1, keepdims=True)
     # d(Σ − d)/Σ with Σ − d summed from the others: the subtraction would cancel if one class outweighs the rest.
     block_weights = problem.row_weight[:, None] * weights * _sum_of_others(weights) / total
@@ -47,9 +45,6 @@ def margin_newton(problem: LinearProblem, weights: Floats) -> Callable[[Floats],
     def conjugate(right_hand_side: Floats, precondition: Callable[[Floats], Floats], rtol: float, most: int) -> Step:
         return conjugate_gradients(multiply, right_hand_side, precondition, rtol=rtol, max_iter=most)
 
-    if problem.penalty.size * problem.classes > AFFORDABLE:
-        diagonal = _diagonal(problem, block_weights)
-        return lambda right_hand_side: conjugate(right_hand_side, diagonal, 1e-3, 200).step
     coupling = weights * np.sqrt(problem.row_weight[:, None] / total)
     left: list[tuple[Any, int]] = [(np.float32, FEW), (np.float64, 200)]
     factor: tuple[Callable[[Floats], Floats], int] | None = None
@@ -82,11 +77,6 @@ def _sum_of_others(weights: Floats) -> Floats:
     rest[rows, largest] = 0.0
     others[rows, largest] = rest.sum(axis=1)
     return others
-
-
-def _diagonal(problem: LinearProblem, block_weights: Floats) -> Callable[[Floats], Floats]:
-    inverse = 1.0 / (problem.gram_diagonals(block_weights) + problem.penalty)
-    return lambda gradient: inverse * gradient
 
 
 def _factored(

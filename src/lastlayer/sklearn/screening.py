@@ -11,6 +11,7 @@ import lastlayer as ll
 from lastlayer.sklearn.coordinates import Coordinates
 from lastlayer.sklearn.descent import NOT_FINITE, descend, objective_and_gradient
 from lastlayer.sklearn.problem import Floats, LinearProblem, Solution
+from lastlayer.sklearn.whitening import score_curvature
 
 #: Rows to screen on: at least this many, and this many per column. All rows if there are less than twice as many.
 ROWS, ROWS_PER_COLUMN = 1000, 20
@@ -48,6 +49,14 @@ def screen(coordinates: Coordinates, mapping: ll.ProbabilityMapping, starts: Seq
     at_start, _ = objective_and_gradient(coordinates.problem, mapping, starts[0])
     theta = best.theta if at_end < at_start else starts[0]
     return Screened(theta, max(values) - min(values))
+
+
+def has_room(coordinates: Coordinates, mapping: ll.ProbabilityMapping, theta: Floats) -> bool:
+    """Whether the penalty leaves room for several minima: some weight has more curvature of the loss at θ than of the penalty."""
+    problem = coordinates.problem
+    curvatures, _ = score_curvature(problem, mapping, theta)
+    of_weights = slice(0, problem.penalty.size - problem.has_intercept)
+    return bool((curvatures.max() * coordinates.moments > problem.penalty)[of_weights].any())
 
 
 def _is_finite(end: Solution) -> bool:

@@ -100,4 +100,6 @@ def fit_smoothed_margins(coordinates: Coordinates, start: Floats, *, tol: float,
         value, grad_scores = found
     gap = (best_value - bound) / best_value
     distance = f"its objective is proved to be within {gap:.1e} of the optimum, tol is {tol:g}"
+    if gap > tol and (is_slow or gap <= goal):
+        distance = f"it was cut short with an objective proved to be within {gap:.1e} of the optimum"
     return Solution(best, best_value, iterations, gap <= tol, distance, gap > tol and (is_slow or gap <= goal))

@@ -42,6 +42,7 @@ def facts(model: LastLayerClassifier) -> dict[str, Any]:
     """The columns of `FITS` that a fitted model knows."""
     return {
         "converged": bool(model.converged_),
+        "is_cut_short": bool(model.is_cut_short_),
         "n_iter": iterations(model),
         "restart_spread": float(model.restart_spread_),
     }
