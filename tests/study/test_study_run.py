@@ -78,7 +78,7 @@ def fits_in(out: Path) -> dict[str, int]:
 
 
 def test_a_table_as_it_comes(whole: StudyResults) -> None:
-    assert (whole.n_samples, whole.n_features, whole.n_classes) == (150, 4, 3)
+    assert (whole.n_samples, whole.n_features, whole.n_classes) == (150, 3, 3)
     assert whole.n_encoded_features > 4
     assert whole.class_names == ("<b>rarest</b>", "common", "rare é")
     assert whole.class_counts == (10, 100, 40)
