@@ -29,6 +29,7 @@ with_every_weight = pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIG
 
 @with_every_weight
 @pytest.mark.parametrize("mapping", ll.MAPPINGS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_class_weight_is_a_sample_weight(mapping: str, weight: Any) -> None:
     model = LastLayerClassifier(mapping, n_restarts=1)
     labels = NAMES[LABELS]

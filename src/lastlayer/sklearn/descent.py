@@ -24,7 +24,7 @@ SETTLED = 2
 #: The longest step of a loss that is not convex: how much the scores may change, in root mean square.
 STEP = 0.5
 #: Iterations that every fit is allowed: if the loss is convex, if a product with the design takes few multiplications, and else.
-MANY, SOME, FEW = 60, 40, 25
+MANY, SOME, FEW = 60, 35, 25
 CHEAP = 20_000
 #: A descent is given up if it would need more than this many times its predicted decrease to beat its rival.
 HOPE = 5.0
