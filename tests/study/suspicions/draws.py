@@ -183,7 +183,7 @@ def class_drift(random: np.random.Generator) -> Draw:
     """A class becomes more frequent with time."""
     rows = int(random.integers(300, 900))
     at = random.random(rows)
-    labels = (random.random(rows) < 0.15 + random.uniform(0.6, 0.7) * at).astype(int)
+    labels = (random.random(rows) < 0.1 + random.uniform(0.7, 0.8) * at).astype(int)
     frame = pd.DataFrame(random.normal(size=(rows, 4)) + labels[:, None], columns=list("abcd"))
     days = pd.Timestamp("2020-01-01") + pd.to_timedelta((1000 * at).round(), unit="D")
     return _placed(random, frame, "planted", days.strftime("%d/%m/%Y").astype(object)), labels

@@ -21,7 +21,7 @@ from lastlayer.report.notes import finding_sentence
 from lastlayer.report.sentences import SENTENCES, Group, suspicions
 from lastlayer.study.data.datasets import load_dataset
 from lastlayer.study.suspicions import find, find_suspicions
-from lastlayer.study.suspicions.columns import read_column
+from lastlayer.study.suspicions.columns import Kind, read_column
 from lastlayer.study.suspicions.groups import is_possible
 
 
@@ -151,3 +151,11 @@ def test_a_count_that_is_mostly_zero_is_no_group() -> None:
     everything = pd.DataFrame({"waiting": np.append(pairs, np.zeros(60))})
     assert is_possible(read_column(everything["waiting"][:80], np.arange(80)))
     assert not is_possible(read_column(everything["waiting"], np.arange(140)))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%b %d, %Y", "%Y-%m-%dT%H:%M:%SZ"])
+def test_dates_as_text_are_read_in_their_order(form: str) -> None:
+    days = pd.date_range("2020-01-01", periods=400)
+    column = read_column(pd.Series(days.strftime(form).astype(object)), np.arange(400))
+    assert column.kind is Kind.DATE
+    assert (np.diff(column.codes) > 0).all()

@@ -15,6 +15,8 @@ import pandas as pd
 _DATE = re.compile(
     r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2} [A-Za-z]{3,9} \d{4})(?!\d)"
 )
+#: A date that starts with the day or the month.
+_SHORT_DATE = re.compile(r"\s*(\d{1,2})[-/.]\d{1,2}[-/.]")
 #: What a number may be written with and a plain number does not have.
 _DECORATION = re.compile(r"[$€£¥₹%,'’\s]")
 #: Distinct texts that are looked at to tell dates and numbers from words, and the share that must be one.
@@ -136,9 +138,10 @@ def _numbers_of(texts: list[str]) -> tuple[Kind, np.ndarray] | None:
         return None
     if np.mean([_DATE.match(text) is not None for text in looked_at]) >= _MOST:
         with warnings.catch_warnings():
-            # pandas says which of two ways it read 01/02/2022; the order of the rows' dates is all that is used.
+            # pandas says which of two ways it read 01/02/2022; a first part above 12 anywhere decides it for the whole column.
             warnings.simplefilter("ignore")
-            dates = pd.to_datetime(pd.Series(texts), errors="coerce", format="mixed", utc=True)
+            day_first = any((found := _SHORT_DATE.match(text)) is not None and int(found[1]) > 12 for text in texts)
+            dates = pd.to_datetime(pd.Series(texts), errors="coerce", format="mixed", utc=True, dayfirst=day_first)
         if dates.notna().mean() >= _MOST:
             return Kind.DATE, _nanoseconds(dates)
     if np.mean([any(mark.isdigit() for mark in text) for text in looked_at]) >= _MOST:
