@@ -26,6 +26,8 @@ STEP = 0.5
 #: Iterations that every fit is allowed: if the loss is convex, if a product with the design takes few multiplications, and else.
 MANY, SOME, FEW = 60, 35, 25
 CHEAP = 20_000
+#: Iterations after which a fit may be cut short even if the model predicts that it is near.
+LONG = 60
 #: A descent is given up if it would need more than this many times its predicted decrease to beat its rival.
 HOPE = 5.0
 
@@ -73,7 +75,8 @@ def descend(
             return Verdict.DONE if predicted <= enough or is_beaten else Verdict.GO_ON
         if (is_near or not has_penalty) and largest_entry(inner, gradient) <= tol:
             return Verdict.DONE
-        is_slow = has_penalty and predicted > enough and patience.is_over(values, tol)
+        is_far = predicted > enough or len(values) > LONG
+        is_slow = has_penalty and is_far and patience.is_over(values, tol)
         return Verdict.CUT_SHORT if is_slow else Verdict.GO_ON
 
     # A loss with several minima is descended in small steps: a long one may land where another class has the row.
