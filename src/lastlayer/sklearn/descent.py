@@ -24,7 +24,7 @@ SETTLED = 2
 #: The longest step of a loss that is not convex: how much the scores may change, in root mean square.
 STEP = 0.5
 #: Iterations that every fit is allowed: if the loss is convex, if a product with the design takes few multiplications, and else.
-MANY, SOME, FEW = 60, 35, 25
+MANY, SOME, FEW = 60, 35, 22
 CHEAP = 20_000
 #: After this many times these iterations a fit may be cut short even if the model predicts that it is near.
 LONG = 1.5
