@@ -31,7 +31,7 @@ from lastlayer.sklearn import LastLayerClassifier
 #: Values of C: the ratio wants small ones, softmax large ones.
 STRENGTHS = (1e-5, 1e-3, 0.01, 1.0, 100.0)
 #: Turns, and the seconds after which a fit has no further turn.
-TURNS, ENOUGH = 5, 1.0
+TURNS, ENOUGH = 5, 0.5
 
 
 def clusters(rows: int, features: int, classes: int, *, decay: float = 0.0, seed: int = 0) -> Data:

@@ -24,8 +24,10 @@ SETTLED = 2
 #: The longest step of a loss that is not convex: how much the scores may change, in root mean square.
 STEP = 0.5
 #: Iterations that every fit is allowed: if the loss is convex, if a product with the design takes few multiplications, and else.
-MANY, SOME, FEW = 60, 35, 25
+MANY, SOME, FEW = 60, 35, 22
 CHEAP = 20_000
+#: After this many times these iterations a fit may be cut short even if the model predicts that it is near.
+LONG = 1.5
 #: A descent is given up if it would need more than this many times its predicted decrease to beat its rival.
 HOPE = 5.0
 
@@ -73,14 +75,16 @@ def descend(
             return Verdict.DONE if predicted <= enough or is_beaten else Verdict.GO_ON
         if (is_near or not has_penalty) and largest_entry(inner, gradient) <= tol:
             return Verdict.DONE
-        is_slow = has_penalty and predicted > enough and patience.is_over(values, tol)
+        is_far = predicted > enough or len(values) > LONG * fewest
+        is_slow = has_penalty and is_far and patience.is_over(values, tol)
         return Verdict.CUT_SHORT if is_slow else Verdict.GO_ON
 
     # A loss with several minima is descended in small steps: a long one may land where another class has the row.
     is_convex = "convex_loss" in mapping.laws
     longest = np.inf if is_convex else STEP * white.size
     is_cheap = problem.classes * len(problem.labels) * problem.penalty.size <= CHEAP
-    patience = Patience(share=4.0, window=6, fewest=MANY if is_convex else SOME if is_cheap else FEW)
+    fewest = MANY if is_convex else SOME if is_cheap else FEW
+    patience = Patience(share=4.0, window=6, fewest=fewest)
     found = minimise(objective, white.inner(start), judge=judge, max_iter=max_iter, longest=longest)
     theta = constraint.impose(white.outer(found.point), e)
     largest = largest_entry(found.point, found.gradient)

@@ -31,7 +31,7 @@ WARM = 0.25
 CLOSE = 0.3
 #: Stop at this many times tol, but not above `LOOSEST`: the last digits cost most, and do not change the predictions.
 ENOUGH, LOOSEST = 100.0, 2e-2
-PATIENCE = Patience(share=4.0, window=5, fewest=12)
+PATIENCE = Patience(share=4.0, window=4, fewest=8)
 #: How accurately a step is solved for, and the largest number of products that this may take.
 RTOL, PRODUCTS = 0.3, 15
 
