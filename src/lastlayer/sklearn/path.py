@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import lastlayer as ll
 from lastlayer.sklearn.fitting import prepare, solve
-from lastlayer.sklearn.problem import Floats, linear_problem, split_theta
+from lastlayer.sklearn.problem import Floats, join_theta, linear_problem, split_theta
 
 
 class PathPoint(NamedTuple):
@@ -34,12 +34,15 @@ def fit_path(
     seed: int,
     tol: float,
     max_iter: int,
+    start: PathPoint | None = None,
 ) -> Iterator[PathPoint]:
     """The fits of `LastLayerClassifier(mapping, C=C, n_restarts=1)` for each C, one at a time, so that the caller can stop.
 
     X (n, d) is dense, C-contiguous float64 and finite; y (n,) holds labels 0 … K − 1, each at least once. Nothing is checked.
     From small C to large is the cheap direction. Fits that do not reach `tol` in `max_iter` iterations do not warn. No fit is
     random, so `seed` changes nothing.
+
+    The first fit begins at `start`, a fit on other rows of the same features and classes; where it does not fit, at the default.
 
     Raises:
         ValueError: as `LastLayerClassifier.fit`, if a fit has no finite result.
@@ -48,7 +51,8 @@ def fit_path(
     weakest = max(strengths)
     problem = linear_problem(X, y, np.ones(len(y)), int(y.max()) + 1, C=weakest, fit_intercept=True)
     inner = prepare(problem, mapping, is_path=True)
-    theta = None
+    theta = None if start is None else join_theta(problem, start.coef.T, start.intercept)
+    theta = None if theta is None else inner.enter(theta)
     for C in strengths:
         here = inner.with_penalty(weakest / C)
         solution, _ = solve(here, mapping, first=theta, others=[], tol=tol, max_iter=max_iter)

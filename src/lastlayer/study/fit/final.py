@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -59,8 +59,9 @@ def save_model(model: Pipeline, path: Path) -> bool:
     Raises:
         OSError: the file cannot be written.
     """
-    content = skops.io.dumps(model)
-    if not all(map(_is_trusted, skops.io.get_untrusted_types(data=content))):
+    skops = _skops()
+    content = skops.dumps(model)
+    if not all(map(_is_trusted, skops.get_untrusted_types(data=content))):
         return False
     replace_file(path, lambda temporary: temporary.write_bytes(content))
     return True
@@ -74,16 +75,16 @@ def load_model(path: str | os.PathLike[str]) -> Pipeline:
     Raises:
         StudyError: there is no such file, it holds no model, or one with other types.
     """
-    path = expanded(path)
+    path, skops = expanded(path), _skops()
     try:
-        types = skops.io.get_untrusted_types(file=path)
+        types = skops.get_untrusted_types(file=path)
         foreign = [name for name in types if not _is_trusted(name)]
         if foreign:
             raise StudyError(
                 f"{path} names types that no study writes ({', '.join(sorted(foreign)[:3])}), so it is not loaded. Load it with skops "
                 "and trust them yourself, if you know where it comes from."
             )
-        return skops.io.load(path, trusted=types)
+        return skops.load(path, trusted=types)
     except OSError as error:
         raise StudyError(
             f"{path} cannot be read ({error.strerror or error}); give a model.skops that a study wrote."
@@ -95,6 +96,13 @@ def load_model(path: str | os.PathLike[str]) -> Pipeline:
         raise StudyError(
             f"{path} holds no model of a study. Give the model.skops that a study wrote, or run the study again."
         ) from error
+
+
+def _skops() -> Any:
+    # It imports every array library that is installed, seconds that no worker and no first sentence need wait for.
+    import skops.io
+
+    return skops.io
 
 
 def _is_trusted(name: str) -> bool:

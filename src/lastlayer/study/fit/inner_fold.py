@@ -8,7 +8,7 @@ import numpy as np
 
 from lastlayer.functions import log_probabilities, probabilities
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.sklearn.path import fit_path
+from lastlayer.sklearn.path import PathPoint, fit_path
 from lastlayer.study.fit.folds import Pair
 from lastlayer.study.fit.metrics import brier_rows
 from lastlayer.study.fit.model import SEARCH_ITERATIONS, SEARCH_TOL
@@ -28,6 +28,8 @@ class InnerFold:
     ) -> None:
         fitted, judged = pair
         self._mapping, self._seed = mapping, seed
+        #: The fits so far, by C.
+        self.points: dict[float, PathPoint] = {}
         # A class without a fitted row has no scores; its rows are not judged (see inner_folds).
         classes, self._labels = np.unique(labels[fitted], return_inverse=True)
         self._features, self._judged = features[fitted], features[judged]
@@ -36,8 +38,11 @@ class InnerFold:
         self._brier_unit = float(np.mean(brier_rows(np.tile(frequencies, (len(judged), 1)), self._truth)))
         self._log_unit = -float(np.mean(np.log(frequencies)[self._truth]))
 
-    def along(self, strengths: Sequence[float]) -> Iterator[np.ndarray]:
-        """The loss of each judged row at each C, fitted only when it is asked for, each from where the last fit ended."""
+    def along(self, strengths: Sequence[float], start: PathPoint | None = None) -> Iterator[np.ndarray]:
+        """The loss of each judged row at each C, fitted only when it is asked for, each from where the last fit ended.
+
+        The first one begins at `start`, a fit of another fold.
+        """
         path = fit_path(
             self._mapping,
             self._features,
@@ -46,8 +51,10 @@ class InnerFold:
             seed=self._seed,
             tol=SEARCH_TOL[self._mapping.linear.method],
             max_iter=SEARCH_ITERATIONS,
+            start=start,
         )
         for point in path:
+            self.points[point.C] = point
             yield self._losses(self._judged @ point.coef.T + point.intercept)
 
     def _losses(self, scores: np.ndarray) -> np.ndarray:

@@ -53,7 +53,9 @@ def choose_strength(
     rows = np.concatenate([judged for _, judged in inner])
     centre = coarse_best(folds[0], grid)
     low, high = max(centre - STRIDE, 0), min(centre + 1, len(grid) - 1)
-    paths = [fold.along(grid[low:]) for fold in folds]
+    # The first fold has been here: the others begin where it was, in a fraction of the iterations from the default start.
+    start = folds[0].points.get(grid[low])
+    paths = [fold.along(grid[low:], start) for fold in folds]
     curve = [_mean_by_row(rows, [next(path) for path in paths]) for _ in range(low, high + 1)]
     while True:
         best = int(np.argmin([losses.mean() for losses in curve])) + low
@@ -63,7 +65,8 @@ def choose_strength(
             curve.append(_mean_by_row(rows, [next(path) for path in paths]))
         elif chosen < low + STRIDE and low > 0:
             low -= 1
-            curve.insert(0, _mean_by_row(rows, [next(fold.along(grid[low : low + 1])) for fold in folds]))
+            below = [next(fold.along(grid[low : low + 1], fold.points[grid[low + 1]])) for fold in folds]
+            curve.insert(0, _mean_by_row(rows, below))
         else:
             return Strength(grid[chosen], is_at_edge=chosen in (0, len(grid) - 1))
 
