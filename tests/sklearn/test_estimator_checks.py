@@ -22,7 +22,7 @@ def expected_failures(estimator: LastLayerClassifier) -> dict[str, str]:
         "15 rows with 30 features make these losses flat around their optimum: rounding decides which point within tol is found. "
         "test_classifier.py compares weights with repetition where the optimum is a single point."
     )
-    if mapping.name in ("ratio", "spherical", "taylor"):
+    if mapping.name in ("ratio", "spherical"):
         failures["check_sample_weight_equivalence_on_sparse_data"] = reason
     if mapping.name == "ratio":
         failures["check_sample_weight_equivalence_on_dense_data"] = reason
