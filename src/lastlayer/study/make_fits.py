@@ -22,8 +22,9 @@ from lastlayer.study.settings import StudySettings
 from lastlayer.study.storage.checkpoint import read_fit, write_fit
 from lastlayer.study.workers import quiet
 
-#: Rows × columns × classes above which a study uses every core unless it is asked otherwise: below, starting workers takes longer.
-LARGE = 100_000
+#: Work above which a study uses every core unless it is asked otherwise: below, starting workers takes longer. The unit is a cell
+#: times a class in one fit; a fit costs as much as 2000 of them at the least, and ten times as much where it chooses C.
+LARGE, LEAST, SEARCH = 1_000_000, 2000, 10
 #: Attempts in a row without a new fit after which lost workers end the study.
 ATTEMPTS = 2
 #: Libraries whose errors about lost workers are not known here by type.
@@ -54,7 +55,7 @@ def make_fits(
     Raises:
         StudyError: a fit cannot be kept, or workers are lost again and again.
     """
-    jobs = _jobs(data, settings)
+    jobs = _jobs(data, plan, settings)
     deadline = None
     if settings.time_limit is not None:
         deadline = (time.time() if started is None else started) + settings.time_limit
@@ -83,11 +84,12 @@ def make_fits(
     return fits
 
 
-def _jobs(data: Dataset, settings: StudySettings) -> int | None:
+def _jobs(data: Dataset, plan: Plan, settings: StudySettings) -> int | None:
     """The `n_jobs` of joblib: None leaves it to a surrounding `parallel_config`."""
     if settings.jobs is not None and settings.jobs != 1:
         return settings.jobs
-    is_small = data.features.size * len(data.class_names) < LARGE
+    work = len(plan.fits) * max(data.features.size * len(data.class_names), LEAST)
+    is_small = work * (SEARCH if settings.C is None else 1) < LARGE
     return None if settings.jobs == 1 or is_small or effective_n_jobs(None) > 1 or cpu_count() == 1 else -1
 
 

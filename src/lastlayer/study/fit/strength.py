@@ -14,7 +14,7 @@ from lastlayer.study.fit.inner_fold import InnerFold
 #: The first fold is searched in steps of this many values of the grid.
 STRIDE = 2
 #: Steps without gain after which this search ends.
-PATIENCE = 2
+PATIENCE = 1
 #: It may end only once it has a loss below this share of what the class frequencies lose.
 GAIN = 0.98
 #: A stronger penalty may give up at most this share of the gain over the class frequencies. On tables of 30 rows the standard
