@@ -78,3 +78,28 @@ def test_later_fits_start_from_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> 
     list(path.fit_path(mapping, X, LABELS, (0.1, 0.1), **options))
     assert iterations[0] > 3
     assert iterations[1] <= 2
+
+
+def test_a_fit_of_other_rows_is_a_start_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapping = ll.MAPPINGS["sparsemax"]
+    options = {"seed": 0, "tol": 1e-8, "max_iter": 1000}
+    iterations = []
+    original = path.solve
+
+    def watched(*args: object, **kwargs: object) -> object:
+        solution, spread = original(*args, **kwargs)
+        iterations.append(solution.iterations)
+        return solution, spread
+
+    monkeypatch.setattr(path, "solve", watched)
+    (cold,) = path.fit_path(mapping, X, LABELS, (0.1,), **options)
+    (again,) = path.fit_path(mapping, X, LABELS, (0.1,), **options, start=cold)
+    assert iterations[1] <= 2 < iterations[0]
+    np.testing.assert_allclose(again.coef, cold.coef, atol=1e-6)
+    (half,) = path.fit_path(mapping, X[::2], LABELS[::2], (0.1,), **options)
+    (led,) = path.fit_path(mapping, X, LABELS, (0.1,), **options, start=half)
+    np.testing.assert_allclose(led.coef, cold.coef, atol=1e-5)
+    # A fit of other classes cannot be a start.
+    (two,) = path.fit_path(mapping, X[LABELS < 2], LABELS[LABELS < 2], (0.1,), **options)
+    (unled,) = path.fit_path(mapping, X, LABELS, (0.1,), **options, start=two)
+    np.testing.assert_array_equal(unled.coef, cold.coef)
