@@ -122,9 +122,11 @@ def test_a_failed_mapping_is_told_and_compared_with_nothing() -> None:
 def test_a_file_that_holds_no_study_is_told(tmp_path: Path) -> None:
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "other.parquet")
     (tmp_path / "text.parquet").write_text("no")
-    for name in ("other.parquet", "text.parquet", "nowhere.parquet"):
+    for name in ("other.parquet", "text.parquet"):
         with pytest.raises(StudyError, match="holds no results of a study"):
             StudyResults.read_parquet(tmp_path / name)
+    with pytest.raises(StudyError, match="There is no file"):
+        StudyResults.read_parquet(tmp_path / "nowhere.parquet")
 
 
 def test_earlier_results_survive_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

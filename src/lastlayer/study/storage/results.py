@@ -266,6 +266,8 @@ class StudyResults:
             }
         except StudyError:
             raise
+        except FileNotFoundError as error:
+            raise StudyError(f"There is no file {path}; give the results.parquet that a study wrote.") from error
         # The file may hold anything, so reading it may fail in any way.
         except Exception as error:
             raise StudyError(
