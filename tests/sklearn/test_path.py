@@ -80,7 +80,7 @@ def test_later_fits_start_from_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> 
     assert iterations[1] <= 2
 
 
-def test_a_fit_of_other_rows_is_a_start_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_earlier_fit_is_a_start_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     mapping = ll.MAPPINGS["sparsemax"]
     options = {"seed": 0, "tol": 1e-8, "max_iter": 1000}
     iterations = []

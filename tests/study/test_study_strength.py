@@ -69,11 +69,12 @@ class MadeFold:
         self._curve = next(MadeFold.curves)
         self._seen: list[float] = []
         self.points: dict[float, float] = {}
+        self.n_judged = 10
         MadeFold.fitted.append(self._seen)
 
     def along(self, strengths: Sequence[float], start: float | None = None) -> Iterator[np.ndarray]:
-        # A fit of another fold at the same C, or a step away.
-        assert start is None or abs(GRID.index(start) - GRID.index(strengths[0])) <= 1
+        # A fit of this very fold at the very same C, or none: no other rows, no weaker penalty.
+        assert start is None or (start == strengths[0] and self.points[start] == start)
         for C in strengths:
             self.points[C] = C
             self._seen.append(C)
@@ -99,8 +100,8 @@ def test_only_the_first_fold_walks_the_whole_path(monkeypatch: pytest.MonkeyPatc
     assert found == strength.Strength(1.0, is_at_edge=False)
     for seen in fitted[1:]:
         assert sorted(seen) == [0.1, 0.316, 1.0, 3.16]
-    # Powers of ten up to one beyond the best one.
-    assert fitted[0][:9] == [float(f"1e{exponent}") for exponent in range(-7, 2)]
+    # Powers of ten up to two beyond the best one.
+    assert fitted[0][:10] == [float(f"1e{exponent}") for exponent in range(-7, 3)]
 
 
 @pytest.mark.parametrize("misled", [1e-5, 1e4])
@@ -162,3 +163,16 @@ def test_no_unlucky_split_chooses_a_model_that_is_sure_and_wrong() -> None:
         log_p = np.asarray(log_probabilities(scores_of(model, test_features)))
         losses.append(-log_p[np.arange(len(test_labels)), test_labels].mean())
     assert max(losses) < 0.85
+
+
+def test_no_fold_learns_from_the_rows_that_it_is_judged_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels without any signal: an optimistic curve would choose a weak penalty, as one with starts from other folds does."""
+    generator = np.random.default_rng(5)
+    features, labels = generator.normal(size=(60, 30)), generator.integers(0, 2, 60)
+    inner = inner_folds(labels, seed=0)
+    folds = [InnerFold(SOFTMAX, features, labels, pair, 0) for pair in inner]
+    for C in (1.0, 100.0):
+        together = [float(next(fold.along([C])).mean()) for fold in folds]
+        alone = [float(next(InnerFold(SOFTMAX, features, labels, pair, 0).along([C])).mean()) for pair in inner]
+        assert together == alone
+    assert choose_strength(SOFTMAX, features, labels, inner, GRID, 0).C <= 0.1

@@ -42,7 +42,7 @@ def fit_path(
     From small C to large is the cheap direction. Fits that do not reach `tol` in `max_iter` iterations do not warn. No fit is
     random, so `seed` changes nothing.
 
-    The first fit begins at `start`, a fit on other rows of the same features and classes; where it does not fit, at the default.
+    The first fit begins at `start`, a fit with the same features and classes; where its shape does not fit, at the default start.
 
     Raises:
         ValueError: as `LastLayerClassifier.fit`, if a fit has no finite result.

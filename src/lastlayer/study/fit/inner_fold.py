@@ -38,10 +38,15 @@ class InnerFold:
         self._brier_unit = float(np.mean(brier_rows(np.tile(frequencies, (len(judged), 1)), self._truth)))
         self._log_unit = -float(np.mean(np.log(frequencies)[self._truth]))
 
+    @property
+    def n_judged(self) -> int:
+        """Rows that are judged."""
+        return len(self._truth)
+
     def along(self, strengths: Sequence[float], start: PathPoint | None = None) -> Iterator[np.ndarray]:
         """The loss of each judged row at each C, fitted only when it is asked for, each from where the last fit ended.
 
-        The first one begins at `start`, a fit of another fold.
+        The first one begins at `start`, an earlier fit of this fold.
         """
         path = fit_path(
             self._mapping,

@@ -13,8 +13,8 @@ from lastlayer.study.fit.inner_fold import InnerFold
 
 #: The first fold is searched in steps of this many values of the grid.
 STRIDE = 2
-#: Steps without gain after which this search ends.
-PATIENCE = 1
+#: Steps without gain after which this search ends: where less than `MANY` rows are judged, the curve has bumps.
+PATIENCE, PATIENCE_OF_MANY, MANY = 2, 1, 300
 #: It may end only once it has a loss below this share of what the class frequencies lose.
 GAIN = 0.98
 #: A stronger penalty may give up at most this share of the gain over the class frequencies. On tables of 30 rows the standard
@@ -53,9 +53,9 @@ def choose_strength(
     rows = np.concatenate([judged for _, judged in inner])
     centre = coarse_best(folds[0], grid)
     low, high = max(centre - STRIDE, 0), min(centre + 1, len(grid) - 1)
-    # The first fold has been here: the others begin where it was, in a fraction of the iterations from the default start.
-    start = folds[0].points.get(grid[low])
-    paths = [fold.along(grid[low:], start) for fold in folds]
+    # The first fold has been here, and begins where it was. No fold begins at another one's fit, which knows the rows that are
+    # judged, nor at a fit with a larger C: a search stops early, so it would keep some of what that has learnt.
+    paths = [fold.along(grid[low:], fold.points.get(grid[low])) for fold in folds]
     curve = [_mean_by_row(rows, [next(path) for path in paths]) for _ in range(low, high + 1)]
     while True:
         best = int(np.argmin([losses.mean() for losses in curve])) + low
@@ -65,7 +65,7 @@ def choose_strength(
             curve.append(_mean_by_row(rows, [next(path) for path in paths]))
         elif chosen < low + STRIDE and low > 0:
             low -= 1
-            below = [next(fold.along(grid[low : low + 1], fold.points[grid[low + 1]])) for fold in folds]
+            below = [next(fold.along(grid[low : low + 1])) for fold in folds]
             curve.insert(0, _mean_by_row(rows, below))
         else:
             return Strength(grid[chosen], is_at_edge=chosen in (0, len(grid) - 1))
@@ -74,11 +74,12 @@ def choose_strength(
 def coarse_best(fold: InnerFold, grid: Sequence[float]) -> int:
     """The position in the grid of the best C of one fold, in steps of `STRIDE`; the search starts at the smallest C."""
     curve: list[np.ndarray] = []
+    patience = PATIENCE_OF_MANY if fold.n_judged >= MANY else PATIENCE
     for losses in fold.along(grid[::STRIDE]):
         curve.append(losses)
         means = [float(losses.mean()) for losses in curve]
         best = int(np.argmin(means))
-        if means[best] < GAIN and len(means) - 1 - best >= PATIENCE:
+        if means[best] < GAIN and len(means) - 1 - best >= patience:
             break
     return strongest_within_error(np.stack(curve)) * STRIDE
 
