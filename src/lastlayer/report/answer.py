@@ -103,7 +103,7 @@ def _adopt(reading: Reading, facts: Mapping[str, Any]) -> Answer:
 def _no_signal(reading: Reading, facts: Mapping[str, Any]) -> Answer:
     has_curve = _number(facts, "trees_low") > 0
     return Answer(
-        f"{'No linear model' if has_curve else 'Nothing'} here predicts better than the class frequencies",
+        f"{'No linear model' if has_curve else 'Nothing'} here was shown to predict better than the class frequencies",
         _sentences(
             _skill(facts, _name(reading, reading.results.decision.mapping)), _trees(reading, facts, is_in_vain=True)
         ),

@@ -20,7 +20,8 @@ def probabilities(scores: Floats, mapping: ll.ProbabilityMapping, frequencies: F
     outside = np.isnan(p).any(axis=1)
     if outside.any():
         p = np.where(outside[:, None], shares(scores, frequencies), p)
-    return p if "sums_to_one" in mapping.laws else p / p.sum(axis=1, keepdims=True)
+    # By the logarithms: all of p may underflow.
+    return p if "sums_to_one" in mapping.laws else np.exp(log_probabilities(scores, mapping, frequencies))
 
 
 def log_probabilities(scores: Floats, mapping: ll.ProbabilityMapping, frequencies: Floats) -> Floats:

@@ -30,7 +30,8 @@ def decide(fits: pd.DataFrame, summary: pd.DataFrame, comparisons: Sequence[Comp
     """
     own = [comparison for comparison in comparisons if comparison.metric == PRIMARY.key]
     sides = _sides(own)
-    adopted = min(sides["better"], key=lambda c: c.difference.mean, default=None)
+    enough = [c for c in sides["better"] if abs(c.difference.mean) > c.margin]
+    adopted = min(enough, key=lambda c: c.difference.mean, default=None)
     facts: dict[str, Any] = {side: [c.mapping for c in found] for side, found in sides.items()}
     facts |= _scores(summary) | {"metric": PRIMARY.key, "C": None}
     detectable = [c.detectable for c in sides["unclear"]]

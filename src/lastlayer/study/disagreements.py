@@ -41,7 +41,7 @@ def disagreements(
             yield {
                 "mapping": furthest,
                 "versus": REFERENCE,
-                "row": int(rows[place]) + 1,
+                "row": int(data.rows[rows[place]]) + 1,
                 "label": label,
                 "class": int(k),
                 "p": float(p[k]),

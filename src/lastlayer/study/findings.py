@@ -12,7 +12,7 @@ from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.fit.baselines import MOST_CLASSES
 from lastlayer.study.fit.bins import N_CALIBRATION
-from lastlayer.study.schema import BASELINES
+from lastlayer.study.schema import BASELINES, REFERENCE
 from lastlayer.study.settings import StudySettings
 
 #: Fewer test rows than this in a bin of the calibration error make it mostly noise.
@@ -42,6 +42,7 @@ def study_findings(
         *(Finding("margin_form", mapping.label) for mapping in mappings if mapping.linear.method == "margin"),
         *(Finding("training_note", mapping.label, _quoted(mapping)) for mapping in mappings if mapping.linear.note),
         *_coarse_bins(fits),
+        *_fewer_splits(fits, settings),
         *_missing_baselines(fits, len(data.class_names)),
     ]
     for mapping, own in fits.groupby("mapping", sort=False):
@@ -57,6 +58,12 @@ def _quoted(mapping: ProbabilityMapping) -> dict[str, str]:
     known = MAPPINGS.get(mapping.name)
     is_known = known is not None and known.linear.note == mapping.linear.note
     return {} if is_known else {"note": mapping.linear.note}
+
+
+def _fewer_splits(fits: pd.DataFrame, settings: StudySettings) -> Iterator[Finding]:
+    made = int(fits.loc[fits["mapping"] == REFERENCE, "fold"].nunique())
+    if made < settings.folds:
+        yield Finding("fewer_splits", facts={"made": made, "folds": settings.folds})
 
 
 def _missing_baselines(fits: pd.DataFrame, classes: int) -> Iterator[Finding]:

@@ -151,7 +151,6 @@ def _fit_mapping(
         "C_at_edge": strength.is_at_edge,
         "search_seconds": found - start,
         "fit_seconds": done - found,
-        "is_cut_short": bool(getattr(model, "is_cut_short_", False)),
         **facts(model),
     }
 

@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from threadpoolctl import threadpool_limits
 
 from lastlayer.study.data.datasets import Dataset
 from lastlayer.study.error import StudyError
@@ -64,7 +65,9 @@ def make_fits(
     forecast = Forecast(dict(plan.counts()), effective_n_jobs(jobs))
     _read_finished(plan, fits, forecast)
     # Here too, for backends whose workers are threads of this process.
-    with quiet(), Watch([fit.path for fit in plan.fits], progress, forecast):
+    # The limit of threads likewise: those of one process share it, and the last one to leave a limit of its own restores it.
+    limit = threadpool_limits(1) if effective_n_jobs(jobs) > 1 else nullcontext()
+    with limit, quiet(), Watch([fit.path for fit in plan.fits], progress, forecast, started):
         futile = 0
         while tasks := _missing(plan, fits):
             before = len(fits.finished)
@@ -129,6 +132,9 @@ def _run(
 
 
 def _is_lost_worker(error: Exception) -> bool:
+    # A cluster may raise what its worker raised as an error of its own type.
+    if isinstance(error, StudyError):
+        return False
     is_foreign = type(error).__module__.partition(".")[0] in _CLUSTERS
     return is_foreign or isinstance(error, (BrokenExecutor, CancelledError))
 

@@ -33,6 +33,7 @@ class NumericModel(torch.nn.Module):
     """
 
     factor: torch.Tensor
+    other_factor: torch.Tensor
     fill: torch.Tensor
     indicated: torch.Tensor
     mean: torch.Tensor
@@ -52,7 +53,10 @@ class NumericModel(torch.nn.Module):
         scale, imputer, standard, limiter, classifier = steps
         self.mapping = resolve_mapping(classifier.mapping)
         self.largest = float(limiter.largest)
-        self._hold("factor", np.ldexp(1.0, -scale.exponents_))
+        # In two factors: one of a very small column would overflow.
+        half = -scale.exponents_ // 2
+        self._hold("factor", np.ldexp(1.0, half))
+        self._hold("other_factor", np.ldexp(1.0, -scale.exponents_ - half))
         self._hold("fill", imputer.statistics_)
         indicated = [] if imputer.indicator_ is None else imputer.indicator_.features_
         self.register_buffer("indicated", torch.as_tensor(np.asarray(indicated, dtype=np.int64)))
@@ -66,7 +70,7 @@ class NumericModel(torch.nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Probabilities (n, K)."""
-        x = features * self.factor
+        x = features * self.factor * self.other_factor
         is_missing = torch.isnan(x)
         x = torch.where(is_missing, self.fill, x)
         x = torch.cat([x, is_missing[:, self.indicated].to(x.dtype)], dim=-1)

@@ -55,10 +55,10 @@ def make_plan(
     checkpoints: Checkpoints,
     fingerprint: str,
 ) -> Plan:
-    """The reference and the baselines first, on every split; then wave by wave the mappings that promise less.
+    """The reference first, on every split; then the baselines; then wave by wave the mappings that promise less.
 
-    Numbers are encoded again for each mapping, which costs little; text and dates are encoded once for all mappings after the
-    reference.
+    Numbers are encoded again for each wave, which costs little; text and dates are encoded once for all mappings after the
+    reference, unless the time is limited: then what is finished must be finished on every split.
     """
     keeps_probabilities = data.labels.size * len(data.class_names) <= MOST_PROBABILITIES
     strengths = settings.grid if settings.C is None else (settings.C,)
@@ -80,17 +80,12 @@ def make_plan(
 
     reference, *others = by_promise(mappings)
     is_numeric = all(kind == np.float64 for kind in data.features.dtypes)
-    waves = [[mapping] for mapping in others] if is_numeric else [others] * bool(others)
+    is_cheap = is_numeric or settings.time_limit is not None
+    waves = [[mapping] for mapping in others] if is_cheap else [others] * bool(others)
+    tasks = [SplitTask(split, (fit(split, reference, reference.label),)) for split in splits]
     baselines = baselines_for(len(data.class_names))
-    tasks = [
-        SplitTask(
-            split,
-            (
-                fit(split, reference, reference.label),
-                *(fit(split, None, name) for name in baselines if split.repeat == 0),
-            ),
-        )
-        for split in splits
+    tasks += [
+        SplitTask(split, tuple(fit(split, None, name) for name in baselines)) for split in splits if split.repeat == 0
     ]
     tasks += [
         SplitTask(split, tuple(fit(split, mapping, mapping.label) for mapping in wave))

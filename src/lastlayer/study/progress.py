@@ -26,7 +26,7 @@ class StudyProgress:
     Attributes:
         done: fits that are finished.
         total: fits in all.
-        what: what is being done: "reading", "fits" or "model".
+        what: what is being done: "fits", then "model".
         seconds: since the study began.
         seconds_left: a forecast; None before there is one.
         brier: mean Brier score of each mapping and baseline over its finished fits, in the order in which they came.
@@ -96,15 +96,20 @@ class Watch:
     """
 
     def __init__(
-        self, paths: Collection[Path], progress: Progress | None, forecast: Forecast, every: float = 0.25
+        self,
+        paths: Collection[Path],
+        progress: Progress | None,
+        forecast: Forecast,
+        started: float | None = None,
+        every: float = 0.25,
     ) -> None:
-        """Watch for files at `paths`, looking every `every` seconds."""
+        """Watch for files at `paths`, looking every `every` seconds; `started` is when the study began, since the epoch."""
         self._names = {path.name for path in paths}
         self._folders = {path.parent for path in paths}
         self._progress = progress
         self._forecast = forecast
         self._every = every
-        self._start = time.monotonic()
+        self._start = time.time() if started is None else started
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lastlayer-study-progress", daemon=True)
 
@@ -133,6 +138,6 @@ class Watch:
             return
         done = sum(path.name in self._names for folder in self._folders if folder.is_dir() for path in folder.iterdir())
         brier, fits = self._forecast.scores()
-        seconds = time.monotonic() - self._start
+        seconds = time.time() - self._start
         left = self._forecast.seconds_left()
         self._progress(StudyProgress(done, len(self._names), "fits", seconds, left, brier, fits))

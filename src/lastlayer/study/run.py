@@ -27,7 +27,7 @@ from lastlayer.study.plan import Plan, make_plan
 from lastlayer.study.progress import Progress, StudyProgress
 from lastlayer.study.settings import StudySettings, check_settings, resolve_margins
 from lastlayer.study.storage.checkpoint import Checkpoints, read_fit
-from lastlayer.study.storage.fingerprint import study_fingerprint
+from lastlayer.study.storage.fingerprint import content_fingerprint, study_fingerprint
 from lastlayer.study.storage.folder import study_folder
 from lastlayer.study.storage.predictions import write_predictions
 from lastlayer.study.storage.results import MODEL, PREDICTIONS, StudyResults
@@ -120,7 +120,8 @@ def run_study(
     frequencies = np.asarray(data.class_counts) / len(data.labels)
     settings = replace(settings, margin=resolve_margins(settings.margin, frequencies))
     more = () if mappings is not None else left_out()
-    results = _compared(data, settings, chosen, _Call(expanded(out), _source(dataset), progress, clock), more)
+    source = _source(dataset, labels, data)
+    results = _compared(data, settings, chosen, _Call(expanded(out), source, progress, clock), more)
     results = replace(
         results,
         command=command or call_of(dataset, given),
@@ -151,7 +152,7 @@ def _compared(
 ) -> StudyResults:
     """Every fit, the results, the predictions and the model, in the study's folder."""
     splits = make_splits(data, settings)
-    folder = study_folder(call.out, data.name, data.target, call.source)
+    folder = study_folder(call.out, _name_parts(data, settings), call.source)
     suspicions = find_suspicions(data, settings)
     fingerprint = study_fingerprint(data, settings)
     checkpoints = Checkpoints(folder / "fits" / fingerprint)
@@ -160,6 +161,8 @@ def _compared(
     fits = make_fits(data, plan, settings, call.progress, call.clock)
     more = (*suspicions, *findings, *_unkept(data, plan))
     results = collect(data, settings, mappings, splits, _outcomes(plan, fits), findings=more)
+    # Whatever an earlier study left here is not of this one.
+    (folder / PREDICTIONS).unlink(missing_ok=True)
     if plan.keeps_probabilities:
         _write_predictions(folder / PREDICTIONS, data, splits, plan, results)
     if call.progress is not None:
@@ -167,16 +170,24 @@ def _compared(
     return replace(_with_model(results, data, mappings, folder), folder=folder)
 
 
+def _name_parts(data: Dataset, settings: StudySettings) -> tuple[str, ...]:
+    """What a study's folder is named after: the data, the target, and what makes it another study of them."""
+    # data.csv.gz is data; .csv is csv.
+    stem = Path(data.name).name.lstrip(".").partition(".")[0]
+    how = (f"by-{settings.groups}" if settings.groups else "", f"over-{settings.time}" if settings.time else "")
+    return (stem, data.target or "", *how, "splines" if settings.splines else "")
+
+
 def _now() -> float:
     return time.time()
 
 
-def _source(dataset: Any) -> str:
-    """What distinguishes two tables of one name; a table in memory has its name alone."""
-    if not isinstance(dataset, (str, Path)):
-        return ""
-    path = expanded(dataset)
-    return str(path.resolve()) if path.suffix else str(dataset)
+def _source(dataset: Any, labels: Any, data: Dataset) -> str:
+    """What distinguishes two tables of one name: the place of a file, the content of a table in memory."""
+    parts = [part for part in (dataset, labels) if part is not None]
+    if not all(isinstance(part, (str, Path)) for part in parts) or str(dataset) == "-":
+        return content_fingerprint(data)
+    return "\n".join(str(expanded(part).resolve()) if Path(part).suffix else str(part) for part in parts)
 
 
 def _outcomes(plan: Plan, fits: Fits) -> Outcomes:
@@ -219,15 +230,15 @@ def _with_model(
     path.unlink(missing_ok=True)
     try:
         model, C = fit_final(data, mapping, results.settings)
-    # The mapping may be anybody's code; the comparison is made all the same.
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return replace(results, findings=(*results.findings, Finding("model_failed", label, {"reason": str(error)})))
-    try:
         is_saved = save_model(model, path)
     except OSError as error:
         raise StudyError(
             f"{path} cannot be written ({error.strerror or error}). Give a folder you may write to, with room on the disk."
         ) from error
+    # The mapping may be anybody's code, and memory may be short; the comparison is made all the same.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        return replace(results, findings=(*results.findings, Finding("model_failed", label, {"reason": reason})))
     findings = results.findings if is_saved else (*results.findings, Finding("model_not_saved", label))
     decision = replace(results.decision, facts={**results.decision.facts, "C": C})
     counts = encoded_counts(model, results.columns["column"])

@@ -68,6 +68,9 @@ def check_settings(
     Raises:
         StudyError: a setting is outside its range, or two of them exclude each other.
     """
+    for name, column in (("groups", groups), ("time", time)):
+        if column is not None and not isinstance(column, str):
+            raise StudyError(f"{name} is a {type(column).__name__}; give the name of a column of the table.")
     if groups is not None and time is not None:
         raise StudyError(
             f"Both groups ({groups!r}) and time ({time!r}) were given; a study splits by one of them. Leave one out."

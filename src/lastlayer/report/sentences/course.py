@@ -19,6 +19,14 @@ def _go_on(finding: Finding) -> str:
     return "The same command with a larger --time-limit, or without one, goes on from here."
 
 
+def _fewer_splits(finding: Finding) -> str:
+    facts = finding.facts
+    return (
+        f"There are {plural(facts['made'], 'split')} and not {facts['folds']}: the earliest training rows lack a class, or there are "
+        "too few different times."
+    )
+
+
 def _cut_short(finding: Finding) -> str:
     return (
         f"{finding.mapping}: {finding.facts['fits']} of {plural(finding.facts['of'], 'fit')} stopped at a limit on work, since more "
@@ -55,12 +63,13 @@ def _model_not_saved(finding: Finding) -> str:
 
 
 def _refit(finding: Finding) -> str:
-    return "Use results.best_estimator_ in the process that ran the study, or register the mapping under a name."
+    return "Use results.best_estimator_ in the process that ran the study."
 
 
 #: The code of a finding → its wording.
 SENTENCES: dict[str, Wording] = {
     "out_of_time": Wording(Group.FITS, _out_of_time, _go_on),
+    "fewer_splits": Wording(Group.METHOD, _fewer_splits),
     "cut_short": Wording(Group.FITS, _cut_short),
     "baseline_sampled": Wording(Group.METHOD, _baseline_sampled),
     "no_boosted_trees": Wording(Group.METHOD, _no_boosted_trees),

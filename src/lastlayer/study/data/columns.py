@@ -46,10 +46,11 @@ def check_features(features: pd.DataFrame, name: str) -> pd.DataFrame:
     return read_columns(features, name).features
 
 
-def read_columns(frame: pd.DataFrame, name: str) -> ReadColumns:
+def read_columns(frame: pd.DataFrame, name: str, places: np.ndarray | None = None) -> ReadColumns:
     """Read every column of the table `name`, and leave out what cannot change a linear model.
 
-    Columns without a value, with one value, equal to an earlier one, or that only number the rows are left out.
+    Columns without a value, with one value, equal to an earlier one, or that only number the rows are left out. `places` (n,)
+    are the rows' numbers, from 0, in the table as it came; by default, all of them are here.
 
     Raises:
         StudyError: no column is left, or a cell holds a list.
@@ -66,6 +67,7 @@ def read_columns(frame: pd.DataFrame, name: str) -> ReadColumns:
         values = apply_form(cells, found.form, name)
         row = describe(column, values, found.form)
         bad = list(infinite_rows(cells)) if found.form.kind == "number" else []
+        bad = bad if places is None else [int(places[row - 1]) + 1 for row in bad]
         if bad:
             infinite.append([str(column), len(bad), bad[:3]])
         row["use"] = _use(row, cells)

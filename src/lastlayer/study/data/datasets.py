@@ -159,7 +159,7 @@ def _dataset(found: Source, asked: dict[str, Any], min_class: Any) -> Dataset:
         rows[roles.time] = used_column(frame[roles.time], TIME, found.name)
     rows |= {name: used_column(frame[name], DROPPED, found.name) for name in roles.drop}
     left = [name for name in columns if name != target and name not in rows]
-    read = read_columns(frame[left], found.name)
+    read = read_columns(frame[left], found.name, np.flatnonzero(is_kept))
     rows |= {str(row["column"]): row for row in read.rows}
     return Dataset(
         name=found.name,

@@ -23,8 +23,47 @@ from lastlayer.study.fit.table_reader import table_reader
 from lastlayer.study.settings import StudySettings
 from lastlayer.study.workers import quiet
 
-#: Packages whose types a saved model may hold: what a study puts into a pipeline, apart from scikit-learn's and NumPy's.
-_TRUSTED = ("lastlayer.", "skrub.")
+#: What a study puts into a pipeline, apart from scikit-learn's and NumPy's own types. Exact names: a file could otherwise name
+#: any function of these packages, or one that they import, to be called while it is loaded.
+_TRUSTED = frozenset(
+    {
+        "lastlayer.sklearn.classifier.LastLayerClassifier",
+        "lastlayer.study.fit.scales.Limiter",
+        "lastlayer.study.fit.scales.PowerOfTwoScaler",
+        "lastlayer.study.fit.splines.SplineColumns",
+        "lastlayer.study.fit.table_reader.TableReader",
+        "numpy.dtype",
+        "numpy.random.mtrand.RandomState",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "scipy.interpolate._bsplines.BSpline",
+        "skrub._apply_to_each_col.ApplyToEachCol",
+        "skrub._check_input.CheckInputDataFrame",
+        "skrub._clean_categories.CleanCategories",
+        "skrub._clean_null_strings.CleanNullStrings",
+        "skrub._dataframe._common.is_any_date",
+        "skrub._dataframe._common.is_categorical",
+        "skrub._dataframe._common.is_numeric",
+        "skrub._datetime_encoder.DatetimeEncoder",
+        "skrub._drop_uninformative.DropUninformative",
+        "skrub._duration_to_float.DurationToFloat",
+        "skrub._string_encoder.StringEncoder",
+        "skrub._table_vectorizer.PassThrough",
+        "skrub._table_vectorizer.ShortReprDict",
+        "skrub._table_vectorizer.TableVectorizer",
+        "skrub._table_vectorizer._created_by_predicate",
+        "skrub._to_datetime.ToDatetime",
+        "skrub._to_float.ToFloat",
+        "skrub._to_str.ToStr",
+        "skrub.selectors._base.All",
+        "skrub.selectors._base.And",
+        "skrub.selectors._base.Cols",
+        "skrub.selectors._base.Filter",
+        "skrub.selectors._base.Inv",
+        "skrub.selectors._base.Or",
+        "skrub.selectors._base.Sub",
+        "skrub.selectors._selectors._cardinality_below",
+    }
+)
 
 
 def fit_final(data: Dataset, mapping: ProbabilityMapping, settings: StudySettings) -> tuple[Pipeline, float]:
@@ -44,13 +83,18 @@ def fit_final(data: Dataset, mapping: ProbabilityMapping, settings: StudySetting
         if C is None:
             inner = inner_folds(data.labels, groups=data.groups, time=data.time, seed=settings.seed)
             C = choose_strength(mapping, encoded, data.labels, inner, settings.grid, settings.seed).C
-        values = np.asarray(data.class_values or data.class_names)
         classifier = linear_model(mapping, C=C, seed=settings.seed).set_params(mapping=portable(mapping))
-        classifier.fit(encoded, values[data.labels])
+        classifier.fit(encoded, _classes(data)[data.labels])
     # The reader learns nothing: its arguments say how the study read each column.
     reader = table_reader(data)
     reader.fit(data.features)
     return Pipeline([("table", reader), *steps, ("classifier", classifier)]), C
+
+
+def _classes(data: Dataset) -> np.ndarray:
+    """The classes as they came, where a classifier takes them for classes: fractions and dates would be quantities."""
+    values = np.asarray(data.class_values or data.class_names)
+    return values if values.dtype.kind in "biuU" else np.asarray(data.class_names)
 
 
 def save_model(model: Pipeline, path: Path) -> bool:
@@ -70,7 +114,7 @@ def save_model(model: Pipeline, path: Path) -> bool:
 def load_model(path: str | os.PathLike[str]) -> Pipeline:
     """The model in a file that a study wrote: `load_model("model.skops").predict_proba(table)`.
 
-    The file is no pickle: it may name types of scikit-learn, NumPy, skrub and lastlayer alone.
+    The file is no pickle: it may name scikit-learn's and NumPy's types, and those that a study puts into a pipeline.
 
     Raises:
         StudyError: there is no such file, it holds no model, or one with other types.
@@ -106,4 +150,4 @@ def _skops() -> Any:
 
 
 def _is_trusted(name: str) -> bool:
-    return name.startswith(_TRUSTED) or name == "numpy.dtype"
+    return name in _TRUSTED

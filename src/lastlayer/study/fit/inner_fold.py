@@ -67,5 +67,6 @@ class InnerFold:
             p = np.asarray(probabilities(scores, mapping=self._mapping, on_domain="nan"))
             return brier_rows(p, self._truth) / self._brier_unit
         log_p = np.asarray(log_probabilities(scores, mapping=self._mapping, on_domain="nan"))
-        log_loss = -log_p[np.arange(len(scores)), self._truth]
+        # A mapping of somebody's own may have a domain that test rows leave.
+        log_loss = np.nan_to_num(-log_p[np.arange(len(scores)), self._truth], nan=np.inf)
         return 0.5 * (brier_rows(np.exp(log_p), self._truth) / self._brier_unit + log_loss / self._log_unit)

@@ -39,11 +39,6 @@ def brier_rows(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(rows), WORST_BRIER, rows)
 
 
-def brier_score(mapping: ProbabilityMapping, scores: np.ndarray, labels: np.ndarray) -> float:
-    """The mean Brier score; finite for every mapping, so it is what strengths are chosen by."""
-    return float(np.mean(brier_rows(probabilities(scores, mapping=mapping, on_domain="nan"), labels)))
-
-
 def skill(brier: np.ndarray, labels: np.ndarray, frequencies: np.ndarray) -> float:
     """1 − Brier score / Brier score of answering every row with the class frequencies; NaN where theirs is 0."""
     theirs = float(np.mean(brier_rows(np.tile(frequencies, (len(labels), 1)), labels)))

@@ -17,13 +17,8 @@ SEARCH_ITERATIONS = 100
 SEARCH_TOL = {"loss": 1e-3, "interior_point": 1e-2, "margin": 3e-2}
 
 
-def linear_model(mapping: ProbabilityMapping, *, C: float, seed: int, is_search: bool = False) -> LastLayerClassifier:
-    """A model to fit. With `is_search` it serves to choose C: it starts from its last fit, stops early and makes no restarts."""
-    if is_search:
-        tol = SEARCH_TOL[mapping.linear.method]
-        return LastLayerClassifier(
-            mapping, C=C, random_state=seed, warm_start=True, n_restarts=1, max_iter=SEARCH_ITERATIONS, tol=tol
-        )
+def linear_model(mapping: ProbabilityMapping, *, C: float, seed: int) -> LastLayerClassifier:
+    """A model to fit."""
     return LastLayerClassifier(mapping, C=C, random_state=seed)
 
 

@@ -84,6 +84,9 @@ def inner_folds(
         for fitted, judged in _pairs(labels[sample], groups, time, n_folds, generator)
     ]
     usable = [pair for pair in (_seen(labels, *pair) for pair in pairs) if pair is not None]
+    if not usable and time is not None:
+        # Too few different times to choose C on later rows: rows of one time have no order.
+        return inner_folds(labels, seed=seed)
     if not usable:
         raise StudyError(
             "The training rows cannot be divided so that two classes are fitted and a row of one is judged, so there is "

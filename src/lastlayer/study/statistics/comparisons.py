@@ -98,6 +98,8 @@ def summarize(fits: pd.DataFrame, level: float) -> pd.DataFrame:
     for mapping, own in fits.groupby("mapping", sort=False):
         splits = splits_of(own)
         for metric in (METRICS | DESCRIPTIVE).values():
+            if metric.key not in own:
+                continue
             found = estimate(own[metric.key].to_numpy(), splits, level, metric.bounds, counts_rows=metric.counts_rows)
             rows.append({"mapping": mapping, "metric": metric.key, **asdict(found)})
     return tabulate(rows, SUMMARY)

@@ -38,17 +38,21 @@ def study_fingerprint(data: Dataset, settings: StudySettings) -> str:
 
     Mappings, repeats, margin and jobs do not enter it: a study with one mapping or repeat more keeps the fits it has.
     """
+    facts = [settings.folds, settings.seed, settings.C, settings.grid, settings.splines, _code_fingerprint()]
+    return hashlib.sha256(json.dumps([content_fingerprint(data), facts]).encode()).hexdigest()[:16]
+
+
+def content_fingerprint(data: Dataset) -> str:
+    """A fingerprint of the features, the classes, the groups and the times."""
     digest = hashlib.sha256()
     frame = data.features
     columns = [[str(name), str(frame[name].dtype)] for name in frame.columns]
-    facts = [columns, data.class_names, settings.folds, settings.seed, settings.C, settings.grid]
-    facts += [settings.splines, _code_fingerprint()]
-    digest.update(json.dumps(facts).encode())
+    digest.update(json.dumps([columns, data.class_names]).encode())
     for part in (data.labels, data.groups, data.time):
         digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
     for name in frame.columns:
         digest.update(_column_bytes(frame[name]))
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def mapping_fingerprint(mapping: ProbabilityMapping) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from lastlayer.files import replace_text
@@ -14,21 +15,19 @@ _MARK = ".study"
 _LONGEST = 60
 
 
-def study_folder(out: Path, name: str, target: str | None, source: str) -> Path:
-    """The folder of a study below `out`, made and checked: data.csv and the target y get out/data-y.
+def study_folder(out: Path, parts: Iterable[str], source: str) -> Path:
+    """The folder of a study below `out`, made and checked: the parts "data" and "y" get out/data-y.
 
     Args:
-        name: of the dataset, or of the file.
-        target: the target column of a file.
+        parts: what it is named after; empty ones are left out.
         source: what distinguishes two tables of one name, such as the file's absolute path. Only its digest is stored.
 
     Raises:
         StudyError: the folder cannot be made or written.
     """
-    # data.csv.gz is data; .csv is csv.
-    stem = Path(name).name.lstrip(".").partition(".")[0]
-    wanted = "-".join(filter(None, map(_slug, (stem, target or ""))))[:_LONGEST] or "data"
-    mark = hashlib.sha256(f"{source}\n{target}".encode(errors="surrogatepass")).hexdigest()
+    parts = list(parts)
+    wanted = "-".join(filter(None, map(_slug, parts)))[:_LONGEST] or "data"
+    mark = hashlib.sha256("\n".join([source, *parts]).encode(errors="surrogatepass")).hexdigest()
     number = 1
     while True:
         folder = out / (wanted if number == 1 else f"{wanted}-{number}")
@@ -43,10 +42,12 @@ def study_folder(out: Path, name: str, target: str | None, source: str) -> Path:
 
 
 def _is_for(folder: Path, mark: str) -> bool:
-    """Whether the folder is this study's, or free; a free one is taken."""
+    """Whether the folder is this study's, or free; a free one is taken. One with anybody's files in it is not free."""
     path = folder / _MARK
     if path.is_file():
         return path.read_text(encoding="utf-8", errors="replace").strip() == mark
+    if folder.is_dir() and any(folder.iterdir()):
+        return False
     folder.mkdir(parents=True, exist_ok=True)
     replace_text(path, f"{mark}\n")
     return True

@@ -95,14 +95,16 @@ class StudyResults:
     model: Any = field(default=None, compare=False, repr=False)
 
     def status(self, mapping: str) -> str:
-        """`failed` where a fit raised, `out of time` where one was not made, `not converged` where one stopped early, otherwise `ok`."""
+        """`failed` where a fit raised, `out of time` where one was not made, `not converged` where one stopped early, `cut short` where one stopped at a limit on work, otherwise `ok`."""
         codes = {finding.code for finding in self.findings if finding.mapping == mapping}
         if "fit_failed" in codes:
             return "failed"
         if "out_of_time" in codes:
             return "out of time"
         fits = self.fits[self.fits["mapping"] == mapping]
-        return "ok" if bool(fits["converged"].all()) else "not converged"
+        if not (fits["converged"] | fits["is_cut_short"]).all():
+            return "not converged"
+        return "cut short" if fits["is_cut_short"].any() else "ok"
 
     @property
     def best_estimator_(self) -> Any:

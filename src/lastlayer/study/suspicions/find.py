@@ -46,7 +46,9 @@ def find_suspicions(data: Dataset, settings: StudySettings) -> tuple[Finding, ..
     grouping = [] if data.groups is not None else table.grouping(set(numbering))
     suspects = {*numbering, *(position for position, _ in grouping)}
     leaks += table.determined(suspects, grouping)
-    copies = duplicate_rows(*table.for_copies(set(numbering)))
+    columns, copied, rows = table.for_copies(set(numbering))
+    # A dataset made by hand has no rows of a file.
+    copies = duplicate_rows(columns, copied, data.rows[rows] if len(data.rows) else rows)
     near = [] if data.groups is not None or grouping else table.near_copies(set(numbering))
     changes = [] if data.time is not None else table.drifts(data, suspects, grouping, not near)
     groups = [finding for _, finding in grouping]
