@@ -105,7 +105,7 @@ def run(name: str, jobs: int | None) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "processor_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        # Of the largest process so far: tables are in the order of their size.
+        # The largest process so far: tables are in the order of their size.
         "peak_mib": after.ru_maxrss / 1024,
         "fit_seconds": {m["name"]: m["fit_seconds"] for m in (*found["mappings"], *found["baselines"])},
         "brier": {m["name"]: m["brier"] and m["brier"]["mean"] for m in (*found["mappings"], *found["baselines"])},

@@ -104,7 +104,7 @@ def test_skill_is_said_as_a_share_where_it_is_sure() -> None:
     ("gain", "low", "high", "end"),
     [
         (0.08, 0.07, 0.09, ": a curved boundary is what is missing, more than another mapping; try --splines."),
-        (0.01, -0.01, 0.03, ", which cannot be told apart from it."),
+        (0.01, -0.01, 0.03, ", too close to the linear model’s to tell which is better."),
         (-0.05, -0.06, -0.04, ", no better than the linear model."),
         ("inf", None, None, ""),
     ],
@@ -112,7 +112,9 @@ def test_skill_is_said_as_a_share_where_it_is_sure() -> None:
 def test_boosted_trees_say_whether_a_curve_is_missing(gain: Any, low: Any, high: Any, end: str) -> None:
     facts = {"baselines": {"boosted_trees": 0.071}, "trees_gain": gain, "trees_low": low, "trees_high": high}
     text = said("keep_reference", **facts)
-    assert text == "Keep softmax." + (f" Boosted trees reach 0.071 on the same splits{end}" if end else "")
+    assert text == "Keep softmax." + (
+        f" Boosted trees reach a Brier score of 0.071 on the same splits{end}" if end else ""
+    )
     splines = decided("keep_reference", **facts)
     splines = replace(splines, settings=replace(splines.settings, splines=True))
     assert "try --splines" not in " ".join(decision_sentences(splines))

@@ -84,7 +84,7 @@ def test_every_scale_gives_numbers(mapping: str, table: str, container: Any) -> 
 def test_a_column_too_small_to_matter_changes_nothing(mapping: str, scale: float) -> None:
     without, with_column = fit(mapping, X), fit(mapping, np.c_[X, X[:, 0] * scale])
     assert with_column.converged_ == without.converged_
-    # Such a column makes the solver choose other variables, so that another point within tol is found.
+    # This column makes the solver choose other variables, so that another point within tol is found.
     np.testing.assert_allclose(with_column.coef_[:, :3], without.coef_, rtol=5e-3, atol=5e-3)
     assert np.abs(with_column.coef_[:, 3]).max() < 1e-10
 

@@ -213,9 +213,13 @@ def _trees(reading: Reading, facts: Mapping[str, Any], *, is_in_vain: bool = Fal
     gain, low, high = (_number(facts, key) for key in ("trees_gain", "trees_low", "trees_high"))
     if reached is None or not math.isfinite(gain):
         return ""
-    reach = f"Boosted trees reach {number(float(reached), 3)} on the same splits"
+    reach = f"Boosted trees reach a {PRIMARY.name} of {number(float(reached), 3)} on the same splits"
     if not low > 0:
-        better = "no better than the linear model" if high <= 0 or gain <= 0 else "which cannot be told apart from it"
+        better = (
+            "no better than the linear model"
+            if high <= 0 or gain <= 0
+            else "too close to the linear model’s to tell which is better"
+        )
         return f"{reach}, {better}."
     if is_in_vain:
         return f"{reach}: the signal that they find has a curved boundary{_try_splines(reading)}."

@@ -4,8 +4,8 @@ The barrier gives the weights vᵢₖ = sᵢzᵢₖ/xᵢₖ ≥ 0, and log Σⱼ
 
     H = diag(A₁, …, A_K) − 1 1ᵀ ⊗ B,    A_k = Σᵢ vᵢₖ xᵢᵀxᵢ + penalty,    B = Σᵢ uᵢ xᵢᵀxᵢ.
 
-A few conjugate gradients on the plane of steps whose intercepts sum to zero solve it roughly. Their preconditioner has the A_k, of which only the rows
-with the largest weights are summed: near the boundary few rows have nearly all the weight. With few columns it has B too, by
+A few conjugate gradients on the plane of steps whose intercepts sum to zero solve it roughly. Their preconditioner has the A_k, summed over the rows
+with the largest weights alone: near the boundary few rows have nearly all the weight. With few columns it has B too, by
 Woodbury's identity. It is kept as long as it serves.
 They only influence the direction of a step.
 """

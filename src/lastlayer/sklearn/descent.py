@@ -59,7 +59,7 @@ def descend(
         return value, white.pull_back(constraint.pull_back(theta, e, phi, gradient))
 
     def largest_entry(inner: Floats, inner_gradient: Floats) -> float:
-        """Of the gradient in φ and standardised features, along the constraint."""
+        """The largest entry of the gradient in φ and standardised features, along the constraint."""
         theta = white.outer(inner)
         outer, imposed = float(np.linalg.norm(theta)), float(np.linalg.norm(constraint.impose(theta, e)))
         size = outer / imposed if outer > 0 and imposed > 0 else 1.0

@@ -44,7 +44,7 @@ class Pace(NamedTuple):
     patience: Patience
 
 
-#: Of several minima, a path that is followed closely ends in a better one; where the ratio is wanted, with small C, there is one.
+#: A path that is followed closely ends in a better minimum if there are several; where the ratio is wanted, with small C, there is one.
 EXACT = Pace(1e-4, 60, 0.3, 1.0, Patience(share=10.0, window=4, fewest=20))
 CLOSE = Pace(3e-2, 10, 0.3, 1.0, Patience(share=10.0, window=4, fewest=30))
 ROUGH = Pace(0.3, 4, 0.1, 10.0, Patience(share=15.0, window=3, fewest=10))

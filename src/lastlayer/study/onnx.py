@@ -86,7 +86,7 @@ def to_onnx(model: Pipeline, path: str | os.PathLike[str]) -> Path:
     are those of `model.classes_`.
 
     Raises:
-        StudyError: the table has text or dates, or the mapping has an operation that ONNX has not.
+        StudyError: the table has text or dates, or the mapping has an operation that ONNX does not have.
     """
     path = expanded(path)
     module = NumericModel(model).eval()

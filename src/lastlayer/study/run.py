@@ -196,7 +196,7 @@ def _outcomes(plan: Plan, fits: Fits) -> Outcomes:
     unfinished: dict[str, int] = {}
     for task in plan.fits:
         if task.path in fits.failed:
-            # Of several reasons the first in the order of the alphabet, so that the results do not depend on who was first.
+            # The first reason in the order of the alphabet, so that the results do not depend on who was first.
             reason = fits.failed[task.path]
             failed[task.label] = min(reason, failed.get(task.label, reason))
         elif task.path in fits.skipped:

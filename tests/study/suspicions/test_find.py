@@ -1,4 +1,4 @@
-"""What is found in tables that everybody knows, where the user has answered already, and in large tables of which a part is read."""
+"""What is found in tables that everybody knows, where the user has answered already, and in large tables that are read in part."""
 
 from __future__ import annotations
 

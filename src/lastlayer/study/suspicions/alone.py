@@ -11,7 +11,7 @@ _ROWS = 5
 
 
 def predict_alone(column: Column, labels: np.ndarray) -> np.ndarray:
-    """(n,) the class that the other rows of the same value have most often; where there is none, that of the nearest value.
+    """(n,) the class that the other rows of the same value have most often; without such rows, that of the nearest value.
 
     A missing value is a value. It is the one-dimensional nearest-neighbour rule, so that thresholds and codes are found
     alike, and a value that was never seen twice can still place a row between its neighbours.

@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's rank correlation where both have a value; 0 where there is none."""
+    """Spearman's rank correlation where both have a value; 0 if it does not exist."""
     both = ~np.isnan(one) & ~np.isnan(other)
     if both.sum() < 3:
         return 0.0

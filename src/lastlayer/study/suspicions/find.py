@@ -56,7 +56,7 @@ def find_suspicions(data: Dataset, settings: StudySettings) -> tuple[Finding, ..
 
 
 class _Table:
-    """A table of which as many rows are read as are needed, each column once."""
+    """A table that reads as many rows as are needed, each column once."""
 
     def __init__(self, frame: pd.DataFrame, labels: np.ndarray) -> None:
         self.frame, self.all_labels = frame, labels

@@ -18,7 +18,7 @@ _LEAST, _SURE = 10, 20
 _DISTINCT, _TIES = 0.99, 12.0
 #: An even spread: the largest distance between the shares of rows and of the range that lie below a value.
 _EVEN = 0.2
-#: The same over all numbers of so many digits, for numbers of at least this size.
+#: The same over all numbers with the same number of digits, for numbers of at least this size.
 _EVEN_DIGITS, _WIDE = 0.12, 100_000
 #: Shuffled numbers without ties are ranks, not keys, where they go with another column by this many standard errors, unless
 #: they predict the target nearly as well as sorted keys do.
@@ -73,7 +73,7 @@ def identifies(column: Column) -> bool:
 
 
 def _numbers_rows(column: Column, known: int) -> bool:
-    """Whether whole numbers grow or fall with the rows, about evenly, as row numbers do of which some were left out."""
+    """Whether whole numbers grow or fall with the rows, about evenly, as row numbers do after some were left out."""
     return column.distinct == known and _is_ordered(column) and _unevenness(column) <= _EVEN
 
 

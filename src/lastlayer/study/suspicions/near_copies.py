@@ -11,7 +11,7 @@ from lastlayer.study.suspicions.columns import Column, Kind
 
 #: Neighbours among which a gap is looked for.
 _NEIGHBOURS = 30
-#: (how many times as far the next row after the gap is, the share of rows with such a gap): a wide one in some rows, or a
+#: (how many times as far the next row after the gap is, the share of rows with this gap): a wide one in some rows, or a
 #: narrower one in most. Rows along a curve have narrow gaps by chance.
 _GAPS = ((3.0, 0.3), (2.0, 0.7))
 #: That share as a multiple of chance, and how alike the targets are beyond chance.
@@ -87,7 +87,7 @@ def _finding(neighbours: np.ndarray, distances: np.ndarray, queries: np.ndarray,
 
 
 def _copies(distances: np.ndarray, gap: float) -> np.ndarray:
-    """(queries,) the number of neighbours before the first gap, 0 where there is none."""
+    """(queries,) the number of neighbours before the first gap, 0 if there is none."""
     count = distances.shape[1] // 2
     # Equal rows are no near copies: another finding is about them.
     tiny = 1e-6 * max(float(np.median(distances[:, -1])), 1e-30)
@@ -119,7 +119,7 @@ def _described(
 
 
 def _chance(distances: np.ndarray, gap: float) -> float:
-    """The share of rows that would have such a gap in a smooth density of the dimension that farther neighbours show."""
+    """The share of rows that would have this gap in a smooth density of the dimension that farther neighbours show."""
     count = distances.shape[1] // 2
     far, near = distances[:, -1], distances[:, count - 1]
     is_spread = (near > 0) & (far > near)
