@@ -145,6 +145,13 @@ def test_the_reference_is_kept_unless_something_is_better_by_more_than_the_margi
     assert facts["detectable"] > 0.02
 
 
+def test_a_certain_gain_below_the_margin_is_no_reason_to_change() -> None:
+    """Its interval reaches beyond the margin of 0.01, so it is not called equal; its mean does not."""
+    code, mapping, facts = decision(fits({"softmax": 0, "a": -0.0095}, noise=0.001))
+    assert facts["better"] == ["a"]
+    assert (code, mapping) == ("keep_reference", "softmax")
+
+
 def test_no_signal_is_said_first() -> None:
     code, _, facts = decision(fits({"softmax": 0, "a": -0.1}, skill=0.0))
     assert code == "no_signal"

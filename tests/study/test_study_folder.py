@@ -131,3 +131,17 @@ def test_a_call_is_repeated_as_it_was_made(tmp_path: Path) -> None:
         == "run_study(<DataFrame>, target=<list>, drop=('x',))"
     )
     assert call_of(Path("t.csv"), {"time": "when", "out": "there"}) == "run_study('t.csv', time='when')"
+
+
+def test_five_dates_with_ties_are_studied_and_missing_splits_are_said(tmp_path: Path) -> None:
+    """The earliest training part has one date, within which rows have no order."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=150)
+    table = pd.DataFrame(
+        {"x": x, "t": np.repeat(range(5), 30), "y": np.where(x + generator.normal(size=150) > 0, "p", "q")}
+    )
+    results = run_study(table, "y", time="t", mappings="softmax", folds=5, jobs=1, out=tmp_path)
+    fits = results.fits[results.fits["mapping"] == "softmax"]
+    assert set(fits["C"]) <= set(results.settings.grid)
+    facts = {finding.code: finding.facts for finding in results.findings}
+    assert facts["fewer_splits"] == {"made": len(fits), "folds": 5}
