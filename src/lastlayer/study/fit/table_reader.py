@@ -99,15 +99,12 @@ class TableReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frame, has_names = raw_frame(X)
         if has_names:
             return frame
-        # By position: all columns that the training table had, or the features alone.
-        for names in (self.inputs, self.columns):
-            if names is not None and frame.shape[1] == len(names):
-                return frame.set_axis(list(names), axis=1)
-        expected = " or ".join(
-            str(n) for n in dict.fromkeys(len(names) for names in (self.inputs, self.columns) if names)
-        )
+        # By position: the columns that the training table had. Fewer could be other ones, which nothing would show.
+        names = self.columns if self.inputs is None else self.inputs
+        if frame.shape[1] == len(names):
+            return frame.set_axis(list(names), axis=1)
         raise StudyError(
-            f"The array has {frame.shape[1]} columns, not {expected}; give the columns of the training table, or a DataFrame with their names."
+            f"The array has {frame.shape[1]} columns, not {len(names)}; give the columns of the training table, or a DataFrame with their names."
         )
 
     @staticmethod
