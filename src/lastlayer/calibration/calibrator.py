@@ -1,0 +1,98 @@
+"""A fitted calibration map: from scores (n, K) to probabilities (n, K)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lastlayer.calibration.score_rows import Kind, ScoreRows
+from lastlayer.functions import log_probabilities, probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrator:
+    """p = mapping(A x + b), with A x one of x / T, w ∘ x and W x, of scores x (n, K).
+
+    The scores of probabilities q are x = log max(q, floor). One column is two classes, with the scores (0, x) or the
+    probabilities (1 − q, q).
+
+    Attributes:
+        name: "none", "temperature", "temperature_prior", "vector", "matrix", or the name of a mapping that replaces the model's,
+            such as "sparsemax" and "entmax", which has a temperature of its own.
+        mapping: the label of the mapping, such as "softmax" or "entmax:alpha=1.3".
+        n_classes: K.
+        kind: whether it takes scores or probabilities.
+        is_one_column: whether it was fitted to one column for two classes.
+        temperature: T > 0; 1 where `weight` or `matrix` is in its place.
+        weight: w (K,), of vector scaling.
+        matrix: W (K, K), of matrix scaling; the new score of class k is Σ_j W[k, j] x[j] + b[k].
+        bias: b (K,), or None for 0.
+        floor: the least probability, where it takes probabilities; 0 for none.
+        class_names: the classes in the order of the columns, if they have names.
+        fitted_on: what it was fitted on: file, rows, date, version.
+    """
+
+    name: str
+    mapping: str
+    n_classes: int
+    kind: Kind = "scores"
+    is_one_column: bool = False
+    temperature: float = 1.0
+    weight: np.ndarray | None = None
+    matrix: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    floor: float = 0.0
+    class_names: tuple[str, ...] | None = None
+    fitted_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def transform(self, scores: np.ndarray) -> np.ndarray:
+        """A x + b of scores x (…, K), in their type."""
+        number = scores.dtype.type
+        if self.matrix is not None:
+            scores = scores @ self.matrix.T.astype(scores.dtype)
+        elif self.weight is not None:
+            scores = scores * self.weight.astype(scores.dtype)
+        elif self.temperature != 1.0:
+            scores = scores / number(self.temperature)
+        return scores if self.bias is None else scores + self.bias.astype(scores.dtype)
+
+    def scores(self, values: Any) -> np.ndarray:
+        """The calibrated scores of the model's scores or probabilities (n, K), or (n,) for two classes."""
+        return self.transform(self._rows(values).block(0, len(values)))
+
+    def probabilities(self, values: Any) -> np.ndarray:
+        """The calibrated probabilities (n, K) of the model's scores or probabilities (n, K), or (n,) for two classes.
+
+        Raises:
+            ValueError: the values have another number of classes.
+        """
+        return probabilities(self.scores(values), mapping=self.mapping, on_domain="nan")
+
+    def log_probabilities(self, values: Any) -> np.ndarray:
+        """The logarithms of `probabilities`, exact where these underflow."""
+        return log_probabilities(self.scores(values), mapping=self.mapping, on_domain="nan")
+
+    def _rows(self, values: Any) -> ScoreRows:
+        array = np.asarray(values)
+        if array.ndim not in (1, 2):
+            raise ValueError(f"The {self.kind} have the shape {array.shape}; give (rows, classes).")
+        rows = ScoreRows(array, self.kind, floor=self.floor)
+        if rows.n_classes != self.n_classes:
+            raise ValueError(
+                f"The {self.kind} have {rows.n_classes} classes, and the calibrator was fitted to {self.n_classes}; give the same "
+                "columns in the same order."
+            )
+        return rows
+
+    @property
+    def numpy_code(self) -> str:
+        """Python that makes `probabilities` of `scores` with NumPy."""
+        raise NotImplementedError
+
+    @property
+    def torch_code(self) -> str:
+        """Python that makes `probabilities` of `scores` with PyTorch."""
+        raise NotImplementedError

@@ -1,0 +1,6 @@
+"""An evaluation: the scores of any trained model and the true labels, and whether its probabilities can be trusted."""
+
+from lastlayer.evaluation.error import EvaluationError
+from lastlayer.evaluation.result import Evaluation
+
+__all__ = ["Evaluation", "EvaluationError"]

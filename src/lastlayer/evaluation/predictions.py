@@ -1,0 +1,97 @@
+"""The probabilities that are judged, block by block: those of the scores as they are, or cross-fitted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from lastlayer.calibration import Calibrator, ScoreRows
+from lastlayer.functions import log_probabilities, probabilities
+
+
+class Predictions(Protocol):
+    """Probabilities (n, K) of rows with labels (n,)."""
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,) integers from 0 to K − 1."""
+
+    def block(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """(p (m, K), −log p of the label (m,) in float64) of these rows; the losses are exact where p underflows."""
+
+
+@dataclass(frozen=True)
+class MappedScores:
+    """The mapping's probabilities of scores: the model as it is, or under one calibrator for all rows."""
+
+    scores: ScoreRows
+    labels: np.ndarray
+    mapping: str = "softmax"
+    calibrator: Calibrator | None = None
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return self.scores.n
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return self.scores.n_classes
+
+    def block(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities, and losses of the labels."""
+        scores = self.scores[rows]
+        mapping = self.mapping
+        if self.calibrator is not None:
+            scores, mapping = self.calibrator.transform(scores), self.calibrator.mapping
+        return mapped(scores, self.labels[rows], mapping)
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """The probabilities of each row under the calibrator of its fold, which was fitted without the fold."""
+
+    scores: ScoreRows
+    labels: np.ndarray
+    calibrators: Sequence[Calibrator]
+    #: (n,) the fold of each row.
+    folds: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return self.scores.n
+
+    @property
+    def n_classes(self) -> int:
+        """K."""
+        return self.scores.n_classes
+
+    def block(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities, and losses of the labels."""
+        scores, labels, folds = self.scores[rows], self.labels[rows], self.folds[rows]
+        p, losses = np.empty_like(scores), np.empty(len(labels))
+        for fold in np.unique(folds):
+            mine, calibrator = folds == fold, self.calibrators[fold]
+            p[mine], losses[mine] = mapped(calibrator.transform(scores[mine]), labels[mine], calibrator.mapping)
+        return p, losses
+
+
+def mapped(scores: np.ndarray, labels: np.ndarray, mapping: str) -> tuple[np.ndarray, np.ndarray]:
+    """(p, −log p of the label) of scores (m, K); NaN and +inf in rows outside the mapping's domain."""
+    p = probabilities(scores, mapping=mapping, on_domain="nan")
+    # log p of the label alone: it is exact where p underflows, and −inf only where p is 0.
+    losses = -log_probabilities(scores, mapping=mapping, on_domain="nan")[np.arange(len(labels)), labels]
+    return p, np.where(np.isnan(losses), np.inf, losses.astype(np.float64)) + 0.0
