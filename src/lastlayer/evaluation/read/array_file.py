@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.read.sources import NamedArrays, OneArray
+
+#: How a .npy file begins.
+_MAGIC = b"\x93NUMPY"
 
 
 def open_arrays(path: Path) -> OneArray | NamedArrays:
@@ -19,23 +25,32 @@ def open_arrays(path: Path) -> OneArray | NamedArrays:
         OSError: the file cannot be read.
         EvaluationError: it is no such file, or holds Python objects.
     """
-    try:
+    with path.open("rb") as file:
         # What a file holds is decided by its first bytes, not by its name.
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile, SyntaxError) as error:
-        raise _unreadable(path, error) from error
-    if isinstance(loaded, np.ndarray):
-        return OneArray(path.name, loaded)
-    with loaded:
-        names = tuple(loaded.files)
-    return NamedArrays(path.name, names, lambda name: _load(path, name))
-
-
-def _load(path: Path, name: str) -> np.ndarray:
+        is_one = file.read(len(_MAGIC)) == _MAGIC
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        if is_one:
+            return OneArray(path.name, np.load(path, mmap_mode="r", allow_pickle=False))
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise _unreadable(path, error) from error
+    with _archive(path) as archive:
+        names = tuple(archive.files)
+
+    def load(name: str) -> np.ndarray:
+        with _archive(path) as archive:
             array: np.ndarray = archive[name]
             return array
+
+    return NamedArrays(path.name, names, load)
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[Any]:
+    """The arrays of a .npz file."""
+    try:
+        # NumPy leaves a file open that it opened and could not read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            yield archive
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError, zlib.error) as error:
         raise _unreadable(path, error) from error
 

@@ -15,11 +15,14 @@ from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
 from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.read.frames import check_names, number_column
+from lastlayer.evaluation.read.names import is_label_name
 from lastlayer.evaluation.read.sources import Table
 from lastlayer.evaluation.read.text_head import Head, is_number, open_text, read_head
 
 #: Numbers that are parsed at a time.
 _CHUNK = 1 << 21
+#: Columns up to which all are parsed for the sake of one.
+_NARROW = 32
 
 
 def open_csv(path: Path, n_rows: int | None = None) -> Table:
@@ -52,7 +55,8 @@ def _one_column(path: Path, head: Head, n_rows: int | None) -> Table:
             text.readline()
         fields = [record[0].strip() if record else "" for record in csv.reader(text, delimiter="\t")]
     # Empty lines are rows without a value, except after the last one.
-    while len(fields) > (n_rows or 0) and not fields[-1]:
+    most = 0 if n_rows is None else n_rows + is_label_name(fields[0])
+    while len(fields) > most and not fields[-1]:
         fields.pop()
     is_header = not is_number(fields[0]) if n_rows is None else len(fields) == n_rows + 1
     name, rows = (fields[0], fields[1:]) if is_header else ("0", fields)
@@ -68,19 +72,17 @@ def _one_column(path: Path, head: Head, n_rows: int | None) -> Table:
 def _numbers(path: Path, head: Head, columns: Sequence[str], indices: Sequence[int]) -> np.ndarray:
     """(n, columns) float64, parsed in chunks of rows."""
     found: list[np.ndarray] = []
-    start = 0
     names = [columns[i] for i in indices]
-    with _parsing(path, head, columns, names, max(1, _CHUNK // head.width)) as chunks:
+    with _parsing(path, head, columns, None, max(1, _CHUNK // head.width)) as chunks:
         for chunk in chunks:
-            for name in [name for name, kind in chunk.dtypes.items() if kind.kind not in "fiu"]:
-                _refuse_text(chunk[name], str(name), start, path.name)
+            for name in [name for name in names if chunk[name].dtype.kind not in "fiu"]:
+                _refuse_text(chunk[name], name, path.name)
             # Columns without a value in this chunk are text for pandas.
             found.append(chunk[names].to_numpy(dtype=np.float64, na_value=np.nan))
-            start += len(chunk)
     return np.concatenate(found) if found else np.empty((0, len(indices)))
 
 
-def _refuse_text(cells: Any, column: str, start: int, table: str) -> None:
+def _refuse_text(cells: Any, column: str, table: str) -> None:
     known = cells.dropna()
     if len(known):
         bad = known[[not is_number(str(cell)) or isinstance(cell, bool) for cell in known]]
@@ -95,16 +97,20 @@ def _cells(path: Path, head: Head, columns: Sequence[str], index: int) -> np.nda
     """One column as the texts in the file; an empty cell is NaN."""
     name = columns[index]
     options = {"dtype": {name: str}, "keep_default_na": False, "na_values": [""]}
-    with _parsing(path, head, columns, [name], None, **options) as frame:
+    used = [name] if head.width > _NARROW else None
+    with _parsing(path, head, columns, used, None, **options) as frame:
         cells: np.ndarray = frame[name].to_numpy(dtype=object)
     return cells
 
 
 @contextmanager
 def _parsing(
-    path: Path, head: Head, columns: Sequence[str], used: Sequence[str], rows: int | None, **options: Any
+    path: Path, head: Head, columns: Sequence[str], used: list[str] | None, rows: int | None, **options: Any
 ) -> Iterator[Any]:
-    """The columns `used` as a frame, or as chunks of that many rows; the errors of pandas as one sentence."""
+    """The columns `used`, or all, as a frame, or as chunks of that many rows; the errors of pandas as one sentence.
+
+    pandas refuses rows that are too long only where it reads all columns.
+    """
     with open_text(path, head.encoding) as text, warnings.catch_warnings():
         # Lines longer than the header are cut with a warning; here that is an error.
         warnings.simplefilter("error", ParserWarning)
@@ -117,7 +123,7 @@ def _parsing(
                 decimal=head.decimal,
                 header=None,
                 names=list(columns),
-                usecols=list(used),
+                usecols=used,
                 index_col=False,
                 skipinitialspace=True,
                 chunksize=rows,

@@ -41,20 +41,31 @@ def decide_kind(
         where: what holds the numbers.
 
     Raises:
-        EvaluationError: the numbers are called probabilities and are outside [0, 1]; or nobody says what they are, they are in
-            [0, 1], and their rows do not sum to one.
+        EvaluationError: the numbers are called probabilities and are outside [0, 1]; or nobody says what they are, and they are in
+            [0, 1] and their rows do not sum to one, or most rows are probabilities and some are not.
     """
     if kind == "scores":
         return Decision("scores", ())
     # What rounding adds to a probability of 1.
     slack = 1e-3 if array.dtype == np.float16 else 1e-5
     bad = (facts.low < -slack) | (facts.high > 1 + slack)
-    if bad.any():
-        if kind == "probabilities":
-            raise EvaluationError(_outside(array, int(rows[int(np.argmax(bad))]), slack, name, where))
-        return Decision("scores", ())
     is_one_column = array.ndim == 1 or array.shape[1] == 1
-    odd = None if is_one_column else _sums(facts.sums, rows, sum_tolerance(array))
+    tolerance = sum_tolerance(array)
+    if bad.any():
+        place = _place(array, int(rows[int(np.argmax(bad))]), slack)
+        if kind == "probabilities":
+            raise EvaluationError(
+                f"{where} was called {name}, and {place}, which is no probability; give scores as scores (--as scores)."
+            )
+        # Scores sum to one by chance in hardly any row: a few damaged rows do not make scores of probabilities.
+        n_fine = 0 if is_one_column else int(np.count_nonzero(~bad & (np.abs(facts.sums - 1) <= tolerance)))
+        if 2 * n_fine > len(rows):
+            raise EvaluationError(
+                f"{where} has probabilities in {n_fine} of {len(rows)} rows, but {place}; mend the other rows, or say that all are "
+                "scores (--as scores)."
+            )
+        return Decision("scores", ())
+    odd = None if is_one_column else _sums(facts.sums, rows, tolerance)
     if kind == "probabilities":
         return Decision("probabilities", () if odd is None else (odd,))
     if odd is not None:
@@ -99,12 +110,12 @@ def _unclear(odd: Finding, where: str) -> str:
     )
 
 
-def _outside(array: np.ndarray, row: int, slack: float, name: str, where: str) -> str:
+def _place(array: np.ndarray, row: int, slack: float) -> str:
+    """Where a number outside [0, 1] is."""
     values = np.atleast_1d(np.asarray(array[row]))
     column = int(np.argmax((values < -slack) | (values > 1 + slack)))
     return (
-        f"{where} was called {name}, and the number of class {1 if len(values) == 1 else column} in row {row} (counted from 0) is "
-        f"{values[column]!s}, which is no probability; give scores as scores (--as scores)."
+        f"the number of class {1 if len(values) == 1 else column} in row {row} (counted from 0) is {values[column]!s}"
     )
 
 
