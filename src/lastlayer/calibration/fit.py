@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lastlayer.calibration.affine import fit_prior, fit_vector
 from lastlayer.calibration.calibrator import Calibrator
 from lastlayer.calibration.fitted import Fitted, UnboundedError
 from lastlayer.calibration.matrix import fit_matrix
+from lastlayer.calibration.one_thread import one_thread_per_block
 from lastlayer.calibration.parameter import fit_parameter, some_rows
 from lastlayer.calibration.score_rows import ScoreRows
 from lastlayer.calibration.temperature import Temperature, fit_temperature
@@ -56,20 +56,20 @@ def fit_map(
     """
     record = resolve_mapping(mapping if name in MAPS else name)
     if name in BEYOND:
-        # Blocks of rows are shared among threads, which must not have threads of BLAS each.
-        with threadpool_limits(1, "blas"):
+        with one_thread_per_block():
             parameters = _beyond(name, scores, labels, sample_weight, initial, seed)
         return Fitted(_calibrator(name, "softmax", scores, **parameters), scores.n)
     if name == "none":
         return Fitted(_calibrator(name, record.label, scores), scores.n)
+    first = 1.0 if initial is None else initial.temperature
     if name not in MAPS and ":" not in name and record.parameters:
-        record = fit_parameter(record, scores, labels, seed=seed)
+        begin = None if initial is None else resolve_mapping(initial.mapping)
+        record, first = fit_parameter(record, scores, labels, initial=begin, seed=seed)
     if record.name != "softmax":
         # The kernels of softmax are fast enough for all rows. One number needs few rows.
         rows = some_rows(scores, MOST_ENTRIES, seed)
         scores, labels = scores.take(rows), labels[rows]
         sample_weight, groups = (None if given is None else given[rows] for given in (sample_weight, groups))
-    first = 1.0 if initial is None else initial.temperature
     found = _temperature(record, scores, labels, sample_weight, groups, first)
     calibrator = _calibrator(name, record.label, scores, temperature=found.value)
     return Fitted(calibrator, scores.n, (found.low, found.high), found.is_clear)

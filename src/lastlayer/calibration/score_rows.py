@@ -14,8 +14,8 @@ Kind = Literal["scores", "probabilities"]
 Result = TypeVar("Result")
 
 KINDS: tuple[Kind, ...] = ("scores", "probabilities")
-#: Entries of a block: a few arrays of this size stay in a core's cache.
-BLOCK = 32768
+#: Entries of a block: two arrays of this size stay in a core's cache.
+BLOCK = 65536
 
 
 @dataclass(frozen=True)

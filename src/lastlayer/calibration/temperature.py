@@ -41,6 +41,7 @@ def fit_temperature(
     sample_weight: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     initial: float = 1.0,
+    close: float = CLOSE,
 ) -> Temperature:
     """Minimize mean loss(β x, y) over β = 1/T > 0 by Newton's method in log β, kept inside a bracket.
 
@@ -59,7 +60,7 @@ def fit_temperature(
             return _temperature(u, at, sample_weight, groups)
         low, high = (u, high) if first < 0.0 else (low, u)
         step = -first / (second * math.exp(u)) if second > 0.0 else math.copysign(math.inf, -first)
-        if abs(step) < CLOSE:
+        if abs(step) < close:
             return _temperature(u + step, at, sample_weight, groups)
         if u < 0.0 and low == -math.inf and not is_bounded:
             if _rises_from_zero(record, scores, labels, sample_weight):

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import optimize, stats
 
 from lastlayer.calibration.fitted import unbounded
+from lastlayer.calibration.label_losses import losses_of_labels
 from lastlayer.calibration.score_rows import ScoreRows, for_each_block
 from lastlayer.calibration.temperature import Temperature
-from lastlayer.functions import log_probabilities
 from lastlayer.mappings import ProbabilityMapping
 
 #: log T is looked for within these bounds around 0, at this distance first.
@@ -49,8 +49,8 @@ def log_losses(record: ProbabilityMapping, scores: ScoreRows, labels: np.ndarray
     losses = np.empty(scores.n)
 
     def work(rows: slice) -> None:
-        block = scores[rows].astype(np.float64) * math.exp(-u)
-        losses[rows] = -log_probabilities(block, mapping=record)[np.arange(len(block)), labels[rows]]
+        block = scores[rows] * scores.dtype.type(math.exp(-u))
+        losses[rows] = losses_of_labels(record, block, labels[rows])
 
     for_each_block(scores.n, scores.n_classes, work)
     return losses
