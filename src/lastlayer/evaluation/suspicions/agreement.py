@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-#: How much the agreement beyond chance must rise. It is 0 for guesses and 1 for a perfect model.
-_GAIN = 0.25
+#: How much the agreement beyond chance must rise: by the first number, or, for models that are seldom right, by the second and to
+#: that many times what it was. It is 0 for guesses and 1 for a perfect model.
+_GAIN, _LEAST_GAIN, _TIMES = 0.25, 0.1, 5
 #: The level of the test that the gain is no chance.
 _LEVEL = 1e-6
 
@@ -31,10 +32,11 @@ def is_far_better(
 ) -> bool:
     """Whether predictions agree far better with other labels (n,) than with the labels (n,).
 
-    Agreement beyond chance must rise by a quarter: a model that answers one class for every row gains nothing from another
+    Agreement beyond chance must rise by a quarter, or from hardly any to some: a model that answers one class for every row gains nothing from another
     reading. And the gain must be no chance: rows that are right under one reading alone are counted, once per group (McNemar 1947).
     """
-    if kappa(predicted, others, n_classes) < max(kappa(predicted, labels, n_classes), 0.0) + _GAIN:
+    before = max(kappa(predicted, labels, n_classes), 0.0)
+    if kappa(predicted, others, n_classes) < min(before + _GAIN, _TIMES * before + _LEAST_GAIN):
         return False
     gain = (predicted == others).astype(np.int64) - (predicted == labels)
     gain = gain if groups is None else np.sign(np.bincount(groups, weights=gain))

@@ -52,13 +52,14 @@ def double_softmax(inputs: Inputs) -> Finding | None:
 
 @dataclass(frozen=True)
 class _Rows:
-    """(n,) each: the loss of p, the loss of q, the largest p, the largest q, the predicted class, and whether q was given."""
+    """(n,) each: the loss of p, the loss of q, the largest p, the largest q, the predicted class by p and by q, and whether q was given."""
 
     loss: np.ndarray
     undone_loss: np.ndarray
     confidence: np.ndarray
     undone_confidence: np.ndarray
     predicted: np.ndarray
+    undone_predicted: np.ndarray
     is_given: np.ndarray
 
 
@@ -77,7 +78,7 @@ def _judge(inputs: Inputs, undo: Undo) -> Finding | None:
     is_better = _is_clear(rows.loss - rows.undone_loss, groups)
     # A saturated model has a large loss by itself; p is then far less sure than it is right.
     is_unsure = not scores.is_one_column and _is_clear((rows.predicted == inputs.labels) - rows.confidence, groups)
-    sure = rows.predicted[rows.undone_confidence >= _SURE]
+    sure = rows.undone_predicted[rows.undone_confidence >= _SURE]
     # A constant answer may be sure of one class by chance.
     is_sure = len(sure) >= _SHARE * scores.n and len(np.unique(sure)) > 1
     if not (is_sure and (is_better or is_unsure)) and not np.all(rows.is_given):
@@ -105,6 +106,7 @@ def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo) -> _Ro
         np.exp(top - logsumexp),
         q.max(axis=1),
         x.argmax(axis=1),
+        q.argmax(axis=1),
         _is_given(scores, x),
     )
 
