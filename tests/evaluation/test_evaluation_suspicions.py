@@ -66,6 +66,18 @@ def test_unsure_models_pass_the_first_test_of_double_softmax():
     assert (logp + (1 - logp.sum(axis=1, keepdims=True)) / 10).min() > 0
 
 
+def test_an_underconfident_model_just_inside_the_limits_is_no_double_softmax():
+    """As boosted trees after six to eight rounds: log-odds up to ±0.998, and 2.3 times that would be right."""
+    rng = np.random.default_rng(21)
+    found = []
+    for _ in range(15):
+        log_odds = rng.uniform(-0.998, 0.998, 8000)
+        labels = (rng.random(8000) < expit(2.3 * log_odds)).astype(int)
+        p = expit(log_odds)
+        found += suspicions(np.stack([1 - p, p], axis=1), labels)
+    assert found == []
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 100])
 @pytest.mark.parametrize("overconfidence", [1.0, 3.0])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -155,7 +167,7 @@ def test_scores_with_the_wrong_sign(n_classes):
     frequencies = [np.bincount(values, minlength=n_classes) / 4000 for values in (predicted, labels)]
     assert facts["chance"] == pytest.approx(frequencies[0] @ frequencies[1])
     assert facts["p"] < 1e-3
-    # Of two classes the other one is right.
+    # With two classes, the other one is right.
     assert n_classes > 2 or facts["permuted_accuracy"] == pytest.approx(1 - facts["accuracy"], abs=0.03)
 
 

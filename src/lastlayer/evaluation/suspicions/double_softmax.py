@@ -25,6 +25,10 @@ _SLACK = 1e-2
 _FLOOR = 1e-4
 #: Largest values of q from here on are those of a trained model, and at least this share of the rows must have them.
 _SURE, _SHARE = 0.9, 0.02
+#: The log loss of q must be below this share of that of p: boosted trees with few rounds are underconfident, and gain less.
+_FAR = 0.9
+#: A model is saturated if it is at least this sure of at least this share of the rows.
+_SATURATED, _SATURATED_SHARE = 0.99, 0.2
 #: How far from 1 the sum of given probabilities may be.
 _SUM = 1e-2
 #: Standard errors that a difference must exceed.
@@ -74,14 +78,7 @@ def _judge(inputs: Inputs, undo: Undo) -> Finding | None:
     if len(kept) < len(walked):
         return None
     rows = _Rows(*(np.concatenate([getattr(part, name) for part in kept]) for name in _Rows.__dataclass_fields__))
-    groups = inputs.groups
-    is_better = _is_clear(rows.loss - rows.undone_loss, groups)
-    # A saturated model has a large loss by itself; p is then far less sure than it is right.
-    is_unsure = not scores.is_one_column and _is_clear((rows.predicted == inputs.labels) - rows.confidence, groups)
-    sure = rows.undone_predicted[rows.undone_confidence >= _SURE]
-    # A constant answer may be sure of one class by chance.
-    is_sure = len(sure) >= _SHARE * scores.n and len(np.unique(sure)) > 1
-    if not (is_sure and (is_better or is_unsure)) and not np.all(rows.is_given):
+    if not (np.all(rows.is_given) or (_is_sure(rows) and _is_wrong(inputs, rows))):
         return None
     facts = {
         "rows": scores.n,
@@ -89,6 +86,23 @@ def _judge(inputs: Inputs, undo: Undo) -> Finding | None:
         "undone_log_loss": float(np.mean(rows.undone_loss)),
     }
     return Finding("double_softmax", "", facts)
+
+
+def _is_sure(rows: _Rows) -> bool:
+    """Whether q looks like a trained model's: sure of some rows, and not of one class alone, as a constant answer may be by chance."""
+    sure = rows.undone_predicted[rows.undone_confidence >= _SURE]
+    return len(sure) >= _SHARE * len(rows.loss) and len(np.unique(sure)) > 1
+
+
+def _is_wrong(inputs: Inputs, rows: _Rows) -> bool:
+    """Whether the labels speak for q against p: its loss is clearly and far lower, or it is saturated and p clearly underconfident."""
+    is_far = float(np.mean(rows.undone_loss)) <= _FAR * float(np.mean(rows.loss))
+    if is_far and _is_clear(rows.loss - rows.undone_loss, inputs.groups):
+        return True
+    # A saturated model has a large loss by itself, with or without the second softmax.
+    is_saturated = bool(np.mean(rows.undone_confidence >= _SATURATED) >= _SATURATED_SHARE)
+    hits = rows.predicted == inputs.labels
+    return is_saturated and not inputs.scores.is_one_column and _is_clear(hits - rows.confidence, inputs.groups)
 
 
 def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo) -> _Rows | None:
