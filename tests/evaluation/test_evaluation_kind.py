@@ -196,6 +196,9 @@ def test_called_probabilities_and_none(value, shown):
 def test_rounding_beyond_one_is_no_error():
     p = np.array([[1 + 2e-7, 0], [0.3, 0.7], [-1e-8, 1]], dtype=np.float32)
     assert read_inputs(p, [0, 1, 1]).scores.kind == "probabilities"
+    for kind in (None, "probabilities"):
+        one = read_inputs(p[:, 0], [1, 0, 0], kind=kind).scores.block(0, 3)
+        np.testing.assert_allclose(one[:, 0], [-np.inf, np.log(0.7), 0], rtol=1e-6, atol=1e-7)
 
 
 def test_zeros_are_named_and_counted():

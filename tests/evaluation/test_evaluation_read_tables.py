@@ -216,7 +216,7 @@ def test_large_files_are_read_in_chunks(tmp_path, monkeypatch):
     from lastlayer.evaluation.read import csv_table, parquet_table
 
     monkeypatch.setattr(csv_table, "_CHUNK", 100)
-    monkeypatch.setattr(parquet_table, "_BATCH", 100)
+    monkeypatch.setattr(parquet_table, "_BATCH", 300)
     FRAME.to_csv(tmp_path / "table.csv", index=False)
     FRAME.to_parquet(tmp_path / "table.parquet")
     check(read_inputs(tmp_path / "table.csv"))

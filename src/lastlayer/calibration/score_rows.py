@@ -76,7 +76,7 @@ class ScoreRows:
                 return np.log(np.maximum(values, self.dtype.type(self.floor)))
             # log(1 − p) by log1p: 1 − p is rounded where p is small.
             least = self.dtype.type(self.floor)
-            both = [np.maximum(np.log1p(-values), np.log(least)), np.log(np.maximum(values, least))]
+            both = [np.maximum(np.log1p(-np.minimum(values, 1)), np.log(least)), np.log(np.maximum(values, least))]
             return np.concatenate(both, axis=1)
 
     def __getitem__(self, rows: slice) -> np.ndarray:

@@ -114,7 +114,7 @@ def _table_part(table: Table, part: ScorePart, taken: Sequence[str | None]) -> S
 
 
 def _numbers_rows(table: Table, name: str) -> bool:
-    """Whether a column numbers the rows: it has the name that pandas writes, or such a name and a different integer in each row."""
+    """Whether a column numbers the rows: it has the name that pandas writes, or a name like this and a different integer in each row."""
     if not table.has_names or len(table.columns) == 1:
         return False
     known = name.strip().lower()

@@ -17,9 +17,9 @@ from lastlayer.evaluation.read.class_findings import class_findings
 from lastlayer.evaluation.read.columns import ScorePart, column_of, holds, label_cells, score_part
 from lastlayer.evaluation.read.formats import is_path, open_source
 from lastlayer.evaluation.read.groups import read_groups
-from lastlayer.evaluation.read.kind import decide_kind, zero_findings
+from lastlayer.evaluation.read.kind import Decision, decide_kind, zero_findings
 from lastlayer.evaluation.read.labels import Labels, read_labels
-from lastlayer.evaluation.read.row_facts import row_facts
+from lastlayer.evaluation.read.row_facts import RowFacts, row_facts
 from lastlayer.evaluation.read.score_array import check_scores
 from lastlayer.evaluation.read.sources import OneArray, Source
 from lastlayer.files import expanded
@@ -86,19 +86,11 @@ def read_inputs(
     where = name if is_path(scores) else "The array of scores"
     check_scores(part.array, where)
     n = len(part.array)
-    n_classes = ScoreRows(part.array).n_classes
-    cells, labels_where, label_source = _open_labels(part, labels, target or labels_key, n)
-    if len(cells) != n:
-        raise EvaluationError(
-            f"{where} has {n} rows, and {labels_where} has {len(cells)} labels; give one label per row of scores."
-        )
-    read = read_labels(cells, n_classes, _names(class_names, part, n_classes), labels_where)
+    read, label_source = _read_labels(part, labels, target or labels_key, class_names, where)
     facts = row_facts(part.array)
     rows, left_out = _rows_that_count(read, facts.has_nan, where)
     kept = facts.take(rows)
-    given = kind is not None
-    known = cast("Kind | None", kind) if given else part.kind
-    decision = decide_kind(part.array, kept, rows, known, f"{known}" if given else f"{known} by its name", where)
+    decision = _decide(part, kept, rows, cast("Kind | None", kind), where)
     known_labels = read.codes[rows]
     zeros = zero_findings(part.array, kept, rows, known_labels) if decision.kind == "probabilities" else ()
     return Inputs(
@@ -115,7 +107,7 @@ def read_inputs(
             *decision.findings,
             *zeros,
             *read.findings,
-            *class_findings(known_labels, n_classes, read.class_names),
+            *class_findings(known_labels, ScoreRows(part.array).n_classes, read.class_names),
         ),
     )
 
@@ -132,6 +124,26 @@ def _open_scores(source: Source, labels: Any, label_name: str | None, groups: An
     if labels is None:
         return score_part(source, key, label_name, group_name, wants_labels=True)
     return score_part(source, key, None, group_name, wants_labels=False)
+
+
+def _read_labels(
+    part: ScorePart, labels: Any, label_name: str | None, class_names: Sequence[str] | None, where: str
+) -> tuple[Labels, Source | None]:
+    """The labels of all rows, and their source if it is another one than the scores'."""
+    n, n_classes = len(part.array), ScoreRows(part.array).n_classes
+    cells, labels_where, source = _open_labels(part, labels, label_name, n)
+    if len(cells) != n:
+        raise EvaluationError(
+            f"{where} has {n} rows, and {labels_where} has {len(cells)} labels; give one label per row of scores."
+        )
+    return read_labels(cells, n_classes, _names(class_names, part, n_classes), labels_where), source
+
+
+def _decide(part: ScorePart, kept: RowFacts, rows: np.ndarray, kind: Kind | None, where: str) -> Decision:
+    """What the numbers are: what the user says, else what the array's name says, else what they look like."""
+    if kind is not None:
+        return decide_kind(part.array, kept, rows, kind, kind, where)
+    return decide_kind(part.array, kept, rows, part.kind, f"{part.kind} by its name", where)
 
 
 def _open_labels(part: ScorePart, labels: Any, label_name: str | None, n: int) -> tuple[Any, str, Source | None]:

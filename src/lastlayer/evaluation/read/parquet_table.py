@@ -1,4 +1,4 @@
-"""A table from a Parquet file, read in batches of rows."""
+"""A table from a Parquet file, read a few columns at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.read.frames import check_names
 from lastlayer.evaluation.read.sources import NamedArrays, Table
 
-#: Numbers of a batch of rows.
-_BATCH = 1 << 20
+#: Numbers that are read at a time.
+_BATCH = 1 << 21
 
 
 def open_parquet(path: Path) -> Table | NamedArrays:
@@ -51,7 +51,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _numbers(path: Path, fields: Sequence[Any], n: int) -> np.ndarray:
-    """(n, columns) numbers, written into one array batch by batch."""
+    """(n, columns) numbers, written into one array a few columns at a time."""
     for field in fields:
         if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
             raise EvaluationError(
@@ -62,13 +62,14 @@ def _numbers(path: Path, fields: Sequence[Any], n: int) -> np.ndarray:
     is_float = all(pa.types.is_floating(field.type) for field in fields)
     dtype = np.result_type(*(field.type.to_pandas_dtype() for field in fields)) if is_float else np.float64
     array = np.empty((n, len(fields)), dtype)
-    start = 0
+    names = [field.name for field in fields]
+    # A few columns at a time: a batch of rows would keep all columns of its row group, which may be the whole file.
+    step = max(1, _BATCH // max(n, 1))
     with _reading(path) as file:
-        names = [field.name for field in fields]
-        for batch in file.iter_batches(max(1, _BATCH // len(fields)), columns=names):
-            for i, name in enumerate(names):
-                array[start : start + len(batch), i] = batch.column(name).to_numpy(zero_copy_only=False)
-            start += len(batch)
+        for first in range(0, len(names), step):
+            table = file.read(columns=names[first : first + step])
+            for i, name in enumerate(names[first : first + step], first):
+                array[:, i] = table[name].to_numpy()
     return array
 
 
