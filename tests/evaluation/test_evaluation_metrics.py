@@ -184,8 +184,8 @@ def test_classes_and_confusions_are_scikit_learns(n_classes):
 def test_copies_of_rows_in_one_group_count_once():
     """Three copies of each row, grouped, have the intervals of the rows themselves."""
     scores, labels = planted(200, 6)
-    groups = np.repeat(np.arange(200), 3)
-    copies = predictions(np.repeat(scores, 3, axis=0), np.repeat(labels, 3))
+    groups = np.tile(np.arange(200), 3)
+    copies = predictions(np.tile(scores, (3, 1)), np.tile(labels, 3))
     once, grouped, ungrouped = measure(predictions(scores, labels)), measure(copies, groups), measure(copies)
     for name in ("log_loss", "brier"):
         expected = [once.metrics[name].low, once.metrics[name].high]
