@@ -195,6 +195,22 @@ def test_the_interval_covers_the_true_error(temperature, monkeypatch):
     assert abs(np.mean(values) - truth) < 0.004
 
 
+@pytest.mark.parametrize("temperature", [0.7, 1.1, 2.0])
+def test_the_class_wise_interval_covers_the_true_error(temperature, monkeypatch):
+    """The truth has no noise: the mean probability of labels in the bins of 200 000 rows. All classes have the same error."""
+    monkeypatch.setattr("lastlayer.evaluation.metrics.calibrated_range.MOST_DRAWS", 100)
+    scores, _ = planted(200_000, 20, 99)
+    right, p = softmax(scores)[:, 0], softmax(scores / temperature)[:, 0]
+    gaps = np.add.reduceat((right - p)[np.argsort(p)], np.arange(N_BINS) * 200_000 // N_BINS)
+    truth, covered = np.abs(gaps).sum() / 200_000, 0
+    for seed in range(40):
+        scores, labels = planted(800, 20, seed)
+        found = measure(MappedScores(ScoreRows(scores / temperature), labels), draws=100).metrics["classwise_ece"]
+        covered += found.low <= truth <= found.high
+    assert covered >= 37
+    assert found.high < 2 * truth + 0.01
+
+
 def test_a_calibrated_models_interval_reaches_zero(monkeypatch):
     monkeypatch.setattr("lastlayer.evaluation.metrics.calibrated_range.MOST_DRAWS", 200)
     lows = []

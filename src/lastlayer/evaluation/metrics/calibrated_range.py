@@ -34,21 +34,22 @@ def calibrated_range(values: np.ndarray, share: float = SHARE) -> tuple[float, f
 
 
 def error_interval(
-    value: float,
+    means: tuple[float, float],
     influence: np.ndarray,
     groups: np.ndarray | None,
     *,
+    value: float,
     if_calibrated: tuple[float, float],
-    bias_left: float = 0.0,
 ) -> Estimate:
     """The 95 % interval of a calibration error from the influence of each row on it (n,), by the delta method.
 
-    An absolute value is positive even if the true error is 0, and the delta method does not know it. Therefore the low end is 0
-    where a calibrated model may show this value, and `bias_left` lower elsewhere: at most what chance still adds to the value.
+    `means` are the least and the largest number that estimate the error without its bias; the interval reaches beyond both. The
+    low end is 0 where a calibrated model may show this value: an absolute value is positive even if the true error is 0, and the
+    delta method does not know it.
     """
     error, freedom = standard_error(influence, groups)
     if freedom < 1:
         return Estimate(value)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    low = 0.0 if value <= if_calibrated[1] else max(0.0, value - bias_left - reach)
-    return Estimate(value, low, min(1.0, value + reach))
+    low = 0.0 if value <= if_calibrated[1] else max(0.0, means[0] - reach)
+    return Estimate(value, low, min(1.0, means[1] + reach))

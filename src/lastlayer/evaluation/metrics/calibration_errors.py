@@ -77,7 +77,8 @@ def measure_top_label(
     expected = calibrated_range(bins.errors(hits))
     # The influence is in the order of the bins.
     groups = None if groups is None else groups[bins.order]
-    found = error_interval(value, row_influence(bins, is_correct), groups, if_calibrated=expected)
+    influence = row_influence(bins, is_correct)
+    found = error_interval((value, value), influence, groups, value=value, if_calibrated=expected)
     measured = Measure(value, found.low, found.high, plain=plain, if_calibrated=expected)
     return measured, reliability_of(bins, bins.sums(is_correct), hits)
 
@@ -85,10 +86,13 @@ def measure_top_label(
 def measure_class_wise(
     predictions: Predictions, found: ClassWise, is_valid: np.ndarray, groups: np.ndarray | None
 ) -> Measure:
-    """The class-wise calibration error with its interval."""
+    """The class-wise calibration error with its interval.
+
+    There are K times as many bins as the top label has, so that the bias that may be left is not small next to the standard
+    error. The plain error is too large on average. The debiased one is too large by no more than it is for a calibrated model.
+    """
     influence = class_wise_influence(predictions, found, is_valid)
     expected = calibrated_range(found.drawn)
-    # With K times as many bins as the top label has, the bias that is left is no longer small next to the standard error.
-    bias_left = float(found.drawn.mean())
-    interval = error_interval(found.value, influence, groups, if_calibrated=expected, bias_left=bias_left)
+    means = (found.value - float(found.drawn.mean()), found.plain)
+    interval = error_interval(means, influence, groups, value=found.value, if_calibrated=expected)
     return Measure(found.value, interval.low, interval.high, plain=found.plain, if_calibrated=expected)

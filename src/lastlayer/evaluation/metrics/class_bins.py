@@ -45,9 +45,11 @@ class ClassBins:
     def keys(self, p: np.ndarray) -> np.ndarray:
         """k · B + the bin of p_k, for every entry of probabilities (m, K)."""
         bins = np.zeros(p.shape, dtype=np.uint8)
+        is_above = np.empty(p.shape, dtype=bool)
         # Counting the edges below an entry is faster than a binary search per class: it needs no branch.
         for edges in self.edges:
-            bins += p >= edges
+            np.greater_equal(p, edges, out=is_above)
+            np.add(bins, is_above.view(np.uint8), out=bins)
         return bins + np.arange(p.shape[1]) * self.n_bins
 
 
