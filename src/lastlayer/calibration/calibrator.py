@@ -115,7 +115,8 @@ class Calibrator:
     def numpy_code(self) -> str:
         """One line of Python that makes `probabilities` of the model's `scores` (or `probabilities`) with NumPy, `np`.
 
-        Mappings other than softmax are computed by lastlayer; long arrays are read from calibrator.json.
+        Mappings other than softmax are computed by lastlayer; long arrays are read from calibrator.json. The line computes in the
+        type of the scores, so float16 loses digits that `probabilities` keeps: give it float32.
         """
         return numpy_line(self)
 
