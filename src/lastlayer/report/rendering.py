@@ -12,7 +12,7 @@ from lastlayer.files import expanded, replace_text
 from lastlayer.report.palette import HUES
 from lastlayer.words.names import shorten
 from lastlayer.words.numbers import compact, number
-from lastlayer.words.printable import clean
+from lastlayer.words.printable import clean, clean_lines
 
 
 class ReportError(ValueError):
@@ -28,7 +28,7 @@ def render_page(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(clean=clean, compact=compact, number=number, shorten=shorten)
+    environment.filters.update(clean=clean, clean_lines=clean_lines, compact=compact, number=number, shorten=shorten)
     page = environment.get_template(template).render(hues=HUES, **values)
     # The templates' own indentation and empty lines are a tenth of the page.
     return "\n".join(filter(None, map(str.strip, page.splitlines()))) + "\n"
