@@ -12,6 +12,7 @@ from lastlayer.cli.bench import bench
 from lastlayer.cli.compare import compare
 from lastlayer.cli.config import config
 from lastlayer.cli.errors import CommandError, show_error
+from lastlayer.cli.evaluate import evaluate
 from lastlayer.cli.explain import explain
 from lastlayer.cli.standard_output import OutputError, check_stdout, leave_stdout
 from lastlayer.cli.study import study
@@ -92,7 +93,7 @@ def app(ctx: click.Context) -> None:
         say(ctx.get_help())
 
 
-for command in (compare, explain, study, bench, config):
+for command in (compare, explain, study, evaluate, bench, config):
     app.add_command(command)
 
 
