@@ -47,6 +47,7 @@ FINDINGS = (
         },
     ),
     Finding("labels_sorted", "", {"classes": ["bird", "cat", "dog"]}),
+    Finding("columns_left_out", "", {"columns": ["id", "label"]}),
     Finding("class_absent", "", {"classes": ["bird", "cat"], "more": 5}),
     Finding("few_rows", "", {"rows": 60, "classes": 10}),
     Finding("double_softmax", "", {"rows": 1000, "log_loss": 1.93, "undone_log_loss": 0.31}),
@@ -55,10 +56,11 @@ FINDINGS = (
     Finding("no_information", "", {"reason": "opposed"}),
 )
 LEFT_OUT = (
-    Finding("map_too_large", "matrix", {"entries": 1001000, "limit": 100000}),
+    Finding("map_too_large", "matrix", {"entries": 50000000, "limit": 30000}),
     Finding("map_without_effect", "temperature", {}),
     Finding("map_same_as", "mymapping", {"other": "temperature"}),
     Finding("map_unbounded", "vector", {}),
+    Finding("map_infinite_scores", "vector", {}),
     Finding("map_few_rows", "temperature_prior", {"parameters": 11, "rows": 60}),
 )
 #: How much each map lowers the log loss.

@@ -57,9 +57,18 @@ def test_a_verdict_without_bins_stays_a_word(verdict: str) -> None:
     assert headline(verdict) == verdict.capitalize()
 
 
-def test_bins_without_a_band_do_not_fail() -> None:
-    bins = [one_bin(0.9, 0.7, reach=math.nan)]
-    assert headline("miscalibrated", *bins).endswith("it is right 70 % of the time")
+@pytest.mark.parametrize("reach", [0.3, math.nan])
+def test_where_no_bin_is_outside_the_band_all_rows_are_the_example(reach: float) -> None:
+    """The accuracy is 82.12 % and the confidence 8.1 points above it."""
+    said = headline("overconfident", one_bin(0.9, 0.7, reach=reach))
+    assert said == "Overconfident: this model says 90 % on average, and is right 82 % of the time"
+    assert headline("miscalibrated", one_bin(0.9, 0.7, reach=reach)) == "Miscalibrated"
+
+
+def test_a_true_class_of_probability_zero_is_an_example() -> None:
+    bins = (one_bin(0.9, 0.88),)
+    found = answer(synthetic_evaluation(verdict="miscalibrated", is_infinite=True, reliability=bins))
+    assert found.headline == "Miscalibrated: this model gives some true classes the probability 0"
 
 
 def test_the_advice_says_the_change_its_gain_and_the_interval() -> None:
@@ -114,6 +123,10 @@ def test_what_calibration_removes_and_what_stays() -> None:
     )
 
 
+def test_where_no_map_was_fitted_nothing_is_said_of_what_calibration_removes() -> None:
+    assert not any("calibration removes" in reason for reason in answer(CASES["the model alone"]()).reasons)
+
+
 def test_an_infinite_log_loss_is_said_and_has_no_interval() -> None:
     found = answer(CASES["infinite"]())
     assert "the log loss is 0.470 instead of infinite" in found.reasons[0]
@@ -152,6 +165,16 @@ def test_a_code_of_studies_and_evaluations_is_told_apart_by_its_facts() -> None:
     assert "of the test rows" in finding_sentence(Finding("zero_probability", "sparsemax", {"share": 0.1}))
 
 
+def test_below_chance_does_not_say_so_of_columns_in_another_order_alone() -> None:
+    facts = {"accuracy": 0.4, "chance": 0.1, "p": 1.0, "permuted_accuracy": 0.8}
+    said = finding_sentence(Finding("below_chance", "", facts))
+    assert said.startswith("The accuracy is 40 %; with the columns in another order it would be 80 %")
+    said = finding_sentence(
+        Finding("below_chance", "", facts | {"accuracy": 0.02, "p": 1e-9, "permuted_accuracy": None})
+    )
+    assert said.startswith("The accuracy is 2 %, below the 10 % of chance (p < 0.001): the columns may be")
+
+
 def test_labels_counted_from_one_are_a_note_and_shifted_ones_a_warning() -> None:
     facts = {"least": 1, "most": 10, "classes": 10, "read_as": "from_one", "shift": None, "accuracy": None}
     counted = synthetic_evaluation(findings=[Finding("labels_off_by_one", "", facts)])
@@ -171,7 +194,14 @@ def test_counts_agree_with_their_verbs(rows: int) -> None:
 
 def test_maps_that_were_not_tried_say_why() -> None:
     said = map_notes(synthetic_evaluation(left_out=LEFT_OUT))
-    assert [note.split(" ")[0] for note in said] == ["Matrix", "Temperature", "mymapping", "Vector", "Temperature"]
+    assert [note.split(" ")[0] for note in said] == [
+        "Matrix",
+        "Temperature",
+        "mymapping",
+        "Vector",
+        "Vector",
+        "Temperature",
+    ]
 
 
 @pytest.mark.parametrize("name", CASES)

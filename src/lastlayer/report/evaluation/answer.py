@@ -80,13 +80,23 @@ def _said(evaluation: Evaluation) -> str:
     if evaluation.verdict == "calibrated":
         # What a reader expects to see: a confident answer.
         return _example(min(bins, key=lambda one: abs(one["confidence"] - 0.9)))
+    outside = [one for one in (_worst(above), _worst(below)) if one is not None and _is_outside(one)]
     if evaluation.verdict == "miscalibrated":
-        found = [one for one in (_worst(above), _worst(below)) if one is not None]
-        first, *more = [one for one in found if _is_outside(one)] or found or bins[:1]
+        if not outside:
+            is_infinite = math.isinf(evaluation.metrics["log_loss"].value)
+            return "this model gives some true classes the probability 0" if is_infinite else ""
+        first, *more = outside
         return _example(first) + "".join(f", and when it says {said}, {right}" for said, right in map(_shares, more))
     side = above if evaluation.verdict == "overconfident" else below
-    worst = _worst(side or bins)
-    return _example(worst) if worst else ""
+    worst = _worst(side)
+    return _example(worst) if worst is not None and _is_outside(worst) else _on_average(evaluation)
+
+
+def _on_average(evaluation: Evaluation) -> str:
+    """What all rows show together, where no bin shows it by itself."""
+    accuracy = evaluation.metrics["accuracy"].value
+    said, right = whole_percents(accuracy + evaluation.confidence_gap.value, accuracy)
+    return f"this model says {said} on average, and is right {right} of the time"
 
 
 def _worst(bins: list[Mapping[str, float]]) -> Mapping[str, float] | None:
@@ -127,7 +137,9 @@ def _evidence(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def parts_of_the_loss(evaluation: Evaluation) -> str:
-    """How much of the log loss calibration removes, and what stays."""
+    """How much of the log loss calibration removes, and what stays; nothing where no map was fitted."""
+    if len(evaluation.maps) == 1:
+        return ""
     loss, part, rest = evaluation.metrics["log_loss"].value, evaluation.calibration_part, evaluation.remaining
     if not math.isfinite(part.value) or not math.isfinite(loss):
         if not math.isfinite(rest.value):

@@ -45,9 +45,13 @@ def _check_the_scores(finding: Finding) -> str:
 def _map_too_large(finding: Finding) -> str:
     entries, limit = finding.facts["entries"], finding.facts["limit"]
     return (
-        f"{_name(finding)} was not tried: it has {integer(int(entries))} parameters for these classes, and the limit is "
-        f"{integer(int(limit))}."
+        f"{_name(finding)} was not tried: fitting it to {integer(int(entries))} scores takes long, and the limit for this number of "
+        f"classes is {integer(int(limit))}."
     )
+
+
+def _ask_by_name(finding: Finding) -> str:
+    return f"Name it to try it all the same: --maps {finding.mapping}."
 
 
 def _map_without_effect(finding: Finding) -> str:
@@ -55,7 +59,11 @@ def _map_without_effect(finding: Finding) -> str:
 
 
 def _map_same_as(finding: Finding) -> str:
-    return f"{_name(finding)} came out the same as {map_name(finding.facts['other'])}."
+    return f"{_name(finding)} was not tried: here it is the same as {map_name(finding.facts['other'])}."
+
+
+def _map_infinite_scores(finding: Finding) -> str:
+    return f"{_name(finding)} was not tried: some scores are infinite, and a weight of 0 times infinity is no number."
 
 
 def _map_unbounded(finding: Finding) -> str:
@@ -80,9 +88,10 @@ def _name(finding: Finding) -> str:
 SENTENCES: dict[str, Wording] = {
     "no_information": Wording(Group.WARNING, _no_information, _check_the_scores),
     "temperature_unbounded": Wording(Group.FITS, _temperature_unbounded, _on_new_rows),
-    "map_too_large": Wording(Group.FITS, _map_too_large),
+    "map_too_large": Wording(Group.FITS, _map_too_large, _ask_by_name),
     "map_without_effect": Wording(Group.FITS, _map_without_effect),
     "map_same_as": Wording(Group.FITS, _map_same_as),
+    "map_infinite_scores": Wording(Group.FITS, _map_infinite_scores),
     "map_unbounded": Wording(Group.FITS, _map_unbounded),
     "map_few_rows": Wording(Group.FITS, _map_few_rows),
 }

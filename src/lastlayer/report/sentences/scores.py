@@ -142,6 +142,18 @@ def _name_the_classes(finding: Finding) -> str:
     return "If the columns are in another order, give it with --classes A,B,C."
 
 
+def _columns_left_out(finding: Finding) -> str:
+    names = list(finding.facts["columns"])
+    return (
+        f"{'Column' if len(names) == 1 else 'Columns'} {_classes(names)} {'was' if len(names) == 1 else 'were'} taken for row numbers or "
+        "labels, and left out of the classes."
+    )
+
+
+def _as_a_class(finding: Finding) -> str:
+    return "If one of them is a class, give the scores of all classes in a file without other columns, such as a .npy file."
+
+
 def _class_absent(finding: Finding) -> str:
     names, more = list(finding.facts["classes"]), int(finding.facts.get("more") or 0)
     shown = [repr(clipped(str(name), _CLASS)) for name in names] + ([f"{more} more"] if more else [])
@@ -181,16 +193,17 @@ def _without_second_softmax(finding: Finding) -> str:
 
 
 def _below_chance(finding: Finding) -> str:
-    facts = finding.facts
+    accuracy, chance, permuted = (_fact(finding, key) for key in ("accuracy", "chance", "permuted_accuracy"))
     p = p_value(_fact(finding, "p"))
-    permuted = _fact(finding, "permuted_accuracy")
-    text = (
-        f"The accuracy of {percent(facts['accuracy'])} is below the {percent(facts['chance'])} of chance{f' ({p})' if p else ''}: the "
-        "columns may be in another order than the labels, or the scores have the wrong sign."
-    )
+    text = f"The accuracy is {percent(accuracy)}"
+    if accuracy < chance:
+        text += f", below the {percent(chance)} of chance{f' ({p})' if p else ''}"
     if math.isfinite(permuted):
-        text += f" With the columns in the order that fits the labels best it would be {percent(permuted)}."
-    return text
+        return (
+            f"{text}; with the columns in another order it would be {percent(permuted)}, so the columns seem to be in another order "
+            "than the labels."
+        )
+    return f"{text}: the columns may be in another order than the labels, or the scores have the wrong sign."
 
 
 def _check_the_order(finding: Finding) -> str:
@@ -210,5 +223,6 @@ SENTENCES: dict[str, Wording] = {
     "nan_rows": Wording(Group.DATA, _nan_rows, _other_rows_alone),
     "rows_without_label": Wording(Group.DATA, _rows_without_label),
     "labels_sorted": Wording(Group.DATA, _labels_sorted, _name_the_classes),
+    "columns_left_out": Wording(Group.DATA, _columns_left_out, _as_a_class),
     "class_absent": Wording(Group.DATA, _class_absent, _with_rows_of_it),
 }
