@@ -52,6 +52,11 @@ def test_a_bin_that_chance_explains_is_no_example() -> None:
     assert said == "Overconfident: when this model says 90 %, it is right 82 % of the time"
 
 
+def test_a_bin_of_few_rows_is_no_example_and_the_most_confident_of_large_ones_is() -> None:
+    bins = [one_bin(0.7, 0.5, n=900), one_bin(0.9, 0.73, n=900), one_bin(0.99, 0.9, n=20)]
+    assert headline("overconfident", *bins) == "Overconfident: when this model says 90 %, it is right 73 % of the time"
+
+
 @pytest.mark.parametrize("verdict", ["calibrated", "overconfident", "underconfident", "miscalibrated"])
 def test_a_verdict_without_bins_stays_a_word(verdict: str) -> None:
     assert headline(verdict) == verdict.capitalize()
