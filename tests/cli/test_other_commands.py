@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import lastlayer as ll
 from lastlayer.cli import app
 from lastlayer.comparison import card
 from lastlayer.mappings import MAPPINGS
+
+FULL = Path("/dev/full")
 
 HEAVY = ("matplotlib", "sklearn", "scipy", "pandas", "pyarrow", "skrub", "torch", "joblib", "jinja2")
 
@@ -117,12 +120,43 @@ def test_the_core_installation_is_enough(command):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_closed_pipe_is_no_error():
+@pytest.mark.parametrize("is_unbuffered", [False, True])
+@pytest.mark.parametrize("arguments", [["explain"], ["--help"], ["compare", "1", ".5", "--json"]])
+def test_a_closed_pipe_is_no_error(arguments, is_unbuffered):
+    """As after `| head -1`: the reader has what it wants, so there is nothing to say."""
     command = str(Path(sys.executable).with_name("lastlayer"))
-    explain = subprocess.Popen([command, "explain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    explain.stdout.close()
-    _, err = explain.communicate(timeout=60)
-    assert b"Traceback" not in err
+    environment = os.environ | {"PYTHONUNBUFFERED": "1" if is_unbuffered else ""}
+    running = subprocess.Popen([command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    running.stdout.close()
+    _, err = running.communicate(timeout=60)
+    assert (err, running.returncode) == (b"", 1)
+
+
+@pytest.mark.skipif(
+    not FULL.exists(), reason="needs /dev/full, which Linux has: every write to it fails as on a full disk"
+)
+@pytest.mark.parametrize("is_unbuffered", [False, True])
+@pytest.mark.parametrize(
+    "arguments", [["compare", "1", ".5"], ["compare", "1", ".5", "--json"], ["--help"], ["explain"]]
+)
+def test_a_full_disk_is_one_sentence(arguments, is_unbuffered):
+    """A buffered output fails at its end, an unbuffered one at its first write."""
+    command = str(Path(sys.executable).with_name("lastlayer"))
+    environment = os.environ | {"PYTHONUNBUFFERED": "1" if is_unbuffered else ""}
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [command, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "lastlayer: error: The output cannot be written (No space left on device); free some room on the disk.\n"
+    )
 
 
 def test_a_terminal_without_unicode_gets_no_traceback(real_lastlayer):

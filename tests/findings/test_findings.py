@@ -18,12 +18,15 @@ from lastlayer.findings import METRICS, PRIMARY, Finding
 from lastlayer.findings.json_numbers import to_json
 from lastlayer.report import finding_remedy, finding_sentence, study_notes
 from lastlayer.report.answer import DECISIONS
-from lastlayer.report.sentences import SENTENCES, Group
+from lastlayer.report.evaluation.answer import ADVICE
+from lastlayer.report.sentences import EVALUATION_SENTENCES, SENTENCES, SHARED_CODES, Group
 from lastlayer.study import StudyError, StudyResults, run_study
 from lastlayer.study.decision import NO_DECISION
 from lastlayer.study.statistics.comparisons import Verdict
 
-STUDY = Path(lastlayer.__file__).parent / "study"
+STUDY, EVALUATION, CALIBRATION = (
+    Path(lastlayer.__file__).parent / room for room in ("study", "evaluation", "calibration")
+)
 #: What a program writes: a name, perhaps with parameters. No blank, so no sentence.
 IDENTIFIER = re.compile(r"[\w:=.,+-]*")
 #: Each cell of the table below is found again by the blank in it.
@@ -88,13 +91,19 @@ def test_the_report_says_every_finding_once(stored: Path) -> None:
     assert len(set(notes)) == len(notes)
 
 
-def test_every_code_has_a_sentence_and_every_sentence_a_code() -> None:
+def codes(room: Path) -> set[str]:
+    """The codes of the findings that the files of a room make."""
     made = set()
-    for path in STUDY.rglob("*.py"):
+    for path in room.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
                 assert isinstance(node.args[0], ast.Constant), f"{path.name}: a code is written where it is found"
                 made.add(node.args[0].value)
+    return made
+
+
+def test_every_code_has_a_sentence_and_every_sentence_a_code() -> None:
+    made = codes(STUDY)
     assert made - DECISIONS.keys() == SENTENCES.keys()
     assert not DECISIONS.keys() & SENTENCES.keys()
     assert NO_DECISION.code in DECISIONS
@@ -102,6 +111,15 @@ def test_every_code_has_a_sentence_and_every_sentence_a_code() -> None:
         ValueError, match=r"no sentence for a finding with the code 'unheard_of'; there are row_numbers"
     ):
         finding_sentence(Finding("unheard_of"))
+
+
+def test_every_code_of_an_evaluation_has_a_sentence_and_every_sentence_a_code() -> None:
+    made = codes(EVALUATION) | codes(CALIBRATION)
+    assert made - ADVICE.keys() <= EVALUATION_SENTENCES.keys()
+    assert not ADVICE.keys() & EVALUATION_SENTENCES.keys()
+    assert EVALUATION_SENTENCES.keys() & SENTENCES.keys() == SHARED_CODES.keys()
+    if (EVALUATION / "evaluate.py").is_file():
+        assert made == EVALUATION_SENTENCES.keys() | ADVICE.keys()
 
 
 def test_a_finding_survives_json() -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from synthetic_evaluation import CASES as EVALUATIONS
 from synthetic_results import all_invalid_results, hostile_results, synthetic_results
 
 from lastlayer.report import write_html
+from lastlayer.report.evaluation import write_evaluation_html
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +37,8 @@ LONG = (
     "unknown / not recorded",
     "Z",
 )
+#: Evaluations that a browser sees; the other ones differ from these in words alone.
+SEEN = ("default", "a thousand classes", "long names", "many findings", "infinite", "hostile")
 MODEL = Path("lastlayer-study/a-long-name-of-a-dataset-without-blanks/model.skops")
 CASES = {
     "two classes": lambda: synthetic_results(n_classes=2, class_names=("no", "yes")),
@@ -59,9 +63,13 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[*CASES, *(f"evaluation: {name}" for name in SEEN)])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_html(CASES[request.param](), tmp_path_factory.mktemp("report") / "report.html", model=MODEL)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    if request.param in CASES:
+        return write_html(CASES[request.param](), path, model=MODEL)
+    evaluation = EVALUATIONS[request.param.removeprefix("evaluation: ")]()
+    return write_evaluation_html(evaluation, path, calibrator=MODEL.with_name("calibrator.json"))
 
 
 def unfold(page: Any) -> None:
@@ -161,7 +169,10 @@ def test_a_phone_shows_the_verdicts_without_scrolling(browser: Any, report: Path
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
     page.goto(report.as_uri())
-    ends = page.evaluate("[...document.querySelectorAll('#metrics td.word')].map(e => e.getBoundingClientRect().right)")
+    # The main table of a study, the ladder of an evaluation.
+    ends = page.evaluate(
+        "[...document.querySelectorAll('#metrics td.word, #maps td.word')].map(e => e.getBoundingClientRect().right)"
+    )
     context.close()
     assert ends
     assert max(ends) <= width

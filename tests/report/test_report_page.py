@@ -12,9 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from page_parser import Element, parse
+from synthetic_evaluation import CASES as EVALUATIONS
 from synthetic_results import DEFAULT, HOSTILE, all_invalid_results, hostile_results, synthetic_results
 
 from lastlayer.report import ReportError, write_html
+from lastlayer.report.evaluation.page import render_evaluation_html
 from lastlayer.report.page import render_html
 from lastlayer.study.storage.results import StudyResults
 
@@ -38,9 +40,11 @@ def _emptied(results: StudyResults) -> StudyResults:
     return synthetic_results(("softmax", "ratio"), **tables)
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[*CASES, *(f"evaluation: {name}" for name in EVALUATIONS)])
 def page(request: pytest.FixtureRequest) -> str:
-    return render_html(CASES[request.param]())
+    if request.param in CASES:
+        return render_html(CASES[request.param]())
+    return render_evaluation_html(EVALUATIONS[request.param.removeprefix("evaluation: ")]())
 
 
 @pytest.fixture(scope="module")

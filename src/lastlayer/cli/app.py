@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -11,7 +12,9 @@ from lastlayer.cli.bench import bench
 from lastlayer.cli.compare import compare
 from lastlayer.cli.config import config
 from lastlayer.cli.errors import CommandError, show_error
+from lastlayer.cli.evaluate import evaluate
 from lastlayer.cli.explain import explain
+from lastlayer.cli.standard_output import OutputError, check_stdout, leave_stdout
 from lastlayer.cli.study import study
 from lastlayer.cli.terminal import clean_tracebacks_and_warnings, say
 from lastlayer.version import __version__
@@ -25,12 +28,17 @@ class OneSentenceErrors(click.Group):
         options["standalone_mode"] = False
         try:
             code = super().main(*args, **options)
+            # A small output is still in the buffer.
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except CommandError as error:
             code = show_error(str(error))
         except click.ClickException as error:
             code = _show_usage_error(error)
         except click.Abort:
             code = show_error("stopped.", code=130)
+        except OutputError as error:
+            code = _show_output_error(error.reason)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
@@ -46,6 +54,16 @@ def _show_usage_error(error: click.ClickException) -> int:
     message = error.format_message().strip()
     end = "" if message.endswith((".", "?", "!", ")")) else "."
     return show_error(f"{message}{end} See: {command} --help")
+
+
+def _show_output_error(error: OSError) -> int:
+    """One sentence and exit code 1; nothing where the reader of a pipe has gone, as after `| head`."""
+    leave_stdout()
+    if not isinstance(error, BrokenPipeError):
+        # Standard error may be on the same full disk.
+        with suppress(OSError):
+            show_error(f"The output cannot be written ({error.strerror or error}); free some room on the disk.")
+    return 1
 
 
 #: The line after \b keeps its line breaks in the help.
@@ -75,7 +93,7 @@ def app(ctx: click.Context) -> None:
         say(ctx.get_help())
 
 
-for command in (compare, explain, study, bench, config):
+for command in (compare, explain, study, evaluate, bench, config):
     app.add_command(command)
 
 
@@ -85,5 +103,6 @@ def main() -> None:
         # A terminal that cannot show σ or − shows a question mark instead of a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    check_stdout()
     clean_tracebacks_and_warnings()
     app(prog_name="lastlayer")

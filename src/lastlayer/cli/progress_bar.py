@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -10,11 +11,16 @@ from lastlayer.cli.terminal import terminal
 
 
 class ProgressBar:
-    """A bar that is called with (done, total, what); silent where stderr is no terminal."""
+    """A bar that is called with (done, total, what).
 
-    def __init__(self) -> None:
+    Where stderr is no terminal it prints a line every `every` seconds, or nothing without that number.
+    """
+
+    def __init__(self, *, every: float | None = None) -> None:
         """Prepare the bar; nothing is shown before `with`."""
-        console = terminal(stderr=True)
+        console = self._console = terminal(stderr=True)
+        self._every = every
+        self._last_line = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -41,4 +47,12 @@ class ProgressBar:
 
     def __call__(self, done: int, total: int, what: str = "") -> None:
         """Move the bar."""
+        if self._progress.disable:
+            self._print(f"{done} of {total} {what}".rstrip())
+            return
         self._progress.update(self._task, completed=done, total=total, description=what or "fits")
+
+    def _print(self, line: str) -> None:
+        if self._every is not None and time.monotonic() - self._last_line >= self._every:
+            self._last_line = time.monotonic()
+            self._console.print(line, markup=False, highlight=False)

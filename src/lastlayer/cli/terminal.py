@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.measure import Measurement
 from rich.segment import Segment
 
-from lastlayer.words.printable import clean, is_control
+from lastlayer.words.printable import clean_lines, is_control
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -27,15 +27,19 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def say(text: str = "", *, err: bool = False) -> None:
     """Print plain text, on stderr where `err`."""
-    click.echo(_clean_lines(text), err=err)
+    click.echo(clean_lines(text), err=err)
 
 
 def say_json(text: str, *, end: str = "\n") -> None:
     """Print JSON, its control characters written as JSON escapes, which leaves its values what they are."""
-    shown = "".join(
+    click.echo(f"{escaped(text)}{end}", nl=False)
+
+
+def escaped(text: str) -> str:
+    """JSON with its control characters and lone surrogates, which UTF-8 cannot hold, as JSON escapes."""
+    return "".join(
         json.dumps(character)[1:-1] if character != "\n" and is_control(character) else character for character in text
     )
-    click.echo(f"{shown}{end}", nl=False)
 
 
 def clean_tracebacks_and_warnings() -> None:
@@ -51,10 +55,6 @@ def clean_tracebacks_and_warnings() -> None:
 
     sys.excepthook = show_error
     warnings.showwarning = show_warning
-
-
-def _clean_lines(text: str) -> str:
-    return "\n".join(clean(line) for line in text.split("\n"))
 
 
 class _Cleaning(RenderHook):
@@ -75,7 +75,7 @@ class _Cleaned:
         """The segments of what is inside, cleaned; rich's own control segments stay."""
         segments: Iterable[Segment] = console.render(self._inner, options)
         for text, style, control in segments:
-            yield Segment(text if control else _clean_lines(text), style, control)
+            yield Segment(text if control else clean_lines(text), style, control)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """The width of what is inside."""

@@ -2,7 +2,8 @@
 
 from lastlayer.report.answer import decision_sentences
 from lastlayer.report.notes import finding_remedy, finding_sentence, study_notes
-from lastlayer.report.page import ReportError, write_html
+from lastlayer.report.page import write_html
+from lastlayer.report.rendering import ReportError
 from lastlayer.report.terminal import render_table
 
 __all__ = [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import platform
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from lastlayer.mappings import ProbabilityMapping
 from lastlayer.report.mappings import records
 from lastlayer.report.reading import Reading
 from lastlayer.words.lists import sentence
@@ -110,8 +112,13 @@ _UP_TO_THE_YEAR = re.compile(r"\D*\d{4}")
 
 def references(reading: Reading) -> list[Reference]:
     """What the method rests on, then what each mapping's record names."""
-    of_mappings = {text for record in records(reading.rows).values() for text in record.references}
-    return [*REFERENCES, *(Reference(sentence(text), _link(text)) for text in sorted(of_mappings))]
+    return [*REFERENCES, *mapping_references(records(reading.rows).values())]
+
+
+def mapping_references(found: Iterable[ProbabilityMapping]) -> list[Reference]:
+    """What the records of mappings name, in the order of the alphabet."""
+    texts = {text for record in found for text in record.references}
+    return [Reference(sentence(text), _link(text)) for text in sorted(texts)]
 
 
 def _link(text: str) -> str:

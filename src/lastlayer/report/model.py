@@ -48,7 +48,7 @@ def model_card(reading: Reading, model: Path | None) -> ModelCard | None:
         else (
             "import pandas as pd",
             "from lastlayer.study import load_model",
-            f'load_model({_quoted(str(model))}).predict_proba(pd.read_csv("new.csv"))',
+            f'load_model({quoted(str(model))}).predict_proba(pd.read_csv("new.csv"))',
         )
     )
     argument = "" if C is None else f", C={float(C):.6g}"
@@ -56,10 +56,10 @@ def model_card(reading: Reading, model: Path | None) -> ModelCard | None:
         summary=f"A linear model under {row.name}{strength}{fixed}.{saved}",
         file="" if model is None else clean(model),
         loading=loading,
-        classifier=f"LastLayerClassifier({_quoted(row.label)}{argument})",
+        classifier=f"LastLayerClassifier({quoted(row.label)}{argument})",
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The text as Python reads it back, in double quotes where these need no escape; control characters are escaped."""
     return f'"{text}"' if text.isprintable() and not set(text) & set('"\\') else ascii(text)

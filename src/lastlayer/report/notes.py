@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lastlayer.evaluation import Evaluation
 from lastlayer.findings import METRICS, Finding
-from lastlayer.report.sentences import SENTENCES, Group
+from lastlayer.report.sentences import EVALUATION_SENTENCES, SENTENCES, SHARED_CODES, Group
 from lastlayer.report.sentences.wording import Wording
 from lastlayer.report.verdicts import margin
 from lastlayer.study.storage.results import StudyResults
@@ -27,7 +28,7 @@ def study_notes(results: StudyResults) -> tuple[tuple[Group, tuple[str, ...]], .
     if results.n_classes == 2:
         notes[Group.METHOD].append(TWICE)
     for finding in results.findings:
-        notes[_wording(finding).group].append(finding_sentence(finding))
+        notes[wording_of(finding).group_of(finding)].append(finding_sentence(finding))
     return tuple((group, tuple(said)) for group, said in notes.items() if said)
 
 
@@ -37,7 +38,7 @@ def finding_sentence(finding: Finding) -> str:
     Raises:
         ValueError: its code has no sentence here.
     """
-    wording = _wording(finding)
+    wording = wording_of(finding)
     return " ".join(filter(None, (wording.sentence(finding), wording.remedy(finding))))
 
 
@@ -47,21 +48,28 @@ def finding_remedy(finding: Finding) -> str:
     Raises:
         ValueError: its code has no sentence here.
     """
-    return _wording(finding).remedy(finding)
+    return wording_of(finding).remedy(finding)
 
 
-def warnings_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
+def warnings_of(results: StudyResults | Evaluation) -> tuple[tuple[str, str], ...]:
     """(what was found, what to do about it) of every finding that calls the whole result into question."""
-    wordings = ((finding, _wording(finding)) for finding in results.findings)
-    return tuple((w.sentence(f), w.remedy(f)) for f, w in wordings if w.group == Group.WARNING)
+    wordings = ((finding, wording_of(finding)) for finding in results.findings)
+    return tuple((w.sentence(f), w.remedy(f)) for f, w in wordings if w.group_of(f) == Group.WARNING)
 
 
-def _wording(finding: Finding) -> Wording:
-    if finding.code not in SENTENCES:
-        raise ValueError(
-            f"There is no sentence for a finding with the code {finding.code!r}; there are {listing(SENTENCES)}."
-        )
-    return SENTENCES[finding.code]
+def wording_of(finding: Finding) -> Wording:
+    """The words for a finding of a study or of an evaluation.
+
+    Raises:
+        ValueError: its code has no sentence here.
+    """
+    code = finding.code
+    is_study = SHARED_CODES[code] in finding.facts if code in SHARED_CODES else code in SENTENCES
+    found = (SENTENCES if is_study else EVALUATION_SENTENCES).get(code)
+    if found is None:
+        known = listing(SENTENCES | EVALUATION_SENTENCES)
+        raise ValueError(f"There is no sentence for a finding with the code {code!r}; there are {known}.")
+    return found
 
 
 def _margins(results: StudyResults) -> str:

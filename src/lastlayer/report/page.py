@@ -1,4 +1,4 @@
-"""One self-contained HTML page: no script, no font, no image from anywhere else."""
+"""The page of a study."""
 
 from __future__ import annotations
 
@@ -6,25 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from lastlayer.files import expanded, replace_text
 from lastlayer.report import answer, colophon, method, tables
 from lastlayer.report.figures import build_figures
 from lastlayer.report.model import model_card
 from lastlayer.report.notes import TOGETHER, study_notes, warnings_of
-from lastlayer.report.palette import HUES
 from lastlayer.report.reading import Reading, read
+from lastlayer.report.rendering import render_page, write_page
 from lastlayer.report.sentences import Group
 from lastlayer.report.training import trainings
 from lastlayer.study.storage.results import StudyResults
-from lastlayer.words.names import shorten
-from lastlayer.words.numbers import compact, number
-from lastlayer.words.printable import clean
-
-
-class ReportError(ValueError):
-    """A report that cannot be written: names the path and what to do."""
 
 
 def write_html(results: StudyResults, path: str | os.PathLike[str], *, model: Path | None = None) -> Path:
@@ -40,34 +30,18 @@ def write_html(results: StudyResults, path: str | os.PathLike[str], *, model: Pa
     Raises:
         ReportError: the path cannot be written; the message names it and what to do.
     """
-    target = expanded(path)
-    page = render_html(results, model=model)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(target, page)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ReportError(
-            f"The report cannot be written to {target}: {reason}. Give a folder you may write to, with room on the disk."
-        ) from error
-    return target
+    return write_page(path, render_html(results, model=model))
 
 
 def render_html(results: StudyResults, *, model: Path | None = None) -> str:
     """The page as text."""
     reading = read(results)
-    environment = Environment(
-        loader=PackageLoader("lastlayer.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(clean=clean, compact=compact, number=number, shorten=shorten)
-    page = environment.get_template("report.html.jinja").render(
+    return render_page(
+        "report.html.jinja",
+        kind="study",
+        subject=results.dataset,
         results=results,
         rows=reading.rows,
-        hues=HUES,
         question=answer.question(reading),
         answer=answer.answer(reading),
         model=model_card(reading, model),
@@ -82,8 +56,6 @@ def render_html(results: StudyResults, *, model: Path | None = None) -> str:
         **_tables(reading),
         **_notes(results),
     )
-    # The templates' own indentation and empty lines are a tenth of the page.
-    return "\n".join(filter(None, map(str.strip, page.splitlines()))) + "\n"
 
 
 def _tables(reading: Reading) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from lastlayer.report.answer import answer, question
@@ -17,6 +16,7 @@ from lastlayer.report.model import model_card
 from lastlayer.report.notes import study_notes, warnings_of
 from lastlayer.report.reading import Reading, read
 from lastlayer.report.sentences import SENTENCES, Group
+from lastlayer.report.terminal_items import item, warning_items
 from lastlayer.report.terminal_table import Say, ascii_only, caption, results_table
 from lastlayer.study.storage.results import StudyResults
 from lastlayer.words.lists import plural
@@ -54,7 +54,7 @@ class TerminalReport:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield warnings, decision, model, table and notes at the console's width."""
         say = ascii_only if options.ascii_only else str
-        yield from _warnings(self.reading, say)
+        yield from warning_items(warnings_of(self.reading.results), say)
         found = answer(self.reading)
         first, *more = (*found.reasons, "")
         yield Text(say(f"{found.headline}."), style="bold").append(say(f" {first}".rstrip()), style="not bold")
@@ -67,17 +67,6 @@ class TerminalReport:
         yield Text()
         yield Text(say(caption(self.reading)), style="dim")
         yield from _notes(self.reading, say)
-
-
-def _warnings(reading: Reading, say: Say) -> Iterable[RenderableType]:
-    found = warnings_of(reading.results)
-    if not found:
-        return
-    yield Text(say(str(Group.WARNING)), style="bold yellow")
-    for said, remedy in found:
-        text = Text(say(clean(said)))
-        yield from _item("!", text.append(say(f" {clean(remedy)}" if remedy else ""), style="bold"))
-    yield Text()
 
 
 def _model(reading: Reading, model: Path | None, say: Say, width: int) -> Iterable[RenderableType]:
@@ -112,7 +101,7 @@ def _notes(reading: Reading, say: Say) -> Iterable[RenderableType]:
         if shown:
             yield Text(say(f"\n{group}"), style="bold")
             for note in shown:
-                yield from _item("•", Text(say(clean(note))), say)
+                yield from item("•", Text(say(clean(note))), say)
     if n_more:
         yield Text()
         yield Text(
@@ -124,11 +113,3 @@ def _important_first(reading: Reading, said: Sequence[str]) -> list[str]:
     findings = [f for f in reading.results.findings if SENTENCES[f.code].group == Group.FITS]
     ordered = sorted(zip(findings, said, strict=True), key=lambda pair: pair[0].code not in _FIRST)
     return [text for _, text in ordered]
-
-
-def _item(bullet: str, text: Text, say: Callable[[str], str] = str) -> Iterable[RenderableType]:
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1, overflow="fold")
-    grid.add_row(Text(say(bullet)), text)
-    yield grid

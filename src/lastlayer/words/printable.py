@@ -29,3 +29,8 @@ def clean(text: object) -> str:
         " " if character in "\n\t" else "\N{REPLACEMENT CHARACTER}" if is_control(character) else character
         for character in shown
     )
+
+
+def clean_lines(text: str) -> str:
+    """`clean` each line; the line ends stay."""
+    return "\n".join(clean(line) for line in text.split("\n"))

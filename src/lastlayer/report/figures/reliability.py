@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -89,7 +89,8 @@ def reliability_figure(reading: Reading) -> Figure:
     panels = []
     for row in chosen:
         own = calibrations[row.label]
-        frame = Frame(0.0 if is_positive else _lowest([own] if row.is_reference else [own, behind]))
+        shown = own.bins if row.is_reference else (*own.bins, *behind.bins)
+        frame = Frame(0.0 if is_positive else lowest((c, a) for c, a, _ in shown))
         panels.append(_panel(reading, row, own, behind, frame, is_positive))
     return Figure(
         "reliability",
@@ -134,9 +135,9 @@ def _how(reading: Reading, is_positive: bool, has_reference: bool) -> str:
     )
 
 
-def _lowest(calibrations: Sequence[Calibration]) -> float:
+def lowest(points: Iterable[tuple[float, float]]) -> float:
     """Where the axes begin: the tenth below every bin, so that confident models do not crowd one corner."""
-    values = [value for calibration in calibrations for c, a, _ in calibration.bins for value in (c, a)]
+    values = [value for point in points for value in point]
     return max(0.0, min(math.floor(10 * min(values, default=0.0)) / 10, 0.8))
 
 

@@ -25,8 +25,17 @@ def _nothing(finding: Finding) -> str:
 
 @dataclass(frozen=True)
 class Wording:
-    """The words for one code: the group, the sentences that say what was found, and the sentence that says what to do."""
+    """The words for one code: the group, the sentences that say what was found, and the sentence that says what to do.
+
+    Attributes:
+        is_warning: whether a finding of this code is a warning, where only some are; the others are in `group`.
+    """
 
     group: Group
     sentence: Callable[[Finding], str]
     remedy: Callable[[Finding], str] = _nothing
+    is_warning: Callable[[Finding], bool] | None = None
+
+    def group_of(self, finding: Finding) -> Group:
+        """Where this finding is shown."""
+        return Group.WARNING if self.is_warning is not None and self.is_warning(finding) else self.group

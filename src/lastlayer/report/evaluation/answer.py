@@ -1,0 +1,222 @@
+"""Can these probabilities be trusted, and which one change makes them better: the first lines of terminal and page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lastlayer.evaluation import Evaluation
+from lastlayer.report.answer import Answer
+from lastlayer.report.calibration_maps import map_name, mapping_label
+from lastlayer.report.evaluation.numbers import between, fine_percent, loss_decimals, whole_percents
+from lastlayer.report.notes import warnings_of
+from lastlayer.words.lists import capital, listing, plural, sentence
+from lastlayer.words.names import shorten
+from lastlayer.words.numbers import number, short
+from lastlayer.words.printable import clean
+
+#: A bin adds much to the calibration error from this share of the largest addition on.
+_MUCH = 0.7
+
+
+def answer(evaluation: Evaluation) -> Answer:
+    """The verdict with an example from the reliability diagram, then the advice.
+
+    Where a finding questions the whole evaluation, the headline says so.
+
+    Raises:
+        ValueError: there are no words for the code of the advice.
+    """
+    headline = _headline(evaluation)
+    reasons = (*advice_sentences(evaluation), *_evidence(evaluation))
+    n_warnings = len(warnings_of(evaluation))
+    if not n_warnings:
+        return Answer(headline, reasons)
+    what = "the warning questions" if n_warnings == 1 else "these warnings question"
+    return Answer(
+        f"{headline}, but read the {plural(n_warnings, 'warning') if n_warnings > 1 else 'warning'} first",
+        (f"This answer and all numbers below rest on what {what}.", *reasons),
+    )
+
+
+def advice_sentences(evaluation: Evaluation) -> tuple[str, ...]:
+    """What to do and what it gains.
+
+    Raises:
+        ValueError: there are no words for the code of the advice.
+    """
+    code = evaluation.advice.code
+    if code not in ADVICE:
+        raise ValueError(f"There are no words for the advice {code!r}; there are {listing(ADVICE)}.")
+    return ADVICE[code](evaluation, evaluation.advice.facts)
+
+
+def question(evaluation: Evaluation) -> str:
+    """What was judged."""
+    groups = "" if evaluation.n_groups is None else f" in {plural(evaluation.n_groups, 'group')}"
+    numbers = evaluation.kind if evaluation.kind == "probabilities" else "scores (logits)"
+    out = "" if not evaluation.n_left_out else f", {plural(evaluation.n_left_out, 'row')} left out"
+    under = f" under {mapping_label(evaluation.mapping)}" if evaluation.kind == "scores" else ""
+    return (
+        f"Judged: {shorten(clean(evaluation.source), 80)}, {plural(evaluation.n_rows, 'row')}{groups} of {numbers} for "
+        f"{plural(evaluation.n_classes, 'class', 'classes')}{under}{out}."
+    )
+
+
+def _headline(evaluation: Evaluation) -> str:
+    """`Overconfident: when this model says 90 %, it is right 78 % of the time`."""
+    said = _said(evaluation)
+    return f"{capital(evaluation.verdict)}{f': {said}' if said else ''}"
+
+
+def _said(evaluation: Evaluation) -> str:
+    """What the probabilities say and how often they are right, from the bin that shows it best."""
+    bins = [one for one in evaluation.reliability if one["n"] > 0]
+    above = [one for one in bins if one["confidence"] > one["accuracy"]]
+    below = [one for one in bins if one["confidence"] < one["accuracy"]]
+    if not bins:
+        return ""
+    if evaluation.verdict == "calibrated":
+        # What a reader expects to see: a confident answer.
+        return _example(min(bins, key=lambda one: abs(one["confidence"] - 0.9)))
+    outside = [one for one in (_worst(above), _worst(below)) if one is not None and _is_outside(one)]
+    if evaluation.verdict == "miscalibrated":
+        if not outside:
+            is_infinite = math.isinf(evaluation.metrics["log_loss"].value)
+            return "this model gives some true classes the probability 0" if is_infinite else ""
+        first, *more = outside
+        return _example(first) + "".join(f", and when it says {said}, {right}" for said, right in map(_shares, more))
+    side = above if evaluation.verdict == "overconfident" else below
+    worst = _worst(side)
+    return _example(worst) if worst is not None and _is_outside(worst) else _on_average(evaluation)
+
+
+def _on_average(evaluation: Evaluation) -> str:
+    """What all rows show together, where no bin shows it by itself."""
+    accuracy = evaluation.metrics["accuracy"].value
+    said, right = whole_percents(accuracy + evaluation.confidence_gap.value, accuracy)
+    return f"this model says {said} on average, and is right {right} of the time"
+
+
+def _worst(bins: list[Mapping[str, float]]) -> Mapping[str, float] | None:
+    """The most confident of the bins that add much to the calibration error, outside the band if there are any."""
+    chosen = [one for one in bins if _is_outside(one)] or bins
+    sizes = [one["n"] * abs(one["confidence"] - one["accuracy"]) for one in chosen]
+    large = [one for one, size in zip(chosen, sizes, strict=True) if size >= _MUCH * max(sizes)]
+    return max(large, key=lambda one: one["confidence"], default=None)
+
+
+def _is_outside(one: Mapping[str, float]) -> bool:
+    # Comparisons with NaN are false: a bin without a band is not outside.
+    return one["accuracy"] < one["low"] or one["accuracy"] > one["high"]
+
+
+def _example(one: Mapping[str, float]) -> str:
+    said, right = _shares(one)
+    return f"when this model says {said}, it is right {right} of the time"
+
+
+def _shares(one: Mapping[str, float]) -> tuple[str, str]:
+    return whole_percents(one["confidence"], one["accuracy"])
+
+
+def _evidence(evaluation: Evaluation) -> tuple[str, ...]:
+    """The calibration error next to that of a calibrated model, and what a map cannot repair."""
+    found = evaluation.metrics.get("ece")
+    parts = []
+    if found is not None and found.if_calibrated is not None:
+        low, high = found.if_calibrated
+        said = "above" if found.value > high else "not above"
+        parts.append(
+            f"Its calibration error is {number(found.value, 3)}, {said} the {number(low, 3)} to {number(high, 3)} that a "
+            "perfectly calibrated model shows at this number of rows and classes."
+        )
+    parts.append(parts_of_the_loss(evaluation))
+    return tuple(filter(None, parts))
+
+
+def parts_of_the_loss(evaluation: Evaluation) -> str:
+    """How much of the log loss calibration removes, and what stays; nothing where no map was fitted."""
+    if len(evaluation.maps) == 1:
+        return ""
+    loss, part, rest = evaluation.metrics["log_loss"].value, evaluation.calibration_part, evaluation.remaining
+    if not math.isfinite(part.value) or not math.isfinite(loss):
+        if not math.isfinite(rest.value):
+            return ""
+        stays = number(rest.value, loss_decimals(evaluation))
+        return f"The log loss is infinite; with calibration it is {stays}, which only better scores can lower."
+    decimals = loss_decimals(evaluation)
+    stays = f"{number(rest.value, decimals)} stays, which only better scores can lower"
+    if part.value <= 0 or (math.isfinite(part.low) and part.low <= 0):
+        return f"Of the log loss of {number(loss, decimals)} calibration removes nothing that is certain; {stays}."
+    return (
+        f"Of the log loss of {number(loss, decimals)} calibration removes {number(part.value, decimals)}"
+        f"{between(part, decimals)}, which is {fine_percent(part.value / loss)}; {stays}."
+    )
+
+
+def _advise_map(evaluation: Evaluation, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    name = evaluation.advice.mapping
+    gain, low, high = (-_number(facts, key) for key in ("difference", "high", "low"))
+    before, after = _number(facts, "before"), _number(facts, "log_loss")
+    decimals = loss_decimals(evaluation)
+    if math.isfinite(gain):
+        has_interval = math.isfinite(low) and math.isfinite(high)
+        ends = f" ({number(low, decimals)} to {number(high, decimals)})" if has_interval else ""
+        effect = (
+            f"On rows that it was not fitted to, the log loss is {number(gain, decimals)} lower{ends}: {number(after, decimals)} "
+            f"instead of {number(before, decimals)}."
+        )
+    else:
+        effect = f"On rows that it was not fitted to, the log loss is {number(after, decimals)} instead of infinite."
+    return tuple(
+        filter(None, (f"Use {map_name(name)}: {_what_it_does(evaluation)}. {effect}", _better_map(facts, name)))
+    )
+
+
+def _advise_none(evaluation: Evaluation, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    if evaluation.verdict == "calibrated":
+        return ("Use the probabilities as they are: no calibration map was shown to lower the log loss.",)
+    return (
+        "Use the probabilities as they are: they are not calibrated, but no calibration map here was shown to lower the log loss.",
+    )
+
+
+#: The code of an advice → its words.
+ADVICE: dict[str, Callable[[Evaluation, Mapping[str, Any]], tuple[str, ...]]] = {
+    "advise_none": _advise_none,
+    "advise_map": _advise_map,
+}
+
+
+def _what_it_does(evaluation: Evaluation) -> str:
+    """The change in a few words."""
+    calibrator = evaluation.calibrator
+    scores = "scores" if calibrator.kind == "scores" else "logarithms of the probabilities"
+    if calibrator.matrix is not None:
+        return f"multiply the {scores} by a matrix, and add one number per class"
+    if calibrator.weight is not None:
+        return f"multiply the {scores} of each class by a number, and add another one"
+    change = f"divide the {scores} by {short(calibrator.temperature)}"
+    if calibrator.bias is not None:
+        change += ", and add one number per class"
+    if calibrator.mapping != evaluation.mapping:
+        change += f", and apply {mapping_label(calibrator.mapping)} instead of {mapping_label(evaluation.mapping)}"
+    return change
+
+
+def _better_map(facts: Mapping[str, Any], name: str) -> str:
+    """That a larger map has a lower log loss, and why it is not advised."""
+    best = facts.get("best") or name
+    if best == name:
+        return ""
+    return sentence(
+        f"{map_name(best)} has the lowest log loss of all, but is not shown to be better, and {map_name(name)} is simpler"
+    )
+
+
+def _number(facts: Mapping[str, Any], key: str) -> float:
+    """A fact as a float; JSON holds what is missing as null and an infinity as text."""
+    value = facts.get(key)
+    return math.nan if value is None else float(value)

@@ -1,0 +1,119 @@
+"""The ladder of calibration maps, simplest first: each with its difference to the model as it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lastlayer.evaluation import Evaluation
+from lastlayer.evaluation.result import MapResult
+from lastlayer.report.calibration_maps import NONE, map_label
+from lastlayer.report.evaluation.numbers import bounds, loss_decimals
+from lastlayer.report.palette import Mark, marks
+from lastlayer.report.tables.table import Cell, Head, Table
+from lastlayer.words.lists import plural
+from lastlayer.words.numbers import MISSING, integer, number, short
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A map as text.
+
+    Attributes:
+        word: "advised", "better", "worse" or "unclear" than the model as it is; empty for the model itself unless advised.
+        tone: better, worse or none.
+        change: its temperature and other parameters.
+    """
+
+    result: MapResult
+    label: str
+    mark: Mark
+    word: str
+    tone: str
+    log_loss: str
+    difference: str
+    interval: str
+    change: str
+
+
+def rungs(evaluation: Evaluation) -> list[Rung]:
+    """One per map that was tried, in the order of the ladder."""
+    decimals = loss_decimals(evaluation)
+    found = _marks(evaluation)
+    return [_rung(result, found[result.name], decimals) for result in evaluation.maps]
+
+
+def ladder_table(evaluation: Evaluation) -> Table:
+    """One row per map: what it is worth, the difference with its interval, log loss, parameters."""
+    return Table(
+        id="maps",
+        caption=_caption(evaluation),
+        columns=["Verdict", "Difference", "Log loss", "Brier", "ECE", "Parameters", "Temperature"],
+        rows=[(Head(rung.label, rung.mark), _cells(rung)) for rung in rungs(evaluation)],
+        note="Difference: the map’s log loss minus that of the model as it is, on the same rows, with its 95 % interval; below 0 is "
+        "better. Advised: the simplest map whose log loss is not above the lowest one’s by more than its interval, and none where "
+        "nothing helps. Parameters: the numbers that were fitted.",
+        corner="Map",
+        kind="main",
+    )
+
+
+def _caption(evaluation: Evaluation) -> str:
+    if evaluation.fit_source is not None:
+        return "Calibration maps, simplest first, fitted on other rows"
+    return f"Calibration maps, simplest first, cross-fitted in {plural(evaluation.folds or 0, 'fold')}"
+
+
+def _marks(evaluation: Evaluation) -> dict[str, Mark]:
+    """A mark per map; the model as it is has that of its mapping, so that another mapping has its mark of the studies."""
+    labels = {
+        found.name: evaluation.mapping.partition(":")[0] if found.name == NONE else found.name
+        for found in evaluation.maps
+    }
+    found = marks(list(labels.values()))
+    return {name: found[label] for name, label in labels.items()}
+
+
+def _rung(result: MapResult, mark: Mark, decimals: int) -> Rung:
+    difference = result.difference
+    is_better, is_worse = difference.high < 0, difference.low > 0
+    if math.isinf(difference.value):
+        is_better, is_worse = difference.value < 0, difference.value > 0
+    is_none = result.name == NONE
+    tone = "" if is_none else "better" if is_better else "worse" if is_worse else ""
+    return Rung(
+        result=result,
+        label=map_label(result.name, result.mapping),
+        mark=mark,
+        word="advised" if result.adopted else "" if is_none else tone or "unclear",
+        tone=tone,
+        log_loss=number(result.log_loss.value, decimals),
+        difference=MISSING if is_none else number(difference.value, decimals, sign=True),
+        interval="" if is_none else bounds(difference.low, difference.high, decimals, sign=True),
+        change=_temperature(result),
+    )
+
+
+def _temperature(result: MapResult) -> str:
+    """`1.83`; a map with a weight or a matrix in its place, and the model as it is, have none."""
+    calibrator = result.calibrator
+    if result.name == NONE or calibrator.weight is not None or calibrator.matrix is not None:
+        return MISSING
+    return short(calibrator.temperature)
+
+
+def _cells(rung: Rung) -> list[Cell]:
+    result = rung.result
+    interval = result.interval
+    has_interval = interval is not None and not math.isnan(interval.low) and rung.change != MISSING
+    between = f"{short(interval.low)} to {short(interval.high)}" if interval is not None and has_interval else ""
+    difference, loss = result.difference.value, result.log_loss.value
+    return [
+        Cell(rung.word, is_word=True, tone=rung.tone),
+        Cell(rung.difference, None if math.isnan(difference) else difference, rung.interval),
+        Cell(rung.log_loss, None if math.isnan(loss) else loss),
+        Cell(number(result.brier.value, 4), result.brier.value),
+        Cell(number(result.ece, 4), result.ece),
+        Cell(integer(result.degrees_of_freedom)),
+        Cell(rung.change, under=between),
+    ]

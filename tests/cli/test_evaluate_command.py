@@ -1,0 +1,293 @@
+"""`lastlayer evaluate`: what the command adds to the evaluation itself, with a stand-in for the evaluation."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import lastlayer.cli.evaluate as command
+from lastlayer.cli.evaluation_folder import MARK
+from lastlayer.evaluation import EvaluationError
+from lastlayer.evaluation.result import Measure
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from synthetic_evaluation import CASES, synthetic_evaluation
+
+OURS = {"report.html", "calibrator.json", "evaluation.json"}
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """`evaluate_scores`, replaced, in an empty folder; records what it was asked, and returns `evaluation`."""
+    monkeypatch.chdir(tmp_path)
+    state = SimpleNamespace(asked={}, evaluation=synthetic_evaluation(), error=None)
+
+    def evaluate_scores(scores, **options):
+        state.asked = {"scores": scores, **options}
+        options["progress"](1, 2, "temperature_prior")
+        if state.error is not None:
+            raise state.error
+        return state.evaluation
+
+    load = command.load
+
+    def loaded(module, **options):
+        if module == "lastlayer.evaluation":
+            return SimpleNamespace(EvaluationError=EvaluationError, evaluate_scores=evaluate_scores)
+        return load(module, **options)
+
+    monkeypatch.setattr(command, "load", loaded)
+    return state
+
+
+def test_defaults(lastlayer, stand_in):
+    run = lastlayer("evaluate", "a/logits.npy", "--labels", "y.npy")
+    assert (run.code, run.err) == (0, "")
+    flat = " ".join(run.out.split())
+    assert flat.startswith("Overconfident: when this model says")
+    lines = run.out.splitlines()
+    assert lines[-3:] == [
+        "report: lastlayer-evaluation/logits/report.html",
+        "calibrator: lastlayer-evaluation/logits/calibrator.json",
+        "evaluation: lastlayer-evaluation/logits/evaluation.json",
+    ]
+    assert {path.name for path in Path("lastlayer-evaluation/logits").iterdir()} == {*OURS, MARK}
+    del stand_in.asked["progress"], stand_in.asked["command"]
+    assert stand_in.asked == {
+        "scores": Path("a/logits.npy"),
+        "labels": Path("y.npy"),
+        "target": None,
+        "kind": None,
+        "mapping": "softmax",
+        "groups": None,
+        "fit": None,
+        "fit_labels": None,
+        "folds": 5,
+        "maps": None,
+        "key": None,
+        "labels_key": None,
+        "class_names": None,
+        "seed": 0,
+    }
+
+
+def test_every_option_arrives(lastlayer, stand_in):
+    options = (
+        "--target y --as probabilities --mapping entmax:alpha=1.3 --groups who --fit f.npy --fit-labels g.npy --folds 3"
+    )
+    options += " --maps temperature,entmax:alpha=1.3 --key a --labels-key b --classes no,yes --seed 7 --out there"
+    lastlayer("evaluate", "p.csv", *options.split())
+    del stand_in.asked["progress"], stand_in.asked["command"]
+    assert stand_in.asked == {
+        "scores": Path("p.csv"),
+        "labels": None,
+        "target": "y",
+        "kind": "probabilities",
+        "mapping": "entmax:alpha=1.3",
+        "groups": "who",
+        "fit": Path("f.npy"),
+        "fit_labels": Path("g.npy"),
+        "folds": 3,
+        "maps": ["temperature", "entmax:alpha=1.3"],
+        "key": "a",
+        "labels_key": "b",
+        "class_names": ("no", "yes"),
+        "seed": 7,
+    }
+    assert {path.name for path in Path("there").iterdir()} == {*OURS, MARK}
+
+
+def test_every_parameter_of_an_evaluation_is_an_option(lastlayer, stand_in):
+    """What Python can ask, the command can."""
+    evaluation = pytest.importorskip("lastlayer.evaluation")
+    if not hasattr(evaluation, "evaluate_scores"):
+        pytest.skip("lastlayer.evaluation.evaluate_scores is missing in this build")
+    lastlayer("evaluate", "p.npy")
+    assert set(inspect.signature(evaluation.evaluate_scores).parameters) == set(stand_in.asked)
+
+
+def test_classes_may_come_from_a_file(lastlayer, stand_in):
+    Path("names.txt").write_text("a cat\n\nb, dog\n", encoding="utf-8")
+    lastlayer("evaluate", "p.npy", "--classes", "names.txt")
+    assert stand_in.asked["class_names"] == ("a cat", "b, dog")
+    Path("names.txt").write_bytes(b"caf\xe9\n")
+    assert "not UTF-8 text; give one name per line" in lastlayer("evaluate", "p.npy", "--classes", "names.txt").error()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_json_is_all_of_stdout_and_the_same_as_the_file(lastlayer, stand_in, name):
+    stand_in.evaluation = CASES[name]()
+    run = lastlayer("evaluate", "p.npy", "--json")
+    assert run.json["advice"]["sentence"]
+    assert run.json["verdict"] == stand_in.evaluation.verdict
+    assert run.err.splitlines()[0] == "report: lastlayer-evaluation/p/report.html"
+    written = json.loads(Path("lastlayer-evaluation/p/evaluation.json").read_text(encoding="utf-8"))
+    assert written == run.json
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--max-log-loss 0.5", "lastlayer: the log loss is 0.512, above --max-log-loss 0.5.\n"),
+        ("--max-ece 0", "lastlayer: the calibration error is 0.083, above --max-ece 0.\n"),
+        (
+            "--max-log-loss 0.1 --max-ece 0.08",
+            "lastlayer: the log loss is 0.512, above --max-log-loss 0.1 and the calibration error is 0.083, above --max-ece 0.08.\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_an_exceeded_bound_is_exit_code_1_and_one_line(lastlayer, stand_in, options, says, more):
+    run = lastlayer("evaluate", "p.npy", *options.split(), *more)
+    assert run.code == 1
+    assert run.err.endswith(says)
+    assert sum(line.startswith("lastlayer: ") for line in run.err.splitlines()) == 1
+    assert {path.name for path in Path("lastlayer-evaluation/p").iterdir()} >= OURS
+
+
+def test_a_bound_is_kept_at_its_value(lastlayer, stand_in):
+    assert lastlayer("evaluate", "p.npy", "--max-log-loss", "0.512", "--max-ece", "0.083").code == 0
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, 0.5120000001])
+def test_infinity_nan_and_the_next_number_are_above_a_bound(lastlayer, stand_in, value):
+    metrics = {**stand_in.evaluation.metrics, "log_loss": Measure(value, value, value)}
+    stand_in.evaluation = replace(stand_in.evaluation, metrics=metrics)
+    run = lastlayer("evaluate", "p.npy", "--max-log-loss", "0.512")
+    assert run.code == 1
+    assert f"the log loss is {value!r}, above" in run.err
+
+
+@pytest.mark.parametrize("bound", ["nan", "-0.1", "much", ""])
+def test_a_bound_that_is_none_is_refused(lastlayer, stand_in, bound):
+    assert "is no bound; give a number from 0 on" in lastlayer("evaluate", "p.npy", f"--max-ece={bound}").error()
+    assert not stand_in.asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "SCORES"),
+        (["p.npy", "--as", "logits"], "logits"),
+        (["p.npy", "--mapping", "sofmax"], "did you mean 'softmax'"),
+        (["p.npy", "--fit-labels", "y.npy"], "give --fit SCORES too"),
+        (["p.npy", "--folds", "many"], "--folds"),
+        (["p.npy", "q.npy"], "q.npy"),
+    ],
+)
+def test_bad_options_are_one_sentence(lastlayer, stand_in, arguments, says):
+    assert says in lastlayer("evaluate", *arguments).error()
+    assert not stand_in.asked
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EvaluationError("There is no file p.npy; give a path."),
+        PermissionError(13, "Permission denied", "there"),
+        MemoryError("8 GB"),
+    ],
+)
+def test_expected_errors_are_one_sentence_and_nothing_is_written(lastlayer, stand_in, error):
+    stand_in.error = error
+    sentence = lastlayer("evaluate", "p.npy").error()
+    assert sentence == str(error) or "Permission denied" in sentence or "not enough memory (8 GB)" in sentence
+    assert not list(Path().iterdir())
+
+
+def test_a_bug_keeps_its_traceback(lastlayer, stand_in):
+    stand_in.error = ValueError("a bug")
+    with pytest.raises(ValueError, match="a bug"):
+        lastlayer("evaluate", "p.npy")
+
+
+def test_ctrl_c_is_exit_code_130_and_nothing_is_written(lastlayer, stand_in):
+    stand_in.error = KeyboardInterrupt()
+    run = lastlayer("evaluate", "p.npy")
+    assert run.code == 130
+    assert run.err.strip() == "lastlayer: error: stopped."
+    assert not list(Path().iterdir())
+
+
+def test_the_same_command_replaces_its_files_and_other_data_get_another_folder(lastlayer, stand_in):
+    lastlayer("evaluate", "p.npy", "--labels", "y.npy")
+    page = Path("lastlayer-evaluation/p/report.html")
+    page.write_text("earlier", encoding="utf-8")
+    lastlayer("evaluate", "p.npy", "--labels", "y.npy", "--folds", "3")
+    assert page.read_text(encoding="utf-8") != "earlier"
+    assert "lastlayer-evaluation/p-2/report.html" in lastlayer("evaluate", "p.npy", "--labels", "z.npy").out
+    assert "lastlayer-evaluation/p-3/report.html" in lastlayer("evaluate", "other/p.npy", "--labels", "y.npy").out
+    assert "lastlayer-evaluation/p/report.html" in lastlayer("evaluate", "p.npy", "--labels", "y.npy").out
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_somebodys_files_are_not_overwritten(lastlayer, stand_in, name):
+    for folder in (Path("there"), Path("lastlayer-evaluation/p")):
+        folder.mkdir(parents=True)
+        (folder / name).write_text("precious", encoding="utf-8")
+    sentence = lastlayer("evaluate", "p.npy", "--out", "there").error()
+    assert sentence.startswith(f"there/{name} exists, and lastlayer evaluate did not write it; give another folder")
+    assert not stand_in.asked, "refused before the work"
+    assert "lastlayer-evaluation/p-2/report.html" in lastlayer("evaluate", "p.npy").out
+    for folder in (Path("there"), Path("lastlayer-evaluation/p")):
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert (folder / name).read_text(encoding="utf-8") == "precious"
+
+
+def test_a_given_folder_may_be_empty_ours_or_hold_other_files(lastlayer, stand_in):
+    Path("there").mkdir()
+    assert lastlayer("evaluate", "p.npy", "--out", "there").code == 0
+    assert lastlayer("evaluate", "another.npy", "--out", "there").code == 0
+    Path("work").mkdir()
+    Path("work/p.npy").write_bytes(b"scores")
+    assert lastlayer("evaluate", "work/p.npy", "--out", "work").code == 0
+    assert Path("work/p.npy").read_bytes() == b"scores"
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(lastlayer, stand_in):
+    Path("there").write_text("precious", encoding="utf-8")
+    assert lastlayer("evaluate", "p.npy", "--out", "there").error().startswith("there exists")
+    assert Path("there").read_text(encoding="utf-8") == "precious"
+
+
+def test_results_are_shown_where_the_files_cannot_be_written(lastlayer, stand_in, monkeypatch):
+    """A disk that is full by now must not cost the evaluation."""
+
+    def full_disk(self, path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(type(stand_in.evaluation.calibrator), "write", full_disk)
+    run = lastlayer("evaluate", "p.npy")
+    assert run.code == 2
+    assert run.out.startswith("Overconfident")
+    assert run.err == "lastlayer: error: lastlayer-evaluation/p/calibrator.json: No space left on device.\n"
+    assert "report: " not in run.out
+
+
+@pytest.mark.parametrize("name", ["p.npy", ".npy", "a b;c.npz", "x" * 200 + ".csv", "scores.v2.parquet"])
+def test_the_folder_is_named_after_the_file(lastlayer, stand_in, name):
+    lastlayer("evaluate", name)
+    (folder,) = Path("lastlayer-evaluation").iterdir()
+    assert folder.name in ("p", "npy", "a_b_c", "x" * 60, "scores.v2")
+
+
+def test_what_was_typed_is_kept(lastlayer, stand_in, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["lastlayer", "evaluate", "my scores.npy"])
+    lastlayer("evaluate", "my scores.npy")
+    assert stand_in.asked["command"] == "lastlayer evaluate 'my scores.npy'"
+
+
+def test_without_its_extra_the_command_says_how_to_get_it(lastlayer, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("lastlayer.evaluation", "lastlayer.calibration"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    sentence = lastlayer("evaluate", "p.npy").error()
+    assert sentence == 'lastlayer evaluate needs scipy; install it with: pip install "lastlayer[study]"'

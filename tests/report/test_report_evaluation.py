@@ -1,0 +1,240 @@
+"""What an evaluation says: the verdict with an example, the advice, a sentence per finding, and the JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from synthetic_evaluation import CASES, FINDINGS, LEFT_OUT, synthetic_evaluation
+
+from lastlayer.evaluation.intervals import Estimate
+from lastlayer.findings import Finding
+from lastlayer.report import finding_remedy, finding_sentence
+from lastlayer.report.evaluation import evaluation_form
+from lastlayer.report.evaluation.answer import advice_sentences, answer
+from lastlayer.report.evaluation.notes import data_notes, map_notes
+from lastlayer.report.notes import warnings_of
+from lastlayer.report.sentences import EVALUATION_SENTENCES
+
+
+def one_bin(confidence: float, accuracy: float, n: int = 200, reach: float = 0.05) -> dict[str, float]:
+    return {
+        "n": n,
+        "confidence": confidence,
+        "accuracy": accuracy,
+        "low": confidence - reach,
+        "high": confidence + reach,
+    }
+
+
+def headline(verdict: str, *bins: dict[str, float]) -> str:
+    found = answer(synthetic_evaluation(verdict=verdict, reliability=bins)).headline
+    return found.replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
+def test_the_verdict_has_an_example_from_the_diagram() -> None:
+    said = headline("overconfident", one_bin(0.6, 0.58), one_bin(0.9, 0.78), one_bin(0.97, 0.99))
+    assert said == "Overconfident: when this model says 90 %, it is right 78 % of the time"
+    said = headline("underconfident", one_bin(0.6, 0.75), one_bin(0.9, 0.88))
+    assert said == "Underconfident: when this model says 60 %, it is right 75 % of the time"
+    said = headline("calibrated", one_bin(0.6, 0.58), one_bin(0.91, 0.9))
+    assert said == "Calibrated: when this model says 91 %, it is right 90 % of the time"
+    said = headline("miscalibrated", one_bin(0.6, 0.75), one_bin(0.9, 0.78))
+    assert said == "Miscalibrated: when this model says 90 %, it is right 78 % of the time, and when it says 60 %, 75 %"
+
+
+def test_a_bin_that_chance_explains_is_no_example() -> None:
+    """The larger gap lies inside the band of a calibrated model, in a bin of few rows."""
+    said = headline("overconfident", one_bin(0.8, 0.6, n=900, reach=0.3), one_bin(0.9, 0.82, n=100))
+    assert said == "Overconfident: when this model says 90 %, it is right 82 % of the time"
+
+
+def test_a_bin_of_few_rows_is_no_example_and_the_most_confident_of_large_ones_is() -> None:
+    bins = [one_bin(0.7, 0.5, n=900), one_bin(0.9, 0.73, n=900), one_bin(0.99, 0.9, n=20)]
+    assert headline("overconfident", *bins) == "Overconfident: when this model says 90 %, it is right 73 % of the time"
+
+
+@pytest.mark.parametrize("verdict", ["calibrated", "overconfident", "underconfident", "miscalibrated"])
+def test_a_verdict_without_bins_stays_a_word(verdict: str) -> None:
+    assert headline(verdict) == verdict.capitalize()
+
+
+@pytest.mark.parametrize("reach", [0.3, math.nan])
+def test_where_no_bin_is_outside_the_band_all_rows_are_the_example(reach: float) -> None:
+    """The accuracy is 82.12 % and the confidence 8.1 points above it."""
+    said = headline("overconfident", one_bin(0.9, 0.7, reach=reach))
+    assert said == "Overconfident: this model says 90 % on average, and is right 82 % of the time"
+    assert headline("miscalibrated", one_bin(0.9, 0.7, reach=reach)) == "Miscalibrated"
+
+
+def test_a_true_class_of_probability_zero_is_an_example() -> None:
+    bins = (one_bin(0.9, 0.88),)
+    found = answer(synthetic_evaluation(verdict="miscalibrated", is_infinite=True, reliability=bins))
+    assert found.headline == "Miscalibrated: this model gives some true classes the probability 0"
+
+
+def test_the_advice_says_the_change_its_gain_and_the_interval() -> None:
+    (first, *_) = advice_sentences(synthetic_evaluation())
+    assert first == (
+        "Use temperature scaling: divide the scores by 1.831. On rows that it was not fitted to, the log loss is 0.042 lower (0.034 to "
+        "0.050): 0.470 instead of 0.512."
+    )
+
+
+@pytest.mark.parametrize(
+    ("advised", "says"),
+    [
+        ("temperature_prior", "divide the scores by 1.831, and add one number per class"),
+        ("vector", "multiply the scores of each class by a number, and add another one"),
+        ("matrix", "multiply the scores by a matrix, and add one number per class"),
+        (
+            "entmax",
+            "divide the scores by 1.831, and apply entmax, alpha = 1.312 instead of softmax",
+        ),
+    ],
+)
+def test_every_map_says_what_it_does(advised: str, says: str) -> None:
+    assert says in advice_sentences(synthetic_evaluation(advised=advised))[0]
+
+
+def test_a_larger_map_that_is_not_shown_to_be_better_is_named() -> None:
+    more = advice_sentences(synthetic_evaluation())[1]
+    assert more.startswith("Vector scaling has the lowest log loss of all, but is not shown to be better")
+    assert len(advice_sentences(synthetic_evaluation(advised="vector"))) == 1
+
+
+def test_nothing_is_advised_where_nothing_helps() -> None:
+    calibrated = synthetic_evaluation(verdict="calibrated", advised="none")
+    assert advice_sentences(calibrated)[0].startswith("Use the probabilities as they are: no calibration map")
+    other = synthetic_evaluation(verdict="miscalibrated", advised="none")
+    assert "they are not calibrated, but no calibration map here" in advice_sentences(other)[0]
+    assert "calibration removes nothing that is certain" in answer(calibrated).reasons[-1]
+
+
+def test_the_calibration_error_is_compared_with_a_calibrated_models() -> None:
+    assert "is 0.083, above the 0.000 to 0.014 that" in " ".join(answer(synthetic_evaluation()).reasons)
+    calibrated = synthetic_evaluation(verdict="calibrated", advised="none")
+    assert "is 0.011, not above the 0.000 to 0.014 that" in " ".join(answer(calibrated).reasons)
+
+
+def test_what_calibration_removes_and_what_stays() -> None:
+    said = answer(synthetic_evaluation()).reasons[-1].replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert said == (
+        "Of the log loss of 0.512 calibration removes 0.043 (0.035 to 0.051), which is 8.4 %; 0.469 stays, which only better scores "
+        "can lower."
+    )
+
+
+def test_where_no_map_was_fitted_nothing_is_said_of_what_calibration_removes() -> None:
+    assert not any("calibration removes" in reason for reason in answer(CASES["the model alone"]()).reasons)
+
+
+def test_an_infinite_log_loss_is_said_and_has_no_interval() -> None:
+    found = answer(CASES["infinite"]())
+    assert "the log loss is 0.470 instead of infinite" in found.reasons[0]
+    assert found.reasons[-1].startswith("The log loss is infinite; with calibration it is 0.469")
+    assert "nan" not in " ".join(found.reasons).lower()
+    nowhere = replace(CASES["infinite"](), remaining=Estimate(math.inf, math.inf, math.inf))
+    assert not any("only better scores" in reason for reason in answer(nowhere).reasons)
+
+
+def test_warnings_question_the_answer() -> None:
+    one = answer(synthetic_evaluation(findings=[FINDINGS[1]]))
+    assert one.headline.endswith(", but read the warning first")
+    assert one.reasons[0] == "This answer and all numbers below rest on what the warning questions."
+    many = answer(synthetic_evaluation(findings=FINDINGS))
+    assert many.headline.endswith(
+        f", but read the {len(warnings_of(synthetic_evaluation(findings=FINDINGS)))} warnings first"
+    )
+
+
+@pytest.mark.parametrize("finding", [*FINDINGS, *LEFT_OUT], ids=lambda finding: finding.code)
+def test_every_finding_has_whole_sentences(finding: Finding) -> None:
+    said = finding_sentence(finding)
+    assert re.fullmatch(r"\S.*\.", said)
+    assert not re.search(r"\bnan\b|\bNone\b|  |\.\.|\{|\}|\(\)", said)
+    assert said.endswith(finding_remedy(finding))
+
+
+def test_the_findings_of_the_tests_are_all_of_them() -> None:
+    assert {finding.code for finding in (*FINDINGS, *LEFT_OUT)} == EVALUATION_SENTENCES.keys()
+
+
+def test_a_code_of_studies_and_evaluations_is_told_apart_by_its_facts() -> None:
+    of_study = {"rows": 60, "classes": 3, "rarest": "b", "rarest_rows": 4, "disagree": 0.1, "detectable": 0.2}
+    assert "the rarest, 'b'" in finding_sentence(Finding("few_rows", "", of_study))
+    assert "a poor calibration can pass unseen" in finding_sentence(Finding("few_rows", "", {"rows": 60, "classes": 3}))
+    assert "of the test rows" in finding_sentence(Finding("zero_probability", "sparsemax", {"share": 0.1}))
+
+
+def test_below_chance_does_not_say_so_of_columns_in_another_order_alone() -> None:
+    facts = {"accuracy": 0.4, "chance": 0.1, "p": 1.0, "permuted_accuracy": 0.8}
+    said = finding_sentence(Finding("below_chance", "", facts))
+    assert said.startswith("The accuracy is 40 %; with the columns in another order it would be 80 %")
+    said = finding_sentence(
+        Finding("below_chance", "", facts | {"accuracy": 0.02, "p": 1e-9, "permuted_accuracy": None})
+    )
+    assert said.startswith("The accuracy is 2 %, below the 10 % of chance (p < 0.001): the columns may be")
+
+
+def test_labels_counted_from_one_are_a_note_and_shifted_ones_a_warning() -> None:
+    facts = {"least": 1, "most": 10, "classes": 10, "read_as": "from_one", "shift": None, "accuracy": None}
+    counted = synthetic_evaluation(findings=[Finding("labels_off_by_one", "", facts)])
+    assert not warnings_of(counted)
+    assert data_notes(counted)[0].startswith("The labels go from 1 to 10 and there are 10 classes, so they were taken")
+    unread = synthetic_evaluation(findings=[Finding("labels_off_by_one", "", facts | {"read_as": ""})])
+    assert "they look shifted by one" in warnings_of(unread)[0][0]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_counts_agree_with_their_verbs(rows: int) -> None:
+    nan = finding_sentence(Finding("nan_rows", "", {"rows": rows, "row": 17}))
+    left = finding_sentence(Finding("rows_without_label", "", {"rows": rows}))
+    assert nan.startswith("A row has NaN" if rows == 1 else "3 rows have NaN")
+    assert left.endswith("was left out." if rows == 1 else "were left out.")
+
+
+def test_maps_that_were_not_tried_say_why() -> None:
+    said = map_notes(synthetic_evaluation(left_out=LEFT_OUT))
+    assert [note.split(" ")[0] for note in said] == [
+        "Matrix",
+        "Temperature",
+        "mymapping",
+        "Vector",
+        "Vector",
+        "Temperature",
+    ]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_json_is_json_and_has_a_sentence_per_finding(name: str) -> None:
+    evaluation = CASES[name]()
+    form = json.loads(json.dumps(evaluation_form(evaluation), allow_nan=False))
+    keys = {
+        "n_rows",
+        "n_left_out",
+        "n_classes",
+        "kind",
+        "mapping",
+        "findings",
+        "metrics",
+        "calibration_part",
+        "maps",
+        "advice",
+    }
+    assert keys | {"code"} <= form.keys()
+    assert form["advice"]["map"] == evaluation.advice.mapping
+    assert form["advice"]["sentence"] == " ".join(advice_sentences(evaluation))
+    for found, finding in zip(form["findings"], evaluation.findings, strict=True):
+        assert found["code"] == finding.code
+        assert " ".join(filter(None, (found["sentence"], found["remedy"]))) == finding_sentence(finding)
+    assert all(entry["sentence"] for entry in form["maps_left_out"])
+
+
+def test_an_advice_without_words_is_refused() -> None:
+    evaluation = replace(synthetic_evaluation(), advice=Finding("unheard_of", "none"))
+    with pytest.raises(ValueError, match="no words for the advice 'unheard_of'; there are advise_none and advise_map"):
+        answer(evaluation)
