@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -73,7 +74,9 @@ def test_groups_widen_the_interval() -> None:
     alone = fit_map("temperature", ScoreRows(repeated), again).interval
     grouped = fit_map("temperature", ScoreRows(repeated), again, groups=np.repeat(np.arange(100), 10)).interval
     once = fit_map("temperature", ScoreRows(scores), labels).interval
-    assert alone and grouped and once
+    assert alone
+    assert once
+    assert grouped
     assert grouped == pytest.approx(once, rel=1e-6), "ten copies of a row in one group are one row"
     assert math.log(grouped[1] / grouped[0]) > 3 * math.log(alone[1] / alone[0])
 
@@ -138,16 +141,12 @@ def test_a_temperature_that_runs_away_says_why(reason: str, mapping: str) -> Non
 
 def test_noise_has_no_clear_temperature() -> None:
     random = np.random.default_rng(3)
-    unclear = 0
+    clear = 0
     for _ in range(40):
-        try:
+        with contextlib.suppress(UnboundedError):
             found = fit_map("temperature", ScoreRows(random.normal(size=(300, 3))), random.integers(0, 3, 300))
-        except UnboundedError as error:
-            assert error.reason == "opposed"
-            unclear += 1
-        else:
-            unclear += not found.is_clear
-    assert unclear >= 36, "1/T of pure noise is within two standard errors of 0"
+            clear += found.is_clear
+    assert clear <= 4, "1/T of pure noise is within two standard errors of 0"
 
 
 def test_scale_invariant_mappings_have_no_temperature() -> None:

@@ -50,7 +50,8 @@ def test_no_map_is_fitted_to_a_row_that_it_is_judged_on(monkeypatch: pytest.Monk
     evaluate_scores(scores, labels)
     assert len(judged) == 5 * 6
     for fitted, seen in judged:
-        assert fitted and seen
+        assert fitted
+        assert seen
         assert not fitted & seen
         assert fitted | seen == set(range(200))
 

@@ -79,7 +79,13 @@ def evaluate_scores(
     steps = _Steps(progress, 2 + len(ladder_names(mapping, maps)))
     steps("reading")
     names = None if class_names is None else tuple(class_names)
-    options = {"target": target, "kind": kind, "key": key, "labels_key": labels_key, "class_names": names}
+    options: dict[str, Any] = {
+        "target": target,
+        "kind": kind,
+        "key": key,
+        "labels_key": labels_key,
+        "class_names": names,
+    }
     inputs = read_inputs(scores, labels, groups=groups, **options)
     others = None if fit is None else _read_others(fit, fit_labels, options, inputs)
     if inputs.scores.kind == "probabilities" and resolve_mapping(mapping).name != "softmax":

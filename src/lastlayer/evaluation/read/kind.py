@@ -65,6 +65,14 @@ def decide_kind(
                 "scores (--as scores)."
             )
         return Decision("scores", ())
+    if (
+        kind is None
+        and np.array_equal(facts.low, facts.high)
+        and not is_one_column
+        and np.abs(facts.sums - 1).max() > _NEARLY
+    ):
+        # Equal numbers in each row, such as zeros, tell no class from another: neither softmax nor sigmoids gave them.
+        return Decision("scores", ())
     odd = None if is_one_column else _sums(facts.sums, rows, tolerance)
     if kind == "probabilities":
         return Decision("probabilities", () if odd is None else (odd,))
