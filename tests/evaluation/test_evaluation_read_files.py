@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from running import run_python
+from running import IS_NIGHTLY, run_python
 from safetensors.numpy import save_file as save_numpy_file
 from safetensors.torch import save_file as save_torch_file
 
@@ -311,3 +312,47 @@ def test_no_copy_of_the_whole_is_made(tmp_path):
         "print(tracemalloc.get_traced_memory()[1])"
     )
     assert int(run_python(code).stdout) < 10e6
+
+
+def test_damaged_files_give_one_sentence(tmp_path):
+    """Bytes are changed, cut, added and left out at random; some files survive it."""
+    np.save(tmp_path / "a.npy", SCORES)
+    np.savez(tmp_path / "b.npz", scores=SCORES, labels=LABELS)
+    np.savez_compressed(tmp_path / "c.npz", scores=SCORES, labels=LABELS)
+    frame = pd.DataFrame(SCORES, columns=["a", "b", "c", "d"]).assign(label=LABELS)
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    frame.to_csv(tmp_path / "e.csv.gz", index=False)
+    frame.to_parquet(tmp_path / "f.parquet")
+    tensors = {"scores": torch.from_numpy(SCORES), "labels": torch.from_numpy(LABELS)}
+    torch.save(tensors, tmp_path / "g.pt")
+    save_torch_file(tensors, tmp_path / "h.safetensors")
+    rng = np.random.default_rng(0)
+    messages = []
+    for path in sorted(tmp_path.iterdir()):
+        content = path.read_bytes()
+        for _ in range(250 if IS_NIGHTLY else 60):
+            path.write_bytes(damaged(rng, content))
+            try:
+                read_inputs(path, LABELS if path.suffix == ".npy" else None)
+            except EvaluationError as error:
+                messages.append(str(error))
+    assert [message for message in messages if "\n" in message or not message.endswith(".")] == []
+    assert len(messages) > 200
+
+
+def damaged(rng: np.random.Generator, content: bytes) -> bytes:
+    changed = bytearray(content)
+    for _ in range(int(rng.integers(1, 5))):
+        # Headers are at either end.
+        reach = len(changed) if rng.random() < 0.4 else min(300, len(changed))
+        place = int(rng.integers(reach)) if rng.random() < 0.5 else len(changed) - 1 - int(rng.integers(reach))
+        kind = int(rng.integers(4))
+        if kind == 0:
+            changed[place] = int(rng.integers(256))
+        elif kind == 1:
+            del changed[max(1, place) :]
+        elif kind == 2:
+            changed[place:place] = rng.bytes(5)
+        elif len(changed) > 10:
+            del changed[place : place + int(rng.integers(1, 9))]
+    return bytes(changed)

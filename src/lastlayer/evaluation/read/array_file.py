@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,19 @@ from lastlayer.evaluation.read.sources import NamedArrays, OneArray
 
 #: How a .npy file begins.
 _MAGIC = b"\x93NUMPY"
+#: What NumPy and its archives raise for damaged files: the header of an array is a line of Python.
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    KeyError,
+    EOFError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+)
 
 
 def open_arrays(path: Path) -> OneArray | NamedArrays:
@@ -31,7 +45,7 @@ def open_arrays(path: Path) -> OneArray | NamedArrays:
     try:
         if is_one:
             return OneArray(path.name, np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError, SyntaxError) as error:
+    except _DAMAGED as error:
         raise _unreadable(path, error) from error
     with _archive(path) as archive:
         names = tuple(archive.files)
@@ -51,7 +65,8 @@ def _archive(path: Path) -> Iterator[Any]:
         # NumPy leaves a file open that it opened and could not read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             yield archive
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, zlib.error) as error:
+    # A wrong offset in an archive is an OSError.
+    except (*_DAMAGED, OSError) as error:
         raise _unreadable(path, error) from error
 
 

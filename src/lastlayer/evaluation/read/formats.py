@@ -76,7 +76,7 @@ def _open_file(path: Path, what: str, n_rows: int | None) -> Source:
             return _load("torch_file", what=path.name).open_torch(path)
     except OSError as error:
         raise EvaluationError(
-            f"{path} cannot be read ({error.strerror or error}); check that it is whole and that you may read it."
+            f"{path} cannot be read ({error.strerror or ' '.join(str(error).split())}); check that it is whole and that you may read it."
         ) from error
     raise EvaluationError(f"{path.name} is no file that is read here; give {_KNOWN}.")
 

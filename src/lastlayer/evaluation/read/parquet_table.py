@@ -29,7 +29,10 @@ def open_parquet(path: Path) -> Table | NamedArrays:
     try:
         with pq.ParquetFile(path) as file:
             schema, n = file.schema_arrow, file.metadata.num_rows
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        # Arrow raises OSError without a number for a damaged footer.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise EvaluationError(
             f"{path.name} is no readable Parquet file; write it again, or save the table as .csv."
         ) from error

@@ -46,7 +46,10 @@ def _is_array(value: Any) -> bool:
 
 
 def _load(path: Path) -> Any:
-    is_zip = zipfile.is_zipfile(path)
+    try:
+        is_zip = zipfile.is_zipfile(path)
+    except zipfile.BadZipFile as error:
+        raise EvaluationError(_unreadable(path)) from error
     try:
         # Files from before torch 1.6 are no archives, and cannot be mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
