@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-#: Of every interval.
+#: The level of every interval.
 LEVEL = 0.95
 
 
