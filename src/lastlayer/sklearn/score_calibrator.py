@@ -29,6 +29,7 @@ from lastlayer.calibration.fit import UnboundedError, fit_map
 from lastlayer.calibration.floor import floor_of
 from lastlayer.sklearn.base_scores import METHODS, base_scores, kind_of
 from lastlayer.sklearn.problem import Floats
+from lastlayer.sklearn.score_arrays import as_column, check_weights, codes, is_like_probabilities
 
 
 class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -109,7 +110,7 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"kind is {self.kind!r}; give one of {', '.join(KINDS)}, or None.")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            _check_weights(y, sample_weight)
+            check_weights(y, sample_weight)
         if self.estimator is None:
             kind, values, labels = self._of_scores(X, y)
         else:
@@ -206,12 +207,12 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.unique(y) if self.classes is None else np.asarray(self.classes)
         if len(self.classes_) < 2:
             raise ValueError(f"y has only one class, {self.classes_[0].item()!r}; give rows of at least two classes.")
-        if self.kind is None and _is_like_probabilities(X):
+        if self.kind is None and is_like_probabilities(X):
             raise ValueError(
                 "X has the look of probabilities: all numbers are between 0 and 1, and rows of several columns sum to 1; give "
                 "kind='probabilities', or kind='scores' if they are scores."
             )
-        return self.kind or "scores", X, self._codes(y)
+        return self.kind or "scores", X, codes(y, self.classes_)
 
     def _of_estimator(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> tuple[str, Floats, np.ndarray]:
         """(kind, scores or probabilities of rows that the classifier was not fitted to, labels 0 … K − 1)."""
@@ -223,7 +224,7 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         options = {"method": METHODS[kind], "cv": self.cv, "n_jobs": self.n_jobs}
         found = base_scores(self.estimator, X, y, sample_weight=sample_weight, groups=groups, **options)
         self._keep_estimator(found.estimator)
-        return kind, found.values, self._codes(y)
+        return kind, found.values, codes(y, self.classes_)
 
     def _keep_estimator(self, estimator: Any) -> None:
         self.estimator_, self.classes_ = estimator, estimator.classes_
@@ -237,19 +238,6 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.__dict__.pop(name, None)
         if calibrator.name != "none" and calibrator.weight is None and calibrator.matrix is None:
             self.temperature_ = calibrator.temperature
-
-    def _codes(self, y: Any) -> np.ndarray:
-        """The places of labels in `classes_`."""
-        y = np.asarray(y)
-        order = np.argsort(self.classes_)
-        places = order[np.clip(np.searchsorted(self.classes_, y, sorter=order), 0, len(order) - 1)]
-        unknown = self.classes_[places] != y
-        if unknown.any():
-            raise ValueError(
-                f"y has the label {y[unknown][0].item()!r}, which is none of the classes {self.classes_[:6].tolist()}; give labels that "
-                "the classifier knows."
-            )
-        return places
 
     def _names(self) -> tuple[str, ...] | None:
         """The labels as a file holds them; None for 0, 1, …"""
@@ -283,22 +271,3 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if "order_preserving" in record.laws and record.domain.is_valid is None:
             return self.calibrator_.scores(values)
         return self.calibrator_.log_probabilities(values)
-
-
-def _check_weights(y: Any, sample_weight: Floats) -> None:
-    if len(np.unique(np.asarray(y)[sample_weight > 0])) < 2:
-        raise ValueError(
-            "Rows of fewer than two classes have a sample_weight above 0; give weight to at least two classes."
-        )
-
-
-def as_column(X: Any) -> Any:
-    """Numbers (n,) as one column; anything else as it is."""
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
-    return np.asarray(X).reshape(-1, 1) if getattr(X, "ndim", 2) == 1 else X
-
-
-def _is_like_probabilities(X: Floats) -> bool:
-    if not ((X >= 0) & (X <= 1)).all():
-        return False
-    return X.shape[1] == 1 or bool(np.allclose(X.sum(axis=1), 1, rtol=0, atol=1e-3))
