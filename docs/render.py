@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lastlayer as ll
-from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, linear
+from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, linear, temperatures
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.benchmark.summary import summary
@@ -64,7 +64,13 @@ def benchmarks(root: Path) -> dict[Path, str]:
     heads = stored(root, "linear-cpu", "linear-cuda")
     rows = stored(root, "rows-cuda-float32", "rows-cuda-bfloat16")
     fits = stored(root, "fit")
-    sections = [*map(linear.section, heads), *map(device_rows.section, rows), *map(classifier_fits.section, fits)]
+    calibrations = stored(root, "temperature")
+    sections = [
+        *map(linear.section, heads),
+        *map(device_rows.section, rows),
+        *map(classifier_fits.section, fits),
+        *map(temperatures.section, calibrations),
+    ]
     start = benchmark_page(records, summary(records, heads, fits[0] if fits else None))
     files = {root / "docs" / "benchmarks.md": "\n".join([start, *sections])}
     for name, record in records.items():

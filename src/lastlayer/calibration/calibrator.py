@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
+from lastlayer.calibration.code import numpy_line, torch_line
+from lastlayer.calibration.invariants import check_calibrator
 from lastlayer.calibration.score_rows import Kind, ScoreRows
+from lastlayer.calibration.storage import fields_of, form_of, read_form, write_form
+from lastlayer.files import expanded
 from lastlayer.functions import log_probabilities, probabilities
 
 
@@ -33,6 +39,15 @@ class Calibrator:
         floor: the least probability, where it takes probabilities; 0 for none.
         class_names: the classes in the order of the columns, if they have names.
         fitted_on: what it was fitted on: file, rows, date, version.
+
+    Raises:
+        ValueError: a field is outside its range, or the fields do not fit each other.
+
+    >>> calibrator = Calibrator("temperature", "softmax", 2, temperature=2.0)
+    >>> calibrator.probabilities([[2.0, 0.0]]).round(3)
+    array([[0.731, 0.269]])
+    >>> calibrator.torch_code
+    'probabilities = torch.softmax(scores / 2.0, dim=-1)'
     """
 
     name: str
@@ -47,6 +62,15 @@ class Calibrator:
     floor: float = 0.0
     class_names: tuple[str, ...] | None = None
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Kept as Python's numbers and as float64: what is written is then what was computed with, digit for digit.
+        object.__setattr__(self, "temperature", float(self.temperature))
+        object.__setattr__(self, "floor", float(self.floor))
+        for name in ("weight", "matrix", "bias"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, np.asarray(value, dtype=np.float64))
+        check_calibrator(self)
 
     def transform(self, scores: np.ndarray) -> np.ndarray:
         """A x + b of scores x (…, K), in their type."""
@@ -89,10 +113,56 @@ class Calibrator:
 
     @property
     def numpy_code(self) -> str:
-        """Python that makes `probabilities` of `scores` with NumPy."""
-        raise NotImplementedError
+        """One line of Python that makes `probabilities` of the model's `scores` (or `probabilities`) with NumPy, `np`.
+
+        Mappings other than softmax are computed by lastlayer; long arrays are read from calibrator.json. The line computes in the
+        type of the scores, so float16 loses digits that `probabilities` keeps: give it float32.
+        """
+        return numpy_line(self)
 
     @property
     def torch_code(self) -> str:
-        """Python that makes `probabilities` of `scores` with PyTorch."""
-        raise NotImplementedError
+        """The same line with PyTorch, for tensors on any device."""
+        return torch_line(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The calibrator as JSON can hold it: every field by name, and the number of the form.
+
+        >>> calibrator = Calibrator("temperature", "softmax", 3, temperature=1.5)
+        >>> Calibrator.from_dict(calibrator.to_dict()).temperature
+        1.5
+        """
+        return form_of({each.name: getattr(self, each.name) for each in fields(self)})
+
+    @classmethod
+    def from_dict(cls, form: Any) -> Self:
+        """The calibrator that `to_dict` gave.
+
+        Raises:
+            ValueError: a field is missing, unknown, of another type or outside its range.
+        """
+        return cls(**fields_of(form))
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write a calibrator.json, whole or not at all; the path as it was written to.
+
+        Raises:
+            OSError: the folder or the file cannot be written.
+        """
+        place = expanded(path)
+        write_form(place, self.to_dict())
+        return place
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """The calibrator in a calibrator.json.
+
+        Raises:
+            OSError: the file does not exist or cannot be read.
+            ValueError: it is damaged, or holds something else; the sentence names the file, the field and the remedy.
+        """
+        place = expanded(path)
+        try:
+            return cls.from_dict(read_form(place))
+        except ValueError as error:
+            raise ValueError(f"The file {place} holds no calibrator: {error}") from error

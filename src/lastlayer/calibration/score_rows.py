@@ -14,8 +14,8 @@ Kind = Literal["scores", "probabilities"]
 Result = TypeVar("Result")
 
 KINDS: tuple[Kind, ...] = ("scores", "probabilities")
-#: Entries of a block: a few arrays of this size stay in a core's cache.
-BLOCK = 32768
+#: Entries of a block: two arrays of this size stay in a core's cache.
+BLOCK = 65536
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ScoreRows:
                 return np.log(np.maximum(values, self.dtype.type(self.floor)))
             # log(1 − p) by log1p: 1 − p is rounded where p is small.
             least = self.dtype.type(self.floor)
-            both = [np.maximum(np.log1p(-values), np.log(least)), np.log(np.maximum(values, least))]
+            both = [np.maximum(np.log1p(-np.minimum(values, 1)), np.log(least)), np.log(np.maximum(values, least))]
             return np.concatenate(both, axis=1)
 
     def __getitem__(self, rows: slice) -> np.ndarray:

@@ -34,9 +34,11 @@ def mean_estimate(
 ) -> Estimate:
     """The mean of one number per row, with a t interval; rows of one group (n,) count as one observation of their sum.
 
-    Infinite rows make the mean and both ends infinite: no sample that has them has a finite mean.
+    Infinite rows make the mean and both ends infinite: no sample that has them has a finite mean. With infinite rows of both
+    signs there is no mean.
     """
-    mean = float(np.mean(rows))
+    with np.errstate(invalid="ignore"):
+        mean = float(np.mean(rows))
     if not math.isfinite(mean):
         return Estimate(mean, mean, mean)
     error, freedom = standard_error(rows, groups)

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from lastlayer.calibration import Calibrator, ScoreRows
-from lastlayer.functions import log_probabilities, probabilities
+from lastlayer.calibration.label_losses import losses_of_labels
+from lastlayer.functions import probabilities, resolve_mapping
 
 
 class Predictions(Protocol):
@@ -91,7 +92,6 @@ class CrossFitted:
 
 def mapped(scores: np.ndarray, labels: np.ndarray, mapping: str) -> tuple[np.ndarray, np.ndarray]:
     """(p, −log p of the label) of scores (m, K); NaN and +inf in rows outside the mapping's domain."""
-    p = probabilities(scores, mapping=mapping, on_domain="nan")
-    # log p of the label alone: it is exact where p underflows, and −inf only where p is 0.
-    losses = -log_probabilities(scores, mapping=mapping, on_domain="nan")[np.arange(len(labels)), labels]
-    return p, np.where(np.isnan(losses), np.inf, losses.astype(np.float64)) + 0.0
+    record = resolve_mapping(mapping)
+    p = probabilities(scores, mapping=record, on_domain="nan")
+    return p, losses_of_labels(record, scores, labels, p)

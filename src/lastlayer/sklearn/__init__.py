@@ -1,5 +1,6 @@
-"""scikit-learn: a linear classifier under any mapping."""
+"""scikit-learn: a linear classifier under any mapping, and calibrated probabilities of any classifier."""
 
 from lastlayer.sklearn.classifier import LastLayerClassifier
+from lastlayer.sklearn.score_calibrator import ScoreCalibrator
 
-__all__ = ["LastLayerClassifier"]
+__all__ = ["LastLayerClassifier", "ScoreCalibrator"]

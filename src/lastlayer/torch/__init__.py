@@ -1,6 +1,7 @@
 """PyTorch: every mapping and loss with gradients, and a linear head whose scores are never stored."""
 
 from lastlayer.backends.torch.export import decompositions
+from lastlayer.torch.calibrator import Calibrator
 from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.modules import (
     MODULES,
@@ -16,6 +17,7 @@ from lastlayer.torch.modules import (
 globals().update(MODULES)
 
 __all__ = [
+    "Calibrator",
     "CrossEntropyLoss",
     "LinearLoss",
     "LinearPlan",

@@ -1,0 +1,32 @@
+"""Folds for cross-fitting: equal shares of each class, or whole groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lastlayer.evaluation.error import EvaluationError
+
+
+def draw_folds(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+    """The fold of each row, (n,), from 0 to folds − 1.
+
+    Without groups each class is dealt out over the folds. With groups, the largest first, each goes to the smallest fold so far.
+
+    Raises:
+        EvaluationError: there are fewer rows or groups than folds.
+    """
+    n = len(labels) if groups is None else len(np.unique(groups))
+    if n < folds:
+        what = "rows" if groups is None else "groups"
+        raise EvaluationError(f"There are {n} {what} for {folds} folds; ask for fewer folds, or give more {what}.")
+    random = np.random.default_rng(seed)
+    if groups is None:
+        found = np.empty(len(labels), dtype=np.int64)
+        found[np.lexsort((random.random(len(labels)), labels))] = np.arange(len(labels)) % folds
+        return found
+    codes, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    fold_of, filled = np.empty(len(codes), dtype=np.int64), np.zeros(folds, dtype=np.int64)
+    for group in np.lexsort((random.random(len(codes)), -sizes)):
+        fold_of[group] = np.argmin(filled)
+        filled[fold_of[group]] += sizes[group]
+    return fold_of[place]

@@ -1,0 +1,221 @@
+"""The ladder of calibration maps: each is judged on rows that it was not fitted to, and the simplest good one is advised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lastlayer.calibration import Calibrator, ScoreRows
+from lastlayer.calibration.fit import Fitted, UnboundedError, fit_map
+from lastlayer.evaluation.feasible import why_not
+from lastlayer.evaluation.intervals import LEVEL, Estimate, mean_estimate
+from lastlayer.evaluation.metrics import measure_rows, top_label_error
+from lastlayer.evaluation.predictions import CrossFitted, MappedScores, Predictions
+from lastlayer.evaluation.result import MapResult
+from lastlayer.findings import Finding
+from lastlayer.functions import resolve_mapping
+
+#: Mappings that are tried in the place of the model's, each with a temperature.
+RIVALS = ("softmax", "sparsemax", "entmax")
+#: The ladder, in the order of the report.
+LADDER = ("none", "temperature", "temperature_prior", "vector", "matrix", *RIVALS)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is judged, and what the maps are fitted to.
+
+    Attributes:
+        scores, labels, groups: the judged rows.
+        folds: (n,) the fold of each judged row.
+        fit_scores, fit_labels, fit_groups: other rows to fit to; None for the judged rows outside a fold.
+    """
+
+    scores: ScoreRows
+    labels: np.ndarray
+    groups: np.ndarray | None
+    folds: np.ndarray
+    fit_scores: ScoreRows | None = None
+    fit_labels: np.ndarray | None = None
+    fit_groups: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A map that was fitted and judged: its losses, Brier scores, top probabilities and hits, (n,) each."""
+
+    fitted: Fitted
+    losses: np.ndarray
+    brier: np.ndarray
+    confidence: np.ndarray
+    is_correct: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The maps, those that were left out, and findings of the fits; see `Evaluation`. `rungs` has the rows of each map."""
+
+    maps: tuple[MapResult, ...]
+    left_out: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
+    advised: str
+    calibration_part: Estimate
+    remaining: Estimate
+    rungs: Mapping[str, Rung]
+
+
+def climb(
+    split: Split, mapping: str, names: Sequence[str] | None, seed: int, floor: float, step: Callable[[str], object]
+) -> Ladder:
+    """Fit and judge every map of the ladder, or those named; `step` is called with the name of each before it is fitted."""
+    rungs: dict[str, Rung] = {}
+    left_out: list[Finding] = []
+    findings: list[Finding] = []
+    for name in ladder_names(mapping, names):
+        step(name)
+        reason = None if names is not None else why_not(name, split.scores, mapping)
+        if reason is None:
+            try:
+                rungs[name] = _rung(name, split, mapping, seed, floor)
+            except _UncertainError as error:
+                reason, found = Finding("map_unbounded", name), error.finding
+                if name == "temperature" or (found.code not in {finding.code for finding in findings}):
+                    findings.append(found)
+        if reason is not None:
+            left_out.append(reason)
+    return _ladder(split, rungs, left_out, findings)
+
+
+def ladder_names(mapping: str, names: Sequence[str] | None) -> list[str]:
+    """The maps to try: "none" first, and no rival that is the model's own mapping."""
+    own = resolve_mapping(mapping).label
+    if names is not None:
+        return list(dict.fromkeys(("none", *names)))
+    return [name for name in LADDER if name not in RIVALS or resolve_mapping(name).label != own]
+
+
+class _UncertainError(Exception):
+    """A map whose temperature has no value; the finding says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.code)
+        self.finding = finding
+
+
+def _rung(name: str, split: Split, mapping: str, seed: int, floor: float) -> Rung:
+    # The model as it is keeps its zeros; a map raises them to the floor first.
+    judged = split.scores if name == "none" else replace(split.scores, floor=floor)
+    others = None if split.fit_scores is None else replace(split.fit_scores, floor=judged.floor)
+    try:
+        if others is not None and split.fit_labels is not None:
+            fitted = fit_map(name, others, split.fit_labels, mapping=mapping, groups=split.fit_groups, seed=seed)
+        else:
+            fitted = fit_map(name, judged, split.labels, mapping=mapping, groups=split.groups, seed=seed)
+        if not fitted.is_clear:
+            raise _UncertainError(Finding("no_information", "", {"reason": "unclear"}))
+        if name == "none" or others is not None:
+            predictions: Predictions = MappedScores(judged, split.labels, mapping, fitted.calibrator)
+        else:
+            predictions = CrossFitted(
+                judged, split.labels, _of_folds(name, judged, split, mapping, fitted.calibrator, seed), split.folds
+            )
+    except UnboundedError as error:
+        raise _UncertainError(_why(error, split.scores.n)) from error
+    return Rung(fitted, *measure_rows(predictions))
+
+
+def _of_folds(
+    name: str, scores: ScoreRows, split: Split, mapping: str, first: Calibrator, seed: int
+) -> list[Calibrator]:
+    """The map fitted to the rows outside each fold."""
+    found = []
+    for fold in range(int(split.folds.max()) + 1):
+        rows = np.flatnonzero(split.folds != fold)
+        fitted = fit_map(name, scores.take(rows), split.labels[rows], mapping=mapping, initial=first, seed=seed)
+        found.append(fitted.calibrator)
+    return found
+
+
+def _why(error: UnboundedError, rows: int) -> Finding:
+    if error.reason == "separable":
+        return Finding("temperature_unbounded", "", {"rows": rows})
+    return Finding("no_information", "", {"reason": error.reason})
+
+
+def _ladder(split: Split, rungs: dict[str, Rung], left_out: list[Finding], findings: list[Finding]) -> Ladder:
+    losses = {name: rung.losses for name, rung in rungs.items()}
+    best = min(losses, key=lambda name: float(np.mean(losses[name])))
+    results = [_result(name, rung, losses, best, split) for name, rung in rungs.items()]
+    advised = _advised(results) if _anything_helps(losses, split.groups) else "none"
+    chosen = _chosen_elsewhere(losses, split.folds)
+    return Ladder(
+        tuple(replace(result, adopted=result.name == advised) for result in results),
+        tuple(left_out),
+        tuple(findings),
+        advised,
+        mean_estimate(minus(losses["none"], chosen), split.groups),
+        mean_estimate(chosen, split.groups, bounds=(0.0, np.inf)),
+        rungs,
+    )
+
+
+def _anything_helps(losses: Mapping[str, np.ndarray], groups: np.ndarray | None) -> bool:
+    """Whether some map has a lower log loss than the model as it is, at a level that allows for the number of maps (Bonferroni)."""
+    others = [rows for name, rows in losses.items() if name != "none"]
+    level = 1.0 - (1.0 - LEVEL) / max(len(others), 1)
+    return any(mean_estimate(minus(rows, losses["none"]), groups, level=level).high < 0.0 for rows in others)
+
+
+def _advised(results: Sequence[MapResult]) -> str:
+    """The simplest map that is not clearly worse than the best; among equally simple ones, the first of the ladder."""
+    by_simplicity = sorted(results, key=lambda result: result.degrees_of_freedom)
+    return next(result.name for result in by_simplicity if not result.versus_best.low > 0.0)
+
+
+def _result(name: str, rung: Rung, losses: dict[str, np.ndarray], best: str, split: Split) -> MapResult:
+    groups = split.groups
+    low_high = rung.fitted.interval
+    return MapResult(
+        calibrator=rung.fitted.calibrator,
+        log_loss=mean_estimate(rung.losses, groups, bounds=(0.0, np.inf)),
+        brier=mean_estimate(rung.brier, groups, bounds=(0.0, 2.0)),
+        difference=mean_estimate(minus(rung.losses, losses["none"]), groups),
+        versus_best=mean_estimate(minus(rung.losses, losses[best]), groups),
+        ece=top_label_error(rung.confidence, rung.is_correct)[0],
+        degrees_of_freedom=degrees_of_freedom(rung.fitted.calibrator, name),
+        n_fitted=rung.fitted.n_fitted,
+        interval=None if low_high is None else Estimate(rung.fitted.calibrator.temperature, *low_high),
+    )
+
+
+def minus(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a − b per row; two infinite losses are equal."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(a) & np.isinf(b), 0.0, a - b)
+
+
+def degrees_of_freedom(calibrator: Calibrator, name: str) -> int:
+    """Parameters that change probabilities: K scores may be moved together without a change."""
+    k = calibrator.n_classes
+    if name == "none":
+        return 0
+    if calibrator.matrix is not None:
+        return k * k - 1
+    if calibrator.weight is not None:
+        return 2 * k - 1
+    if calibrator.bias is not None:
+        return k
+    # A parameter of the mapping that the name leaves open was fitted as well.
+    return 1 + (name not in LADDER[:5] and name != calibrator.mapping)
+
+
+def _chosen_elsewhere(losses: dict[str, np.ndarray], folds: np.ndarray) -> np.ndarray:
+    """Each row's loss under the map that is best on the rows outside its fold: choosing is judged on other rows, too."""
+    chosen = np.empty(len(folds))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        best = min(losses, key=lambda name: float(np.mean(losses[name][~inside])))
+        chosen[inside] = losses[best][inside]
+    return chosen

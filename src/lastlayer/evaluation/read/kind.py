@@ -1,0 +1,162 @@
+"""Scores or probabilities: what the numbers are, and what is odd about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lastlayer.calibration.score_rows import Kind
+from lastlayer.evaluation.error import EvaluationError
+from lastlayer.evaluation.read.row_facts import RowFacts, sum_tolerance
+from lastlayer.findings import Finding
+
+#: A row whose sum is this near to 1 was meant as a distribution.
+_NEARLY = 0.05
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the numbers are taken for, and the findings about it."""
+
+    kind: Kind
+    findings: tuple[Finding, ...]
+
+
+def decide_kind(
+    array: np.ndarray, facts: RowFacts, rows: np.ndarray, kind: Kind | None, name: str, where: str
+) -> Decision:
+    """Whether the rows of an array are scores or probabilities.
+
+    They are probabilities if every number is in [0, 1] and every row sums to one within its precision; one column in [0, 1] is
+    the probability of the second class.
+
+    Args:
+        array: (N, K) or (N,).
+        facts: about the rows that count.
+        rows: the indices of these rows in the array, which messages name.
+        kind: what the user says.
+        name: the user's word for it, for messages.
+        where: what holds the numbers.
+
+    Raises:
+        EvaluationError: the numbers are called probabilities and are outside [0, 1]; or nobody says what they are, and they are in
+            [0, 1] and their rows do not sum to one, or most rows are probabilities and some are not.
+    """
+    if kind == "scores":
+        return Decision("scores", ())
+    # What rounding adds to a probability of 1.
+    slack = 1e-3 if array.dtype == np.float16 else 1e-5
+    bad = (facts.low < -slack) | (facts.high > 1 + slack)
+    is_one_column = array.ndim == 1 or array.shape[1] == 1
+    tolerance = sum_tolerance(array)
+    if bad.any():
+        place = _place(array, int(rows[int(np.argmax(bad))]), slack)
+        if kind == "probabilities":
+            raise EvaluationError(
+                f"{where} was called {name}, and {place}, which is no probability; give scores as scores (--as scores)."
+            )
+        # Scores sum to one by chance in hardly any row: a few damaged rows do not make scores of probabilities.
+        n_fine = 0 if is_one_column else int(np.count_nonzero(~bad & (np.abs(facts.sums - 1) <= tolerance)))
+        if 2 * n_fine > len(rows):
+            raise EvaluationError(
+                f"{where} has probabilities in {n_fine} of {len(rows)} rows, but {place}; mend the other rows, or say that all are "
+                "scores (--as scores)."
+            )
+        return Decision("scores", ())
+    if (
+        kind is None
+        and np.array_equal(facts.low, facts.high)
+        and not is_one_column
+        and np.abs(facts.sums - 1).max() > _NEARLY
+    ):
+        # Equal numbers in each row, such as zeros, tell no class from another: neither softmax nor sigmoids gave them.
+        return Decision("scores", ())
+    odd = None if is_one_column else _sums(facts.sums, rows, tolerance)
+    if kind == "probabilities":
+        return Decision("probabilities", () if odd is None else (odd,))
+    if odd is not None:
+        raise EvaluationError(_unclear(odd, where))
+    n_classes = 2 if is_one_column else array.shape[1]
+    finding = Finding("probabilities", "", {"rows": len(rows), "classes": n_classes})
+    return Decision("probabilities", (finding,))
+
+
+def _sums(sums: np.ndarray, rows: np.ndarray, tolerance: float) -> Finding | None:
+    """Rows of numbers in [0, 1] that do not sum to one."""
+    errors = np.abs(sums - 1)
+    bad = errors > tolerance
+    if not bad.any():
+        return None
+    # One sigmoid per class sums to anything; the rows of a damaged softmax mostly sum to one.
+    if np.count_nonzero(errors > _NEARLY) > len(rows) / 2:
+        low, high = float(sums.min()), float(sums.max())
+        return Finding("sigmoids", "", {"rows": len(rows), "low_sum": low, "high_sum": high})
+    worst = int(np.argmax(errors))
+    facts = {
+        "rows": int(np.count_nonzero(bad)),
+        "of": len(rows),
+        "row": int(rows[worst]),
+        "sum": float(sums[worst]),
+        "largest_error": float(errors[worst]),
+    }
+    return Finding("rows_do_not_sum_to_one", "", facts)
+
+
+def _unclear(odd: Finding, where: str) -> str:
+    remedy = "say whether they are probabilities, which are then divided by their sum (--as probabilities), or scores (--as scores)"
+    facts = odd.facts
+    if odd.code == "sigmoids":
+        return (
+            f"{where} has numbers in [0, 1] whose rows sum to {facts['low_sum']:.3g} to {facts['high_sum']:.3g}, as one sigmoid per "
+            f"class gives; {remedy}."
+        )
+    return (
+        f"{where} has numbers in [0, 1], and {facts['rows']} of {facts['of']} rows do not sum to one (row {facts['row']}, counted from "
+        f"0, sums to {facts['sum']:.6g}); {remedy}."
+    )
+
+
+def _place(array: np.ndarray, row: int, slack: float) -> str:
+    """Where a number outside [0, 1] is."""
+    values = np.atleast_1d(np.asarray(array[row]))
+    column = int(np.argmax((values < -slack) | (values > 1 + slack)))
+    return (
+        f"the number of class {1 if len(values) == 1 else column} in row {row} (counted from 0) is {values[column]!s}"
+    )
+
+
+def zero_findings(array: np.ndarray, facts: RowFacts, rows: np.ndarray, labels: np.ndarray) -> tuple[Finding, ...]:
+    """Probabilities of exactly 0 in rows that count, and how many of them belong to the true class.
+
+    Args:
+        array: (N, K) or (N,) probabilities.
+        facts: about the rows that count.
+        rows: (n,) their indices in the array.
+        labels: (n,).
+    """
+    if array.ndim == 1 or array.shape[1] == 1:
+        values = facts.low
+        has_zero = (values <= 0) | (values >= 1)
+        entries = int(np.count_nonzero(has_zero))
+        is_label = np.where(labels == 1, values <= 0, values >= 1)
+    else:
+        has_zero = facts.low <= 0
+        entries = int(facts.zeros.sum())
+        is_label = np.zeros(len(rows), dtype=bool)
+        is_label[has_zero] = _labelled(array, rows[has_zero], labels[has_zero]) <= 0
+    if not has_zero.any():
+        return ()
+    first = int(rows[int(np.argmax(is_label if is_label.any() else has_zero))])
+    found: dict[str, Any] = {
+        "entries": entries,
+        "rows": int(np.count_nonzero(has_zero)),
+        "label_rows": int(np.count_nonzero(is_label)),
+        "row": first,
+    }
+    return (Finding("zero_probability", "", found),)
+
+
+def _labelled(array: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.asarray(array[rows, labels])

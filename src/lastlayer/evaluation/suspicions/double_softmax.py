@@ -1,0 +1,156 @@
+"""Probabilities that went through softmax once more.
+
+If p = softmax(q) and q sums to one, then q = log p + (1 − Σ_k log p_k) / K, so q can be computed. Any p gives some q; that q is a
+distribution in every row, reaches nearly 1, and predicts the labels better than p, is what a second softmax leaves and an unsure
+model does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lastlayer.calibration import ScoreRows
+from lastlayer.calibration.score_rows import blocks, for_each_block
+from lastlayer.evaluation.intervals import standard_error
+from lastlayer.evaluation.read import Inputs
+from lastlayer.findings import Finding
+
+#: How far below 0 rounding may bring q.
+_SLACK = 1e-2
+#: The least probability that a loss of q is judged by: a saturated model gives some labels exactly 0.
+_FLOOR = 1e-4
+#: Largest values of q from here on are those of a trained model, and at least this share of the rows must have them.
+_SURE, _SHARE = 0.9, 0.02
+#: The log loss of q must be below this share of that of p: boosted trees with few rounds are underconfident, and gain less.
+_FAR = 0.9
+#: A model is saturated if it is at least this sure of at least this share of the rows.
+_SATURATED, _SATURATED_SHARE = 0.99, 0.2
+#: How far from 1 the sum of given probabilities may be.
+_SUM = 1e-2
+#: Standard errors that a difference must exceed.
+_CLEAR = 4.0
+
+#: Scores (m, K) as softmax takes them → q (m, K).
+Undo = Callable[[np.ndarray], np.ndarray]
+
+
+def double_softmax(inputs: Inputs) -> Finding | None:
+    """Whether the probabilities that are judged are a softmax of probabilities.
+
+    These may be the user's probabilities, or scores that are themselves probabilities.
+    """
+    undos: list[Undo] = [_undone]
+    if inputs.scores.is_one_column:
+        # The sigmoid of a probability, besides the softmax of two.
+        undos.append(_undone_sigmoid)
+    for undo in undos:
+        found = _judge(inputs, undo)
+        if found is not None:
+            return found
+    return None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """(n,) each: the loss of p, the loss of q, the largest p, the largest q, the predicted class by p and by q, and whether q was given."""
+
+    loss: np.ndarray
+    undone_loss: np.ndarray
+    confidence: np.ndarray
+    undone_confidence: np.ndarray
+    predicted: np.ndarray
+    undone_predicted: np.ndarray
+    is_given: np.ndarray
+
+
+def _judge(inputs: Inputs, undo: Undo) -> Finding | None:
+    scores = inputs.scores
+    parts = blocks(scores.n, scores.n_classes)
+    # Nearly every file is done with after its first block.
+    if not _is_distribution(undo(scores[parts[0]])):
+        return None
+    walked = for_each_block(scores.n, scores.n_classes, lambda part: _walk(scores, inputs.labels, part, undo))
+    kept = [rows for rows in walked if rows is not None]
+    if len(kept) < len(walked):
+        return None
+    rows = _Rows(*(np.concatenate([getattr(part, name) for part in kept]) for name in _Rows.__dataclass_fields__))
+    if not (np.all(rows.is_given) or (_is_sure(rows) and _is_wrong(inputs, rows))):
+        return None
+    facts = {
+        "rows": scores.n,
+        "log_loss": float(np.mean(rows.loss)),
+        "undone_log_loss": float(np.mean(rows.undone_loss)),
+    }
+    return Finding("double_softmax", "", facts)
+
+
+def _is_sure(rows: _Rows) -> bool:
+    """Whether q looks like a trained model's: sure of some rows, and not of one class alone, as a constant answer may be by chance."""
+    sure = rows.undone_predicted[rows.undone_confidence >= _SURE]
+    return len(sure) >= _SHARE * len(rows.loss) and len(np.unique(sure)) > 1
+
+
+def _is_wrong(inputs: Inputs, rows: _Rows) -> bool:
+    """Whether the labels speak for q against p: its loss is clearly and far lower, or it is saturated and p clearly underconfident."""
+    is_far = float(np.mean(rows.undone_loss)) <= _FAR * float(np.mean(rows.loss))
+    if is_far and _is_clear(rows.loss - rows.undone_loss, inputs.groups):
+        return True
+    # A saturated model has a large loss by itself, with or without the second softmax.
+    is_saturated = bool(np.mean(rows.undone_confidence >= _SATURATED) >= _SATURATED_SHARE)
+    hits = rows.predicted == inputs.labels
+    return is_saturated and not inputs.scores.is_one_column and _is_clear(hits - rows.confidence, inputs.groups)
+
+
+def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo) -> _Rows | None:
+    """What is known about a block of rows; None if one of them is no distribution."""
+    x = scores[part].astype(np.float64)
+    q = undo(x)
+    if not _is_distribution(q):
+        return None
+    mine, place = labels[part], np.arange(len(x))
+    top = x.max(axis=1)
+    logsumexp = top + np.log(np.exp(x - top[:, None]).sum(axis=1))
+    return _Rows(
+        logsumexp - x[place, mine],
+        -np.log(np.maximum(q[place, mine], _FLOOR)),
+        np.exp(top - logsumexp),
+        q.max(axis=1),
+        x.argmax(axis=1),
+        q.argmax(axis=1),
+        _is_given(scores, x),
+    )
+
+
+def _is_given(scores: ScoreRows, x: np.ndarray) -> np.ndarray:
+    """(m,) whether the scores (m, K) of a row are a distribution themselves, which no model's scores are by chance."""
+    is_possible = scores.kind == "scores" and not scores.is_one_column
+    return is_possible & (np.abs(x.sum(axis=1) - 1) <= _SUM) & (x.min(axis=1) >= 0)
+
+
+def _undone(scores: np.ndarray) -> np.ndarray:
+    """The q that sums to one with softmax(q) = softmax(scores); NaN in rows with infinities."""
+    scores = scores.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return scores + (1 - scores.sum(axis=1, keepdims=True)) / scores.shape[1]
+
+
+def _undone_sigmoid(scores: np.ndarray) -> np.ndarray:
+    """(1 − s, s) of the score difference s of two classes."""
+    with np.errstate(invalid="ignore"):
+        second = scores[:, 1:].astype(np.float64) - scores[:, :1]
+    return np.concatenate([1 - second, second], axis=1)
+
+
+def _is_distribution(q: np.ndarray) -> bool:
+    # NaN is below nothing, and is no distribution.
+    return bool(np.all(q >= -_SLACK))
+
+
+def _is_clear(rows: np.ndarray, groups: np.ndarray | None) -> bool:
+    """Whether the mean of rows is clearly above 0."""
+    error, _ = standard_error(rows, groups)
+    return not math.isnan(error) and float(np.mean(rows)) > _CLEAR * error and bool(np.mean(rows) > 0)
