@@ -14,21 +14,15 @@ import numpy as np
 import pytest
 
 import lastlayer.cli.evaluate as command
-from lastlayer import evaluation
 from lastlayer.calibration import Calibrator
 from lastlayer.cli.evaluation_folder import MARK
-from lastlayer.evaluation import EvaluationError
+from lastlayer.evaluation import EvaluationError, evaluate_scores
 from lastlayer.evaluation.result import Measure
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from synthetic_evaluation import CASES, synthetic_evaluation
 
-#: The tests below the line run the evaluation itself.
-IS_THERE = pytest.mark.skipif(
-    not hasattr(evaluation, "evaluate_scores"),
-    reason="needs lastlayer.evaluation.evaluate_scores, which is not merged yet",
-)
 OURS = {"report.html", "calibrator.json", "evaluation.json"}
 
 
@@ -113,11 +107,10 @@ def test_every_option_arrives(lastlayer, stand_in):
     assert {path.name for path in Path("there").iterdir()} == {*OURS, MARK}
 
 
-@IS_THERE
 def test_every_parameter_of_an_evaluation_is_an_option(lastlayer, stand_in):
     """What Python can ask, the command can."""
     lastlayer("evaluate", "p.npy")
-    assert set(inspect.signature(evaluation.evaluate_scores).parameters) == set(stand_in.asked)
+    assert set(inspect.signature(evaluate_scores).parameters) == set(stand_in.asked)
 
 
 def test_classes_may_come_from_a_file(lastlayer, stand_in):
@@ -310,7 +303,6 @@ def planted(tmp_path, monkeypatch):
     return tmp_path
 
 
-@IS_THERE
 def test_a_real_evaluation_finds_the_temperature_and_its_file_applies_it(lastlayer, planted):
     run = lastlayer("evaluate", "scores.npy", "--labels", "labels.npy", "--maps", "temperature", "--json")
     assert (run.code, run.json["verdict"], run.json["advice"]["map"]) == (0, "overconfident", "temperature")
@@ -324,7 +316,6 @@ def test_a_real_evaluation_finds_the_temperature_and_its_file_applies_it(lastlay
     assert run.json["advice"]["sentence"].split(": ")[0] in page
 
 
-@IS_THERE
 def test_a_real_evaluation_exits_with_1_above_a_bound(lastlayer, planted):
     run = lastlayer("evaluate", "scores.npy", "--labels", "labels.npy", "--maps", "temperature", "--max-ece", "0.01")
     assert run.code == 1
@@ -332,7 +323,6 @@ def test_a_real_evaluation_exits_with_1_above_a_bound(lastlayer, planted):
     assert run.err.count("\n") == 1
 
 
-@IS_THERE
 @pytest.mark.parametrize(
     "arguments",
     [
