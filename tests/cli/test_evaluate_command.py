@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import lastlayer.cli.evaluate as command
+from lastlayer.calibration import Calibrator
 from lastlayer.cli.evaluation_folder import MARK
-from lastlayer.evaluation import EvaluationError
+from lastlayer.evaluation import EvaluationError, evaluate_scores
 from lastlayer.evaluation.result import Measure
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
@@ -107,11 +109,8 @@ def test_every_option_arrives(lastlayer, stand_in):
 
 def test_every_parameter_of_an_evaluation_is_an_option(lastlayer, stand_in):
     """What Python can ask, the command can."""
-    evaluation = pytest.importorskip("lastlayer.evaluation")
-    if not hasattr(evaluation, "evaluate_scores"):
-        pytest.skip("lastlayer.evaluation.evaluate_scores is missing in this build")
     lastlayer("evaluate", "p.npy")
-    assert set(inspect.signature(evaluation.evaluate_scores).parameters) == set(stand_in.asked)
+    assert set(inspect.signature(evaluate_scores).parameters) == set(stand_in.asked)
 
 
 def test_classes_may_come_from_a_file(lastlayer, stand_in):
@@ -291,3 +290,53 @@ def test_without_its_extra_the_command_says_how_to_get_it(lastlayer, monkeypatch
     monkeypatch.setitem(sys.modules, "scipy", None)
     sentence = lastlayer("evaluate", "p.npy").error()
     assert sentence == 'lastlayer evaluate needs scipy; install it with: pip install "lastlayer[study]"'
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A folder with the scores of a calibrated model times 2.5, and its labels."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(1500, 4)) * 1.5
+    np.save("scores.npy", 2.5 * scores)
+    np.save("labels.npy", np.argmax(scores + rng.gumbel(size=scores.shape), axis=1))
+    return tmp_path
+
+
+def test_a_real_evaluation_finds_the_temperature_and_its_file_applies_it(lastlayer, planted):
+    run = lastlayer("evaluate", "scores.npy", "--labels", "labels.npy", "--maps", "temperature", "--json")
+    assert (run.code, run.json["verdict"], run.json["advice"]["map"]) == (0, "overconfident", "temperature")
+    found = run.json["maps"][1]["parameters"]
+    assert found["temperature_low"] < 2.5 < found["temperature_high"]
+    calibrator = Calibrator.read("lastlayer-evaluation/scores/calibrator.json")
+    scores = np.load("scores.npy")
+    terms = np.exp(scores / found["temperature"] - np.max(scores / found["temperature"], axis=1, keepdims=True))
+    np.testing.assert_allclose(calibrator.probabilities(scores), terms / terms.sum(axis=1, keepdims=True), rtol=1e-9)
+    page = Path("lastlayer-evaluation/scores/report.html").read_text(encoding="utf-8")
+    assert run.json["advice"]["sentence"].split(": ")[0] in page
+
+
+def test_a_real_evaluation_exits_with_1_above_a_bound(lastlayer, planted):
+    run = lastlayer("evaluate", "scores.npy", "--labels", "labels.npy", "--maps", "temperature", "--max-ece", "0.01")
+    assert run.code == 1
+    assert run.err.startswith("lastlayer: the calibration error is 0.")
+    assert run.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["scores.npy"],
+        ["nope.npy", "--labels", "labels.npy"],
+        ["scores.npy", "--labels", "scores.npy"],
+        ["scores.npy", "--labels", "labels.npy", "--folds", "1"],
+        ["scores.npy", "--labels", "labels.npy", "--maps", "temprature"],
+        ["scores.npy", "--labels", "labels.npy", "--classes", "a,b"],
+        ["scores.npy", "--labels", "labels.npy", "--as", "probabilities"],
+        ["scores.npy", "--labels", "labels.npy", "--groups", "nobody"],
+        ["labels.npy", "--labels", "scores.npy"],
+    ],
+)
+def test_a_real_evaluation_asked_wrongly_is_one_sentence_and_writes_nothing(lastlayer, planted, arguments):
+    assert lastlayer("evaluate", *arguments).error().endswith(".")
+    assert {path.name for path in planted.iterdir()} == {"scores.npy", "labels.npy"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,22 +64,6 @@ LEFT_OUT = (
 )
 #: How much each map lowers the log loss.
 _GAINS = {"none": 0.0, "temperature": 0.042, "temperature_prior": 0.0425, "vector": 0.0431, "matrix": -0.012}
-
-
-class Written(Calibrator):
-    """A calibrator whose lines and file do not depend on the code that makes them."""
-
-    @property
-    def numpy_code(self) -> str:
-        return "; ".join(["z = scores / 1.8312345", "e = np.exp(z - z.max(axis=-1, keepdims=True))"] * 2)
-
-    @property
-    def torch_code(self) -> str:
-        return "probabilities = torch.softmax(scores / 1.8312345, dim=-1)"
-
-    def write(self, path: Any) -> Path:
-        Path(path).write_text("{}\n", encoding="utf-8")
-        return Path(path)
 
 
 def synthetic_evaluation(
@@ -171,7 +154,7 @@ def _rung(name: str, before: float, n_classes: int, n_rows: int, is_adopted: boo
     bias = np.zeros(n_classes) if name in ("temperature_prior", "vector", "matrix") else None
     temperature = 1.8312345 if not size and name != "none" else 1.0
     label = "entmax:alpha=1.31234" if name == "entmax" else name if name == "sparsemax" else "softmax"
-    calibrator = Written(name, label, n_classes, temperature=temperature, bias=bias, **size)
+    calibrator = Calibrator(name, label, n_classes, temperature=temperature, bias=bias, **size)
     difference = Estimate(-gain, -gain - 0.008, -gain + 0.008) if name != "none" else Estimate(0.0, 0.0, 0.0)
     if math.isinf(before) and name != "none":
         difference = Estimate(-math.inf, math.nan, math.nan)
