@@ -64,7 +64,7 @@ def fit_vector(
     k = scores.n_classes
     anchor = np.concatenate([np.full(k, beta), np.zeros(k)])
     start = anchor if first is None else np.concatenate(first)
-    penalty = np.concatenate([column_variances(scores), np.ones(k)])
+    penalty = np.concatenate([column_variances(scores, weights), np.ones(k)])
 
     def work(x: np.ndarray, p: np.ndarray, gradient: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         both = np.concatenate([p * x, p], axis=1)
@@ -88,15 +88,17 @@ def _rounding(scores: ScoreRows) -> float:
     return float(np.finfo(scores.dtype).eps)
 
 
-def column_variances(scores: ScoreRows) -> np.ndarray:
+def column_variances(scores: ScoreRows, weights: np.ndarray | None) -> np.ndarray:
     """The variance of each class's scores, (K,); 1 for a constant one."""
 
     def work(rows: slice) -> tuple[np.ndarray, np.ndarray]:
         x = scores[rows].astype(np.float64)
-        return x.sum(axis=0), (x * x).sum(axis=0)
+        w = np.ones(len(x)) if weights is None else weights[rows]
+        return w @ x, w @ (x * x)
 
+    total = float(scores.n if weights is None else np.sum(weights))
     parts = for_each_block(scores.n, scores.n_classes, work)
-    mean, square = (np.sum([part[i] for part in parts], axis=0) / scores.n for i in range(2))
+    mean, square = (np.sum([part[i] for part in parts], axis=0) / total for i in range(2))
     variances = square - mean * mean
     return np.where(variances > 1e-12 * square, variances, 1.0)
 

@@ -16,7 +16,7 @@ FAR = -1e18
 
 @dataclass(frozen=True)
 class Derivatives:
-    """Of every row at one β.
+    """The derivatives of every row at one β.
 
     Attributes:
         first: ∂ℓ/∂β = Σ_k p_k d_k − d_y, d = x − max x, (n,).

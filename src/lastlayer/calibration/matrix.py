@@ -58,7 +58,7 @@ def _fit(
 ) -> np.ndarray:
     """L-BFGS in variables in which every score has a variance of 1."""
     k = scores.n_classes
-    scale = np.concatenate([np.tile(np.sqrt(column_variances(scores)), k), np.ones(k)])
+    scale = np.concatenate([np.tile(np.sqrt(column_variances(scores, weights)), k), np.ones(k)])
     anchor = _identity(k, beta)
 
     def at(scaled: np.ndarray) -> tuple[float, np.ndarray]:

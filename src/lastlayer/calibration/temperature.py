@@ -55,7 +55,7 @@ def fit_temperature(
         at = derivatives(record, scores, labels, math.exp(u))
         first, second = _mean(at.first, sample_weight), _mean(at.second, sample_weight)
         if low == -math.inf and high == math.inf:
-            _check_bounded(at)
+            _check_bounded(at, sample_weight)
         if first == 0.0:
             return _temperature(u, at, sample_weight, groups)
         low, high = (u, high) if first < 0.0 else (low, u)
@@ -84,10 +84,11 @@ def _rises_from_zero(
     return _mean(derivatives(record, scores, labels, 0.0).first, sample_weight) >= 0.0
 
 
-def _check_bounded(at: Derivatives) -> None:
-    if at.is_flat[at.has_label].all():
+def _check_bounded(at: Derivatives, weights: np.ndarray | None) -> None:
+    counts = at.has_label if weights is None else at.has_label & (weights > 0)
+    if at.is_flat[counts].all():
         raise unbounded("constant")
-    if at.is_right[at.has_label].all():
+    if at.is_right[counts].all():
         raise unbounded("separable")
 
 

@@ -169,9 +169,13 @@ def _anything_helps(losses: Mapping[str, np.ndarray], groups: np.ndarray | None)
 
 
 def _advised(results: Sequence[MapResult]) -> str:
-    """The simplest map that is not clearly worse than the best; among equally simple ones, the first of the ladder."""
+    """The simplest map that clearly helps and is not clearly worse than the best; among equally simple ones, the first of the ladder.
+
+    A map of many parameters may be the best by a wide interval, in which "none" lies as well; the interval of a simpler one is narrow.
+    """
     by_simplicity = sorted(results, key=lambda result: result.degrees_of_freedom)
-    return next(result.name for result in by_simplicity if not result.versus_best.low > 0.0)
+    good = [result for result in by_simplicity if not result.versus_best.low > 0.0 and result.name != "none"]
+    return next((result.name for result in good if result.difference.high < 0.0), good[0].name)
 
 
 def _result(name: str, rung: Rung, losses: dict[str, np.ndarray], best: str, split: Split) -> MapResult:
