@@ -62,6 +62,7 @@ NAMED = {
     "comparison/claims/invariance.py": {"ratio"},
     "comparison/claims/learning.py": {"hardmax"},  # The claim that max is not differentiable.
     "comparison/figure.py": {"ratio"},  # The two lines that are drawn thick.
+    "evaluation/ladder.py": {"entmax", "sparsemax"},  # The mappings that an evaluation tries in the model's place.
     "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.
     "kernels/triton/loss.py": {"entmax"},
     "kernels/triton/serves.py": {"entmax", "sparsemax"},

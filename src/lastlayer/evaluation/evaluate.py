@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 import lastlayer.version
-from lastlayer.calibration import KINDS, Calibrator, ScoreRows
+from lastlayer.calibration import KINDS, Calibrator
 from lastlayer.calibration.fit import MAPS
+from lastlayer.calibration.floor import floor_of
 from lastlayer.calibration.one_thread import one_thread_per_block
-from lastlayer.calibration.score_rows import for_each_block
 from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.folds import draw_folds
 from lastlayer.evaluation.ladder import Ladder, Split, climb, ladder_names
@@ -212,25 +212,6 @@ def _check_domain(measures: Measures, mapping: str, inputs: Inputs) -> None:
             f"{record.label} has no probabilities for {len(outside)} of {inputs.scores.n} rows, row {row} (from 0) the first: it takes "
             f"{record.domain.description}. Leave out the mapping, which makes it softmax, or name the one that the model was trained with."
         )
-
-
-def floor_of(scores: ScoreRows) -> float:
-    """Half the smallest probability above 0, where some are exactly 0; otherwise 0, which is no floor.
-
-    No map can change log 0, so that one zero at a true class would make the log loss of every map infinite.
-    """
-    if scores.kind == "scores":
-        return 0.0
-
-    def least(rows: slice) -> tuple[float, bool]:
-        values = scores.raw(rows.start, rows.stop)
-        both = np.concatenate([values, 1 - values], axis=1) if scores.is_one_column else values
-        return float(np.min(both, initial=1.0, where=both > 0)), bool((both <= 0).any())
-
-    found = for_each_block(scores.n, scores.n_classes, least)
-    if not any(has_zero for _, has_zero in found):
-        return 0.0
-    return max(min(value for value, _ in found) / 2, float(np.finfo(scores.dtype).tiny))
 
 
 def _with_facts(found: MapResult, inputs: Inputs, others: Inputs | None) -> MapResult:
