@@ -39,11 +39,15 @@ check: $(VENV)/.test
 nightly: $(VENV)/.test
 	LASTLAYER_NIGHTLY=1 LASTLAYER_FUZZ_TRIALS=60 LASTLAYER_FUZZ_CALLS=3000 $(PYTEST)
 
-# The installed command from data to page.
+# The installed commands from data to page.
 smoke: $(VENV)/.test
 	rm -rf build/smoke
 	$(BIN)/lastlayer study iris --folds 3 --repeats 1 --out build/smoke
 	test -s build/smoke/iris/report.html
+	$(BIN)/python -c "import numpy as np; r = np.random.default_rng(0); x = r.normal(size=(500, 3)); \
+	  np.savez('build/smoke/scores.npz', scores=2 * x, labels=(x + r.gumbel(size=x.shape)).argmax(axis=1))"
+	$(BIN)/lastlayer evaluate build/smoke/scores.npz --out build/smoke/evaluation
+	test -s build/smoke/evaluation/report.html -a -s build/smoke/evaluation/calibrator.json
 
 sanitize: build/sanitize/.built
 	.ci/sanitize
