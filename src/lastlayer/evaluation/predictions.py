@@ -33,13 +33,11 @@ class Predictions(Protocol):
 
 
 @dataclass(frozen=True)
-class MappedScores:
-    """The mapping's probabilities of scores: the model as it is, or under one calibrator for all rows."""
+class _LabelledScores:
+    """Scores of rows and their labels (n,)."""
 
     scores: ScoreRows
     labels: np.ndarray
-    mapping: str = "softmax"
-    calibrator: Calibrator | None = None
 
     @property
     def n(self) -> int:
@@ -50,6 +48,14 @@ class MappedScores:
     def n_classes(self) -> int:
         """K."""
         return self.scores.n_classes
+
+
+@dataclass(frozen=True)
+class MappedScores(_LabelledScores):
+    """The mapping's probabilities of scores: the model as it is, or under one calibrator for all rows."""
+
+    mapping: str = "softmax"
+    calibrator: Calibrator | None = None
 
     def block(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities, and losses of the labels."""
@@ -61,24 +67,12 @@ class MappedScores:
 
 
 @dataclass(frozen=True)
-class CrossFitted:
+class CrossFitted(_LabelledScores):
     """The probabilities of each row under the calibrator of its fold, which was fitted without the fold."""
 
-    scores: ScoreRows
-    labels: np.ndarray
     calibrators: Sequence[Calibrator]
     #: (n,) the fold of each row.
     folds: np.ndarray
-
-    @property
-    def n(self) -> int:
-        """Rows."""
-        return self.scores.n
-
-    @property
-    def n_classes(self) -> int:
-        """K."""
-        return self.scores.n_classes
 
     def block(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities, and losses of the labels."""
