@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lastlayer.evaluation.intervals import mean_estimate, share_estimate, standard_error
+from lastlayer.evaluation.intervals import design_effect, mean_estimate, share_estimate, standard_error
 
 
 def test_the_interval_of_a_mean_is_that_of_t() -> None:
@@ -63,3 +63,22 @@ def test_copies_of_a_row_are_no_evidence() -> None:
     assert (grouped.low, grouped.high) == pytest.approx((once.low, once.high), abs=0.01)
     perfect = share_estimate(np.ones(1000, dtype=bool), np.repeat(np.arange(50), 20))
     assert perfect.low == pytest.approx(share_estimate(np.ones(50, dtype=bool)).low)
+
+
+def test_the_design_effect_counts_copies_and_is_kishs_for_equal_groups() -> None:
+    random = np.random.default_rng(5)
+    assert design_effect(np.repeat(random.normal(size=400), 6), np.repeat(np.arange(400), 6)) == pytest.approx(
+        6, rel=0.01
+    )
+    groups = np.repeat(np.arange(2000), 10)
+    rows = random.normal(size=2000)[groups] + random.normal(size=20_000)
+    # Kish: 1 + (rows of a group − 1) · correlation within groups, which is a half here.
+    assert design_effect(rows, groups) == pytest.approx(1 + 9 * 0.5, rel=0.08)
+
+
+def test_a_design_effect_is_never_below_one() -> None:
+    opposed = np.tile([1.0, -1.0], 50)
+    assert design_effect(opposed, np.repeat(np.arange(50), 2)) == 1.0
+    assert design_effect(opposed, None) == 1.0
+    assert design_effect(np.ones(4), np.array([0, 0, 1, 1])) == 1.0
+    assert design_effect(opposed, np.zeros(100, dtype=int)) == 100.0

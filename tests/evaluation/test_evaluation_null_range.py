@@ -9,7 +9,7 @@ from scipy import stats
 
 from lastlayer import softmax
 from lastlayer.calibration import ScoreRows
-from lastlayer.evaluation.metrics import measure, reliability
+from lastlayer.evaluation.metrics import measure, reliability, top_label_error
 from lastlayer.evaluation.metrics.calibrated_range import calibrated_range, n_draws
 from lastlayer.evaluation.metrics.class_bins import class_bins
 from lastlayer.evaluation.metrics.class_wise import class_wise
@@ -167,3 +167,80 @@ def test_the_band_holds_the_accuracy_of_a_calibrated_model():
     assert len(inside) == 600
     # 95 of 100, a little more because accuracies move in steps of a row.
     assert 0.93 < np.mean(inside) < 0.99
+
+
+def copied(groups: int, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(scores, labels, groups): copies of one row in each group."""
+    scores, labels = planted(groups, 3, seed)
+    return np.repeat(scores, rows, axis=0), np.repeat(labels, rows), np.repeat(np.arange(groups), rows)
+
+
+def with_effects(groups: int, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(scores, labels, groups): rows with scores of their own, half of them with the noise of their group."""
+    generator, of_row = np.random.default_rng([seed, groups, rows]), np.repeat(np.arange(groups), rows)
+    scores, noise = 2 * generator.standard_normal((len(of_row), 3)), generator.gumbel(size=(len(of_row), 3))
+    shares = generator.random(len(of_row)) < 0.5
+    noise[shares] = generator.gumbel(size=(groups, 3))[of_row[shares]]
+    return scores, (scores + noise).argmax(axis=1), of_row
+
+
+GROUPED = [(copied, 300, 1), (copied, 300, 3), (copied, 300, 5), (copied, 200, 20)]
+GROUPED += [(with_effects, 200, 5), (with_effects, 40, 50), (with_effects, 8, 100)]
+
+
+@pytest.mark.parametrize(("draw", "n_groups", "rows"), GROUPED)
+def test_a_calibrated_model_of_grouped_rows_is_inside(draw, n_groups, rows, monkeypatch):
+    """With labels that are drawn for each row alone, five copies of 300 rows are above the range in nearly every set."""
+    monkeypatch.setattr("lastlayer.evaluation.metrics.calibrated_range.MOST_DRAWS", 200)
+    n_models = 200 if IS_NIGHTLY else 30
+    inside, in_band = [], []
+    for seed in range(n_models):
+        scores, labels, groups = draw(n_groups, rows, seed)
+        found = measure(MappedScores(ScoreRows(scores), labels), groups, seed=seed)
+        errors = [found.metrics["ece"], found.metrics["classwise_ece"]]
+        inside.append([one.if_calibrated[0] <= one.value <= one.if_calibrated[1] for one in errors])
+        in_band += [one["low"] <= one["accuracy"] <= one["high"] for one in found.reliability]
+    assert np.sum(inside, axis=0).min() >= stats.binom.ppf(1e-4, n_models, 0.98)
+    assert np.mean(in_band) > 0.92
+
+
+@pytest.mark.parametrize(("draw", "n_groups", "rows"), GROUPED[:5])
+def test_a_miscalibrated_model_of_grouped_rows_is_above(draw, n_groups, rows):
+    """A range that is wide enough for anything says nothing."""
+    scores, labels, groups = draw(2 * n_groups, rows, 0)
+    metrics = measure(MappedScores(ScoreRows(scores / 2), labels), groups).metrics
+    for name in ("ece", "classwise_ece"):
+        assert metrics[name].value > metrics[name].if_calibrated[1]
+        assert metrics[name].low > 0
+
+
+def test_copies_of_rows_do_not_change_the_error():
+    """Chance adds as much to copies as to the rows: without groups less is taken off."""
+    scores, labels, groups = copied(400, 6, 1)
+    once = measure(MappedScores(ScoreRows(scores[::6]), labels[::6])).metrics
+    grouped, alone = (measure(MappedScores(ScoreRows(scores), labels), given).metrics for given in (groups, None))
+    assert grouped["classwise_ece"].plain == pytest.approx(once["classwise_ece"].plain, rel=0.05)
+    for name in ("ece", "classwise_ece"):
+        assert alone[name].value > once[name].value + 0.003
+        assert grouped[name].value == pytest.approx(once[name].value, abs=0.003)
+
+
+def test_one_group_says_nothing():
+    scores, labels = planted(200, 3)
+    found = measure(MappedScores(ScoreRows(scores / 3), labels), np.zeros(200, dtype=int)).metrics["ece"]
+    assert found.if_calibrated == (0.0, 1.0)
+    assert np.isnan(found.high)
+
+
+def test_the_diagram_of_grouped_rows_is_that_of_measure():
+    scores, labels, groups = copied(300, 4, 2)
+    found = measure(MappedScores(ScoreRows(scores), labels), groups)
+    assert reliability(found.confidence, found.is_correct, groups) == found.reliability
+    alone = reliability(found.confidence, found.is_correct)
+    assert all(
+        one["high"] - one["low"] >= 1.2 * (two["high"] - two["low"])
+        for one, two in zip(found.reliability, alone, strict=True)
+        if two["high"] < 0.8
+    )
+    debiased, plain = top_label_error(found.confidence, found.is_correct, groups)
+    assert (debiased, plain) == (found.metrics["ece"].value, found.metrics["ece"].plain)

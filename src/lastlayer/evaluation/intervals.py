@@ -62,6 +62,23 @@ def standard_error(rows: np.ndarray, groups: np.ndarray | None = None) -> tuple[
     return math.sqrt(float(np.sum(residuals**2)) * n / (n - 1)) / len(rows), n - 1
 
 
+def design_effect(rows: np.ndarray, groups: np.ndarray | None) -> float:
+    """How many times the variance of a mean over rows is as large as if the rows were independent; at least 1.
+
+    (standard error with groups / standard error without)², and n if all rows (n,) are one group. Copies of a row in one group
+    count as one row: g copies of every row have the design effect g.
+
+    Source: Kish 1965, Survey sampling, section 8.2, estimated by the cluster-robust error.
+    """
+    if groups is None:
+        return 1.0
+    alone, _ = standard_error(rows)
+    together, freedom = standard_error(rows, groups)
+    if freedom < 1:
+        return float(len(rows))
+    return max(1.0, (together / alone) ** 2) if alone > 0 else 1.0
+
+
 def share_estimate(is_true: np.ndarray, groups: np.ndarray | None = None, *, level: float = LEVEL) -> Estimate:
     """The share of rows that are true, with Wilson's interval, which is not empty at 0 and 1.
 

@@ -6,7 +6,9 @@ import numpy as np
 from scipy.special import ndtr
 
 
-def corrected_gaps(hits: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def corrected_gaps(
+    hits: np.ndarray, expected: np.ndarray, variance: np.ndarray, *, design_effect: float = 1.0
+) -> np.ndarray:
     """|hits − expected| of bins, less what chance adds to it; below 0 where the gap is smaller than chance alone makes it.
 
     D = H − Σp estimates n_b d, the gap between frequency and mean probability times the rows. |D| is too large on average,
@@ -18,12 +20,15 @@ def corrected_gaps(hits: np.ndarray, expected: np.ndarray, variance: np.ndarray)
     is treated like any other, and a bin of rows with p = 1 has V = 0: chance adds nothing there. 2V bounds E|D| where labels
     are rare and the normal law is far off.
 
+    Rows of one group depend on each other: the variance is `design_effect` times V. The bound stays 2V, because a row adds
+    E|y − p| = 2p(1 − p) at most, however the rows depend on each other.
+
     Source: Kumar, Liang & Ma 2019, Verified uncertainty calibration, section 5, and their library's 2 · error − E(resampled
     error), here in closed form and with the variance under the model; the mean of the folded normal is Leone, Nelson &
     Nottingham 1961.
     """
     gaps = np.abs(hits - expected)
-    scale = np.sqrt(variance)
+    scale = np.sqrt(variance * design_effect)
     z = gaps / np.where(scale > 0, scale, 1.0)
     bias = np.where(scale > 0, scale * np.sqrt(2 / np.pi) * np.exp(-z * z / 2) - 2 * gaps * ndtr(-z), 0.0)
     return gaps - np.minimum(bias, 2 * variance)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -31,6 +33,24 @@ def calibrated_range(values: np.ndarray, share: float = SHARE) -> tuple[float, f
     tail = (1 - share) / 2
     low, high = np.quantile(values, [tail, 1 - tail], method="weibull")
     return float(low), float(high)
+
+
+def error_range(drawn: np.ndarray, design_effect: float, groups: np.ndarray | None) -> tuple[float, float]:
+    """The range of a calibrated model's error, from errors at independently drawn labels (draws,).
+
+    A design effect d makes every gap √d times as large, and the debiased error with it. Nothing says how the rows of
+    a group (n,) depend on each other beyond it: with groups no error is too small, and the range begins at 0. Its upper end is
+    higher by the quantile of t over that of the normal law, because few groups give an uncertain design effect.
+    """
+    low, high = calibrated_range(drawn)
+    if groups is None:
+        return low, high
+    freedom = len(np.unique(groups)) - 1
+    if freedom < 1:
+        return 0.0, 1.0
+    quantile = (1 + SHARE) / 2
+    few = float(stats.t.ppf(quantile, freedom) / stats.norm.ppf(quantile))
+    return 0.0, min(1.0, few * math.sqrt(design_effect) * high)
 
 
 def error_interval(

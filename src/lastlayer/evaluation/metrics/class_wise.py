@@ -32,18 +32,21 @@ class ClassWise:
         bins: of every class.
         sums: per class and bin.
         n: rows with probabilities.
-        drawn: (draws,) the debiased error if the labels are drawn from the probabilities.
+        drawn: (draws,) the debiased error if the labels are drawn from the probabilities, independently.
+        design_effect: of groups of rows that depend on each other; drawn errors are larger by its root.
     """
 
     bins: ClassBins
     sums: ClassSums
     n: int
     drawn: np.ndarray
+    design_effect: float = 1.0
 
     @property
     def per_class(self) -> np.ndarray:
         """The debiased errors of the classes (K,); below 0 where the gaps are smaller than chance alone makes them."""
-        gaps = corrected_gaps(self.sums.hits, self.sums.expected, self.sums.variance)
+        sums = self.sums
+        gaps = corrected_gaps(sums.hits, sums.expected, sums.variance, design_effect=self.design_effect)
         errors: np.ndarray = gaps.reshape(-1, self.bins.n_bins).sum(axis=1) / self.n
         return errors
 

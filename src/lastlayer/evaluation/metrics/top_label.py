@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lastlayer.calibration.score_rows import for_each_block
+from lastlayer.evaluation import intervals
 from lastlayer.evaluation.metrics.binned_error import corrected_gaps
 from lastlayer.evaluation.metrics.bins import N_BINS, bin_edges
 from lastlayer.evaluation.metrics.calibrated_range import calibrated_range, n_draws
@@ -41,9 +42,9 @@ class TopLabelBins:
         """Sums per bin (B,) of one number per row, in the order of the caller."""
         return np.add.reduceat(rows[self.order].astype(np.float64), self.starts)
 
-    def errors(self, hits: np.ndarray) -> np.ndarray:
+    def errors(self, hits: np.ndarray, *, design_effect: float = 1.0) -> np.ndarray:
         """The debiased calibration error at these numbers of correct rows (…, B), not below 0."""
-        gaps: np.ndarray = corrected_gaps(hits, self.expected, self.variance).sum(axis=-1)
+        gaps: np.ndarray = corrected_gaps(hits, self.expected, self.variance, design_effect=design_effect).sum(axis=-1)
         return np.maximum(gaps / len(self.order), 0.0)
 
 
@@ -57,12 +58,14 @@ def top_label_bins(confidence: np.ndarray, n_bins: int = N_BINS) -> TopLabelBins
     return TopLabelBins(order, ascending, starts, np.diff(np.append(starts, len(order))), *sums)
 
 
-def top_label_error(confidence: np.ndarray, is_correct: np.ndarray) -> tuple[float, float]:
+def top_label_error(
+    confidence: np.ndarray, is_correct: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[float, float]:
     """(debiased, plain) expected calibration error of the top label.
 
     plain = Σ_b n_b/n · |accuracy_b − confidence_b| over bins of equal mass. From the debiased error the bias is subtracted that
-    chance adds to each gap (`corrected_gaps`); it is not below 0. Rows whose confidence (n,) is NaN are left out; both are NaN
-    if no row is left.
+    chance adds to each gap (`corrected_gaps`), more if rows of one group (n,) depend on each other; it is not below 0. Rows whose
+    confidence (n,) is NaN are left out; both are NaN if no row is left.
 
     Source: Guo, Pleiss, Sun & Weinberger 2017, On calibration of modern neural networks, equation 3; Kumar, Liang & Ma 2019,
     Verified uncertainty calibration.
@@ -74,7 +77,8 @@ def top_label_error(confidence: np.ndarray, is_correct: np.ndarray) -> tuple[flo
         return math.nan, math.nan
     bins = top_label_bins(confidence)
     hits = bins.sums(is_correct)
-    return float(bins.errors(hits)), float(np.abs(hits - bins.expected).sum() / len(bins.order))
+    debiased = bins.errors(hits, design_effect=top_label_design_effect(bins, is_correct, groups))
+    return float(debiased), float(np.abs(hits - bins.expected).sum() / len(bins.order))
 
 
 def row_influence(bins: TopLabelBins, is_correct: np.ndarray) -> np.ndarray:
@@ -82,6 +86,11 @@ def row_influence(bins: TopLabelBins, is_correct: np.ndarray) -> np.ndarray:
     signs = np.sign(bins.expected - bins.sums(is_correct))
     influence: np.ndarray = np.repeat(signs, bins.n) * (bins.confidence - is_correct[bins.order])
     return influence
+
+
+def top_label_design_effect(bins: TopLabelBins, is_correct: np.ndarray, groups: np.ndarray | None) -> float:
+    """The design effect of groups (n,) on the calibration error of the top label; 1 without groups."""
+    return 1.0 if groups is None else intervals.design_effect(row_influence(bins, is_correct), groups[bins.order])
 
 
 def drawn_hits(bins: TopLabelBins, seed: int, draws: int) -> np.ndarray:
@@ -100,24 +109,49 @@ def drawn_hits(bins: TopLabelBins, seed: int, draws: int) -> np.ndarray:
 
 
 def reliability(
-    confidence: np.ndarray, is_correct: np.ndarray, *, seed: int = 0, draws: int = 200
+    confidence: np.ndarray,
+    is_correct: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    draws: int = 200,
 ) -> tuple[Mapping[str, float], ...]:
     """The bins of a reliability diagram, the lowest confidence first: n, confidence, accuracy, low, high.
 
-    In 95 of 100 cases the accuracy of a calibrated model with these probabilities would be from low to high. Rows whose
-    confidence (n,) is NaN are left out.
+    In 95 of 100 cases the accuracy of a calibrated model with these probabilities would be from low to high; the band is
+    wider by the root of the design effect if rows of one group (n,) depend on each other. Rows whose confidence (n,) is NaN are
+    left out.
     """
     if np.isnan(confidence).all():
         return ()
     bins = top_label_bins(confidence)
     drawn = drawn_hits(bins, seed, n_draws(len(bins.order), draws))
-    return reliability_of(bins, bins.sums(is_correct), drawn)
+    return reliability_of(
+        bins,
+        bins.sums(is_correct),
+        drawn,
+        design_effect=top_label_design_effect(bins, is_correct, groups),
+    )
 
 
-def reliability_of(bins: TopLabelBins, hits: np.ndarray, drawn: np.ndarray) -> tuple[Mapping[str, float], ...]:
+def reliability_of(
+    bins: TopLabelBins, hits: np.ndarray, drawn: np.ndarray, *, design_effect: float = 1.0
+) -> tuple[Mapping[str, float], ...]:
     """The same from correct rows per bin (B,) and drawn ones (draws, B)."""
     bands = [calibrated_range(drawn[:, b] / n, BAND) for b, n in enumerate(bins.n)]
+    scale = math.sqrt(design_effect)
+
+    def wider(end: float, middle: float) -> float:
+        # The end itself, to the last bit, without groups.
+        return min(1.0, max(0.0, (1 - scale) * middle + scale * end))
+
     return tuple(
-        {"n": int(n), "confidence": float(expected / n), "accuracy": float(right / n), "low": low, "high": high}
+        {
+            "n": int(n),
+            "confidence": float(expected / n),
+            "accuracy": float(right / n),
+            "low": wider(low, float(expected / n)),
+            "high": wider(high, float(expected / n)),
+        }
         for n, expected, right, (low, high) in zip(bins.n, bins.expected, hits, bands, strict=True)
     )
