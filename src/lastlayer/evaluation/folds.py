@@ -7,15 +7,20 @@ import numpy as np
 from lastlayer.evaluation.error import EvaluationError
 
 
-def draw_folds(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+def draw_folds(
+    labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int, *, has_others: bool = False
+) -> np.ndarray:
     """The fold of each row, (n,), from 0 to folds − 1.
 
     Without groups each class is dealt out over the folds. With groups, the largest first, each goes to the smallest fold so far.
+    Where the maps are fitted to other rows, the folds serve the choice of a map alone, and there may be fewer of them.
 
     Raises:
         EvaluationError: there are fewer rows or groups than folds.
     """
     n = len(labels) if groups is None else len(np.unique(groups))
+    if has_others:
+        folds = min(folds, n)
     if n < folds:
         what = "rows" if groups is None else "groups"
         raise EvaluationError(f"There are {n} {what} for {folds} folds; ask for fewer folds, or give more {what}.")
