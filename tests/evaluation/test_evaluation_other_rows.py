@@ -76,7 +76,7 @@ def test_zeros_in_either_file_have_one_floor() -> None:
     q /= q.sum(axis=1, keepdims=True)
     found = evaluate_scores(p, LABELS, fit=q, fit_labels=THEIR_LABELS)
     assert all(np.isfinite(one.log_loss.value) for one in found.maps if one.mapping == "softmax")
-    assert 0 < found.map("vector").calibrator.floor
+    assert found.map("vector").calibrator.floor > 0
     assert found.map("temperature").calibrator.temperature < 1e3
 
 
