@@ -101,6 +101,14 @@ def test_a_bias_and_a_weight_per_class_are_advised_where_they_are_needed() -> No
     assert scaled.advice.mapping == "vector"
 
 
+def test_a_sparse_mapping_is_shown_and_not_advised() -> None:
+    """Its log loss may be finite on few rows, and is infinite as soon as a row to come has a true class of probability 0."""
+    for seed in range(25):
+        found = evaluate_scores(*planted(60, 3, factor=1.4, seed=seed))
+        assert found.advice.mapping not in ("sparsemax", "entmax")
+        assert {"sparsemax", "entmax"} <= {one.name for one in found.maps} | {one.mapping for one in found.left_out}
+
+
 def test_nothing_is_advised_where_nothing_helps() -> None:
     scores, labels = planted(1500, 5)
     found = evaluate_scores(scores, labels)

@@ -121,7 +121,7 @@ def _evaluate(
         inputs.scores,
         inputs.labels,
         groups,
-        draw_folds(inputs.labels, groups, folds, seed, has_others=others is not None),
+        draw_folds(inputs.scores.n, groups, folds, seed, has_others=others is not None),
         *((None, None, None) if others is None else (others.scores, others.labels, others.groups)),
     )
     floors = [floor_of(rows) for rows in (split.scores, split.fitted_scores)]

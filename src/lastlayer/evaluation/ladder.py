@@ -55,7 +55,7 @@ def climb(
     """Fit and judge every map of the ladder, or those named; `step` is called with the name of each before it is fitted."""
     rungs: dict[str, Rung] = {}
     left_out: list[Finding] = []
-    findings: dict[str, Finding] = {}
+    findings: list[Finding] = []
     for name in ladder_names(mapping, names):
         step(name)
         reason = None if names is not None else why_not(name, split.fitted_scores, mapping)
@@ -64,11 +64,12 @@ def climb(
                 rungs[name] = _rung(name, split, mapping, seed, floor)
             except _WithoutTemperatureError as error:
                 reason = Finding("map_unbounded", name, {"reason": error.reason})
-                # One finding says it of all maps: their temperatures run away for one cause.
-                findings.setdefault(error.finding.code, error.finding)
+                # The temperature speaks of the scores; the other maps fail for the same cause, or for one of their own.
+                if name == "temperature" and error.finding is not None:
+                    findings.append(error.finding)
         if reason is not None:
             left_out.append(reason)
-    return _ladder(split, rungs, left_out, list(findings.values()))
+    return _ladder(split, rungs, left_out, findings)
 
 
 def ladder_names(mapping: str, names: Sequence[str] | None) -> list[str]:
@@ -80,9 +81,9 @@ def ladder_names(mapping: str, names: Sequence[str] | None) -> list[str]:
 
 
 class _WithoutTemperatureError(Exception):
-    """A map whose temperature has no value, with the reason and the finding that says so."""
+    """A map whose temperature has no value, with the reason, and the finding that says it of the scores, if it holds of all rows."""
 
-    def __init__(self, reason: str, finding: Finding) -> None:
+    def __init__(self, reason: str, finding: Finding | None) -> None:
         super().__init__(reason)
         self.reason, self.finding = reason, finding
 
@@ -109,13 +110,13 @@ def _fit(name: str, scores: ScoreRows, labels: np.ndarray, *, of: int | None = N
     try:
         return fit_map(name, scores, labels, **options)
     except UnboundedError as error:
-        if error.reason != "separable":
-            raise _WithoutTemperatureError(
-                error.reason, Finding("no_information", "", {"reason": error.reason})
-            ) from error
         facts = {"rows": scores.n, "of": scores.n if of is None else of}
-        reason = "separable" if of is None else "separable_in_a_fold"
-        raise _WithoutTemperatureError(reason, Finding("temperature_unbounded", "", facts)) from error
+        finding = Finding("temperature_unbounded", "", facts)
+        if error.reason == "separable":
+            raise _WithoutTemperatureError("separable" if of is None else "separable_in_a_fold", finding) from error
+        # A fold may hold too little to say it of all scores.
+        finding = Finding("no_information", "", {"reason": error.reason})
+        raise _WithoutTemperatureError(error.reason, finding if of is None else None) from error
 
 
 def _of_folds(
@@ -133,10 +134,13 @@ def _of_folds(
 
 def _ladder(split: Split, rungs: dict[str, Rung], left_out: list[Finding], findings: list[Finding]) -> Ladder:
     losses = {name: rung.losses for name, rung in rungs.items()}
-    best = min(losses, key=lambda name: float(np.mean(losses[name])))
+    own = rungs["none"].fitted.calibrator
+    eligible = {name: rows for name, rows in losses.items() if _may_be_advised(rungs[name].fitted.calibrator, own)}
+    best = min(eligible, key=lambda name: float(np.mean(eligible[name])))
     results = [_result(name, rung, losses, best, split) for name, rung in rungs.items()]
-    advised = _advised(results) if _anything_helps(losses, split.groups) else "none"
-    chosen = _chosen_elsewhere(losses, split.folds)
+    helps = _anything_helps(eligible, split.groups)
+    advised = _advised([result for result in results if result.name in eligible]) if helps else "none"
+    chosen = _chosen_elsewhere(eligible, split.folds)
     return Ladder(
         tuple(replace(result, adopted=result.name == advised) for result in results),
         tuple(left_out),
@@ -146,6 +150,15 @@ def _ladder(split: Split, rungs: dict[str, Rung], left_out: list[Finding], findi
         mean_estimate(chosen, split.groups, bounds=(0.0, np.inf)),
         rungs,
     )
+
+
+def _may_be_advised(map_: Calibrator, as_it_is: Calibrator) -> bool:
+    """Whether no label can have an infinite loss by the map's mapping alone, unless that is so of the model as it is.
+
+    A sparse mapping may give 0 to the true class of a row to come, whatever the rows at hand.
+    """
+    has_full_support = ["full_support" in resolve_mapping(one.mapping).laws for one in (map_, as_it_is)]
+    return has_full_support[0] or not has_full_support[1]
 
 
 def _anything_helps(losses: Mapping[str, np.ndarray], groups: np.ndarray | None) -> bool:
@@ -161,8 +174,10 @@ def _advised(results: Sequence[MapResult]) -> str:
     A map of many parameters may be the best by a wide interval, in which "none" lies as well; the interval of a simpler one is narrow.
     """
     by_simplicity = sorted(results, key=lambda result: result.degrees_of_freedom)
-    good = [result for result in by_simplicity if not result.versus_best.low > 0.0 and result.name != "none"]
-    return next((result.name for result in good if result.difference.high < 0.0), good[0].name)
+    helping = [result for result in by_simplicity if result.difference.high < 0.0]
+    good = [result for result in helping if not result.versus_best.low > 0.0]
+    # Where all that help are clearly worse than the best, which does not clearly help, the best of those that help.
+    return good[0].name if good else min(helping, key=lambda result: result.log_loss.value).name
 
 
 def _result(name: str, rung: Rung, losses: dict[str, np.ndarray], best: str, split: Split) -> MapResult:
