@@ -101,6 +101,14 @@ def test_a_bias_and_a_weight_per_class_are_advised_where_they_are_needed() -> No
     assert scaled.advice.mapping == "vector"
 
 
+def test_a_sparse_mapping_is_shown_and_not_advised() -> None:
+    """Its log loss may be finite on few rows, and is infinite as soon as a row to come has a true class of probability 0."""
+    for seed in range(25):
+        found = evaluate_scores(*planted(60, 3, factor=1.4, seed=seed))
+        assert found.advice.mapping not in ("sparsemax", "entmax")
+        assert {"sparsemax", "entmax"} <= {one.name for one in found.maps} | {one.mapping for one in found.left_out}
+
+
 def test_nothing_is_advised_where_nothing_helps() -> None:
     scores, labels = planted(1500, 5)
     found = evaluate_scores(scores, labels)
@@ -150,7 +158,11 @@ def test_one_error_in_many_rows_has_no_temperature_in_its_fold() -> None:
     scores[7] = scores[8]
     found = evaluate_scores(scores, labels)
     assert "temperature" not in {one.name for one in found.maps}
-    assert "temperature_unbounded" in codes(found)
+    finding = next(one for one in found.findings if one.code == "temperature_unbounded")
+    assert finding.facts == {"rows": 240, "of": 300}, "the rows outside the fold with the error"
+    reasons = {one.mapping: one.facts["reason"] for one in found.left_out if one.code == "map_unbounded"}
+    assert reasons["temperature"] == "separable_in_a_fold"
+    assert "no_information" not in codes(found)
 
 
 def test_opposed_scores_get_no_temperature() -> None:
@@ -220,8 +232,13 @@ def test_what_is_too_large_or_redundant_is_said() -> None:
         ({"folds": 1}, r"folds is 1; give a whole number from 2 to 100"),
         ({"folds": True}, r"folds is True"),
         ({"mapping": "softmaxx"}, r"did you mean 'softmax'"),
-        ({"maps": ["platt"]}, r"There is no mapping 'platt'.*Maps are none, temperature"),
+        ({"maps": ["platt"]}, r"There is no map 'platt'; maps are none, temperature"),
+        ({"maps": ["temprature"]}, r"There is no map 'temprature'; did you mean 'temperature'\?"),
+        ({"maps": ["ratio"]}, r"The map 'ratio' has nothing to fit"),
+        ({"kind": "scores", "maps": ["temperature"], "mapping": "ratio"}, r"The map 'temperature' has nothing to fit"),
         ({"maps": "temperature"}, r"maps is 'temperature'; give a list"),
+        ({"maps": []}, r"maps is \[\]; give a list"),
+        ({"seed": -1}, r"seed is -1; give a whole number from 0 on"),
         ({"kind": "probabilities", "mapping": "sparsemax"}, r"holds probabilities, and a mapping is for scores"),
     ],
 )

@@ -29,25 +29,24 @@ def test_a_miscalibrated_model_is_not(factor: float, verdict: str) -> None:
 
 
 def test_the_advised_map_is_not_worse_on_new_rows() -> None:
-    """Small sets of every kind: the mean change on rows that nothing has seen is a gain, and no set loses much."""
+    """On calibrated sets the advice costs nothing, on others it gains; each change is measured on rows that nothing has seen."""
     draws = 200 if IS_NIGHTLY else 40
-    changes = []
+    honest, others = [], []
     for draw in range(draws):
         rows, classes = SHAPES[draw % len(SHAPES)]
         random = np.random.default_rng(draw)
-        factor = random.choice([0.3, 0.8, 1.0, 1.0, 1.3, 3.0])
+        is_honest = draw % 2 == 0
+        factor = 1.0 if is_honest else random.choice([0.3, 0.6, 1.5, 3.0])
         scores, labels = planted(rows + 2000, classes, factor=factor, seed=draw)
-        scores = scores + random.normal(size=classes) * random.choice([0.0, 0.5])
         found = evaluate_scores(scores[:rows], labels[:rows])
         held = np.arange(rows, rows + 2000), labels[rows:]
-        before = -ll.log_softmax(scores)[held]
-        after = -found.calibrator.log_probabilities(scores)[held]
-        change = after - before
-        changes.append((change.mean(), change.std(ddof=1) / np.sqrt(2000)))
-    means, errors = np.array(changes).T
-    assert means.mean() < 0
-    # Held-out rows alone make differences of some standard errors; fitting to few rows adds as much.
-    assert np.count_nonzero(means > 4 * errors + 0.01) <= 0.02 * draws
+        change = ll.log_softmax(scores)[held] - found.calibrator.log_probabilities(scores)[held]
+        (honest if is_honest else others).append(float(change.mean()))
+    # A temperature that is fitted to 150 rows costs about 1/300 where nothing was wrong.
+    assert np.mean(honest) < 0.0015
+    assert max(honest) < 0.03
+    assert np.mean(others) < -0.05
+    assert np.count_nonzero(np.array(others) > 0.005) <= 0.05 * len(others)
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100, 1000])

@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 
 import lastlayer.version
-from lastlayer.calibration import KINDS, Calibrator
-from lastlayer.calibration.fit import MAPS
+from lastlayer.calibration import Calibrator
 from lastlayer.calibration.floor import floor_of
 from lastlayer.calibration.one_thread import one_thread_per_block
 from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.folds import draw_folds
-from lastlayer.evaluation.ladder import Ladder, Split, climb, ladder_names
+from lastlayer.evaluation.ladder import Ladder, climb, ladder_names
 from lastlayer.evaluation.metrics import Measures, measure, reliability
+from lastlayer.evaluation.options import check_options
+from lastlayer.evaluation.other_rows import findings_of, read_others
 from lastlayer.evaluation.predictions import MappedScores
 from lastlayer.evaluation.read import Inputs, read_inputs
 from lastlayer.evaluation.result import Evaluation, MapResult, class_names_of
+from lastlayer.evaluation.split import Split
 from lastlayer.evaluation.suspicions import find_suspicions
 from lastlayer.evaluation.verdict import verdict_of
 from lastlayer.findings import Finding
@@ -75,7 +77,7 @@ def evaluate_scores(
         EvaluationError: the input cannot be read, or does not allow an answer; says what to do.
     """
     began, started = time.perf_counter(), datetime.now().strftime("%Y-%m-%d %H:%M")
-    _check(kind, mapping, folds, maps)
+    check_options(kind, mapping, folds, seed, maps)
     steps = _Steps(progress, 2 + len(ladder_names(mapping, maps)))
     steps("reading")
     names = None if class_names is None else tuple(class_names)
@@ -87,7 +89,7 @@ def evaluate_scores(
         "class_names": names,
     }
     inputs = read_inputs(scores, labels, groups=groups, **options)
-    others = None if fit is None else _read_others(fit, fit_labels, options, inputs)
+    others = None if fit is None else read_others(fit, fit_labels, groups, options, inputs)
     if inputs.scores.kind == "probabilities" and resolve_mapping(mapping).name != "softmax":
         raise EvaluationError(
             f"{inputs.name} holds probabilities, and a mapping is for scores; leave out mapping={mapping!r}, or say that the "
@@ -119,14 +121,14 @@ def _evaluate(
         inputs.scores,
         inputs.labels,
         groups,
-        draw_folds(inputs.labels, groups, folds, seed),
+        draw_folds(inputs.scores.n, groups, folds, seed, has_others=others is not None),
         *((None, None, None) if others is None else (others.scores, others.labels, others.groups)),
     )
-    ladder = climb(split, mapping, maps, seed, floor_of(inputs.scores), steps)
+    floors = [floor_of(rows) for rows in (split.scores, split.fitted_scores)]
+    ladder = climb(split, mapping, maps, seed, min(filter(None, floors), default=0.0), steps)
     ladder = replace(ladder, maps=tuple(_with_facts(found, inputs, others) for found in ladder.maps))
     verdict = verdict_of(measures, ladder)
     suspicions = find_suspicions(inputs, measures.predicted, measures.is_correct)
-    other_findings = () if others is None else others.findings
     counts = np.bincount(inputs.labels, minlength=inputs.scores.n_classes)
     rung = ladder.rungs[ladder.advised]
     after = () if ladder.advised == "none" else reliability(rung.confidence, rung.is_correct, seed=seed)
@@ -138,7 +140,13 @@ def _evaluate(
         mapping=resolve_mapping(mapping).label,
         class_names=class_names_of(inputs.class_names, inputs.scores.n_classes),
         class_counts=tuple(int(count) for count in counts),
-        findings=(*suspicions, *inputs.findings, *other_findings, *ladder.findings),
+        findings=(
+            *suspicions,
+            *inputs.findings,
+            *_lost_labels(measures, inputs),
+            *findings_of(others),
+            *ladder.findings,
+        ),
         metrics=measures.metrics,
         verdict=verdict,
         confidence_gap=measures.confidence_gap,
@@ -171,37 +179,6 @@ class _Steps:
         self._done += 1
 
 
-def _check(kind: str | None, mapping: str, folds: int, maps: Sequence[str] | None) -> None:
-    if kind is not None and kind not in KINDS:
-        raise EvaluationError(f"kind is {kind!r}; give one of {', '.join(KINDS)}, or nothing.")
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= 100:
-        raise EvaluationError(f"folds is {folds!r}; give a whole number from 2 to 100.")
-    if isinstance(maps, str):
-        raise EvaluationError(f"maps is {maps!r}; give a list of names.")
-    try:
-        resolve_mapping(mapping)
-        for name in maps or ():
-            if name not in MAPS:
-                resolve_mapping(name)
-    except (TypeError, ValueError) as error:
-        raise EvaluationError(f"{str(error).rstrip('.')}. Maps are {', '.join(MAPS)}, and the mappings.") from error
-
-
-def _read_others(fit: Any, fit_labels: Any, options: dict[str, Any], inputs: Inputs) -> Inputs:
-    """The rows to fit to, which must have the same classes and kind."""
-    others = read_inputs(fit, fit_labels, **{**options, "kind": inputs.scores.kind})
-    if others.scores.n_classes != inputs.scores.n_classes or others.scores.is_one_column != inputs.scores.is_one_column:
-        raise EvaluationError(
-            f"{others.name} has {others.scores.n_classes} classes and {inputs.name} has {inputs.scores.n_classes}; give scores of the "
-            "same model."
-        )
-    if None not in (others.class_names, inputs.class_names) and others.class_names != inputs.class_names:
-        raise EvaluationError(
-            f"The columns of {others.name} are not those of {inputs.name}; give the same classes in the same order."
-        )
-    return others
-
-
 def _check_domain(measures: Measures, mapping: str, inputs: Inputs) -> None:
     outside = np.flatnonzero(np.isnan(measures.confidence))
     if len(outside):
@@ -210,8 +187,19 @@ def _check_domain(measures: Measures, mapping: str, inputs: Inputs) -> None:
         row = int(outside[0] if rows is None else rows[outside[0]])
         raise EvaluationError(
             f"{record.label} has no probabilities for {len(outside)} of {inputs.scores.n} rows, row {row} (from 0) the first: it takes "
-            f"{record.domain.description}. Leave out the mapping, which makes it softmax, or name the one that the model was trained with."
+            f"{record.domain.description}. Name the mapping that the model was trained with, or give other scores."
         )
+
+
+def _lost_labels(measures: Measures, inputs: Inputs) -> tuple[Finding, ...]:
+    """Scores of −inf at true classes, whose log loss is infinite; for probabilities the reader of the file says so."""
+    lost = np.flatnonzero(np.isinf(measures.losses))
+    if inputs.scores.kind == "probabilities" or not len(lost):
+        return ()
+    rows = inputs.scores.rows
+    first = int(lost[0] if rows is None else rows[lost[0]])
+    count = len(lost)
+    return (Finding("zero_probability", "", {"entries": count, "rows": count, "label_rows": count, "row": first}),)
 
 
 def _with_facts(found: MapResult, inputs: Inputs, others: Inputs | None) -> MapResult:

@@ -10,6 +10,8 @@ from lastlayer.calibration.score_rows import for_each_block
 from lastlayer.findings import Finding
 from lastlayer.functions import resolve_mapping
 
+#: The most classes: a Newton step solves for K + 1 parameters, or for 2K.
+MOST_CLASSES = {"temperature_prior": 1000, "vector": 500}
 #: The largest rows × classes for a bias and a weight per class, the largest rows × classes² for their Hessian, and for a matrix.
 MOST_ENTRIES, MOST_PRODUCTS, MOST_MATRIX = 10_000_000, 1_000_000_000, 30_000_000
 #: Rows per parameter below which a matrix would be noise.
@@ -25,7 +27,7 @@ def why_not(name: str, scores: ScoreRows, mapping: str) -> Finding | None:
         return Finding("map_same_as", name, {"other": "temperature_prior"})
     if name == "matrix" and k == 2:
         return Finding("map_same_as", name, {"other": "temperature_prior" if scores.is_one_column else "vector"})
-    if name in ("temperature_prior", "vector") and (n * k > MOST_ENTRIES or n * k * k > MOST_PRODUCTS):
+    if name in MOST_CLASSES and (n * k > MOST_ENTRIES or n * k * k > MOST_PRODUCTS or k > MOST_CLASSES[name]):
         return Finding("map_too_large", name, {"entries": n * k, "limit": min(MOST_ENTRIES, MOST_PRODUCTS // k)})
     if name == "matrix" and n * k * k > MOST_MATRIX:
         return Finding("map_too_large", name, {"entries": n * k, "limit": MOST_MATRIX // k})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from lastlayer.evaluation.intervals import LEVEL, Estimate, mean_estimate
 from lastlayer.evaluation.metrics import measure_rows, top_label_error
 from lastlayer.evaluation.predictions import CrossFitted, MappedScores, Predictions
 from lastlayer.evaluation.result import MapResult
+from lastlayer.evaluation.split import Split
 from lastlayer.findings import Finding
 from lastlayer.functions import resolve_mapping
 
@@ -21,25 +23,6 @@ from lastlayer.functions import resolve_mapping
 RIVALS = ("softmax", "sparsemax", "entmax")
 #: The ladder, in the order of the report.
 LADDER = ("none", "temperature", "temperature_prior", "vector", "matrix", *RIVALS)
-
-
-@dataclass(frozen=True)
-class Split:
-    """What is judged, and what the maps are fitted to.
-
-    Attributes:
-        scores, labels, groups: the judged rows.
-        folds: (n,) the fold of each judged row.
-        fit_scores, fit_labels, fit_groups: other rows to fit to; None for the judged rows outside a fold.
-    """
-
-    scores: ScoreRows
-    labels: np.ndarray
-    groups: np.ndarray | None
-    folds: np.ndarray
-    fit_scores: ScoreRows | None = None
-    fit_labels: np.ndarray | None = None
-    fit_groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,14 +58,15 @@ def climb(
     findings: list[Finding] = []
     for name in ladder_names(mapping, names):
         step(name)
-        reason = None if names is not None else why_not(name, split.scores, mapping)
+        reason = None if names is not None else why_not(name, split.fitted_scores, mapping)
         if reason is None:
             try:
                 rungs[name] = _rung(name, split, mapping, seed, floor)
-            except _UncertainError as error:
-                reason, found = Finding("map_unbounded", name), error.finding
-                if name == "temperature" or (found.code not in {finding.code for finding in findings}):
-                    findings.append(found)
+            except _WithoutTemperatureError as error:
+                reason = Finding("map_unbounded", name, {"reason": error.reason})
+                # The temperature speaks of the scores; the other maps fail for the same cause, or for one of their own.
+                if name == "temperature" and error.finding is not None:
+                    findings.append(error.finding)
         if reason is not None:
             left_out.append(reason)
     return _ladder(split, rungs, left_out, findings)
@@ -96,34 +80,43 @@ def ladder_names(mapping: str, names: Sequence[str] | None) -> list[str]:
     return [name for name in LADDER if name not in RIVALS or resolve_mapping(name).label != own]
 
 
-class _UncertainError(Exception):
-    """A map whose temperature has no value; the finding says why."""
+class _WithoutTemperatureError(Exception):
+    """A map whose temperature has no value, with the reason, and the finding that says it of the scores, if it holds of all rows."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.code)
-        self.finding = finding
+    def __init__(self, reason: str, finding: Finding | None) -> None:
+        super().__init__(reason)
+        self.reason, self.finding = reason, finding
 
 
 def _rung(name: str, split: Split, mapping: str, seed: int, floor: float) -> Rung:
     # The model as it is keeps its zeros; a map raises them to the floor first.
-    judged = split.scores if name == "none" else replace(split.scores, floor=floor)
-    others = None if split.fit_scores is None else replace(split.fit_scores, floor=judged.floor)
-    try:
-        if others is not None and split.fit_labels is not None:
-            fitted = fit_map(name, others, split.fit_labels, mapping=mapping, groups=split.fit_groups, seed=seed)
-        else:
-            fitted = fit_map(name, judged, split.labels, mapping=mapping, groups=split.groups, seed=seed)
-        if not fitted.is_clear:
-            raise _UncertainError(Finding("no_information", "", {"reason": "unclear"}))
-        if name == "none" or others is not None:
-            predictions: Predictions = MappedScores(judged, split.labels, mapping, fitted.calibrator)
-        else:
-            predictions = CrossFitted(
-                judged, split.labels, _of_folds(name, judged, split, mapping, fitted.calibrator, seed), split.folds
-            )
-    except UnboundedError as error:
-        raise _UncertainError(_why(error, split.scores.n)) from error
+    judged, source = split.scores, split.fitted_scores
+    if name != "none":
+        judged, source = replace(judged, floor=floor), replace(source, floor=floor)
+    labels, groups = split.fitted_labels, split.fitted_groups
+    fitted = _fit(name, source, labels, mapping=mapping, groups=groups, seed=seed)
+    if not fitted.is_clear:
+        raise _WithoutTemperatureError("unclear", Finding("no_information", "", {"reason": "unclear"}))
+    if name == "none" or split.has_others:
+        predictions: Predictions = MappedScores(judged, split.labels, mapping, fitted.calibrator)
+    else:
+        calibrators = _of_folds(name, judged, split, mapping, fitted.calibrator, seed)
+        predictions = CrossFitted(judged, split.labels, calibrators, split.folds)
     return Rung(fitted, *measure_rows(predictions))
+
+
+def _fit(name: str, scores: ScoreRows, labels: np.ndarray, *, of: int | None = None, **options: Any) -> Fitted:
+    """A fit to `scores`, which are a part of `of` rows, if that is given."""
+    try:
+        return fit_map(name, scores, labels, **options)
+    except UnboundedError as error:
+        facts = {"rows": scores.n, "of": scores.n if of is None else of}
+        finding = Finding("temperature_unbounded", "", facts)
+        if error.reason == "separable":
+            raise _WithoutTemperatureError("separable" if of is None else "separable_in_a_fold", finding) from error
+        # A fold may hold too little to say it of all scores.
+        finding = Finding("no_information", "", {"reason": error.reason})
+        raise _WithoutTemperatureError(error.reason, finding if of is None else None) from error
 
 
 def _of_folds(
@@ -133,23 +126,21 @@ def _of_folds(
     found = []
     for fold in range(int(split.folds.max()) + 1):
         rows = np.flatnonzero(split.folds != fold)
-        fitted = fit_map(name, scores.take(rows), split.labels[rows], mapping=mapping, initial=first, seed=seed)
+        part, labels = scores.take(rows), split.labels[rows]
+        fitted = _fit(name, part, labels, of=scores.n, mapping=mapping, initial=first, seed=seed)
         found.append(fitted.calibrator)
     return found
 
 
-def _why(error: UnboundedError, rows: int) -> Finding:
-    if error.reason == "separable":
-        return Finding("temperature_unbounded", "", {"rows": rows})
-    return Finding("no_information", "", {"reason": error.reason})
-
-
 def _ladder(split: Split, rungs: dict[str, Rung], left_out: list[Finding], findings: list[Finding]) -> Ladder:
     losses = {name: rung.losses for name, rung in rungs.items()}
-    best = min(losses, key=lambda name: float(np.mean(losses[name])))
+    own = rungs["none"].fitted.calibrator
+    eligible = {name: rows for name, rows in losses.items() if _may_be_advised(rungs[name].fitted.calibrator, own)}
+    best = min(eligible, key=lambda name: float(np.mean(eligible[name])))
     results = [_result(name, rung, losses, best, split) for name, rung in rungs.items()]
-    advised = _advised(results) if _anything_helps(losses, split.groups) else "none"
-    chosen = _chosen_elsewhere(losses, split.folds)
+    helps = _anything_helps(eligible, split.groups)
+    advised = _advised([result for result in results if result.name in eligible]) if helps else "none"
+    chosen = _chosen_elsewhere(eligible, split.folds)
     return Ladder(
         tuple(replace(result, adopted=result.name == advised) for result in results),
         tuple(left_out),
@@ -159,6 +150,15 @@ def _ladder(split: Split, rungs: dict[str, Rung], left_out: list[Finding], findi
         mean_estimate(chosen, split.groups, bounds=(0.0, np.inf)),
         rungs,
     )
+
+
+def _may_be_advised(map_: Calibrator, as_it_is: Calibrator) -> bool:
+    """Whether no label can have an infinite loss by the map's mapping alone, unless that is so of the model as it is.
+
+    A sparse mapping may give 0 to the true class of a row to come, whatever the rows at hand.
+    """
+    has_full_support = ["full_support" in resolve_mapping(one.mapping).laws for one in (map_, as_it_is)]
+    return has_full_support[0] or not has_full_support[1]
 
 
 def _anything_helps(losses: Mapping[str, np.ndarray], groups: np.ndarray | None) -> bool:
@@ -174,8 +174,10 @@ def _advised(results: Sequence[MapResult]) -> str:
     A map of many parameters may be the best by a wide interval, in which "none" lies as well; the interval of a simpler one is narrow.
     """
     by_simplicity = sorted(results, key=lambda result: result.degrees_of_freedom)
-    good = [result for result in by_simplicity if not result.versus_best.low > 0.0 and result.name != "none"]
-    return next((result.name for result in good if result.difference.high < 0.0), good[0].name)
+    helping = [result for result in by_simplicity if result.difference.high < 0.0]
+    good = [result for result in helping if not result.versus_best.low > 0.0]
+    # Where all that help are clearly worse than the best, which does not clearly help, the best of those that help.
+    return good[0].name if good else min(helping, key=lambda result: result.log_loss.value).name
 
 
 def _result(name: str, rung: Rung, losses: dict[str, np.ndarray], best: str, split: Split) -> MapResult:
@@ -216,10 +218,15 @@ def degrees_of_freedom(calibrator: Calibrator, name: str) -> int:
 
 
 def _chosen_elsewhere(losses: dict[str, np.ndarray], folds: np.ndarray) -> np.ndarray:
-    """Each row's loss under the map that is best on the rows outside its fold: choosing is judged on other rows, too."""
+    """Each row's loss under the map that is best on the rows outside its fold: choosing is judged on other rows, too.
+
+    The maps that judged those rows were fitted with rows of this fold, so the choice is not wholly blind to it; each loss is. A map
+    with an infinite loss is not chosen, if there is one without.
+    """
+    finite = {name: rows for name, rows in losses.items() if np.isfinite(rows).all()} or losses
     chosen = np.empty(len(folds))
     for fold in np.unique(folds):
         inside = folds == fold
-        best = min(losses, key=lambda name: float(np.mean(losses[name][~inside])))
-        chosen[inside] = losses[best][inside]
+        best = min(finite, key=lambda name: float(np.mean(finite[name][~inside])))
+        chosen[inside] = finite[best][inside]
     return chosen

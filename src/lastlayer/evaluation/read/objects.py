@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lastlayer.dispatch import backend_of
 from lastlayer.evaluation.error import EvaluationError
 
 
@@ -21,7 +22,8 @@ def as_array(values: Any, what: str) -> np.ndarray:
         return _unmasked(values)
     if isinstance(values, np.ndarray):
         return _known_type(np.asarray(values))
-    if any(base.__module__ == "torch" and base.__name__ == "Tensor" for base in type(values).__mro__):
+    backend = backend_of(values)
+    if backend is not None and backend.name == "torch":
         # Only someone who has torch has a tensor.
         from lastlayer.evaluation.read.torch_tensors import tensor_array
 
