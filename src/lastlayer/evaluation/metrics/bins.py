@@ -1,4 +1,7 @@
-"""Bins of probabilities with equally many rows; a value that many rows share has a bin of its own."""
+"""Bins of probabilities with equally many rows; a value that many rows share has a bin of its own.
+
+A study's bins (`lastlayer.study.fit.bins`) mix it with its neighbours: they compare models that have few ties.
+"""
 
 from __future__ import annotations
 

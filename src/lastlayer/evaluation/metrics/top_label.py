@@ -1,4 +1,8 @@
-"""The calibration error of the top label and the reliability diagram."""
+"""The calibration error of the top label and the reliability diagram.
+
+It judges one model against 0, so that chance is taken off and ties are kept apart; a study's error (`lastlayer.study.fit.bins`)
+is the plain one, because it compares models on the same rows.
+"""
 
 from __future__ import annotations
 
