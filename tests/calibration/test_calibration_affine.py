@@ -29,7 +29,8 @@ def penalised(name: str, parameters: np.ndarray, scores: np.ndarray, labels: np.
     if name == "temperature_prior":
         return total_loss(parameters[0] * scores + parameters[1:], labels) + 0.5 * float(np.sum(parameters[1:] ** 2))
     weight, bias = parameters[:k], parameters[k:]
-    penalty = np.sum(scores.var(axis=0) * (weight - beta) ** 2) + np.sum(bias**2)
+    at_the_mean = bias + (weight - beta) * scores.mean(axis=0)
+    penalty = np.sum(scores.var(axis=0) * (weight - beta) ** 2) + np.sum((at_the_mean - at_the_mean.mean()) ** 2)
     return total_loss(weight * scores + bias, labels) + 0.5 * float(penalty)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, softmax
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
@@ -144,6 +145,32 @@ def test_groups_stay_together():
     ScoreCalibrator(estimator=Remembers(), cv=GroupKFold(4)).fit(X, y, groups=groups)
     with pytest.raises(AssertionError, match="was fitted to it"):
         ScoreCalibrator(estimator=Remembers(), cv=4).fit(X, y)
+
+
+def test_groups_are_the_observations_of_the_interval():
+    scores, labels = draw(100)
+    many, again = np.repeat(scores, 10, axis=0), np.repeat(labels, 10)
+    names = np.repeat([f"patient {i}" for i in range(100)], 10)
+    alone = ScoreCalibrator().fit(many, again)
+    grouped = ScoreCalibrator().fit(many, again, groups=names)
+    assert grouped.temperature_ == pytest.approx(alone.temperature_, rel=1e-12)
+    want = ScoreCalibrator().fit(scores, labels).temperature_interval_
+    np.testing.assert_allclose(grouped.temperature_interval_, want, rtol=1e-6)
+    assert alone.temperature_interval_[0] > 1.01 * want[0]
+    with pytest.raises(ValueError, match=r"groups has the shape \(3,\) for 1000 rows"):
+        ScoreCalibrator().fit(many, again, groups=[1, 2, 3])
+
+
+def test_groups_are_routed_by_scikit_learn():
+    X, y = features()
+    groups = np.arange(len(X)) // 20
+    model = ScoreCalibrator(estimator=LogisticRegression(), cv=GroupKFold(4))
+    want = model.fit(X, y, groups=groups).temperature_interval_
+    with config_context(enable_metadata_routing=True):
+        asks = ScoreCalibrator(estimator=LogisticRegression(), cv=GroupKFold(4)).set_fit_request(groups=True)
+        routed = make_pipeline(StandardScaler(with_mean=False, with_std=False), asks).fit(X, y, groups=groups)
+    assert routed[-1].temperature_interval_ == pytest.approx(want)
+    assert want != pytest.approx(ScoreCalibrator(estimator=LogisticRegression()).fit(X, y).temperature_interval_)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -80,7 +80,10 @@ class Calibrator:
         elif self.weight is not None:
             scores = scores * self.weight.astype(scores.dtype)
         elif self.temperature != 1.0:
-            scores = scores / number(self.temperature)
+            limits = np.finfo(scores.dtype)
+            # Scores too far apart for their type become infinite, which is as certain.
+            with np.errstate(over="ignore"):
+                scores = scores / number(min(max(self.temperature, float(limits.tiny)), float(limits.max)))
         return scores if self.bias is None else scores + self.bias.astype(scores.dtype)
 
     def scores(self, values: Any) -> np.ndarray:

@@ -33,6 +33,8 @@ class _Dialect:
     two_probabilities: str
     log: str
     log_of_at_least: str
+    #: The least number above 0 of the type of `probabilities`; a floor below it would be 0.
+    tiny: str
 
 
 _NUMPY = _Dialect(
@@ -41,6 +43,7 @@ _NUMPY = _Dialect(
     two_probabilities="np.column_stack([1 - probabilities, probabilities])",
     log="np.log({})",
     log_of_at_least="np.log(np.maximum({}, {}))",
+    tiny="np.finfo(probabilities.dtype).tiny",
 )
 _TORCH = _Dialect(
     array="{scores}.new_tensor({values})",
@@ -48,6 +51,7 @@ _TORCH = _Dialect(
     two_probabilities="torch.stack([1 - probabilities.flatten(), probabilities.flatten()], dim=-1)",
     log="{}.log()",
     log_of_at_least="{}.clamp(min={}).log()",
+    tiny="torch.finfo(probabilities.dtype).tiny",
 )
 
 
@@ -104,5 +108,8 @@ def _model_scores(calibrator: Calibrator, dialect: _Dialect) -> str:
         return dialect.two_scores if calibrator.is_one_column else "scores"
     values = dialect.two_probabilities if calibrator.is_one_column else "probabilities"
     if calibrator.floor:
-        return dialect.log_of_at_least.format(values, repr(calibrator.floor))
+        least = repr(calibrator.floor)
+        if calibrator.floor < np.finfo(np.float32).tiny:
+            least = f"max({least}, float({dialect.tiny}))"
+        return dialect.log_of_at_least.format(values, least)
     return dialect.log.format(values)

@@ -42,7 +42,7 @@ class Fitted:
         calibrator: the map.
         interval: the 95 % interval of its temperature; None where it has none.
         n_fitted: rows that it was fitted to.
-        is_clear: whether the interval of 1/T excludes 0, which is that of scores without information.
+        is_clear: whether the temperature's loss is clearly below that of equal scores, those without information.
     """
 
     calibrator: Calibrator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lastlayer.calibration.score_rows import KINDS
+from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 
 if TYPE_CHECKING:
@@ -54,10 +55,18 @@ def _check_name(name: Any, mapping: Any) -> None:
         record = resolve_mapping(mapping)
     except (TypeError, ValueError) as error:
         raise ValueError(f"mapping is {mapping[:60]!r}: {error}") from error
-    if name not in ARRAYS and name != record.name:
+    if name not in ARRAYS and name != record.name and not _is_label_of(name, record):
         raise ValueError(
-            f"name is {str(name)[:60]!r}; give one of {', '.join(ARRAYS)}, or the name of the mapping, {record.name}."
+            f"name is {str(name)[:60]!r}; give one of {', '.join(ARRAYS)}, or the name of the mapping, {record.label}."
         )
+
+
+def _is_label_of(name: Any, record: ProbabilityMapping) -> bool:
+    """Whether a map's name, such as "entmax:alpha=1.30", is that of the mapping with its parameters."""
+    try:
+        return isinstance(name, str) and len(name) <= 200 and resolve_mapping(name).label == record.label
+    except (TypeError, ValueError):
+        return False
 
 
 def _check_numbers(calibrator: Calibrator) -> None:

@@ -49,7 +49,8 @@ def newton(
         if first_is_positive and theta[0] + step[0] <= 0.0:
             length = -0.9 * theta[0] / step[0]
         new = _penalised(at(theta + length * step), theta + length * step - anchor, penalty)
-        while new.value > now.value + ARMIJO * length * slope + rounding * abs(now.value):
+        # `not <=` holds for NaN too.
+        while not new.value <= now.value + ARMIJO * length * slope + rounding * abs(now.value):
             length /= 2.0
             if length < 1e-10:
                 return theta

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
@@ -12,19 +12,52 @@ from lastlayer.backends import num_threads
 from lastlayer.functions import set_num_threads
 
 
+class _Limit:
+    """The limit of a process: whoever comes first sets it, and whoever leaves last takes it away."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._restore: Callable[[], None] = lambda: None
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._restore = _limited()
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._restore()
+
+
+_LIMIT = _Limit()
+
+
 @contextmanager
 def one_thread_per_block() -> Iterator[None]:
-    """While it lasts, matrix products (BLAS) and our kernels use one thread each; `for_each_block` runs several of them."""
-    before = num_threads()
-    with _controller().limit(limits=1, user_api="blas"):
-        set_num_threads(1)
-        try:
-            yield
-        finally:
-            set_num_threads(before)
+    """While it lasts, matrix products (BLAS) and our kernels use one thread each; `for_each_block` runs several of them.
+
+    Several threads may be inside at a time, and leave in any order.
+    """
+    _LIMIT.enter()
+    try:
+        yield
+    finally:
+        _LIMIT.leave()
 
 
-@cache
-def _controller() -> ThreadpoolController:
-    """The thread pools of this process; looking for them takes 10 ms."""
-    return ThreadpoolController()
+def _limited() -> Callable[[], None]:
+    """Limit all thread pools; what restores them."""
+    threads = num_threads()
+    # Looked for each time, in 10 ms: a BLAS may have been loaded since the last time.
+    limits = ThreadpoolController().limit(limits=1, user_api="blas")
+    set_num_threads(1)
+
+    def restore() -> None:
+        set_num_threads(threads)
+        limits.restore_original_limits()
+
+    return restore

@@ -9,7 +9,8 @@ import numpy as np
 
 from lastlayer.calibration.fitted import UnboundedError
 from lastlayer.calibration.score_rows import ScoreRows
-from lastlayer.calibration.temperature import fit_temperature
+from lastlayer.calibration.temperature import CLOSE as CLOSE_TEMPERATURE
+from lastlayer.calibration.temperature import best_inverse
 from lastlayer.calibration.temperature_search import log_losses
 from lastlayer.mappings import ProbabilityMapping
 
@@ -31,13 +32,14 @@ def fit_parameter(
     scores: ScoreRows,
     labels: np.ndarray,
     *,
+    sample_weight: np.ndarray | None = None,
     initial: ProbabilityMapping | None = None,
     seed: int = 0,
 ) -> tuple[ProbabilityMapping, float]:
     """The mapping with the parameter whose log loss is lowest, and its temperature, which is that of the mapping's own loss.
 
-    A mapping whose parameter is not in `RANGES` keeps it. The search looks around the parameter of `initial` first, and
-    everywhere if the best value there is at an end.
+    The mapping has a parameter in `RANGES`, and a `tangent`. The search looks around the parameter of `initial` first, and
+    everywhere if the best value there is at an end. `sample_weight` (n,) > 0 counts rows in every loss.
 
     Raises:
         UnboundedError: no temperature can be fitted.
@@ -45,18 +47,22 @@ def fit_parameter(
     name = record.parameters[0].name
     rows = some_rows(scores, MOST_ENTRIES, seed)
     scores, labels = scores.take(rows), labels[rows]
-    found = {record.parameter: fit_temperature(record, scores, labels).value}
-    if name not in RANGES:
-        return record, found[record.parameter]
+    weights = None if sample_weight is None else sample_weight[rows]
+
+    def temperature(tried: ProbabilityMapping, first: float, close: float) -> float:
+        u, _ = best_inverse(tried, scores, labels, sample_weight=weights, initial=first, close=close)
+        return math.exp(-u)
+
+    found = {record.parameter: temperature(record, 1.0, CLOSE_TEMPERATURE)}
 
     def loss(value: float) -> float:
         tried = record.replace(**{name: value})
         nearest = min(found, key=lambda other: abs(other - value))
         try:
-            found[value] = fit_temperature(tried, scores, labels, initial=found[nearest], close=ROUGH).value
+            found[value] = temperature(tried, found[nearest], ROUGH)
         except UnboundedError:
             return math.inf
-        return float(np.mean(log_losses(tried, scores, labels, math.log(found[value]))))
+        return float(np.average(log_losses(tried, scores, labels, math.log(found[value])), weights=weights))
 
     low, high = RANGES[name]
     if initial is not None:
@@ -65,6 +71,11 @@ def fit_parameter(
         if min(best - near[0], near[1] - best) > CLOSE or best - low < CLOSE or high - best < CLOSE:
             return _rounded(record, best, found)
     return _rounded(record, _golden(loss, low, high), found)
+
+
+def is_fitted(record: ProbabilityMapping) -> bool:
+    """Whether the mapping has a parameter that `fit_parameter` fits."""
+    return record.tangent is not None and [each.name for each in record.parameters] == [*RANGES]
 
 
 def _rounded(

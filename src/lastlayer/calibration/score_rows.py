@@ -28,12 +28,14 @@ class ScoreRows:
         kind: whether the numbers are scores or probabilities. The scores of probabilities p are log p.
         rows: the indices of the rows that count, (n,); None for all.
         floor: probabilities below it are raised to it before the logarithm; 0 leaves log 0 = −inf.
+        scale: what the scores are multiplied by, a power of two; scores of 1e30 are fitted in another unit.
     """
 
     array: np.ndarray
     kind: Kind = "scores"
     rows: np.ndarray | None = None
     floor: float = 0.0
+    scale: float = 1.0
 
     @property
     def n(self) -> int:
@@ -68,14 +70,19 @@ class ScoreRows:
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """The scores of rows start to stop, (stop − start, K): the numbers themselves, or log p. Not to be written to."""
+        scores = self._unscaled(start, stop)
+        return scores if self.scale == 1.0 else scores * self.dtype.type(self.scale)
+
+    def _unscaled(self, start: int, stop: int) -> np.ndarray:
         values = self.raw(start, stop)
         if self.kind == "scores":
             return np.concatenate([np.zeros_like(values), values], axis=1) if self.is_one_column else values
         with np.errstate(divide="ignore"):
+            # A floor of float64 scores may be below the least float32.
+            least = self.dtype.type(max(self.floor, float(np.finfo(self.dtype).tiny)) if self.floor else 0.0)
             if not self.is_one_column:
-                return np.log(np.maximum(values, self.dtype.type(self.floor)))
+                return np.log(np.maximum(values, least))
             # log(1 − p) by log1p: 1 − p is rounded where p is small.
-            least = self.dtype.type(self.floor)
             both = [np.maximum(np.log1p(-np.minimum(values, 1)), np.log(least)), np.log(np.maximum(values, least))]
             return np.concatenate(both, axis=1)
 

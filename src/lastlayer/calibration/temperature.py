@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from lastlayer.calibration.clear import is_clearly_below, own_losses
 from lastlayer.calibration.derivatives import Derivatives, derivatives
 from lastlayer.calibration.fitted import unbounded
 from lastlayer.calibration.score_rows import ScoreRows
@@ -20,12 +21,15 @@ from lastlayer.mappings import ProbabilityMapping
 LONGEST = math.log(16.0)
 #: A Newton step shorter than this is the last: the error after it is about its square.
 CLOSE = 1e-5
-MOST_STEPS = 200
+#: log T is looked for within ± this, in the unit of the scores: float32 holds e^±80.
+FARTHEST = 80.0
+#: Steps of Newton's method before only the longest ones look for the other end of the bracket.
+MOST_PLAIN = 10
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """T, the 95 % interval of T, and whether that of 1/T excludes 0."""
+    """T, the 95 % interval of T, and whether its loss is clearly below that of equal scores."""
 
     value: float
     low: float
@@ -41,35 +45,72 @@ def fit_temperature(
     sample_weight: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     initial: float = 1.0,
-    close: float = CLOSE,
 ) -> Temperature:
-    """Minimize mean loss(β x, y) over β = 1/T > 0 by Newton's method in log β, kept inside a bracket.
-
-    The loss is convex in β, so its derivative changes sign once, and a step that leaves the bracket is replaced by its middle.
+    """Minimize mean loss(β x, y) over β = 1/T > 0, for rows that `counted` keeps.
 
     Raises:
         UnboundedError: the loss has no minimum for 0 < T < ∞.
     """
-    u, low, high, is_bounded = -math.log(initial), -math.inf, math.inf, False
-    for _ in range(MOST_STEPS):
+    u, at = best_inverse(record, scores, labels, sample_weight=sample_weight, initial=initial)
+    beta = math.exp(u)
+    fitted, equal = (own_losses(record, scores, labels, value) for value in (beta, 0.0))
+    is_clear = is_clearly_below(fitted, equal, sample_weight, groups)
+    return Temperature(1.0 / beta, *_interval(beta, at, sample_weight, groups), is_clear)
+
+
+def best_inverse(
+    record: ProbabilityMapping,
+    scores: ScoreRows,
+    labels: np.ndarray,
+    *,
+    sample_weight: np.ndarray | None = None,
+    initial: float = 1.0,
+    close: float = CLOSE,
+) -> tuple[float, Derivatives]:
+    """(log β, the derivatives near there).
+
+    The loss is convex in β, so its derivative changes sign once. As a function of u = log β the derivative has its root by Newton's
+    method, u ← u − ℓ′(β) / (β ℓ″(β)), kept inside a bracket, whose middle is taken where a step leaves it or three steps have not
+    halved it.
+
+    Raises:
+        UnboundedError: the loss has no minimum for 0 < T < ∞.
+    """
+    u, low, high = max(-FARTHEST, min(FARTHEST, -math.log(initial))), -FARTHEST, FARTHEST
+    widths, n_steps, is_checked = [math.inf] * 3, 0, False
+    while True:
         at = derivatives(record, scores, labels, math.exp(u))
-        first, second = _mean(at.first, sample_weight), _mean(at.second, sample_weight)
-        if low == -math.inf and high == math.inf:
-            _check_bounded(at, sample_weight)
+        if not n_steps:
+            _check_bounded(at)
+        n_steps += 1
+        first, second = _mean(at.first, sample_weight), _mean(at.second, sample_weight) * math.exp(u)
         if first == 0.0:
-            return _temperature(u, at, sample_weight, groups)
+            return u, at
         low, high = (u, high) if first < 0.0 else (low, u)
-        step = -first / (second * math.exp(u)) if second > 0.0 else math.copysign(math.inf, -first)
-        if abs(step) < close:
-            return _temperature(u + step, at, sample_weight, groups)
-        if u < 0.0 and low == -math.inf and not is_bounded:
+        step = -first / second if second > 0.0 else math.copysign(math.inf, -first)
+        if abs(step) < close or high - low < CLOSE * CLOSE:
+            _check_inside(u, low, high)
+            return u + max(-close, min(close, step)), at
+        if u < 0.0 and low == -FARTHEST and not is_checked:
             if _rises_from_zero(record, scores, labels, sample_weight):
                 raise unbounded("opposed")
-            is_bounded = True
+            is_checked = True
+        is_bracketed = low > -FARTHEST and high < FARTHEST
+        if not is_bracketed and n_steps > MOST_PLAIN:
+            step = math.copysign(LONGEST, step)
         u = _inside(u + max(-LONGEST, min(LONGEST, step)), low, high)
-        if high - low < CLOSE * CLOSE:
-            return _temperature(u, at, sample_weight, groups)
-    raise AssertionError("Newton's method with a bracket did not end")
+        if is_bracketed:
+            widths = [*widths[1:], high - low]
+            if widths[-1] > 0.5 * widths[0]:
+                u, widths = (low + high) / 2.0, [math.inf] * 3
+
+
+def _check_inside(u: float, low: float, high: float) -> None:
+    """Raise UnboundedError at the ends of what numbers can hold."""
+    if high == FARTHEST and high - u < 1.0:
+        raise unbounded("separable")
+    if low == -FARTHEST and u - low < 1.0:
+        raise unbounded("opposed")
 
 
 def _inside(u: float, low: float, high: float) -> float:
@@ -84,31 +125,28 @@ def _rises_from_zero(
     return _mean(derivatives(record, scores, labels, 0.0).first, sample_weight) >= 0.0
 
 
-def _check_bounded(at: Derivatives, weights: np.ndarray | None) -> None:
-    counts = at.has_label if weights is None else at.has_label & (weights > 0)
-    if at.is_flat[counts].all():
+def _check_bounded(at: Derivatives) -> None:
+    if at.is_flat.all():
         raise unbounded("constant")
-    if at.is_right[counts].all():
+    if at.is_right.all():
         raise unbounded("separable")
 
 
-def _temperature(u: float, at: Derivatives, sample_weight: np.ndarray | None, groups: np.ndarray | None) -> Temperature:
-    """T = e^(−u) with the interval of the sandwich estimate: the variance of the mean derivative over the squared curvature."""
-    beta = math.exp(u)
-    counted = at.has_label if sample_weight is None else at.has_label & (sample_weight > 0)
-    weights = np.ones(len(at.first)) if sample_weight is None else sample_weight
-    residuals = (weights * at.first)[counted]
+def _interval(
+    beta: float, at: Derivatives, weights: np.ndarray | None, groups: np.ndarray | None
+) -> tuple[float, float]:
+    """The 95 % interval of T by the sandwich estimate: the variance of the mean derivative over the squared curvature."""
+    residuals = at.first if weights is None else weights * at.first
     if groups is not None:
-        residuals = np.bincount(groups[counted], weights=residuals)
-    n = int(np.count_nonzero(counted)) if groups is None else len(np.unique(groups[counted]))
-    curvature = float(np.sum((weights * at.second)[counted]))
+        residuals = np.bincount(np.unique(groups, return_inverse=True)[1], weights=residuals)
+    n = len(residuals)
+    curvature = float(np.sum(at.second if weights is None else weights * at.second))
     if n < 2 or curvature <= 0.0:
-        return Temperature(1.0 / beta, 0.0, math.inf, False)
+        return 0.0, math.inf
     error = math.sqrt(float(np.sum(residuals**2)) * n / (n - 1)) / curvature
-    reach = float(stats.t.ppf(0.975, n - 1)) * error / beta
     # The interval is symmetric in log T, which keeps it positive.
-    spread = math.exp(min(reach, 700.0))
-    return Temperature(1.0 / beta, 1.0 / beta / spread, spread / beta, reach < 1.0)
+    spread = math.exp(min(float(stats.t.ppf(0.975, n - 1)) * error / beta, 700.0))
+    return 1.0 / beta / spread, spread / beta
 
 
 def _mean(rows: np.ndarray, weights: np.ndarray | None) -> float:

@@ -66,7 +66,9 @@ def base_scores(
             )
     _check_folds(y, cv)
     splitter = check_cv(cv, y, classifier=True)
-    options = {"cv": splitter, "groups": groups, "params": parameters, "n_jobs": n_jobs}
+    # The folds are drawn here: cross_val_predict refuses groups where metadata routing is enabled.
+    folds = list(splitter.split(X, y, groups))
+    options = {"cv": folds, "params": parameters, "n_jobs": n_jobs}
     values = cross_val_predict(clone(estimator), X, y, method=method, **options)
     return BaseScores(clone(estimator).fit(X, y, **parameters), np.asarray(values))
 

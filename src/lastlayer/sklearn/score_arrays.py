@@ -38,6 +38,20 @@ def check_weights(y: Any, sample_weight: Floats) -> None:
         )
 
 
+def group_codes(groups: Any, n: int) -> np.ndarray | None:
+    """Groups (n,) of any kind as 0, 1, …
+
+    Raises:
+        ValueError: there is not one per row.
+    """
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.shape != (n,):
+        raise ValueError(f"groups has the shape {groups.shape} for {n} rows; give one group per row.")
+    return np.asarray(np.unique(groups, return_inverse=True)[1])
+
+
 def as_column(X: Any) -> Any:
     """Numbers (n,) as one column; anything else as it is."""
     X = np.asarray(X) if isinstance(X, list | tuple) else X

@@ -29,7 +29,7 @@ from lastlayer.calibration.fit import UnboundedError, fit_map
 from lastlayer.calibration.floor import floor_of
 from lastlayer.sklearn.base_scores import METHODS, base_scores, kind_of
 from lastlayer.sklearn.problem import Floats
-from lastlayer.sklearn.score_arrays import as_column, check_weights, codes, is_like_probabilities
+from lastlayer.sklearn.score_arrays import as_column, check_weights, codes, group_codes, is_like_probabilities
 
 
 class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -98,7 +98,7 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             sample_weight: (n,) ≥ 0; for the map, and for the estimator if it takes them.
-            groups: (n,) for a `cv` that keeps groups together.
+            groups: (n,) for a `cv` that keeps groups together, and for `temperature_interval_`, in which a group is one observation.
 
         Raises:
             ValueError: an argument is outside its range, shapes do not fit, or a class has no column or too few rows.
@@ -118,7 +118,8 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._rows(values, kind)
         rows = replace(rows, floor=floor_of(rows))
         try:
-            fitted = fit_map(self.map, rows, labels, mapping=self.mapping, sample_weight=sample_weight)
+            options = {"sample_weight": sample_weight, "groups": group_codes(groups, rows.n)}
+            fitted = fit_map(self.map, rows, labels, mapping=self.mapping, **options)
             self.converged_ = True
         except UnboundedError as error:
             warnings.warn(f"{error} The scores are left as they are.", ConvergenceWarning, stacklevel=2)

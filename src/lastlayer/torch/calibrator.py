@@ -120,11 +120,13 @@ class Calibrator(MappingModule):
         """The scores (…, K) that the map was fitted to: the numbers, log p, or those of one column."""
         if self.kind == "scores":
             return torch.cat([torch.zeros_like(x), x], dim=-1) if self.is_one_column else x
+        # A floor of float64 scores may be below the least float32.
+        floor = max(self.floor, torch.finfo(x.dtype).tiny) if self.floor else 0.0
         if not self.is_one_column:
-            return x.clamp(min=self.floor).log()
+            return x.clamp(min=floor).log()
         # log(1 − p) by log1p: 1 − p is rounded where p is small.
-        least = torch.tensor(self.floor, dtype=x.dtype, device=x.device).log()
-        return torch.cat([torch.maximum((-x).log1p(), least), x.clamp(min=self.floor).log()], dim=-1)
+        least = torch.tensor(floor, dtype=x.dtype, device=x.device).log()
+        return torch.cat([torch.maximum((-x).log1p(), least), x.clamp(min=floor).log()], dim=-1)
 
     def _transform(self, x: Tensor) -> Tensor:
         """A x + b of scores (…, K)."""
