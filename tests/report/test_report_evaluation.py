@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from synthetic_evaluation import CASES, FINDINGS, LEFT_OUT, synthetic_evaluation
 
+from lastlayer.evaluation import Evaluation
 from lastlayer.evaluation.intervals import Estimate
 from lastlayer.findings import Finding
 from lastlayer.report import finding_remedy, finding_sentence
@@ -37,43 +38,94 @@ def headline(verdict: str, *bins: dict[str, float]) -> str:
 
 def test_the_verdict_has_an_example_from_the_diagram() -> None:
     said = headline("overconfident", one_bin(0.6, 0.58), one_bin(0.9, 0.78), one_bin(0.97, 0.99))
-    assert said == "Overconfident: when this model says 90 %, it is right 78 % of the time"
+    assert said == "Overconfident: where it says about 90 % (200 of 2000 rows), it is right 78 % of the time"
     said = headline("underconfident", one_bin(0.6, 0.75), one_bin(0.9, 0.88))
-    assert said == "Underconfident: when this model says 60 %, it is right 75 % of the time"
-    said = headline("calibrated", one_bin(0.6, 0.58), one_bin(0.91, 0.9))
-    assert said == "Calibrated: when this model says 91 %, it is right 90 % of the time"
+    assert said == "Underconfident: where it says about 60 % (200 of 2000 rows), it is right 75 % of the time"
     said = headline("miscalibrated", one_bin(0.6, 0.75), one_bin(0.9, 0.78))
-    assert said == "Miscalibrated: when this model says 90 %, it is right 78 % of the time, and when it says 60 %, 75 %"
+    assert said == (
+        "Miscalibrated: where it says about 90 % (200 of 2000 rows), it is right 78 % of the time, and where it says about 60 % (200 "
+        "of 2000 rows), it is right 75 % of the time"
+    )
+
+
+@pytest.mark.parametrize("accuracy", [0.9, 1.0])
+def test_a_calibrated_model_has_no_example(accuracy: float) -> None:
+    """A bin is off by chance: "says 90 %, right 100 %" would contradict the verdict."""
+    calibrated = synthetic_evaluation(verdict="calibrated", advised="none", reliability=[one_bin(0.9, accuracy)])
+    assert answer(calibrated).headline == "Calibrated: these 2000 rows show no sign of miscalibration"
+    ece = replace(calibrated.metrics["ece"], if_calibrated=(0.0, 0.047))
+    few = replace(calibrated, n_rows=342, metrics={**calibrated.metrics, "ece": ece})
+    assert answer(few).headline == (
+        "Calibrated: these 342 rows show no sign of miscalibration, but would hide a small one: a calibration error below about 0.047"
+    )
 
 
 def test_a_bin_that_chance_explains_is_no_example() -> None:
     """The larger gap lies inside the band of a calibrated model, in a bin of few rows."""
     said = headline("overconfident", one_bin(0.8, 0.6, n=900, reach=0.3), one_bin(0.9, 0.82, n=100))
-    assert said == "Overconfident: when this model says 90 %, it is right 82 % of the time"
+    assert said == "Overconfident: where it says about 90 % (100 of 2000 rows), it is right 82 % of the time"
 
 
-def test_a_bin_of_few_rows_is_no_example_and_the_most_confident_of_large_ones_is() -> None:
-    bins = [one_bin(0.7, 0.5, n=900), one_bin(0.9, 0.73, n=900), one_bin(0.99, 0.9, n=20)]
-    assert headline("overconfident", *bins) == "Overconfident: when this model says 90 %, it is right 73 % of the time"
-
-
-@pytest.mark.parametrize("verdict", ["calibrated", "overconfident", "underconfident", "miscalibrated"])
-def test_a_verdict_without_bins_stays_a_word(verdict: str) -> None:
-    assert headline(verdict) == verdict.capitalize()
+def test_the_widest_gap_by_rows_is_the_example() -> None:
+    bins = [one_bin(0.7, 0.5, n=900), one_bin(0.9, 0.73, n=900), one_bin(0.99, 0.5, n=20)]
+    said = "Overconfident: where it says about 70 % (900 of 2000 rows), it is right 50 % of the time"
+    assert headline("overconfident", *bins) == said
 
 
 @pytest.mark.parametrize("reach", [0.3, math.nan])
 def test_where_no_bin_is_outside_the_band_all_rows_are_the_example(reach: float) -> None:
     """The accuracy is 82.12 % and the confidence 8.1 points above it."""
     said = headline("overconfident", one_bin(0.9, 0.7, reach=reach))
-    assert said == "Overconfident: this model says 90 % on average, and is right 82 % of the time"
-    assert headline("miscalibrated", one_bin(0.9, 0.7, reach=reach)) == "Miscalibrated"
+    assert said == "Overconfident: it says 90 % on average, and is right 82 % of the time"
+    assert headline("overconfident") == said
+    said = headline("miscalibrated", one_bin(0.9, 0.7, reach=reach))
+    assert said == "Miscalibrated: its calibration error is above that of a calibrated model"
+
+
+def test_where_the_average_is_not_clear_the_temperature_is_the_sign() -> None:
+    unclear = synthetic_evaluation(reliability=(), confidence_gap=Estimate(0.001, -0.01, 0.012))
+    assert (
+        answer(unclear).headline == "Overconfident: the temperature that fits best is 1.831 (1.710 to 1.960), above 1"
+    )
+    # A sign of the other direction is no sign of this verdict.
+    assert answer(replace(unclear, verdict="underconfident")).headline == "Underconfident"
+
+
+def without_gap_in_bins(**changes: object) -> Evaluation:
+    """Miscalibrated, and the calibration error of the top label does not show it."""
+    evaluation = synthetic_evaluation(verdict="miscalibrated", advised="none")
+    ece = replace(evaluation.metrics["ece"], value=0.005, if_calibrated=(0.0, 0.027))
+    by_class = replace(evaluation.metrics["classwise_ece"], value=0.008)
+    metrics = {**evaluation.metrics, "ece": ece, "classwise_ece": by_class}
+    return replace(evaluation, metrics=metrics, **changes)
+
+
+def test_miscalibrated_says_which_sign_it_rests_on() -> None:
+    disagrees = without_gap_in_bins(confidence_gap=Estimate(-0.02, -0.03, -0.01))
+    assert answer(disagrees).headline == (
+        "Miscalibrated: it says less than it is right on average, but the temperature that fits best is 1.831 (1.710 to 1.960), above 1"
+    )
+    by_class = replace(disagrees.metrics["classwise_ece"], value=0.031)
+    of_classes = replace(disagrees, metrics={**disagrees.metrics, "classwise_ece": by_class})
+    assert answer(of_classes).headline == (
+        "Miscalibrated: class by class its probabilities are off by 0.031, where a calibrated model shows 0.000 to 0.013"
+    )
+    advised = without_gap_in_bins(advice=synthetic_evaluation().advice)
+    assert answer(advised).headline == "Miscalibrated: temperature scaling lowers its log loss"
+
+
+def test_a_calibration_error_in_its_range_is_not_left_to_contradict_the_verdict() -> None:
+    said = " ".join(answer(without_gap_in_bins()).reasons)
+    assert "is 0.005, not above the 0.000 to 0.027 that" in said
+    assert "and does not show what the headline says." in said
+    calibrated = synthetic_evaluation(verdict="calibrated", advised="none")
+    assert "what the headline says" not in " ".join(answer(calibrated).reasons)
 
 
 def test_a_true_class_of_probability_zero_is_an_example() -> None:
     bins = (one_bin(0.9, 0.88),)
     found = answer(synthetic_evaluation(verdict="miscalibrated", is_infinite=True, reliability=bins))
-    assert found.headline == "Miscalibrated: this model gives some true classes the probability 0"
+    assert found.headline == "Miscalibrated: it gives some true classes the probability 0"
 
 
 def test_the_advice_says_the_change_its_gain_and_the_interval() -> None:

@@ -9,26 +9,27 @@ from typing import Any
 from lastlayer.evaluation import Evaluation
 from lastlayer.report.answer import Answer
 from lastlayer.report.calibration_maps import map_name, mapping_label
-from lastlayer.report.evaluation.numbers import between, fine_percent, loss_decimals, whole_percents
+from lastlayer.report.evaluation.headline import headline as verdict_and_sign
+from lastlayer.report.evaluation.headline import is_above
+from lastlayer.report.evaluation.numbers import between, fine_percent, loss_decimals
 from lastlayer.report.notes import warnings_of
-from lastlayer.words.lists import capital, listing, plural, sentence
+from lastlayer.words.lists import listing, plural, sentence
 from lastlayer.words.names import shorten
 from lastlayer.words.numbers import number, short
 from lastlayer.words.printable import clean
 
-#: A bin adds much to the calibration error from this share of the largest addition on.
-_MUCH = 0.7
+_OTHER_SIGN = "; this error averages over all classes and bins, and does not show what the headline says"
 
 
 def answer(evaluation: Evaluation) -> Answer:
-    """The verdict with an example from the reliability diagram, then the advice.
+    """The verdict with what shows it, then the advice.
 
     Where a finding questions the whole evaluation, the headline says so.
 
     Raises:
         ValueError: there are no words for the code of the advice.
     """
-    headline = _headline(evaluation)
+    headline = verdict_and_sign(evaluation)
     reasons = (*advice_sentences(evaluation), *_evidence(evaluation))
     n_warnings = len(warnings_of(evaluation))
     if not n_warnings:
@@ -64,73 +65,18 @@ def question(evaluation: Evaluation) -> str:
     )
 
 
-def _headline(evaluation: Evaluation) -> str:
-    """`Overconfident: when this model says 90 %, it is right 78 % of the time`."""
-    said = _said(evaluation)
-    return f"{capital(evaluation.verdict)}{f': {said}' if said else ''}"
-
-
-def _said(evaluation: Evaluation) -> str:
-    """What the probabilities say and how often they are right, from the bin that shows it best."""
-    bins = [one for one in evaluation.reliability if one["n"] > 0]
-    above = [one for one in bins if one["confidence"] > one["accuracy"]]
-    below = [one for one in bins if one["confidence"] < one["accuracy"]]
-    if not bins:
-        return ""
-    if evaluation.verdict == "calibrated":
-        # What a reader expects to see: a confident answer.
-        return _example(min(bins, key=lambda one: abs(one["confidence"] - 0.9)))
-    outside = [one for one in (_worst(above), _worst(below)) if one is not None and _is_outside(one)]
-    if evaluation.verdict == "miscalibrated":
-        if not outside:
-            is_infinite = math.isinf(evaluation.metrics["log_loss"].value)
-            return "this model gives some true classes the probability 0" if is_infinite else ""
-        first, *more = outside
-        return _example(first) + "".join(f", and when it says {said}, {right}" for said, right in map(_shares, more))
-    side = above if evaluation.verdict == "overconfident" else below
-    worst = _worst(side)
-    return _example(worst) if worst is not None and _is_outside(worst) else _on_average(evaluation)
-
-
-def _on_average(evaluation: Evaluation) -> str:
-    """What all rows show together, where no bin shows it by itself."""
-    accuracy = evaluation.metrics["accuracy"].value
-    said, right = whole_percents(accuracy + evaluation.confidence_gap.value, accuracy)
-    return f"this model says {said} on average, and is right {right} of the time"
-
-
-def _worst(bins: list[Mapping[str, float]]) -> Mapping[str, float] | None:
-    """The most confident of the bins that add much to the calibration error, outside the band if there are any."""
-    chosen = [one for one in bins if _is_outside(one)] or bins
-    sizes = [one["n"] * abs(one["confidence"] - one["accuracy"]) for one in chosen]
-    large = [one for one, size in zip(chosen, sizes, strict=True) if size >= _MUCH * max(sizes)]
-    return max(large, key=lambda one: one["confidence"], default=None)
-
-
-def _is_outside(one: Mapping[str, float]) -> bool:
-    # Comparisons with NaN are false: a bin without a band is not outside.
-    return one["accuracy"] < one["low"] or one["accuracy"] > one["high"]
-
-
-def _example(one: Mapping[str, float]) -> str:
-    said, right = _shares(one)
-    return f"when this model says {said}, it is right {right} of the time"
-
-
-def _shares(one: Mapping[str, float]) -> tuple[str, str]:
-    return whole_percents(one["confidence"], one["accuracy"])
-
-
 def _evidence(evaluation: Evaluation) -> tuple[str, ...]:
     """The calibration error next to that of a calibrated model, and what a map cannot repair."""
     found = evaluation.metrics.get("ece")
     parts = []
     if found is not None and found.if_calibrated is not None:
         low, high = found.if_calibrated
-        said = "above" if found.value > high else "not above"
+        said = "above" if is_above(found) else "not above"
+        # The verdict rests on something else then: without a word the two would seem to contradict each other.
+        other = "" if is_above(found) or evaluation.verdict == "calibrated" else _OTHER_SIGN
         parts.append(
             f"Its calibration error is {number(found.value, 3)}, {said} the {number(low, 3)} to {number(high, 3)} that a "
-            "perfectly calibrated model shows at this number of rows and classes."
+            f"perfectly calibrated model shows at this number of rows and classes{other}."
         )
     parts.append(parts_of_the_loss(evaluation))
     return tuple(filter(None, parts))
