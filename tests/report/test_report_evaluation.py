@@ -7,15 +7,17 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from synthetic_evaluation import CASES, FINDINGS, LEFT_OUT, synthetic_evaluation
 
 from lastlayer.evaluation import Evaluation
-from lastlayer.evaluation.intervals import Estimate
+from lastlayer.evaluation.intervals import Estimate, mean_estimate
 from lastlayer.findings import Finding
 from lastlayer.report import finding_remedy, finding_sentence
 from lastlayer.report.evaluation import evaluation_form
 from lastlayer.report.evaluation.answer import advice_sentences, answer
+from lastlayer.report.evaluation.ladder import rungs
 from lastlayer.report.evaluation.notes import data_notes, map_notes
 from lastlayer.report.notes import warnings_of
 from lastlayer.report.sentences import EVALUATION_SENTENCES
@@ -191,6 +193,116 @@ def test_an_infinite_log_loss_is_said_and_has_no_interval() -> None:
     assert "nan" not in " ".join(found.reasons).lower()
     nowhere = replace(CASES["infinite"](), remaining=Estimate(math.inf, math.inf, math.inf))
     assert not any("only better scores" in reason for reason in answer(nowhere).reasons)
+
+
+def with_losses(difference: float, log_loss: float, *, before: float = math.inf, reach: float = 0.05) -> Evaluation:
+    """An evaluation whose advised temperature has this difference and log loss."""
+    evaluation = synthetic_evaluation(is_infinite=math.isinf(before), maps=("none", "temperature"))
+    ends = (difference - reach, difference + reach)
+    none, advised = evaluation.maps
+    advised = replace(advised, difference=Estimate(difference, *ends), log_loss=Estimate(log_loss, log_loss, log_loss))
+    facts = evaluation.advice.facts | {
+        "difference": difference,
+        "low": ends[0],
+        "high": ends[1],
+        "log_loss": log_loss,
+        "before": before,
+        "best": "none",
+    }
+    return replace(evaluation, maps=(none, advised), advice=replace(evaluation.advice, facts=facts))
+
+
+@pytest.mark.parametrize(
+    ("difference", "log_loss", "says"),
+    [
+        (
+            -0.55,
+            math.inf,
+            "the log loss is 0.55 lower (0.50 to 0.60), where rows that are infinite before and after count",
+        ),
+        (-math.inf, 0.9, "the log loss is 0.900 instead of infinite."),
+        (-math.inf, math.inf, "the log loss is infinite on fewer rows, but stays infinite as a whole."),
+        (math.nan, math.inf, "the log loss is infinite on fewer rows, but stays infinite as a whole."),
+    ],
+)
+def test_an_infinite_log_loss_before_or_after_is_said_truly(difference: float, log_loss: float, says: str) -> None:
+    evaluation = with_losses(difference, log_loss)
+    (said,) = advice_sentences(evaluation)
+    assert says.replace("0.55 ", "0.550 ").replace("0.50 to 0.60", "0.500 to 0.600") in said
+    assert not re.search("∞|nan|–", said)
+    assert "has the lowest log loss" not in said, "none is the lowest where all are infinite"
+
+
+def test_why_it_cannot_be_said_what_calibration_removes() -> None:
+    nowhere = Estimate(math.nan, math.nan, math.nan)
+    evaluation = replace(CASES["infinite"](), calibration_part=nowhere, remaining=nowhere)
+    assert answer(evaluation).reasons[-1] == (
+        "What calibration removes of the log loss cannot be said: with every map some true classes have the probability 0."
+    )
+
+
+def test_a_map_that_looks_better_by_itself_is_explained_where_nothing_is_advised() -> None:
+    evaluation = synthetic_evaluation(verdict="calibrated", advised="none", maps=("none", "temperature", "matrix"))
+    none, temperature, matrix = evaluation.maps
+    by_itself = replace(temperature, difference=Estimate(-0.022, -0.0432, -0.0008))
+    said = advice_sentences(replace(evaluation, maps=(none, by_itself, matrix)))[1]
+    assert said == "Temperature scaling looks better by itself (−0.022), but with 2 maps tried that may be chance."
+    assert [rung.word for rung in rungs(replace(evaluation, maps=(none, by_itself, matrix)))] == [
+        "advised",
+        "unclear",
+        "worse",
+    ]
+    # By itself, and at the level of a single map, it is better.
+    assert rungs(replace(evaluation, maps=(none, by_itself)))[1].word == "better"
+
+
+def test_the_word_better_is_that_of_the_test_of_the_advice() -> None:
+    """The same rows: better at the level of one map, and unclear at that of three, as `mean_estimate` finds at these levels."""
+    rows = np.random.default_rng(0).normal(size=400)
+    rows = rows - rows.mean() - 2.2 * rows.std(ddof=1) / 20
+    for others, want in ((1, True), (3, False)):
+        assert (mean_estimate(rows, level=1 - 0.05 / others).high < 0) == want
+        names = ("none", "temperature", "vector", "matrix")[: 1 + others]
+        evaluation = synthetic_evaluation(verdict="calibrated", advised="none", maps=names)
+        none, temperature, *more = evaluation.maps
+        maps = (none, replace(temperature, difference=mean_estimate(rows)), *more)
+        assert rungs(replace(evaluation, maps=maps))[1].word == ("better" if want else "unclear")
+
+
+def test_a_map_that_leaves_the_probabilities_uncalibrated_says_so() -> None:
+    evaluation = synthetic_evaluation()
+    off = [one_bin(0.1 + 0.06 * i, 0.1 + 0.06 * i + (0.2 if i < 4 else 0.0)) for i in range(12)]
+    _, said, *_ = advice_sentences(replace(evaluation, reliability_after=tuple(off)))
+    assert said == (
+        f"After it the calibration error is {evaluation.advised.ece:.3f}, before it 0.083; the probabilities are still not calibrated: "
+        "4 of 12 bins of the reliability diagram are outside the band of a calibrated model."
+    )
+    by_chance = replace(evaluation, reliability_after=tuple(off[1:]))
+    assert not any("After it" in sentence for sentence in advice_sentences(by_chance))
+
+
+def test_a_brier_score_that_gets_worse_is_said() -> None:
+    evaluation = synthetic_evaluation(advised="matrix")
+    assert "The Brier score is not lower: 0.275 instead of 0.271." in advice_sentences(evaluation)
+    assert not any("Brier" in sentence for sentence in advice_sentences(synthetic_evaluation()))
+
+
+@pytest.mark.parametrize("code", ["below_chance", "double_softmax", "labels_off_by_one", "no_information"])
+@pytest.mark.parametrize("advised", ["temperature", "none"])
+def test_a_mistake_in_the_file_is_to_be_mended_first(code: str, advised: str) -> None:
+    findings = [finding for finding in FINDINGS if finding.code == code]
+    plain, first = (
+        advice_sentences(synthetic_evaluation(advised=advised, findings=found))[0] for found in ([], findings)
+    )
+    assert plain.startswith("Use ")
+    assert first == f"First mend what is said above; as the numbers are, u{plain[1:]}"
+
+
+def test_other_findings_leave_the_advice_as_it_is() -> None:
+    others = [found for found in FINDINGS if found.code in ("probabilities", "few_rows", "zero_probability")]
+    others += [Finding("no_information", "", {"reason": "constant"})]
+    shifted = Finding("labels_off_by_one", "", {"least": 1, "most": 10, "classes": 10, "read_as": "from_one"})
+    assert advice_sentences(synthetic_evaluation(findings=[*others, shifted]))[0].startswith("Use ")
 
 
 def test_warnings_question_the_answer() -> None:

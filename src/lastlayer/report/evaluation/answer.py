@@ -7,17 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lastlayer.evaluation import Evaluation
+from lastlayer.evaluation.intervals import Estimate
+from lastlayer.findings import Finding
 from lastlayer.report.answer import Answer
-from lastlayer.report.calibration_maps import map_name, mapping_label
+from lastlayer.report.calibration_maps import NONE, map_name, mapping_label
 from lastlayer.report.evaluation.headline import headline as verdict_and_sign
-from lastlayer.report.evaluation.headline import is_above
+from lastlayer.report.evaluation.headline import is_above, is_outside
 from lastlayer.report.evaluation.numbers import between, fine_percent, loss_decimals
-from lastlayer.report.notes import warnings_of
+from lastlayer.report.notes import warnings_of, wording_of
+from lastlayer.report.sentences import Group
 from lastlayer.words.lists import listing, plural, sentence
 from lastlayer.words.names import shorten
 from lastlayer.words.numbers import number, short
 from lastlayer.words.printable import clean
 
+#: As many of 15 bins are outside their 95 % bands by chance once in 180 times.
+_MANY_BINS = 4
+#: Warnings of mistakes that make every probability another class's, or another number.
+_MISTAKES = ("below_chance", "labels_off_by_one", "double_softmax")
+_MEND_FIRST = "First mend what is said above; as the numbers are, "
 _OTHER_SIGN = "; this error averages over all classes and bins, and does not show what the headline says"
 
 
@@ -50,7 +58,19 @@ def advice_sentences(evaluation: Evaluation) -> tuple[str, ...]:
     code = evaluation.advice.code
     if code not in ADVICE:
         raise ValueError(f"There are no words for the advice {code!r}; there are {listing(ADVICE)}.")
-    return ADVICE[code](evaluation, evaluation.advice.facts)
+    first, *more = ADVICE[code](evaluation, evaluation.advice.facts)
+    if any(_makes_meaningless(finding) for finding in evaluation.findings):
+        first = f"{_MEND_FIRST}{first[0].lower()}{first[1:]}"
+    return (first, *more)
+
+
+def _makes_meaningless(finding: Finding) -> bool:
+    """Whether a map would be fitted to a mistake in the file: it would hide the mistake, and help nobody."""
+    if wording_of(finding).group_of(finding) != Group.WARNING:
+        return False
+    if finding.code == "no_information":
+        return bool(finding.facts["reason"] == "opposed")
+    return finding.code in _MISTAKES
 
 
 def question(evaluation: Evaluation) -> str:
@@ -87,9 +107,9 @@ def parts_of_the_loss(evaluation: Evaluation) -> str:
     if len(evaluation.maps) == 1:
         return ""
     loss, part, rest = evaluation.metrics["log_loss"].value, evaluation.calibration_part, evaluation.remaining
+    if not math.isfinite(rest.value):
+        return "What calibration removes of the log loss cannot be said: with every map some true classes have the probability 0."
     if not math.isfinite(part.value) or not math.isfinite(loss):
-        if not math.isfinite(rest.value):
-            return ""
         stays = number(rest.value, loss_decimals(evaluation))
         return f"The log loss is infinite; with calibration it is {stays}, which only better scores can lower."
     decimals = loss_decimals(evaluation)
@@ -104,29 +124,69 @@ def parts_of_the_loss(evaluation: Evaluation) -> str:
 
 def _advise_map(evaluation: Evaluation, facts: Mapping[str, Any]) -> tuple[str, ...]:
     name = evaluation.advice.mapping
+    first = f"Use {map_name(name)}: {_what_it_does(evaluation)}. {_effect(evaluation, facts)}"
+    return tuple(filter(None, (first, still_off(evaluation), _better_map(evaluation, facts))))
+
+
+def _effect(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
+    """How much lower the log loss is; a difference counts rows that are infinite both before and after as equal."""
     gain, low, high = (-_number(facts, key) for key in ("difference", "high", "low"))
     before, after = _number(facts, "before"), _number(facts, "log_loss")
     decimals = loss_decimals(evaluation)
+    lower = f"{number(gain, decimals)} lower{between(Estimate(gain, low, high), decimals)}"
+    where = "On rows that it was not fitted to, the log loss is"
+    if math.isfinite(after):
+        if math.isfinite(gain):
+            return f"{where} {lower}: {number(after, decimals)} instead of {number(before, decimals)}."
+        return f"{where} {number(after, decimals)} instead of infinite."
     if math.isfinite(gain):
-        has_interval = math.isfinite(low) and math.isfinite(high)
-        ends = f" ({number(low, decimals)} to {number(high, decimals)})" if has_interval else ""
-        effect = (
-            f"On rows that it was not fitted to, the log loss is {number(gain, decimals)} lower{ends}: {number(after, decimals)} "
-            f"instead of {number(before, decimals)}."
+        return (
+            f"{where} {lower}, where rows that are infinite before and after count as equal; these give the true class the "
+            "probability 0, so the log loss as a whole stays infinite."
         )
-    else:
-        effect = f"On rows that it was not fitted to, the log loss is {number(after, decimals)} instead of infinite."
-    return tuple(
-        filter(None, (f"Use {map_name(name)}: {_what_it_does(evaluation)}. {effect}", _better_map(facts, name)))
-    )
+    return f"{where} infinite on fewer rows, but stays infinite as a whole."
 
 
 def _advise_none(evaluation: Evaluation, facts: Mapping[str, Any]) -> tuple[str, ...]:
     if evaluation.verdict == "calibrated":
-        return ("Use the probabilities as they are: no calibration map was shown to lower the log loss.",)
-    return (
-        "Use the probabilities as they are: they are not calibrated, but no calibration map here was shown to lower the log loss.",
+        said = "Use the probabilities as they are: no calibration map was shown to lower the log loss."
+    else:
+        said = (
+            "Use the probabilities as they are: they are not calibrated, but no calibration map here was shown to lower the log "
+            "loss."
+        )
+    return tuple(filter(None, (said, _better_by_chance(evaluation))))
+
+
+def _better_by_chance(evaluation: Evaluation) -> str:
+    """Why the map with the largest gain is not advised though its interval excludes zero."""
+    tried = [found for found in evaluation.maps if found.name != NONE]
+    better = [found for found in tried if found.difference.high < 0]
+    if not better:
+        return ""
+    best = min(better, key=lambda found: found.difference.value)
+    gain = number(best.difference.value, loss_decimals(evaluation), sign=True)
+    why = (
+        "but that is not certain enough" if len(tried) == 1 else f"but with {len(tried)} maps tried that may be chance"
     )
+    return sentence(f"{map_name(best.name)} looks better by itself ({gain}), {why}")
+
+
+def still_off(evaluation: Evaluation) -> str:
+    """That the probabilities are far from calibrated after the advised map, or that it makes the Brier score worse."""
+    advised, bins = evaluation.advised, [one for one in evaluation.reliability_after if one["n"] > 0]
+    n_outside = sum(is_outside(one) for one in bins)
+    said = []
+    if n_outside >= max(_MANY_BINS, len(bins) / 4):
+        before = evaluation.metrics["ece"].value
+        said.append(
+            f"After it the calibration error is {number(advised.ece, 3)}, before it {number(before, 3)}; the probabilities are still "
+            f"not calibrated: {n_outside} of {len(bins)} bins of the reliability diagram are outside the band of a calibrated model."
+        )
+    brier = evaluation.metrics["brier"].value
+    if number(advised.brier.value, 3) != number(brier, 3) and advised.brier.value > brier:
+        said.append(f"The Brier score is not lower: {number(advised.brier.value, 3)} instead of {number(brier, 3)}.")
+    return " ".join(said)
 
 
 #: The code of an advice → its words.
@@ -152,10 +212,12 @@ def _what_it_does(evaluation: Evaluation) -> str:
     return change
 
 
-def _better_map(facts: Mapping[str, Any], name: str) -> str:
+def _better_map(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
     """That a larger map has a lower log loss, and why it is not advised."""
+    name = evaluation.advice.mapping
     best = facts.get("best") or name
-    if best == name:
+    # Where every log loss is infinite none is the lowest.
+    if best == name or not evaluation.map(best).log_loss.value < evaluation.advised.log_loss.value:
         return ""
     return sentence(
         f"{map_name(best)} has the lowest log loss of all, but is not shown to be better, and {map_name(name)} is simpler"
