@@ -112,7 +112,8 @@ def evaluate(
     if as_json:
         say_json(_json(form))
     else:
-        terminal().print(words.render_evaluation(found, calibrator=folder.calibrator))
+        # Lines of Python are never cut.
+        terminal().print(words.render_evaluation(found, calibrator=folder.calibrator), crop=False)
         say()
     # Shown after the results: a disk that is full by now must not cost the evaluation.
     with expected(OSError, report.ReportError):
