@@ -240,7 +240,7 @@ def test_the_same_command_replaces_its_files_and_other_data_get_another_folder(l
     other = lastlayer("evaluate", "p.npy", "--labels", "z.npy")
     assert "lastlayer-evaluation/p-2/report.html" in other.out
     assert other.err == (
-        "lastlayer: lastlayer-evaluation/p has other files, so those of this evaluation are in lastlayer-evaluation/p-2.\n"
+        "lastlayer: lastlayer-evaluation/p has the evaluation of other data, so this evaluation is in lastlayer-evaluation/p-2.\n"
     )
     assert "lastlayer-evaluation/p-3/report.html" in lastlayer("evaluate", "other/p.npy", "--labels", "y.npy").out
     assert "lastlayer-evaluation/p/report.html" in lastlayer("evaluate", "p.npy", "--labels", "y.npy").out
@@ -254,7 +254,11 @@ def test_somebodys_files_are_not_overwritten(lastlayer, stand_in, name):
     sentence = lastlayer("evaluate", "p.npy", "--out", "there").error()
     assert sentence.startswith(f"there/{name} exists, and lastlayer evaluate did not write it; give another folder")
     assert not stand_in.asked, "refused before the work"
-    assert "lastlayer-evaluation/p-2/report.html" in lastlayer("evaluate", "p.npy").out
+    run = lastlayer("evaluate", "p.npy")
+    assert "lastlayer-evaluation/p-2/report.html" in run.out
+    assert run.err.startswith(
+        "lastlayer: lastlayer-evaluation/p has files that lastlayer evaluate did not write, so this"
+    )
     for folder in (Path("there"), Path("lastlayer-evaluation/p")):
         assert [path.name for path in folder.iterdir()] == [name]
         assert (folder / name).read_text(encoding="utf-8") == "precious"

@@ -130,8 +130,8 @@ def evaluate(
     with expected(OSError, report.ReportError):
         if failure is not None:
             raise failure
-    if folder.taken is not None:
-        say(f"lastlayer: {folder.taken} has other files, so those of this evaluation are in {folder.path}.", err=True)
+    if note := folder.note():
+        say(f"lastlayer: {note}", err=True)
     for heading, path in (("report", folder.report), ("calibrator", folder.calibrator), ("evaluation", folder.form)):
         # With --json stdout is the JSON alone.
         say(f"{heading}: {path}", err=as_json)

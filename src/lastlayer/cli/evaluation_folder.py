@@ -49,6 +49,14 @@ class Folder:
         """The numbers and sentences."""
         return self.path / "evaluation.json"
 
+    def note(self) -> str:
+        """Why the folder has a number, as a sentence; empty where it has none."""
+        if self.taken is None:
+            return ""
+        is_ours = Folder(self.taken, self.mark).marked() is not None
+        what = "the evaluation of other data" if is_ours else "files that lastlayer evaluate did not write"
+        return f"{self.taken} has {what}, so this evaluation is in {self.path}."
+
     def check(self) -> None:
         """Try whether the folder can be made and written to, and leave nothing behind.
 

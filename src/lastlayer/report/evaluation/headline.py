@@ -122,7 +122,7 @@ def _temperature(evaluation: Evaluation) -> str:
 
 
 def _worst(bins: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
-    """Of the bins outside their bands the one that adds most to the calibration error: the widest gap, weighted by rows."""
+    """The bin that adds most to the calibration error, by gap and rows, among those outside their bands."""
     outside = [one for one in bins if one["n"] > 0 and is_outside(one)]
     return max(outside, key=lambda one: one["n"] * abs(one["confidence"] - one["accuracy"]), default=None)
 
