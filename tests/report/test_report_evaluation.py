@@ -53,9 +53,11 @@ def test_the_verdict_has_an_example_from_the_diagram() -> None:
 @pytest.mark.parametrize("accuracy", [0.9, 1.0])
 def test_a_calibrated_model_has_no_example(accuracy: float) -> None:
     """A bin is off by chance: "says 90 %, right 100 %" would contradict the verdict."""
-    calibrated = synthetic_evaluation(verdict="calibrated", advised="none", reliability=[one_bin(0.9, accuracy)])
+    evaluation = synthetic_evaluation(verdict="calibrated", advised="none", reliability=[one_bin(0.9, accuracy)])
+    ece = replace(evaluation.metrics["ece"], value=0.004, if_calibrated=(0.0, 0.0062))
+    calibrated = replace(evaluation, metrics={**evaluation.metrics, "ece": ece})
     assert answer(calibrated).headline == "Calibrated: these 2000 rows show no sign of miscalibration"
-    ece = replace(calibrated.metrics["ece"], if_calibrated=(0.0, 0.047))
+    ece = replace(ece, if_calibrated=(0.0, 0.047))
     few = replace(calibrated, n_rows=342, metrics={**calibrated.metrics, "ece": ece})
     assert answer(few).headline == (
         "Calibrated: these 342 rows show no sign of miscalibration, but would hide a small one: a calibration error below about 0.047"
@@ -165,7 +167,11 @@ def test_nothing_is_advised_where_nothing_helps() -> None:
     assert advice_sentences(calibrated)[0].startswith("Use the probabilities as they are: no calibration map")
     other = synthetic_evaluation(verdict="miscalibrated", advised="none")
     assert "they are not calibrated, but no calibration map here" in advice_sentences(other)[0]
-    assert "calibration removes nothing that is certain" in answer(calibrated).reasons[-1]
+    said = "Calibration removes nothing that is certain of the log loss of 0.512; only better scores can lower it."
+    assert answer(calibrated).reasons[-1] == said
+    # An interval above 0 at a level that does not allow for the number of maps.
+    by_itself = replace(calibrated, calibration_part=Estimate(0.154, 0.026, 0.282))
+    assert answer(by_itself).reasons[-1] == said
 
 
 def test_the_calibration_error_is_compared_with_a_calibrated_models() -> None:
@@ -179,6 +185,15 @@ def test_what_calibration_removes_and_what_stays() -> None:
     assert said == (
         "Of the log loss of 0.512 calibration removes 0.043 (0.035 to 0.051), which is 8.4 %; 0.469 stays, which only better scores "
         "can lower."
+    )
+
+
+def test_an_advised_map_is_not_contradicted_by_what_calibration_removes() -> None:
+    doubtful = replace(synthetic_evaluation(), calibration_part=Estimate(0.0431, -0.001, 0.087))
+    assert "removes 0.043 (−0.001 to 0.087), which is 8.4" in answer(doubtful).reasons[-1]
+    assert (
+        "%, not clearly more than nothing if the map is chosen on other rows, too; 0.469"
+        in answer(doubtful).reasons[-1]
     )
 
 

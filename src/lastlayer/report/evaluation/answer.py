@@ -113,12 +113,16 @@ def parts_of_the_loss(evaluation: Evaluation) -> str:
         stays = number(rest.value, loss_decimals(evaluation))
         return f"The log loss is infinite; with calibration it is {stays}, which only better scores can lower."
     decimals = loss_decimals(evaluation)
-    stays = f"{number(rest.value, decimals)} stays, which only better scores can lower"
-    if part.value <= 0 or (math.isfinite(part.low) and part.low <= 0):
-        return f"Of the log loss of {number(loss, decimals)} calibration removes nothing that is certain; {stays}."
+    # The advice tests each map at a stricter level than this interval's; the two must not contradict each other.
+    if evaluation.advice.mapping == NONE:
+        return f"Calibration removes nothing that is certain of the log loss of {number(loss, decimals)}; only better scores can lower it."
+    if part.value <= 0:
+        return f"Of the log loss of {number(loss, decimals)} a map removes nothing that is certain if it is chosen on other rows, too."
+    doubt = ", not clearly more than nothing if the map is chosen on other rows, too" if part.low <= 0 else ""
     return (
         f"Of the log loss of {number(loss, decimals)} calibration removes {number(part.value, decimals)}"
-        f"{between(part, decimals)}, which is {fine_percent(part.value / loss)}; {stays}."
+        f"{between(part, decimals)}, which is {fine_percent(part.value / loss)}{doubt}; {number(rest.value, decimals)} stays, which only "
+        "better scores can lower."
     )
 
 

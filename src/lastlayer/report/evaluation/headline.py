@@ -13,7 +13,7 @@ from lastlayer.words.lists import capital, plural
 from lastlayer.words.numbers import integer, number
 
 #: Rows hide a miscalibration that is worth a word if a calibrated model shows a calibration error from here on.
-_WORTH_A_WORD = 0.02
+_WORTH_A_WORD = 0.01
 
 
 def headline(evaluation: Evaluation) -> str:
