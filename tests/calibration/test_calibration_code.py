@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lastlayer.calibration import Calibrator
+from lastlayer.calibration.code import numpy_line, torch_line
 
 
 def run(line: str, library: object, values: object, kind: str) -> object:
@@ -47,3 +48,17 @@ def test_only_other_mappings_need_lastlayer_and_only_long_arrays_the_file(calibr
         assert ("lastlayer" in line) == (calibrator.mapping != "softmax")
         is_long = layout == "many classes" and (calibrator.bias is not None or calibrator.weight is not None)
         assert ("calibrator.json" in line) == is_long
+
+
+@pytest.mark.parametrize(
+    "name", ["other place.json", 'a "quoted" \\ name.json', "turned\u202eback.json", "tab\there.json"]
+)
+def test_a_line_reads_the_file_that_it_is_given(calibrator: Calibrator, values, tmp_path, name):
+    calibrator.write(tmp_path / name)
+    (tmp_path / "calibrator.json").unlink()
+    want = calibrator.probabilities(values)
+    line = numpy_line(calibrator, name)
+    assert line.isprintable()
+    np.testing.assert_allclose(run(line, np, values, calibrator.kind), want, rtol=1e-12)
+    got = run(torch_line(calibrator, name), torch, torch.tensor(values), calibrator.kind)
+    np.testing.assert_allclose(got, want, rtol=1e-12)

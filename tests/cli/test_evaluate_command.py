@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import lastlayer.cli.evaluate as command
 from lastlayer.calibration import Calibrator
 from lastlayer.cli.evaluation_folder import MARK
+from lastlayer.cli.option_names import OPTIONS
 from lastlayer.evaluation import EvaluationError, evaluate_scores
 from lastlayer.evaluation.result import Measure
 
@@ -54,7 +56,7 @@ def test_defaults(lastlayer, stand_in):
     run = lastlayer("evaluate", "a/logits.npy", "--labels", "y.npy")
     assert (run.code, run.err) == (0, "")
     flat = " ".join(run.out.split())
-    assert flat.startswith("Overconfident: when this model says")
+    assert flat.startswith("Overconfident: where it says about")
     lines = run.out.splitlines()
     assert lines[-3:] == [
         "report: lastlayer-evaluation/logits/report.html",
@@ -171,6 +173,15 @@ def test_a_bound_that_is_none_is_refused(lastlayer, stand_in, bound):
     assert not stand_in.asked
 
 
+def test_a_bound_that_nothing_exceeds_is_refused(lastlayer, stand_in):
+    assert (
+        "3 is above 1, where nothing can exceed it; 0.03 is 3 %."
+        in lastlayer("evaluate", "p.npy", "--max-ece", "3").error()
+    )
+    assert not stand_in.asked
+    assert lastlayer("evaluate", "p.npy", "--max-ece", "1", "--max-log-loss", "3").code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -180,6 +191,10 @@ def test_a_bound_that_is_none_is_refused(lastlayer, stand_in, bound):
         (["p.npy", "--fit-labels", "y.npy"], "give --fit SCORES too"),
         (["p.npy", "--folds", "many"], "--folds"),
         (["p.npy", "q.npy"], "q.npy"),
+        (["p.npy", "--maps", ""], "--maps names no map"),
+        (["p.npy", "--maps", " , "], "--maps names no map"),
+        (["p.npy", "--out", ""], "'--out': The path is empty"),
+        ([""], "'SCORES': The path is empty"),
     ],
 )
 def test_bad_options_are_one_sentence(lastlayer, stand_in, arguments, says):
@@ -222,7 +237,11 @@ def test_the_same_command_replaces_its_files_and_other_data_get_another_folder(l
     page.write_text("earlier", encoding="utf-8")
     lastlayer("evaluate", "p.npy", "--labels", "y.npy", "--folds", "3")
     assert page.read_text(encoding="utf-8") != "earlier"
-    assert "lastlayer-evaluation/p-2/report.html" in lastlayer("evaluate", "p.npy", "--labels", "z.npy").out
+    other = lastlayer("evaluate", "p.npy", "--labels", "z.npy")
+    assert "lastlayer-evaluation/p-2/report.html" in other.out
+    assert other.err == (
+        "lastlayer: lastlayer-evaluation/p has the evaluation of other data, so this evaluation is in lastlayer-evaluation/p-2.\n"
+    )
     assert "lastlayer-evaluation/p-3/report.html" in lastlayer("evaluate", "other/p.npy", "--labels", "y.npy").out
     assert "lastlayer-evaluation/p/report.html" in lastlayer("evaluate", "p.npy", "--labels", "y.npy").out
 
@@ -235,7 +254,11 @@ def test_somebodys_files_are_not_overwritten(lastlayer, stand_in, name):
     sentence = lastlayer("evaluate", "p.npy", "--out", "there").error()
     assert sentence.startswith(f"there/{name} exists, and lastlayer evaluate did not write it; give another folder")
     assert not stand_in.asked, "refused before the work"
-    assert "lastlayer-evaluation/p-2/report.html" in lastlayer("evaluate", "p.npy").out
+    run = lastlayer("evaluate", "p.npy")
+    assert "lastlayer-evaluation/p-2/report.html" in run.out
+    assert run.err.startswith(
+        "lastlayer: lastlayer-evaluation/p has files that lastlayer evaluate did not write, so this"
+    )
     for folder in (Path("there"), Path("lastlayer-evaluation/p")):
         assert [path.name for path in folder.iterdir()] == [name]
         assert (folder / name).read_text(encoding="utf-8") == "precious"
@@ -257,6 +280,50 @@ def test_a_file_in_the_place_of_the_folder_is_named(lastlayer, stand_in):
     assert Path("there").read_text(encoding="utf-8") == "precious"
 
 
+@pytest.mark.parametrize("out", ["afile/x", "afile/x/y", "/proc/x/y", "x" * 300, "missing/" + "x" * 300, "dangling"])
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(lastlayer, stand_in, out):
+    Path("afile").write_text("precious", encoding="utf-8")
+    Path("dangling").symlink_to("nowhere/at/all")
+    sentence = lastlayer("evaluate", "p.npy", "--out", out).error()
+    assert sentence.startswith(f"The folder {out} cannot be written (")
+    assert sentence.endswith("); give another one with --out.")
+    assert not stand_in.asked
+    assert {path.name for path in Path().iterdir()} == {"afile", "dangling"}
+
+
+def test_a_folder_without_the_right_to_write_is_refused_before_the_work(lastlayer, stand_in, monkeypatch):
+    Path("there").mkdir()
+    # The superuser may write everywhere, so that the answer of the system is replaced.
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != "there" or not mode & os.W_OK)
+    assert (
+        "The folder there cannot be written (Permission denied); give"
+        in lastlayer("evaluate", "p.npy", "--out", "there").error()
+    )
+    assert not stand_in.asked
+
+
+def test_trying_a_folder_leaves_nothing_behind(lastlayer, stand_in):
+    stand_in.error = EvaluationError("No.")
+    Path("mine").mkdir()
+    for out in ("new/folder/here", "mine", "mine/new"):
+        lastlayer("evaluate", "p.npy", "--out", out).error()
+    assert list(Path().rglob("*")) == [Path("mine")]
+
+
+def test_errors_of_the_evaluation_name_options(lastlayer, stand_in):
+    stand_in.error = EvaluationError("folds is 1; give a whole number, or class_names, or say with key (--key) which.")
+    said = lastlayer("evaluate", "p.npy").error()
+    assert said == "--folds is 1; give a whole number, or --classes, or say with --key which."
+
+
+def test_every_parameter_has_its_option():
+    """The names of the errors are those of the command."""
+    options = {option for param in command.evaluate.params for option in param.opts}
+    assert set(OPTIONS.values()) <= options
+    unnamed = {"scores", "progress", "command"}
+    assert set(OPTIONS) == set(inspect.signature(evaluate_scores).parameters) - unnamed
+
+
 def test_results_are_shown_where_the_files_cannot_be_written(lastlayer, stand_in, monkeypatch):
     """A disk that is full by now must not cost the evaluation."""
 
@@ -271,7 +338,7 @@ def test_results_are_shown_where_the_files_cannot_be_written(lastlayer, stand_in
     assert "report: " not in run.out
 
 
-@pytest.mark.parametrize("name", ["p.npy", ".npy", "a b;c.npz", "x" * 200 + ".csv", "scores.v2.parquet"])
+@pytest.mark.parametrize("name", ["p.npy", ".npy", "a b;c.npz", "x" * 200 + ".csv", "scores.v2.parquet", "p.csv.gz"])
 def test_the_folder_is_named_after_the_file(lastlayer, stand_in, name):
     lastlayer("evaluate", name)
     (folder,) = Path("lastlayer-evaluation").iterdir()
@@ -330,6 +397,7 @@ def test_a_real_evaluation_exits_with_1_above_a_bound(lastlayer, planted):
         ["nope.npy", "--labels", "labels.npy"],
         ["scores.npy", "--labels", "scores.npy"],
         ["scores.npy", "--labels", "labels.npy", "--folds", "1"],
+        ["scores.npy", "--labels", "labels.npy", "--seed", "-1"],
         ["scores.npy", "--labels", "labels.npy", "--maps", "temprature"],
         ["scores.npy", "--labels", "labels.npy", "--classes", "a,b"],
         ["scores.npy", "--labels", "labels.npy", "--as", "probabilities"],
@@ -338,5 +406,5 @@ def test_a_real_evaluation_exits_with_1_above_a_bound(lastlayer, planted):
     ],
 )
 def test_a_real_evaluation_asked_wrongly_is_one_sentence_and_writes_nothing(lastlayer, planted, arguments):
-    assert lastlayer("evaluate", *arguments).error().endswith(".")
+    assert lastlayer("evaluate", *arguments).error().endswith((".", "?"))
     assert {path.name for path in planted.iterdir()} == {"scores.npy", "labels.npy"}

@@ -7,14 +7,17 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from synthetic_evaluation import CASES, FINDINGS, LEFT_OUT, synthetic_evaluation
 
-from lastlayer.evaluation.intervals import Estimate
+from lastlayer.evaluation import Evaluation
+from lastlayer.evaluation.intervals import Estimate, mean_estimate
 from lastlayer.findings import Finding
 from lastlayer.report import finding_remedy, finding_sentence
 from lastlayer.report.evaluation import evaluation_form
 from lastlayer.report.evaluation.answer import advice_sentences, answer
+from lastlayer.report.evaluation.ladder import rungs
 from lastlayer.report.evaluation.notes import data_notes, map_notes
 from lastlayer.report.notes import warnings_of
 from lastlayer.report.sentences import EVALUATION_SENTENCES
@@ -37,43 +40,96 @@ def headline(verdict: str, *bins: dict[str, float]) -> str:
 
 def test_the_verdict_has_an_example_from_the_diagram() -> None:
     said = headline("overconfident", one_bin(0.6, 0.58), one_bin(0.9, 0.78), one_bin(0.97, 0.99))
-    assert said == "Overconfident: when this model says 90 %, it is right 78 % of the time"
+    assert said == "Overconfident: where it says about 90 % (200 of 2000 rows), it is right 78 % of the time"
     said = headline("underconfident", one_bin(0.6, 0.75), one_bin(0.9, 0.88))
-    assert said == "Underconfident: when this model says 60 %, it is right 75 % of the time"
-    said = headline("calibrated", one_bin(0.6, 0.58), one_bin(0.91, 0.9))
-    assert said == "Calibrated: when this model says 91 %, it is right 90 % of the time"
+    assert said == "Underconfident: where it says about 60 % (200 of 2000 rows), it is right 75 % of the time"
     said = headline("miscalibrated", one_bin(0.6, 0.75), one_bin(0.9, 0.78))
-    assert said == "Miscalibrated: when this model says 90 %, it is right 78 % of the time, and when it says 60 %, 75 %"
+    assert said == (
+        "Miscalibrated: where it says about 90 % (200 of 2000 rows), it is right 78 % of the time, and where it says about 60 % (200 "
+        "of 2000 rows), it is right 75 % of the time"
+    )
+
+
+@pytest.mark.parametrize("accuracy", [0.9, 1.0])
+def test_a_calibrated_model_has_no_example(accuracy: float) -> None:
+    """A bin is off by chance: "says 90 %, right 100 %" would contradict the verdict."""
+    evaluation = synthetic_evaluation(verdict="calibrated", advised="none", reliability=[one_bin(0.9, accuracy)])
+    ece = replace(evaluation.metrics["ece"], value=0.004, if_calibrated=(0.0, 0.0062))
+    calibrated = replace(evaluation, metrics={**evaluation.metrics, "ece": ece})
+    assert answer(calibrated).headline == "Calibrated: these 2000 rows show no sign of miscalibration"
+    ece = replace(ece, if_calibrated=(0.0, 0.047))
+    few = replace(calibrated, n_rows=342, metrics={**calibrated.metrics, "ece": ece})
+    assert answer(few).headline == (
+        "Calibrated: these 342 rows show no sign of miscalibration, but would hide a small one: a calibration error below about 0.047"
+    )
 
 
 def test_a_bin_that_chance_explains_is_no_example() -> None:
     """The larger gap lies inside the band of a calibrated model, in a bin of few rows."""
     said = headline("overconfident", one_bin(0.8, 0.6, n=900, reach=0.3), one_bin(0.9, 0.82, n=100))
-    assert said == "Overconfident: when this model says 90 %, it is right 82 % of the time"
+    assert said == "Overconfident: where it says about 90 % (100 of 2000 rows), it is right 82 % of the time"
 
 
-def test_a_bin_of_few_rows_is_no_example_and_the_most_confident_of_large_ones_is() -> None:
-    bins = [one_bin(0.7, 0.5, n=900), one_bin(0.9, 0.73, n=900), one_bin(0.99, 0.9, n=20)]
-    assert headline("overconfident", *bins) == "Overconfident: when this model says 90 %, it is right 73 % of the time"
-
-
-@pytest.mark.parametrize("verdict", ["calibrated", "overconfident", "underconfident", "miscalibrated"])
-def test_a_verdict_without_bins_stays_a_word(verdict: str) -> None:
-    assert headline(verdict) == verdict.capitalize()
+def test_the_widest_gap_by_rows_is_the_example() -> None:
+    bins = [one_bin(0.7, 0.5, n=900), one_bin(0.9, 0.73, n=900), one_bin(0.99, 0.5, n=20)]
+    said = "Overconfident: where it says about 70 % (900 of 2000 rows), it is right 50 % of the time"
+    assert headline("overconfident", *bins) == said
 
 
 @pytest.mark.parametrize("reach", [0.3, math.nan])
 def test_where_no_bin_is_outside_the_band_all_rows_are_the_example(reach: float) -> None:
     """The accuracy is 82.12 % and the confidence 8.1 points above it."""
     said = headline("overconfident", one_bin(0.9, 0.7, reach=reach))
-    assert said == "Overconfident: this model says 90 % on average, and is right 82 % of the time"
-    assert headline("miscalibrated", one_bin(0.9, 0.7, reach=reach)) == "Miscalibrated"
+    assert said == "Overconfident: it says 90 % on average, and is right 82 % of the time"
+    assert headline("overconfident") == said
+    said = headline("miscalibrated", one_bin(0.9, 0.7, reach=reach))
+    assert said == "Miscalibrated: its calibration error is above that of a calibrated model"
+
+
+def test_where_the_average_is_not_clear_the_temperature_is_the_sign() -> None:
+    unclear = synthetic_evaluation(reliability=(), confidence_gap=Estimate(0.001, -0.01, 0.012))
+    assert (
+        answer(unclear).headline == "Overconfident: the temperature that fits best is 1.831 (1.710 to 1.960), above 1"
+    )
+    # A sign of the other direction is no sign of this verdict.
+    assert answer(replace(unclear, verdict="underconfident")).headline == "Underconfident"
+
+
+def without_gap_in_bins(**changes: object) -> Evaluation:
+    """Miscalibrated, and the calibration error of the top label does not show it."""
+    evaluation = synthetic_evaluation(verdict="miscalibrated", advised="none")
+    ece = replace(evaluation.metrics["ece"], value=0.005, if_calibrated=(0.0, 0.027))
+    by_class = replace(evaluation.metrics["classwise_ece"], value=0.008)
+    metrics = {**evaluation.metrics, "ece": ece, "classwise_ece": by_class}
+    return replace(evaluation, metrics=metrics, **changes)
+
+
+def test_miscalibrated_says_which_sign_it_rests_on() -> None:
+    disagrees = without_gap_in_bins(confidence_gap=Estimate(-0.02, -0.03, -0.01))
+    assert answer(disagrees).headline == (
+        "Miscalibrated: it says less than it is right on average, but the temperature that fits best is 1.831 (1.710 to 1.960), above 1"
+    )
+    by_class = replace(disagrees.metrics["classwise_ece"], value=0.031)
+    of_classes = replace(disagrees, metrics={**disagrees.metrics, "classwise_ece": by_class})
+    assert answer(of_classes).headline == (
+        "Miscalibrated: class by class its probabilities are off by 0.031, where a calibrated model shows 0.000 to 0.013"
+    )
+    advised = without_gap_in_bins(advice=synthetic_evaluation().advice)
+    assert answer(advised).headline == "Miscalibrated: temperature scaling lowers its log loss"
+
+
+def test_a_calibration_error_in_its_range_is_not_left_to_contradict_the_verdict() -> None:
+    said = " ".join(answer(without_gap_in_bins()).reasons)
+    assert "is 0.005, not above the 0.000 to 0.027 that" in said
+    assert "and does not show what the headline says." in said
+    calibrated = synthetic_evaluation(verdict="calibrated", advised="none")
+    assert "what the headline says" not in " ".join(answer(calibrated).reasons)
 
 
 def test_a_true_class_of_probability_zero_is_an_example() -> None:
     bins = (one_bin(0.9, 0.88),)
     found = answer(synthetic_evaluation(verdict="miscalibrated", is_infinite=True, reliability=bins))
-    assert found.headline == "Miscalibrated: this model gives some true classes the probability 0"
+    assert found.headline == "Miscalibrated: it gives some true classes the probability 0"
 
 
 def test_the_advice_says_the_change_its_gain_and_the_interval() -> None:
@@ -111,7 +167,11 @@ def test_nothing_is_advised_where_nothing_helps() -> None:
     assert advice_sentences(calibrated)[0].startswith("Use the probabilities as they are: no calibration map")
     other = synthetic_evaluation(verdict="miscalibrated", advised="none")
     assert "they are not calibrated, but no calibration map here" in advice_sentences(other)[0]
-    assert "calibration removes nothing that is certain" in answer(calibrated).reasons[-1]
+    said = "Calibration removes nothing that is certain of the log loss of 0.512; only better scores can lower it."
+    assert answer(calibrated).reasons[-1] == said
+    # An interval above 0 at a level that does not allow for the number of maps.
+    by_itself = replace(calibrated, calibration_part=Estimate(0.154, 0.026, 0.282))
+    assert answer(by_itself).reasons[-1] == said
 
 
 def test_the_calibration_error_is_compared_with_a_calibrated_models() -> None:
@@ -128,6 +188,15 @@ def test_what_calibration_removes_and_what_stays() -> None:
     )
 
 
+def test_an_advised_map_is_not_contradicted_by_what_calibration_removes() -> None:
+    doubtful = replace(synthetic_evaluation(), calibration_part=Estimate(0.0431, -0.001, 0.087))
+    assert "removes 0.043 (−0.001 to 0.087), which is 8.4" in answer(doubtful).reasons[-1]
+    assert (
+        "%, not clearly more than nothing if the map is chosen on other rows, too; 0.469"
+        in answer(doubtful).reasons[-1]
+    )
+
+
 def test_where_no_map_was_fitted_nothing_is_said_of_what_calibration_removes() -> None:
     assert not any("calibration removes" in reason for reason in answer(CASES["the model alone"]()).reasons)
 
@@ -139,6 +208,116 @@ def test_an_infinite_log_loss_is_said_and_has_no_interval() -> None:
     assert "nan" not in " ".join(found.reasons).lower()
     nowhere = replace(CASES["infinite"](), remaining=Estimate(math.inf, math.inf, math.inf))
     assert not any("only better scores" in reason for reason in answer(nowhere).reasons)
+
+
+def with_losses(difference: float, log_loss: float, *, before: float = math.inf, reach: float = 0.05) -> Evaluation:
+    """An evaluation whose advised temperature has this difference and log loss."""
+    evaluation = synthetic_evaluation(is_infinite=math.isinf(before), maps=("none", "temperature"))
+    ends = (difference - reach, difference + reach)
+    none, advised = evaluation.maps
+    advised = replace(advised, difference=Estimate(difference, *ends), log_loss=Estimate(log_loss, log_loss, log_loss))
+    facts = evaluation.advice.facts | {
+        "difference": difference,
+        "low": ends[0],
+        "high": ends[1],
+        "log_loss": log_loss,
+        "before": before,
+        "best": "none",
+    }
+    return replace(evaluation, maps=(none, advised), advice=replace(evaluation.advice, facts=facts))
+
+
+@pytest.mark.parametrize(
+    ("difference", "log_loss", "says"),
+    [
+        (
+            -0.55,
+            math.inf,
+            "the log loss is 0.55 lower (0.50 to 0.60), where rows that are infinite before and after count",
+        ),
+        (-math.inf, 0.9, "the log loss is 0.900 instead of infinite."),
+        (-math.inf, math.inf, "the log loss is infinite on fewer rows, but stays infinite as a whole."),
+        (math.nan, math.inf, "the log loss is infinite on fewer rows, but stays infinite as a whole."),
+    ],
+)
+def test_an_infinite_log_loss_before_or_after_is_said_truly(difference: float, log_loss: float, says: str) -> None:
+    evaluation = with_losses(difference, log_loss)
+    (said,) = advice_sentences(evaluation)
+    assert says.replace("0.55 ", "0.550 ").replace("0.50 to 0.60", "0.500 to 0.600") in said
+    assert not re.search("∞|nan|–", said)
+    assert "has the lowest log loss" not in said, "none is the lowest where all are infinite"
+
+
+def test_why_it_cannot_be_said_what_calibration_removes() -> None:
+    nowhere = Estimate(math.nan, math.nan, math.nan)
+    evaluation = replace(CASES["infinite"](), calibration_part=nowhere, remaining=nowhere)
+    assert answer(evaluation).reasons[-1] == (
+        "What calibration removes of the log loss cannot be said: with every map some true classes have the probability 0."
+    )
+
+
+def test_a_map_that_looks_better_by_itself_is_explained_where_nothing_is_advised() -> None:
+    evaluation = synthetic_evaluation(verdict="calibrated", advised="none", maps=("none", "temperature", "matrix"))
+    none, temperature, matrix = evaluation.maps
+    by_itself = replace(temperature, difference=Estimate(-0.022, -0.0432, -0.0008))
+    said = advice_sentences(replace(evaluation, maps=(none, by_itself, matrix)))[1]
+    assert said == "Temperature scaling looks better by itself (−0.022), but with 2 maps tried that may be chance."
+    assert [rung.word for rung in rungs(replace(evaluation, maps=(none, by_itself, matrix)))] == [
+        "advised",
+        "unclear",
+        "worse",
+    ]
+    # By itself, and at the level of a single map, it is better.
+    assert rungs(replace(evaluation, maps=(none, by_itself)))[1].word == "better"
+
+
+def test_the_word_better_is_that_of_the_test_of_the_advice() -> None:
+    """The same rows: better at the level of one map, and unclear at that of three, as `mean_estimate` finds at these levels."""
+    rows = np.random.default_rng(0).normal(size=400)
+    rows = rows - rows.mean() - 2.2 * rows.std(ddof=1) / 20
+    for others, want in ((1, True), (3, False)):
+        assert (mean_estimate(rows, level=1 - 0.05 / others).high < 0) == want
+        names = ("none", "temperature", "vector", "matrix")[: 1 + others]
+        evaluation = synthetic_evaluation(verdict="calibrated", advised="none", maps=names)
+        none, temperature, *more = evaluation.maps
+        maps = (none, replace(temperature, difference=mean_estimate(rows)), *more)
+        assert rungs(replace(evaluation, maps=maps))[1].word == ("better" if want else "unclear")
+
+
+def test_a_map_that_leaves_the_probabilities_uncalibrated_says_so() -> None:
+    evaluation = synthetic_evaluation()
+    off = [one_bin(0.1 + 0.06 * i, 0.1 + 0.06 * i + (0.2 if i < 4 else 0.0)) for i in range(12)]
+    _, said, *_ = advice_sentences(replace(evaluation, reliability_after=tuple(off)))
+    assert said == (
+        f"After it the calibration error is {evaluation.advised.ece:.3f}, before it 0.083; the probabilities are still not calibrated: "
+        "4 of 12 bins of the reliability diagram are outside the band of a calibrated model."
+    )
+    by_chance = replace(evaluation, reliability_after=tuple(off[1:]))
+    assert not any("After it" in sentence for sentence in advice_sentences(by_chance))
+
+
+def test_a_brier_score_that_gets_worse_is_said() -> None:
+    evaluation = synthetic_evaluation(advised="matrix")
+    assert "The Brier score is not lower: 0.275 instead of 0.271." in advice_sentences(evaluation)
+    assert not any("Brier" in sentence for sentence in advice_sentences(synthetic_evaluation()))
+
+
+@pytest.mark.parametrize("code", ["below_chance", "double_softmax", "labels_off_by_one", "no_information"])
+@pytest.mark.parametrize("advised", ["temperature", "none"])
+def test_a_mistake_in_the_file_is_to_be_mended_first(code: str, advised: str) -> None:
+    findings = [finding for finding in FINDINGS if finding.code == code]
+    plain, first = (
+        advice_sentences(synthetic_evaluation(advised=advised, findings=found))[0] for found in ([], findings)
+    )
+    assert plain.startswith("Use ")
+    assert first == f"First mend what is said above; as the numbers are, u{plain[1:]}"
+
+
+def test_other_findings_leave_the_advice_as_it_is() -> None:
+    others = [found for found in FINDINGS if found.code in ("probabilities", "few_rows", "zero_probability")]
+    others += [Finding("no_information", "", {"reason": "constant"})]
+    shifted = Finding("labels_off_by_one", "", {"least": 1, "most": 10, "classes": 10, "read_as": "from_one"})
+    assert advice_sentences(synthetic_evaluation(findings=[*others, shifted]))[0].startswith("Use ")
 
 
 def test_warnings_question_the_answer() -> None:

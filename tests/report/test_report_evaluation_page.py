@@ -189,3 +189,11 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match=re.escape(str(target))):
         write_evaluation_html(synthetic_evaluation(), target)
     assert write_evaluation_html(synthetic_evaluation(), tmp_path / "a" / "report.html").is_file()
+
+
+def test_the_lines_of_python_name_the_real_file() -> None:
+    """A matrix of a hundred numbers is read from the file, which is where the page says."""
+    document = page(synthetic_evaluation(advised="matrix"))
+    code = [pre.text for pre in document.all("pre") if "json.loads" in pre.text]
+    assert len(code) == 2
+    assert all('pathlib.Path("there/calibrator.json")' in line for line in code)

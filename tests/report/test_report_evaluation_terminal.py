@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 from pathlib import Path
@@ -89,13 +88,18 @@ def test_the_answer_comes_first_then_the_tables_then_the_use() -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("width", [70, 100])
-def test_the_lines_of_python_can_be_copied(width: int) -> None:
-    lines = shown(synthetic_evaluation(), width).splitlines()
-    first = next(i for i, line in enumerate(lines) if line.strip().startswith("from lastlayer.calibration"))
-    last = next(i for i, line in enumerate(lines) if line.strip().startswith("probabilities ="))
-    code = "\n".join(line[4:] for line in lines[first : last + 1])
-    assert ast.unparse(ast.parse(code)).splitlines()[1] == f"calibrator = Calibrator.read('{FILE}')"
+@pytest.mark.parametrize("width", [40, 50, 100])
+def test_the_lines_of_python_are_whole_at_every_width(width: int) -> None:
+    buffer = io.StringIO()
+    Console(file=buffer, width=width).print(render_evaluation(synthetic_evaluation(), calibrator=FILE), crop=False)
+    lines = [line[4:] for line in buffer.getvalue().splitlines() if line.startswith("    ")]
+    first = lines.index("from lastlayer.calibration import Calibrator")
+    assert lines[first + 1 : first + 3] == [
+        f'calibrator = Calibrator.read("{FILE}")',
+        "probabilities = calibrator.probabilities(scores)",
+    ]
+    others = [line for line in buffer.getvalue().splitlines() if not line.startswith("    ")]
+    assert max(map(cell_len, others)) <= width
 
 
 def test_notes_are_counted_where_they_are_not_shown() -> None:

@@ -6,6 +6,7 @@ other mappings are computed by it. A few numbers are written with all digits, mo
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 #: Arrays of at most this many numbers are written into the line.
 INLINE = 12
 FILE = "calibrator.json"
-_READ = f'import json, pathlib; c = json.loads(pathlib.Path("{FILE}").read_text("utf-8"))'
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ _TORCH = _Dialect(
 )
 
 
-def numpy_line(calibrator: Calibrator) -> str:
-    """`probabilities` of `scores` or `probabilities` by NumPy."""
-    before, scores = _scores(calibrator, _NUMPY)
+def numpy_line(calibrator: Calibrator, path: str = FILE) -> str:
+    """`probabilities` of `scores` or `probabilities` by NumPy; `path` is that of its file, should the line read it."""
+    before, scores = _scores(calibrator, _NUMPY, path)
     mapping = resolve_mapping(calibrator.mapping).label
     if mapping == "softmax":
         before += [f"z = {scores}", "e = np.exp(z - z.max(axis=-1, keepdims=True))"]
@@ -66,9 +66,9 @@ def numpy_line(calibrator: Calibrator) -> str:
     return "; ".join(["import lastlayer as ll", *before, call])
 
 
-def torch_line(calibrator: Calibrator) -> str:
-    """`probabilities` of `scores` or `probabilities` by PyTorch."""
-    before, scores = _scores(calibrator, _TORCH)
+def torch_line(calibrator: Calibrator, path: str = FILE) -> str:
+    """The same by PyTorch."""
+    before, scores = _scores(calibrator, _TORCH, path)
     mapping = resolve_mapping(calibrator.mapping).label
     if mapping == "softmax":
         return "; ".join([*before, f"probabilities = torch.softmax({scores}, dim=-1)"])
@@ -76,13 +76,15 @@ def torch_line(calibrator: Calibrator) -> str:
     return "; ".join(["import lastlayer.torch", *before, call])
 
 
-def _scores(calibrator: Calibrator, dialect: _Dialect) -> tuple[list[str], str]:
+def _scores(calibrator: Calibrator, dialect: _Dialect, path: str) -> tuple[list[str], str]:
     """(statements that come first, the expression of the calibrated scores)."""
     arrays = [name for name in ("weight", "matrix", "bias") if getattr(calibrator, name) is not None]
     scores, before = _model_scores(calibrator, dialect), []
     is_read = any(getattr(calibrator, name).size > INLINE for name in arrays)
     if is_read:
-        before.append(_READ)
+        # JSON's text is Python's, too; what does not print is escaped, so that the line survives a terminal.
+        text = json.dumps(path, ensure_ascii=False) if path.isprintable() else ascii(path)
+        before.append(f'import json, pathlib; c = json.loads(pathlib.Path({text}).read_text("utf-8"))')
     # An array of torch's is made by a method of the scores, so that they need a name.
     if arrays and dialect is _TORCH and scores != "scores":
         before.append(f"x = {scores}")

@@ -57,13 +57,13 @@ def _show_usage_error(error: click.ClickException) -> int:
 
 
 def _show_output_error(error: OSError) -> int:
-    """One sentence and exit code 1; nothing where the reader of a pipe has gone, as after `| head`."""
+    """One sentence and exit code 2, as 1 is an answer of `evaluate`; no sentence where the reader of a pipe has gone, as after `| head`."""
     leave_stdout()
     if not isinstance(error, BrokenPipeError):
         # Standard error may be on the same full disk.
         with suppress(OSError):
             show_error(f"The output cannot be written ({error.strerror or error}); free some room on the disk.")
-    return 1
+    return 2
 
 
 #: The line after \b keeps its line breaks in the help.

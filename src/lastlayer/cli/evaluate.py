@@ -17,6 +17,7 @@ from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.evaluation_folder import Folder, folder_for
 from lastlayer.cli.extras import load
 from lastlayer.cli.mapping_names import split_names
+from lastlayer.cli.option_names import with_options
 from lastlayer.cli.paths import PATH
 from lastlayer.cli.progress_bar import ProgressBar
 from lastlayer.cli.terminal import escaped, say, say_json, terminal
@@ -30,14 +31,19 @@ STEPS = {"reading": "reading", "metrics": "measuring", "report": "writing"}
 class _Bound(click.ParamType):  # type: ignore[type-arg]
     name = "bound"
 
+    def __init__(self, most: float = math.inf) -> None:
+        self._most = most
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """A number from 0 on."""
+        """A number from 0 on, and up to what can be exceeded."""
         try:
             bound = float(value)
         except ValueError:
             bound = math.nan
         if not bound >= 0:
             self.fail(f"{value!r} is no bound; give a number from 0 on, such as 0.5.", param, ctx)
+        if bound > self._most:
+            self.fail(f"{value} is above {self._most:g}, where nothing can exceed it; 0.03 is 3 %.", param, ctx)
         return bound
 
 
@@ -79,7 +85,9 @@ class _Bound(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--max-log-loss", type=_Bound(), metavar="X", help="Exit with code 1 if the log loss is above X.")
-@click.option("--max-ece", type=_Bound(), metavar="X", help="Exit with code 1 if the calibration error is above X.")
+@click.option(
+    "--max-ece", type=_Bound(most=1.0), metavar="X", help="Exit with code 1 if the calibration error is above X."
+)
 def evaluate(
     scores: Path,
     classes: str | None,
@@ -103,21 +111,27 @@ def evaluate(
     report = load("lastlayer.report", extra="study", purpose="lastlayer evaluate")
     words = load("lastlayer.report.evaluation", extra="study", purpose="lastlayer evaluate")
     arguments = _arguments(options)
-    with expected(package.EvaluationError, OSError, MemoryError), ProgressBar(every=10.0) as bar:
+    with expected(OSError, MemoryError), ProgressBar(every=10.0) as bar:
         arguments["class_names"] = None if classes is None else _class_names(classes)
-        folder = folder_for(out, scores, _data(scores, arguments), package.EvaluationError)
-        found = package.evaluate_scores(scores, command=_command(), progress=_Progress(bar), **arguments)
+        folder = folder_for(out, scores, _data(scores, arguments), CommandError)
+        try:
+            found = package.evaluate_scores(scores, command=_command(), progress=_Progress(bar), **arguments)
+        except package.EvaluationError as error:
+            raise CommandError(with_options(str(error))) from error
         form = words.evaluation_form(found)
         failure = _write(found, form, folder, words)
     if as_json:
         say_json(_json(form))
     else:
-        terminal().print(words.render_evaluation(found, calibrator=folder.calibrator))
+        # Lines of Python are never cut.
+        terminal().print(words.render_evaluation(found, calibrator=folder.calibrator), crop=False)
         say()
     # Shown after the results: a disk that is full by now must not cost the evaluation.
     with expected(OSError, report.ReportError):
         if failure is not None:
             raise failure
+    if note := folder.note():
+        say(f"lastlayer: {note}", err=True)
     for heading, path in (("report", folder.report), ("calibrator", folder.calibrator), ("evaluation", folder.form)):
         # With --json stdout is the JSON alone.
         say(f"{heading}: {path}", err=as_json)
@@ -132,7 +146,12 @@ def _arguments(options: dict[str, Any]) -> dict[str, Any]:
         resolve_mapping(given["mapping"])
     if (given["fit_labels"] is not None) and given["fit"] is None:
         raise click.UsageError("--fit-labels are the labels of --fit; give --fit SCORES too.")
-    return given | {"maps": None if maps is None else split_names(maps)}
+    names = None if maps is None else split_names(maps)
+    if names == []:
+        raise click.UsageError(
+            "--maps names no map; name some, as in --maps temperature,vector, or leave it out for all."
+        )
+    return given | {"maps": names}
 
 
 def _class_names(text: str) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 class _ExpandedPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            # Path("") is the current folder, which nobody asked for: the text came from a variable that is not set.
+            self.fail("The path is empty; give one, or leave the option out.", param, ctx)
         return super().convert(expanded(value), param, ctx)
 
 

@@ -7,28 +7,37 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lastlayer.evaluation import Evaluation
+from lastlayer.evaluation.intervals import Estimate
+from lastlayer.findings import Finding
 from lastlayer.report.answer import Answer
-from lastlayer.report.calibration_maps import map_name, mapping_label
-from lastlayer.report.evaluation.numbers import between, fine_percent, loss_decimals, whole_percents
-from lastlayer.report.notes import warnings_of
-from lastlayer.words.lists import capital, listing, plural, sentence
+from lastlayer.report.calibration_maps import NONE, map_name, mapping_label
+from lastlayer.report.evaluation.headline import headline as verdict_and_sign
+from lastlayer.report.evaluation.headline import is_above, is_outside
+from lastlayer.report.evaluation.numbers import between, fine_percent, loss_decimals
+from lastlayer.report.notes import warnings_of, wording_of
+from lastlayer.report.sentences import Group
+from lastlayer.words.lists import listing, plural, sentence
 from lastlayer.words.names import shorten
 from lastlayer.words.numbers import number, short
 from lastlayer.words.printable import clean
 
-#: A bin adds much to the calibration error from this share of the largest addition on.
-_MUCH = 0.7
+#: As many of 15 bins are outside their 95 % bands by chance once in 180 times.
+_MANY_BINS = 4
+#: Warnings of mistakes that make every probability another class's, or another number.
+_MISTAKES = ("below_chance", "labels_off_by_one", "double_softmax")
+_MEND_FIRST = "First mend what is said above; as the numbers are, "
+_OTHER_SIGN = "; this error averages over all classes and bins, and does not show what the headline says"
 
 
 def answer(evaluation: Evaluation) -> Answer:
-    """The verdict with an example from the reliability diagram, then the advice.
+    """The verdict with what shows it, then the advice.
 
     Where a finding questions the whole evaluation, the headline says so.
 
     Raises:
         ValueError: there are no words for the code of the advice.
     """
-    headline = _headline(evaluation)
+    headline = verdict_and_sign(evaluation)
     reasons = (*advice_sentences(evaluation), *_evidence(evaluation))
     n_warnings = len(warnings_of(evaluation))
     if not n_warnings:
@@ -49,7 +58,19 @@ def advice_sentences(evaluation: Evaluation) -> tuple[str, ...]:
     code = evaluation.advice.code
     if code not in ADVICE:
         raise ValueError(f"There are no words for the advice {code!r}; there are {listing(ADVICE)}.")
-    return ADVICE[code](evaluation, evaluation.advice.facts)
+    first, *more = ADVICE[code](evaluation, evaluation.advice.facts)
+    if any(_makes_meaningless(finding) for finding in evaluation.findings):
+        first = f"{_MEND_FIRST}{first[0].lower()}{first[1:]}"
+    return (first, *more)
+
+
+def _makes_meaningless(finding: Finding) -> bool:
+    """Whether a map would be fitted to a mistake in the file: it would hide the mistake, and help nobody."""
+    if wording_of(finding).group_of(finding) != Group.WARNING:
+        return False
+    if finding.code == "no_information":
+        return bool(finding.facts["reason"] == "opposed")
+    return finding.code in _MISTAKES
 
 
 def question(evaluation: Evaluation) -> str:
@@ -64,73 +85,18 @@ def question(evaluation: Evaluation) -> str:
     )
 
 
-def _headline(evaluation: Evaluation) -> str:
-    """`Overconfident: when this model says 90 %, it is right 78 % of the time`."""
-    said = _said(evaluation)
-    return f"{capital(evaluation.verdict)}{f': {said}' if said else ''}"
-
-
-def _said(evaluation: Evaluation) -> str:
-    """What the probabilities say and how often they are right, from the bin that shows it best."""
-    bins = [one for one in evaluation.reliability if one["n"] > 0]
-    above = [one for one in bins if one["confidence"] > one["accuracy"]]
-    below = [one for one in bins if one["confidence"] < one["accuracy"]]
-    if not bins:
-        return ""
-    if evaluation.verdict == "calibrated":
-        # What a reader expects to see: a confident answer.
-        return _example(min(bins, key=lambda one: abs(one["confidence"] - 0.9)))
-    outside = [one for one in (_worst(above), _worst(below)) if one is not None and _is_outside(one)]
-    if evaluation.verdict == "miscalibrated":
-        if not outside:
-            is_infinite = math.isinf(evaluation.metrics["log_loss"].value)
-            return "this model gives some true classes the probability 0" if is_infinite else ""
-        first, *more = outside
-        return _example(first) + "".join(f", and when it says {said}, {right}" for said, right in map(_shares, more))
-    side = above if evaluation.verdict == "overconfident" else below
-    worst = _worst(side)
-    return _example(worst) if worst is not None and _is_outside(worst) else _on_average(evaluation)
-
-
-def _on_average(evaluation: Evaluation) -> str:
-    """What all rows show together, where no bin shows it by itself."""
-    accuracy = evaluation.metrics["accuracy"].value
-    said, right = whole_percents(accuracy + evaluation.confidence_gap.value, accuracy)
-    return f"this model says {said} on average, and is right {right} of the time"
-
-
-def _worst(bins: list[Mapping[str, float]]) -> Mapping[str, float] | None:
-    """The most confident of the bins that add much to the calibration error, outside the band if there are any."""
-    chosen = [one for one in bins if _is_outside(one)] or bins
-    sizes = [one["n"] * abs(one["confidence"] - one["accuracy"]) for one in chosen]
-    large = [one for one, size in zip(chosen, sizes, strict=True) if size >= _MUCH * max(sizes)]
-    return max(large, key=lambda one: one["confidence"], default=None)
-
-
-def _is_outside(one: Mapping[str, float]) -> bool:
-    # Comparisons with NaN are false: a bin without a band is not outside.
-    return one["accuracy"] < one["low"] or one["accuracy"] > one["high"]
-
-
-def _example(one: Mapping[str, float]) -> str:
-    said, right = _shares(one)
-    return f"when this model says {said}, it is right {right} of the time"
-
-
-def _shares(one: Mapping[str, float]) -> tuple[str, str]:
-    return whole_percents(one["confidence"], one["accuracy"])
-
-
 def _evidence(evaluation: Evaluation) -> tuple[str, ...]:
     """The calibration error next to that of a calibrated model, and what a map cannot repair."""
     found = evaluation.metrics.get("ece")
     parts = []
     if found is not None and found.if_calibrated is not None:
         low, high = found.if_calibrated
-        said = "above" if found.value > high else "not above"
+        said = "above" if is_above(found) else "not above"
+        # The verdict rests on something else then: without a word the two would seem to contradict each other.
+        other = "" if is_above(found) or evaluation.verdict == "calibrated" else _OTHER_SIGN
         parts.append(
             f"Its calibration error is {number(found.value, 3)}, {said} the {number(low, 3)} to {number(high, 3)} that a "
-            "perfectly calibrated model shows at this number of rows and classes."
+            f"perfectly calibrated model shows at this number of rows and classes{other}."
         )
     parts.append(parts_of_the_loss(evaluation))
     return tuple(filter(None, parts))
@@ -141,46 +107,90 @@ def parts_of_the_loss(evaluation: Evaluation) -> str:
     if len(evaluation.maps) == 1:
         return ""
     loss, part, rest = evaluation.metrics["log_loss"].value, evaluation.calibration_part, evaluation.remaining
+    if not math.isfinite(rest.value):
+        return "What calibration removes of the log loss cannot be said: with every map some true classes have the probability 0."
     if not math.isfinite(part.value) or not math.isfinite(loss):
-        if not math.isfinite(rest.value):
-            return ""
         stays = number(rest.value, loss_decimals(evaluation))
         return f"The log loss is infinite; with calibration it is {stays}, which only better scores can lower."
     decimals = loss_decimals(evaluation)
-    stays = f"{number(rest.value, decimals)} stays, which only better scores can lower"
-    if part.value <= 0 or (math.isfinite(part.low) and part.low <= 0):
-        return f"Of the log loss of {number(loss, decimals)} calibration removes nothing that is certain; {stays}."
+    # The advice tests each map at a stricter level than this interval's; the two must not contradict each other.
+    if evaluation.advice.mapping == NONE:
+        return f"Calibration removes nothing that is certain of the log loss of {number(loss, decimals)}; only better scores can lower it."
+    if part.value <= 0:
+        return f"Of the log loss of {number(loss, decimals)} a map removes nothing that is certain if it is chosen on other rows, too."
+    doubt = ", not clearly more than nothing if the map is chosen on other rows, too" if part.low <= 0 else ""
     return (
         f"Of the log loss of {number(loss, decimals)} calibration removes {number(part.value, decimals)}"
-        f"{between(part, decimals)}, which is {fine_percent(part.value / loss)}; {stays}."
+        f"{between(part, decimals)}, which is {fine_percent(part.value / loss)}{doubt}; {number(rest.value, decimals)} stays, which only "
+        "better scores can lower."
     )
 
 
 def _advise_map(evaluation: Evaluation, facts: Mapping[str, Any]) -> tuple[str, ...]:
     name = evaluation.advice.mapping
+    first = f"Use {map_name(name)}: {_what_it_does(evaluation)}. {_effect(evaluation, facts)}"
+    return tuple(filter(None, (first, still_off(evaluation), _better_map(evaluation, facts))))
+
+
+def _effect(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
+    """How much lower the log loss is; a difference counts rows that are infinite both before and after as equal."""
     gain, low, high = (-_number(facts, key) for key in ("difference", "high", "low"))
     before, after = _number(facts, "before"), _number(facts, "log_loss")
     decimals = loss_decimals(evaluation)
+    lower = f"{number(gain, decimals)} lower{between(Estimate(gain, low, high), decimals)}"
+    where = "On rows that it was not fitted to, the log loss is"
+    if math.isfinite(after):
+        if math.isfinite(gain):
+            return f"{where} {lower}: {number(after, decimals)} instead of {number(before, decimals)}."
+        return f"{where} {number(after, decimals)} instead of infinite."
     if math.isfinite(gain):
-        has_interval = math.isfinite(low) and math.isfinite(high)
-        ends = f" ({number(low, decimals)} to {number(high, decimals)})" if has_interval else ""
-        effect = (
-            f"On rows that it was not fitted to, the log loss is {number(gain, decimals)} lower{ends}: {number(after, decimals)} "
-            f"instead of {number(before, decimals)}."
+        return (
+            f"{where} {lower}, where rows that are infinite before and after count as equal; these give the true class the "
+            "probability 0, so the log loss as a whole stays infinite."
         )
-    else:
-        effect = f"On rows that it was not fitted to, the log loss is {number(after, decimals)} instead of infinite."
-    return tuple(
-        filter(None, (f"Use {map_name(name)}: {_what_it_does(evaluation)}. {effect}", _better_map(facts, name)))
-    )
+    return f"{where} infinite on fewer rows, but stays infinite as a whole."
 
 
 def _advise_none(evaluation: Evaluation, facts: Mapping[str, Any]) -> tuple[str, ...]:
     if evaluation.verdict == "calibrated":
-        return ("Use the probabilities as they are: no calibration map was shown to lower the log loss.",)
-    return (
-        "Use the probabilities as they are: they are not calibrated, but no calibration map here was shown to lower the log loss.",
+        said = "Use the probabilities as they are: no calibration map was shown to lower the log loss."
+    else:
+        said = (
+            "Use the probabilities as they are: they are not calibrated, but no calibration map here was shown to lower the log "
+            "loss."
+        )
+    return tuple(filter(None, (said, _better_by_chance(evaluation))))
+
+
+def _better_by_chance(evaluation: Evaluation) -> str:
+    """Why the map with the largest gain is not advised though its interval excludes zero."""
+    tried = [found for found in evaluation.maps if found.name != NONE]
+    better = [found for found in tried if found.difference.high < 0]
+    if not better:
+        return ""
+    best = min(better, key=lambda found: found.difference.value)
+    gain = number(best.difference.value, loss_decimals(evaluation), sign=True)
+    why = (
+        "but that is not certain enough" if len(tried) == 1 else f"but with {len(tried)} maps tried that may be chance"
     )
+    return sentence(f"{map_name(best.name)} looks better by itself ({gain}), {why}")
+
+
+def still_off(evaluation: Evaluation) -> str:
+    """That the probabilities are far from calibrated after the advised map, or that it makes the Brier score worse."""
+    advised, bins = evaluation.advised, [one for one in evaluation.reliability_after if one["n"] > 0]
+    n_outside = sum(is_outside(one) for one in bins)
+    said = []
+    if n_outside >= max(_MANY_BINS, len(bins) / 4):
+        before = evaluation.metrics["ece"].value
+        said.append(
+            f"After it the calibration error is {number(advised.ece, 3)}, before it {number(before, 3)}; the probabilities are still "
+            f"not calibrated: {n_outside} of {len(bins)} bins of the reliability diagram are outside the band of a calibrated model."
+        )
+    brier = evaluation.metrics["brier"].value
+    if number(advised.brier.value, 3) != number(brier, 3) and advised.brier.value > brier:
+        said.append(f"The Brier score is not lower: {number(advised.brier.value, 3)} instead of {number(brier, 3)}.")
+    return " ".join(said)
 
 
 #: The code of an advice → its words.
@@ -206,10 +216,12 @@ def _what_it_does(evaluation: Evaluation) -> str:
     return change
 
 
-def _better_map(facts: Mapping[str, Any], name: str) -> str:
+def _better_map(evaluation: Evaluation, facts: Mapping[str, Any]) -> str:
     """That a larger map has a lower log loss, and why it is not advised."""
+    name = evaluation.advice.mapping
     best = facts.get("best") or name
-    if best == name:
+    # Where every log loss is infinite none is the lowest.
+    if best == name or not evaluation.map(best).log_loss.value < evaluation.advised.log_loss.value:
         return ""
     return sentence(
         f"{map_name(best)} has the lowest log loss of all, but is not shown to be better, and {map_name(name)} is simpler"

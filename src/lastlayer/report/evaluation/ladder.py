@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from lastlayer.evaluation import Evaluation
+from lastlayer.evaluation.intervals import LEVEL
 from lastlayer.evaluation.result import MapResult
 from lastlayer.report.calibration_maps import NONE, map_label
 from lastlayer.report.evaluation.numbers import bounds, loss_decimals
@@ -40,7 +42,20 @@ def rungs(evaluation: Evaluation) -> list[Rung]:
     """One per map that was tried, in the order of the ladder."""
     decimals = loss_decimals(evaluation)
     found = _marks(evaluation)
-    return [_rung(result, found[result.name], decimals) for result in evaluation.maps]
+    n_tried = sum(result.name != NONE for result in evaluation.maps)
+    return [_rung(result, found[result.name], decimals, n_tried) for result in evaluation.maps]
+
+
+def widening(n_tried: int) -> float:
+    """How much wider the interval of a map is at the level of the advice, 1 − 0.05/m for m maps (Bonferroni).
+
+    The ratio of normal quantiles; with a t interval of few rows the true ratio is a little larger.
+
+    >>> widening(1), round(widening(6), 3)
+    (1.0, 1.346)
+    """
+    quantile = NormalDist().inv_cdf
+    return quantile(1 - (1 - LEVEL) / 2 / max(n_tried, 1)) / quantile(1 - (1 - LEVEL) / 2)
 
 
 def ladder_table(evaluation: Evaluation) -> Table:
@@ -51,7 +66,7 @@ def ladder_table(evaluation: Evaluation) -> Table:
         columns=["Verdict", "Difference", "Log loss", "Brier", "ECE", "Parameters", "Temperature"],
         rows=[(Head(rung.label, rung.mark), _cells(rung)) for rung in rungs(evaluation)],
         note="Difference: the map’s log loss minus that of the model as it is, on the same rows, with its 95 % interval; below 0 is "
-        "better. Advised: the simplest map whose log loss is not above the lowest one’s by more than its interval, and none where "
+        "better. Better: even at a level that allows for the number of maps. Advised: the simplest map whose log loss is not above the lowest one’s by more than its interval, and none where "
         "nothing helps. Parameters: the numbers that were fitted.",
         corner="Map",
         kind="main",
@@ -74,9 +89,11 @@ def _marks(evaluation: Evaluation) -> dict[str, Mark]:
     return {name: found[label] for name, label in labels.items()}
 
 
-def _rung(result: MapResult, mark: Mark, decimals: int) -> Rung:
+def _rung(result: MapResult, mark: Mark, decimals: int, n_tried: int) -> Rung:
     difference = result.difference
-    is_better, is_worse = difference.high < 0, difference.low > 0
+    # The advice needs this level, and a map must not look better here than it does there.
+    high = difference.value + (difference.high - difference.value) * widening(n_tried)
+    is_better, is_worse = high < 0, difference.low > 0
     if math.isinf(difference.value):
         is_better, is_worse = difference.value < 0, difference.value > 0
     is_none = result.name == NONE

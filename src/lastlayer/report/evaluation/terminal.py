@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -50,16 +48,18 @@ _METRICS = (
 
 
 def render_evaluation(evaluation: Evaluation, *, calibrator: Path | None = None) -> RenderableType:
-    """The evaluation for a terminal. Fits the console's width and shows more where there is room.
+    """The evaluation for a terminal. Fits the console's width and shows more where there is room; only lines of Python are wider.
 
     Args:
         evaluation: what `lastlayer.evaluation.evaluate_scores` returned.
         calibrator: the calibrator.json of the advised map, if it is written; its lines say how to load it.
 
+    Print it without cropping, which would cut the lines of Python.
+
     Example:
         >>> from rich.console import Console
         >>> from lastlayer.report.evaluation import render_evaluation
-        >>> Console().print(render_evaluation(evaluation))  # doctest: +SKIP
+        >>> Console().print(render_evaluation(evaluation), crop=False)  # doctest: +SKIP
     """
     return TerminalEvaluation(evaluation, calibrator)
 
@@ -87,7 +87,7 @@ class TerminalEvaluation:
         yield _first_that_fits((_ladder(rows, columns, say) for columns in _LADDERS), console, options)
         yield Text()
         yield Text(say(_CAPTION), style="dim")
-        yield from _use(self.evaluation, self.calibrator, say, options.max_width - _INDENT)
+        yield from _use(self.evaluation, self.calibrator, say)
         yield from _notes(self.evaluation, say)
 
 
@@ -154,20 +154,16 @@ def _table(corner: str, columns: Sequence[str], say: Say) -> Table:
     return table
 
 
-def _use(evaluation: Evaluation, calibrator: Path | None, say: Say, width: int) -> Iterable[RenderableType]:
+def _use(evaluation: Evaluation, calibrator: Path | None, say: Say) -> Iterable[RenderableType]:
     card = use_card(evaluation, calibrator)
     yield Text(say(f"\nHow to use it: {card.summary}"), overflow="fold")
     for line in card.loading:
-        for part in _broken(clean(line), width):
-            yield Padding(Text(say(part), style="cyan", overflow="fold"), (0, 0, 0, _INDENT))
+        yield _code(line, say)
 
 
-def _broken(line: str, width: int) -> tuple[str, ...]:
-    """A call in three lines where it is too long, so that it can still be copied."""
-    head, bracket, rest = line.partition("(")
-    if cell_len(line) <= width or not bracket:
-        return (line,)
-    return head + bracket, f"    {rest.removesuffix(')')}", ")"
+def _code(line: str, say: Say) -> Text:
+    """A line of Python, whole: a terminal that is too narrow wraps it, and what is copied is still one line."""
+    return Text(say(f"{' ' * _INDENT}{clean(line)}"), style="cyan", no_wrap=True, overflow="ignore")
 
 
 def _notes(evaluation: Evaluation, say: Say) -> Iterable[RenderableType]:

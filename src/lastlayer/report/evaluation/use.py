@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lastlayer.calibration.code import numpy_line, torch_line
 from lastlayer.evaluation import Evaluation
 from lastlayer.report.calibration_maps import NONE, map_name
 from lastlayer.report.model import quoted
@@ -51,7 +52,7 @@ def use_card(evaluation: Evaluation, file: Path | None) -> UseCard:
             f"calibrator = Calibrator.read({quoted(path)})",
             f"probabilities = calibrator.probabilities({calibrator.kind})",
         ),
-        numpy=calibrator.numpy_code,
-        torch=calibrator.torch_code,
+        numpy=numpy_line(calibrator, path),
+        torch=torch_line(calibrator, path),
         input=calibrator.kind,
     )
