@@ -182,14 +182,24 @@ def _with_more_rows(finding: Finding) -> str:
 
 def _double_softmax(finding: Finding) -> str:
     before, undone = _fact(finding, "log_loss"), _fact(finding, "undone_log_loss")
+    if finding.facts.get("are_probabilities"):
+        return (
+            "The numbers that were taken for scores are probabilities, so softmax would be applied a second time. As probabilities their "
+            f"log loss is {number(undone, 4)}, and as scores {number(before, 4)}."
+        )
     return (
-        "Softmax seems to have been applied twice: the numbers that the last softmax was applied to, recovered from these, are "
-        f"probabilities already. With one softmax undone the log loss is {number(undone, 4)}, and as it is {number(before, 4)}."
+        "Softmax seems to have been applied twice: the numbers before the last softmax, recovered from these, are probabilities too, "
+        f"and many of them are 0 or 1. Without the second softmax the log loss is {number(undone, 4)}, and with it {number(before, 4)}."
     )
 
 
 def _without_second_softmax(finding: Finding) -> str:
-    return "Remove one softmax, or give the scores (logits); if the numbers are probabilities, say so with --as probabilities."
+    if finding.facts.get("are_probabilities"):
+        return "Say that they are probabilities: --as probabilities."
+    return (
+        "Give the scores (logits) from before the first softmax, and remove the second one from the code that predicts. If the model "
+        "applies softmax only once, ignore this warning."
+    )
 
 
 def _below_chance(finding: Finding) -> str:
