@@ -207,7 +207,7 @@ def _groups(part: ScorePart, groups: Any, label_source: Source | None, n: int, r
         cells, where = part.groups, f"{groups!r}"
     elif isinstance(groups, str) and label_source is not None and holds(label_source, groups):
         cells, where = column_of(label_source, groups), f"{groups!r}"
-    elif isinstance(groups, str) and not expanded(groups).exists():
+    elif isinstance(groups, str) and not _exists(groups):
         raise EvaluationError(
             f"There is no column and no file {groups!r}; name a column of the scores or of the labels, or a file."
         )
@@ -217,3 +217,11 @@ def _groups(part: ScorePart, groups: Any, label_source: Source | None, n: int, r
     if len(np.unique(codes)) < 2:
         raise EvaluationError("All rows are in one group, so no interval can be given; leave the groups out.")
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
+def _exists(text: str) -> bool:
+    """Whether there is a file of this name; a name that is too long is none."""
+    try:
+        return expanded(text).exists()
+    except OSError:
+        return False
