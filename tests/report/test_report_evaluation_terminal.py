@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -96,6 +97,28 @@ def test_the_lines_of_python_can_be_copied(width: int) -> None:
     last = next(i for i, line in enumerate(lines) if line.strip().startswith("probabilities ="))
     code = "\n".join(line[4:] for line in lines[first : last + 1])
     assert ast.unparse(ast.parse(code)).splitlines()[1] == f"calibrator = Calibrator.read('{FILE}')"
+
+
+@pytest.mark.parametrize("width", [50, 70, 100, 160])
+def test_the_lines_of_numpy_and_torch_can_be_copied(width: int) -> None:
+    evaluation = synthetic_evaluation()
+    lines = shown(evaluation, width).splitlines()
+    for heading, code in (
+        ("NumPy, from the array ", evaluation.calibrator.numpy_code),
+        ("PyTorch, from the tensor ", evaluation.calibrator.torch_code),
+    ):
+        start = next(i for i, line in enumerate(lines) if line.startswith(heading))
+        assert lines[start] == f"{heading}scores:"
+        copied = list(itertools.takewhile(lambda line: line.startswith("    "), lines[start + 1 :]))
+        assert ast.dump(ast.parse("\n".join(line[4:] for line in copied))) == ast.dump(ast.parse(code))
+
+
+def test_a_long_line_is_left_to_the_report() -> None:
+    evaluation = synthetic_evaluation(n_classes=12, class_names=tuple("abcdefghijkl"), advised="vector")
+    assert len(evaluation.calibrator.torch_code) > 200
+    text = " ".join(shown(evaluation, 100).split())
+    assert "The lines of NumPy and PyTorch that need no file are long; report.html has them." in text
+    assert "NumPy, from the array" not in text
 
 
 def test_notes_are_counted_where_they_are_not_shown() -> None:

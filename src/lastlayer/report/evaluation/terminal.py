@@ -16,6 +16,7 @@ from rich.text import Text
 
 from lastlayer.evaluation import Evaluation
 from lastlayer.report.evaluation.answer import answer, question
+from lastlayer.report.evaluation.code_lines import code_lines
 from lastlayer.report.evaluation.ladder import Rung, rungs
 from lastlayer.report.evaluation.metrics import metric_rows
 from lastlayer.report.evaluation.notes import data_notes, map_notes
@@ -23,13 +24,15 @@ from lastlayer.report.evaluation.use import use_card
 from lastlayer.report.notes import warnings_of
 from lastlayer.report.terminal_items import item, warning_items
 from lastlayer.report.terminal_table import Say, ascii_only
-from lastlayer.words.lists import plural
+from lastlayer.words.lists import listing, plural
 from lastlayer.words.numbers import integer, number
 from lastlayer.words.printable import clean
 
 #: Notes of a group that a terminal shows; the page has them all.
 _SHOWN = 4
 _INDENT = 4
+#: Characters of a line of NumPy or PyTorch that a terminal shows.
+_LONGEST = 200
 _STYLES = {"better": "green", "worse": "red"}
 #: Columns of the ladder after the name, from the roomiest table to the tightest; the first that fits is used.
 _LADDERS = (
@@ -157,12 +160,25 @@ def _table(corner: str, columns: Sequence[str], say: Say) -> Table:
 def _use(evaluation: Evaluation, calibrator: Path | None, say: Say, width: int) -> Iterable[RenderableType]:
     card = use_card(evaluation, calibrator)
     yield Text(say(f"\nHow to use it: {card.summary}"), overflow="fold")
-    for line in card.loading:
-        for part in _broken(clean(line), width):
-            yield Padding(Text(say(part), style="cyan", overflow="fold"), (0, 0, 0, _INDENT))
+    yield from _code((part for line in card.loading for part in _call(clean(line), width)), say)
+    lines = (("NumPy", "array", card.numpy), ("PyTorch", "tensor", card.torch))
+    for name, what, line in lines:
+        if len(line) <= _LONGEST:
+            yield Text(say(f"{name}, from the {what} {card.input}:"))
+            yield from _code(code_lines(clean(line), width), say)
+    left = [name for name, _, line in lines if len(line) > _LONGEST]
+    if len(left) == 1:
+        yield Text(say(f"The line of {left[0]} that needs no file is long; report.html has it."))
+    elif left:
+        yield Text(say(f"The lines of {listing(left)} that need no file are long; report.html has them."))
 
 
-def _broken(line: str, width: int) -> tuple[str, ...]:
+def _code(lines: Iterable[str], say: Say) -> Iterable[RenderableType]:
+    for line in lines:
+        yield Padding(Text(say(line), style="cyan", overflow="fold"), (0, 0, 0, _INDENT), expand=False)
+
+
+def _call(line: str, width: int) -> tuple[str, ...]:
     """A call in three lines where it is too long, so that it can still be copied."""
     head, bracket, rest = line.partition("(")
     if cell_len(line) <= width or not bracket:
