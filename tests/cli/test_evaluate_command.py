@@ -123,6 +123,12 @@ def test_classes_may_come_from_a_file(lastlayer, stand_in):
     assert "not UTF-8 text; give one name per line" in lastlayer("evaluate", "p.npy", "--classes", "names.txt").error()
 
 
+def test_a_list_of_classes_may_be_longer_than_a_files_name(lastlayer, stand_in):
+    names = [f"a class with number {i}" for i in range(300)]
+    assert lastlayer("evaluate", "p.npy", "--classes", ",".join(names)).code == 0
+    assert stand_in.asked["class_names"] == tuple(names)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_json_is_all_of_stdout_and_the_same_as_the_file(lastlayer, stand_in, name):
     stand_in.evaluation = CASES[name]()
@@ -402,6 +408,7 @@ def test_a_real_evaluation_exits_with_1_above_a_bound(lastlayer, planted):
         ["scores.npy", "--labels", "labels.npy", "--classes", "a,b"],
         ["scores.npy", "--labels", "labels.npy", "--as", "probabilities"],
         ["scores.npy", "--labels", "labels.npy", "--groups", "nobody"],
+        ["scores.npy", "--labels", "labels.npy", "--groups", "nobody," * 100],
         ["labels.npy", "--labels", "scores.npy"],
     ],
 )

@@ -131,13 +131,66 @@ def test_rows_that_nearly_sum_to_one_are_refused_until_someone_says_what_they_ar
     ):
         read_inputs(p, labels)
     inputs = read_inputs(p, labels, kind="probabilities")
-    expected = {"rows": 11, "of": N, "row": 7, "sum": pytest.approx(0.97), "largest_error": pytest.approx(0.03)}
+    expected = {
+        "rows": 11,
+        "of": N,
+        "row": 7,
+        "sum": pytest.approx(0.97),
+        "largest_error": pytest.approx(0.03),
+        "decimals": None,
+    }
     assert facts(inputs) == {"rows_do_not_sum_to_one": expected}
     # A row that the model did not answer does not make sigmoids of the others.
     p[:] = softmax(scores, axis=1)
     p[9] = 0
-    with pytest.raises(EvaluationError, match=r"1 of 400 rows do not sum to one \(row 9, counted from 0, sums to 0\)"):
+    with pytest.raises(EvaluationError, match=r"the probability 0 for every class in row 9 \(counted from 0\)"):
         read_inputs(p, labels)
+
+
+@pytest.mark.parametrize("kind", [None, "probabilities"])
+@pytest.mark.parametrize(
+    ("change", "decimals"), [(lambda p: p.round(2), 2), (lambda p: p * 0.9991, None), (lambda p: p.round(3), 3)]
+)
+def test_rows_that_rounding_keeps_from_summing_to_one_are_mentioned(change, decimals, kind):
+    scores, labels = drawn(10, 1.0)
+    p = change(softmax(scores, axis=1))
+    found = facts(read_inputs(p, labels, kind=kind))["rows_do_not_sum_to_one"]
+    errors = np.abs(p.sum(axis=1) - 1)
+    assert found["largest_error"] == pytest.approx(errors.max())
+    assert found["rows"] == np.count_nonzero(errors > 5e-4)
+    assert (found["row"], found["decimals"]) == (errors.argmax(), decimals)
+    assert ("probabilities" in facts(read_inputs(p, labels, kind=kind))) == (kind is None)
+
+
+@pytest.mark.parametrize("n_bad", [1, 3])
+def test_rows_without_any_probability_are_refused(n_bad):
+    """Softmax of −inf everywhere, and zeros divided by their sum, are no numbers."""
+    scores, labels = drawn(4)
+    p = softmax(scores, axis=1)
+    rows = [7, 20, 300][:n_bad]
+    scores[rows], p[rows] = -np.inf, 0
+    more = r", and in 2 of the other 399 rows" if n_bad > 1 else ""
+    says = r" for every class in row 7 \(counted from 0\)" + more + ", so no class can be the true one; .* label −100"
+    with pytest.raises(EvaluationError, match="The array of scores has the score −inf" + says):
+        read_inputs(scores, labels)
+    for kind in (None, "probabilities"):
+        with pytest.raises(EvaluationError, match="The array of scores has the probability 0" + says):
+            read_inputs(p, labels, kind=kind)
+    # The remedy helps.
+    labels[rows] = -100
+    for values in (scores, p):
+        assert read_inputs(values, labels).n_left_out == n_bad
+    # One column of −inf is the probability 0 of the second class.
+    assert read_inputs(np.where(labels > 1, -np.inf, 2.0), (labels < 2).astype(int)).n_left_out == 0
+
+
+def test_the_option_for_labels_is_named_as_it_is_called():
+    scores, _ = drawn(4)
+    for option in ("--labels", "--fit-labels"):
+        with pytest.raises(EvaluationError, match=f"give a file of labels with {option}, or name"):
+            read_inputs(scores, labels_option=option)
+    with pytest.raises(EvaluationError, match="give a file of labels with --labels, or name"):
+        read_inputs(scores)
 
 
 def test_a_few_damaged_rows_do_not_make_scores_of_probabilities():

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
+from sklearn.datasets import make_classification
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 from lastlayer.evaluation.read import read_inputs
 from lastlayer.evaluation.suspicions import find_suspicions
@@ -78,12 +84,74 @@ def test_an_underconfident_model_just_inside_the_limits_is_no_double_softmax():
     assert found == []
 
 
+@cache
+def boosted() -> list[tuple[np.ndarray, np.ndarray]]:
+    """(probabilities, labels) after 1 to 20 rounds, of easy problems: log-odds that grow through ±1 in steps."""
+    found = []
+    for seed, (n_classes, separation) in enumerate([(2, 2.0), (2, 1.5), (2, 4.0), (3, 2.5)]):
+        X, y = make_classification(
+            1600, 12, n_informative=6, n_classes=n_classes, class_sep=separation, flip_y=0, random_state=seed
+        )
+        models = [
+            GradientBoostingClassifier(n_estimators=20, random_state=0),
+            GradientBoostingClassifier(n_estimators=2, learning_rate=0.5, max_depth=1, random_state=0),
+            HistGradientBoostingClassifier(max_iter=8, early_stopping=False),
+        ]
+        for model in models:
+            found += [(p, y[800:]) for p in model.fit(X[:800], y[:800]).staged_predict_proba(X[800:])]
+    return found
+
+
+@cache
+def shallow() -> list[tuple[np.ndarray, np.ndarray]]:
+    """(probabilities, labels) of other models that are unsure by construction."""
+    found = []
+    for seed, separation in enumerate([1.0, 2.0, 4.0]):
+        X, y = make_classification(1600, 12, n_informative=6, class_sep=separation, flip_y=0, random_state=seed)
+        models = [
+            *(RandomForestClassifier(30, max_depth=depth, random_state=0) for depth in (1, 2, 3)),
+            GaussianNB(),
+            *(LogisticRegression(C=C) for C in (1e-5, 1e-4, 1e-3)),
+        ]
+        found += [(model.fit(X[:800], y[:800]).predict_proba(X[800:]), y[800:]) for model in models]
+    return found
+
+
+@pytest.mark.parametrize("change", [np.asarray, lambda p: p.round(3), lambda p: p[:, 1] if p.shape[1] == 2 else p])
+@pytest.mark.parametrize("models", [boosted, shallow])
+def test_underconfident_models_are_no_double_softmax(models, change):
+    """Many of them are a softmax of some q, and q even predicts better; but no row of q is one-hot except by chance."""
+    outputs = models()
+    assert len(outputs) >= 20
+    for kind in (None, "probabilities"):
+        assert [i for i, (p, y) in enumerate(outputs) if "double_softmax" in suspicions(change(p), y, kind=kind)] == []
+
+
+def test_a_single_leaf_at_the_bound_is_no_double_softmax():
+    """One round with learning rate 0.5 on balanced separable data: every log-odds is −1 or 1, and q is one-hot in every row."""
+    labels = np.arange(2000) % 2
+    p = expit(np.where(np.random.default_rng(0).random(2000) < 0.98, 2.0 * labels - 1, 1 - 2.0 * labels))
+    assert suspicions(np.stack([1 - p, p], axis=1), labels) == {}
+
+
+def test_forty_confident_models_through_softmax_twice():
+    rng = np.random.default_rng(22)
+    found = 0
+    for i in range(40):
+        n_classes = (2, 3, 5, 10)[i % 4]
+        scores, labels = drawn(rng, int(rng.choice([500, 1500])), n_classes, 4.0 + n_classes / 5)
+        p = softmax(softmax(rng.choice([1.0, 2.0]) * scores, axis=1), axis=1)
+        found += "double_softmax" in suspicions(p.astype(rng.choice([np.float32, np.float64])), labels)
+    assert found >= 38
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 100])
 @pytest.mark.parametrize("overconfidence", [1.0, 3.0])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_softmax_applied_twice(n_classes, overconfidence, dtype):
     rng = np.random.default_rng(7)
-    scores, labels = drawn(rng, 2000, n_classes, 4.0)
+    # With 100 classes, a spread of 4 is no confident model.
+    scores, labels = drawn(rng, 2000, n_classes, 4.0 if n_classes <= 10 else 8.0)
     q = softmax(overconfidence * scores, axis=1)
     p = softmax(q, axis=1)
     found = suspicions(p.astype(dtype), labels)
@@ -91,6 +159,7 @@ def test_softmax_applied_twice(n_classes, overconfidence, dtype):
         "rows": 2000,
         "log_loss": pytest.approx(mean_loss(p, labels), abs=2e-3),
         "undone_log_loss": pytest.approx(mean_loss(q, labels), abs=0.05),
+        "are_probabilities": False,
     }
     assert found == {"double_softmax": expected}
 
@@ -109,7 +178,7 @@ def test_probabilities_that_are_taken_for_scores(n_classes, spread):
     scores, labels = drawn(np.random.default_rng(9), 1500, n_classes, spread)
     p = softmax(scores, axis=1)
     found = suspicions(p, labels, kind="scores")["double_softmax"]
-    assert found["rows"] == 1500
+    assert (found["rows"], found["are_probabilities"]) == (1500, True)
     assert found["log_loss"] == pytest.approx(mean_loss(softmax(p, axis=1), labels))
     assert found["undone_log_loss"] == pytest.approx(mean_loss(p, labels), rel=1e-3)
     assert "double_softmax" not in suspicions(p, labels)
@@ -122,6 +191,7 @@ def test_one_column_through_a_sigmoid_twice():
         found = suspicions(values, labels, **options)["double_softmax"]
         both = np.stack([1 - p, p], axis=1)
         assert found["undone_log_loss"] == pytest.approx(mean_loss(both, labels), rel=1e-6)
+        assert found["are_probabilities"] == bool(options)
     assert suspicions(p, labels) == {}
     # An honest model that gives every row more than one half.
     rng = np.random.default_rng(11)

@@ -64,6 +64,13 @@ def test_a_calibrated_model_has_no_example(accuracy: float) -> None:
     )
 
 
+@pytest.mark.parametrize("finding", [each for each in FINDINGS if each.code in EVALUATION_SENTENCES])
+def test_a_finding_of_the_file_to_fit_to_names_it(finding: Finding) -> None:
+    plain = finding_sentence(finding)
+    named = finding_sentence(replace(finding, facts={**finding.facts, "file": "fit.npy"}))
+    assert named == f"In fit.npy, {plain[0].lower()}{plain[1:]}"
+
+
 def test_a_bin_that_chance_explains_is_no_example() -> None:
     """The larger gap lies inside the band of a calibrated model, in a bin of few rows."""
     said = headline("overconfident", one_bin(0.8, 0.6, n=900, reach=0.3), one_bin(0.9, 0.82, n=100))

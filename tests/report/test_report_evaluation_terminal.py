@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -18,10 +20,10 @@ from lastlayer.report.evaluation.answer import answer
 FILE = Path("lastlayer-evaluation/validation-scores/calibrator.json")
 
 
-def shown(evaluation: Evaluation, width: int, *, encoding: str = "utf-8") -> str:
+def shown(evaluation: Evaluation, width: int, *, encoding: str = "utf-8", crop: bool = True) -> str:
     buffer = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=buffer, width=width, legacy_windows=False)
-    console.print(render_evaluation(evaluation, calibrator=FILE))
+    console.print(render_evaluation(evaluation, calibrator=FILE), crop=crop)
     buffer.flush()
     raw = buffer.buffer.getvalue()  # type: ignore[attr-defined]
     return str(raw.decode(encoding))
@@ -100,6 +102,28 @@ def test_the_lines_of_python_are_whole_at_every_width(width: int) -> None:
     ]
     others = [line for line in buffer.getvalue().splitlines() if not line.startswith("    ")]
     assert max(map(cell_len, others)) <= width
+
+
+@pytest.mark.parametrize("width", [50, 70, 100, 160])
+def test_the_lines_of_numpy_and_torch_can_be_copied(width: int) -> None:
+    evaluation = synthetic_evaluation()
+    lines = shown(evaluation, width, crop=False).splitlines()
+    for heading, code in (
+        ("NumPy, from the array ", evaluation.calibrator.numpy_code),
+        ("PyTorch, from the tensor ", evaluation.calibrator.torch_code),
+    ):
+        start = next(i for i, line in enumerate(lines) if line.startswith(heading))
+        assert lines[start] == f"{heading}scores:"
+        copied = list(itertools.takewhile(lambda line: line.startswith("    "), lines[start + 1 :]))
+        assert ast.dump(ast.parse("\n".join(line[4:] for line in copied))) == ast.dump(ast.parse(code))
+
+
+def test_a_long_line_is_left_to_the_report() -> None:
+    evaluation = synthetic_evaluation(n_classes=12, class_names=tuple("abcdefghijkl"), advised="vector")
+    assert len(evaluation.calibrator.torch_code) > 200
+    text = " ".join(shown(evaluation, 100).split())
+    assert "The lines of NumPy and PyTorch that need no file are long; report.html has them." in text
+    assert "NumPy, from the array" not in text
 
 
 def test_notes_are_counted_where_they_are_not_shown() -> None:

@@ -162,7 +162,12 @@ def _class_names(text: str) -> tuple[str, ...]:
         OSError: the file cannot be read.
     """
     path = Path(text)
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError:
+        # A list of many names is longer than a file's name may be.
+        is_file = False
+    if not is_file:
         return tuple(name.strip() for name in text.split(","))
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -17,7 +17,7 @@ from lastlayer.evaluation.read.class_findings import class_findings
 from lastlayer.evaluation.read.columns import ScorePart, column_of, holds, label_cells, score_part
 from lastlayer.evaluation.read.formats import is_path, open_source
 from lastlayer.evaluation.read.groups import read_groups
-from lastlayer.evaluation.read.kind import Decision, decide_kind, zero_findings
+from lastlayer.evaluation.read.kind import Decision, check_masked_rows, decide_kind, zero_findings
 from lastlayer.evaluation.read.labels import Labels, read_labels
 from lastlayer.evaluation.read.row_facts import RowFacts, row_facts
 from lastlayer.evaluation.read.score_array import check_scores
@@ -61,6 +61,7 @@ def read_inputs(
     key: str | None = None,
     labels_key: str | None = None,
     class_names: Sequence[str] | None = None,
+    labels_option: str = "--labels",
 ) -> Inputs:
     """Scores (n, K) and labels (n,), checked; rows without a label or with NaN are left out and counted.
 
@@ -75,6 +76,7 @@ def read_inputs(
         key: the name of the scores in a file of arrays.
         labels_key: the name of the labels in a file of arrays.
         class_names: the names of the classes in the order of the columns.
+        labels_option: the option of the command that gives `labels`, for messages.
 
     Raises:
         EvaluationError: a file, an array or a label is not what it must be, no row is left, or it is not clear what the numbers are.
@@ -86,11 +88,13 @@ def read_inputs(
     where = name if is_path(scores) else "The array of scores"
     check_scores(part.array, where)
     n = len(part.array)
-    read, label_source = _read_labels(part, labels, target or labels_key, class_names, where)
+    read, label_source = _read_labels(part, labels, target or labels_key, class_names, where, labels_option)
     facts = row_facts(part.array)
     rows, left_out = _rows_that_count(read, facts.has_nan, where)
     kept = facts.take(rows)
     decision = _decide(part, kept, rows, cast("Kind | None", kind), where)
+    if decision.kind == "scores" and not ScoreRows(part.array).is_one_column:
+        check_masked_rows(kept, rows, where)
     known_labels = read.codes[rows]
     zeros = zero_findings(part.array, kept, rows, known_labels) if decision.kind == "probabilities" else ()
     return Inputs(
@@ -127,11 +131,11 @@ def _open_scores(source: Source, labels: Any, label_name: str | None, groups: An
 
 
 def _read_labels(
-    part: ScorePart, labels: Any, label_name: str | None, class_names: Sequence[str] | None, where: str
+    part: ScorePart, labels: Any, label_name: str | None, class_names: Sequence[str] | None, where: str, option: str
 ) -> tuple[Labels, Source | None]:
     """The labels of all rows, and their source if it is another one than the scores'."""
     n, n_classes = len(part.array), ScoreRows(part.array).n_classes
-    cells, labels_where, source = _open_labels(part, labels, label_name, n)
+    cells, labels_where, source = _open_labels(part, labels, label_name, n, option)
     if len(cells) != n:
         raise EvaluationError(
             f"{where} has {n} rows, and {labels_where} has {len(cells)} labels; give one label per row of scores."
@@ -146,12 +150,14 @@ def _decide(part: ScorePart, kept: RowFacts, rows: np.ndarray, kind: Kind | None
     return decide_kind(part.array, kept, rows, part.kind, f"{part.kind} by its name", where)
 
 
-def _open_labels(part: ScorePart, labels: Any, label_name: str | None, n: int) -> tuple[Any, str, Source | None]:
+def _open_labels(
+    part: ScorePart, labels: Any, label_name: str | None, n: int, option: str
+) -> tuple[Any, str, Source | None]:
     """The cells of the labels, what holds them, and their source where that is another one than the scores'."""
     if labels is None:
         if part.labels is None:
             raise EvaluationError(
-                "There are no labels; give a file of labels with --labels, or name their column with --target."
+                f"There are no labels; give a file of labels with {option}, or name their column with --target."
             )
         return part.labels, part.labels_where, None
     source = open_source(labels, "labels", n)
@@ -201,7 +207,7 @@ def _groups(part: ScorePart, groups: Any, label_source: Source | None, n: int, r
         cells, where = part.groups, f"{groups!r}"
     elif isinstance(groups, str) and label_source is not None and holds(label_source, groups):
         cells, where = column_of(label_source, groups), f"{groups!r}"
-    elif isinstance(groups, str) and not expanded(groups).exists():
+    elif isinstance(groups, str) and not _exists(groups):
         raise EvaluationError(
             f"There is no column and no file {groups!r}; name a column of the scores or of the labels, or a file."
         )
@@ -211,3 +217,11 @@ def _groups(part: ScorePart, groups: Any, label_source: Source | None, n: int, r
     if len(np.unique(codes)) < 2:
         raise EvaluationError("All rows are in one group, so no interval can be given; leave the groups out.")
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
+def _exists(text: str) -> bool:
+    """Whether there is a file of this name; a name that is too long is none."""
+    try:
+        return expanded(text).exists()
+    except OSError:
+        return False

@@ -9,11 +9,13 @@ import numpy as np
 
 from lastlayer.calibration.score_rows import Kind
 from lastlayer.evaluation.error import EvaluationError
-from lastlayer.evaluation.read.row_facts import RowFacts, sum_tolerance
+from lastlayer.evaluation.read.row_facts import Digits, RowFacts, digits_of, sum_tolerance
 from lastlayer.findings import Finding
 
 #: A row whose sum is this near to 1 was meant as a distribution.
 _NEARLY = 0.05
+#: Errors of sums that are mentioned, for numbers of half precision and for others. Sums of float32 are exact to 1e-5.
+_MENTIONED_HALF, _MENTIONED = 1e-2, 5e-4
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def decide_kind(
     """Whether the rows of an array are scores or probabilities.
 
     They are probabilities if every number is in [0, 1] and every row sums to one within its precision; one column in [0, 1] is
-    the probability of the second class.
+    the probability of the second class. Rows that rounding keeps from summing to one are mentioned.
 
     Args:
         array: (N, K) or (N,).
@@ -57,7 +59,7 @@ def decide_kind(
             raise EvaluationError(
                 f"{where} was called {name}, and {place}, which is no probability; give scores as scores (--as scores)."
             )
-        # Scores sum to one by chance in hardly any row: a few damaged rows do not make scores of probabilities.
+        # Scores sum to one by chance in hardly any row. If most rows do, the array holds probabilities and the others are damaged.
         n_fine = 0 if is_one_column else int(np.count_nonzero(~bad & (np.abs(facts.sums - 1) <= tolerance)))
         if 2 * n_fine > len(rows):
             raise EvaluationError(
@@ -73,20 +75,46 @@ def decide_kind(
     ):
         # Equal numbers in each row, such as zeros, tell no class from another: neither softmax nor sigmoids gave them.
         return Decision("scores", ())
-    odd = None if is_one_column else _sums(facts.sums, rows, tolerance)
-    if kind == "probabilities":
-        return Decision("probabilities", () if odd is None else (odd,))
-    if odd is not None:
+    odd = None if is_one_column else _sums(facts.sums, rows, digits_of(array))
+    is_clear = odd is None or float(np.abs(facts.sums - 1).max()) <= tolerance
+    if kind is None and odd is not None and not is_clear:
+        if odd.code != "sigmoids":
+            _check_zero_rows(facts, rows, where)
         raise EvaluationError(_unclear(odd, where))
+    if not is_one_column:
+        _check_zero_rows(facts, rows, where)
+    found = () if odd is None else (odd,)
+    if kind == "probabilities":
+        return Decision("probabilities", found)
     n_classes = 2 if is_one_column else array.shape[1]
-    finding = Finding("probabilities", "", {"rows": len(rows), "classes": n_classes})
-    return Decision("probabilities", (finding,))
+    return Decision("probabilities", (Finding("probabilities", "", {"rows": len(rows), "classes": n_classes}), *found))
 
 
-def _sums(sums: np.ndarray, rows: np.ndarray, tolerance: float) -> Finding | None:
-    """Rows of numbers in [0, 1] that do not sum to one."""
+def check_masked_rows(facts: RowFacts, rows: np.ndarray, where: str) -> None:
+    """Raise EvaluationError if a row of scores (n, K) is −inf for every class."""
+    _refuse(np.isneginf(facts.high), rows, f"{where} has the score −inf for every class", "score")
+
+
+def _check_zero_rows(facts: RowFacts, rows: np.ndarray, where: str) -> None:
+    """Raise EvaluationError if a row of probabilities (n, K) is 0 for every class."""
+    _refuse(facts.high <= 0, rows, f"{where} has the probability 0 for every class", "probability")
+
+
+def _refuse(bad: np.ndarray, rows: np.ndarray, what: str, number: str) -> None:
+    if not bad.any():
+        return
+    row, n_bad = int(rows[int(np.argmax(bad))]), int(np.count_nonzero(bad))
+    more = f", and in {n_bad - 1} of the other {len(rows) - 1} rows" if n_bad > 1 else ""
+    raise EvaluationError(
+        f"{what} in row {row} (counted from 0){more}, so no class can be the true one; give one class a larger {number}, or the label "
+        "−100, which leaves a row out."
+    )
+
+
+def _sums(sums: np.ndarray, rows: np.ndarray, digits: Digits) -> Finding | None:
+    """Rows of numbers in [0, 1] that do not sum to one, also if that is no more than rounding."""
     errors = np.abs(sums - 1)
-    bad = errors > tolerance
+    bad = errors > (_MENTIONED_HALF if digits.is_half else _MENTIONED)
     if not bad.any():
         return None
     # One sigmoid per class sums to anything; the rows of a damaged softmax mostly sum to one.
@@ -100,6 +128,7 @@ def _sums(sums: np.ndarray, rows: np.ndarray, tolerance: float) -> Finding | Non
         "row": int(rows[worst]),
         "sum": float(sums[worst]),
         "largest_error": float(errors[worst]),
+        "decimals": digits.decimals,
     }
     return Finding("rows_do_not_sum_to_one", "", facts)
 

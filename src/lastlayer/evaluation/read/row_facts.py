@@ -66,18 +66,35 @@ def sum_tolerance(array: np.ndarray) -> float:
     10⁻³ for float32 and float64, and 10⁻² for numbers of half precision, whatever the type that holds them. K numbers rounded to
     d decimals are off by 10⁻ᵈ / 2 each: by at most K · 10⁻ᵈ / 2 together, and by √(K / 12) · 10⁻ᵈ as one standard deviation.
     """
+    digits = digits_of(array)
+    tolerance = 1e-2 if digits.is_half else 1e-3
+    if digits.decimals is None:
+        return tolerance
+    step, width = 10.0**-digits.decimals, 1 if array.ndim == 1 else array.shape[1]
+    return max(tolerance, min(0.5 * width * step, (0.5 + width**0.5) * step, 0.05))
+
+
+@dataclass(frozen=True)
+class Digits:
+    """How precise numbers are.
+
+    Attributes:
+        is_half: whether they have half precision, whatever the type that holds them.
+        decimals: to which all are rounded; None if they are not.
+    """
+
+    is_half: bool
+    decimals: int | None
+
+
+def digits_of(array: np.ndarray) -> Digits:
+    """The digits of an array (n, K) or (n,), by a sample of its rows."""
     rows = np.unique(np.linspace(0, len(array) - 1, _SAMPLE).astype(np.int64))
     sample = np.asarray(array[rows])
     sample = sample.reshape(len(rows), -1)
-    width = sample.shape[1]
     sample = sample[np.isfinite(sample).all(axis=1)]
     is_half = array.dtype == np.float16 or (array.dtype == np.float32 and _is_short(sample))
-    tolerance = 1e-2 if is_half else 1e-3
-    decimals = _decimals(sample)
-    if decimals is None:
-        return tolerance
-    step = 10.0**-decimals
-    return max(tolerance, min(0.5 * width * step, (0.5 + width**0.5) * step, 0.05))
+    return Digits(is_half, _decimals(sample))
 
 
 def _is_short(sample: np.ndarray) -> bool:

@@ -1,8 +1,9 @@
 """Probabilities that went through softmax once more.
 
-If p = softmax(q) and q sums to one, then q = log p + (1 − Σ_k log p_k) / K, so q can be computed. Any p gives some q; that q is a
-distribution in every row, reaches nearly 1, and predicts the labels better than p, is what a second softmax leaves and an unsure
-model does not.
+If p = softmax(q) and q sums to one, then q = log p + (1 − Σ_k log p_k) / K, so q can be computed. Any p gives some q, and the q of an
+unsure model is often a distribution: with two classes, whenever the log-odds are within ±1, as after a few rounds of boosting. What a
+second softmax leaves of a trained model, and an unsure model does not have, is that many rows of q are one-hot, up to the last digit,
+for different classes, and that q predicts the labels better than p.
 """
 
 from __future__ import annotations
@@ -14,18 +15,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from lastlayer.calibration import ScoreRows
+from lastlayer.calibration.fit import UnboundedError, fit_map
 from lastlayer.calibration.score_rows import blocks, for_each_block
 from lastlayer.evaluation.intervals import standard_error
+from lastlayer.evaluation.metrics import measure_rows
+from lastlayer.evaluation.predictions import MappedScores
 from lastlayer.evaluation.read import Inputs
+from lastlayer.evaluation.read.row_facts import digits_of
 from lastlayer.findings import Finding
 
-#: How far below 0 rounding may bring q.
-_SLACK = 1e-2
+#: How far below 0 rounding may bring q, if the numbers have few digits, and if they have many.
+_COARSE_SLACK, _SLACK = 1e-2, 1e-4
 #: The least probability that a loss of q is judged by: a saturated model gives some labels exactly 0.
 _FLOOR = 1e-4
-#: Largest values of q from here on are those of a trained model, and at least this share of the rows must have them.
-_SURE, _SHARE = 0.9, 0.02
-#: The log loss of q must be below this share of that of p: boosted trees with few rounds are underconfident, and gain less.
+#: Largest values of q from here on are those of a trained model; at least this share of the rows must have them, and this many rows.
+_SURE, _SHARE, _LEAST = 0.98, 0.02, 20
+#: At least this share of the sure rows must be this near to one-hot, which a bound on the log-odds (rounds times learning rate) meets
+#: by chance alone; farther away if the numbers have few digits.
+_ONE_HOT, _ONE_HOT_SHARE = 3e-4, 0.025
+#: At least this share of them must be of other classes than the most frequent one.
+_OTHERS = 0.1
+#: At least that many different confidences: a tree has as many as leaves, and its leaves may be at the bounds.
+_VALUES = 20
+#: From this nearness on, numbers are too coarse for that, and q must also be better than any temperature makes p.
+_COARSE = 1e-3
+#: The log loss of q must be below this share of that of p: underconfident models gain less.
 _FAR = 0.9
 #: A model is saturated if it is at least this sure of at least this share of the rows.
 _SATURATED, _SATURATED_SHARE = 0.99, 0.2
@@ -70,32 +84,57 @@ class _Rows:
 def _judge(inputs: Inputs, undo: Undo) -> Finding | None:
     scores = inputs.scores
     parts = blocks(scores.n, scores.n_classes)
+    one_hot = _one_hot(scores)
+    slack = _COARSE_SLACK if one_hot > _ONE_HOT else _SLACK
     # Nearly every file is done with after its first block.
-    if not _is_distribution(undo(scores[parts[0]])):
+    if not _is_distribution(undo(scores[parts[0]]), slack):
         return None
-    walked = for_each_block(scores.n, scores.n_classes, lambda part: _walk(scores, inputs.labels, part, undo))
+    walked = for_each_block(scores.n, scores.n_classes, lambda part: _walk(scores, inputs.labels, part, undo, slack))
     kept = [rows for rows in walked if rows is not None]
     if len(kept) < len(walked):
         return None
     rows = _Rows(*(np.concatenate([getattr(part, name) for part in kept]) for name in _Rows.__dataclass_fields__))
-    if not (np.all(rows.is_given) or (_is_sure(rows) and _is_wrong(inputs, rows))):
+    is_given = bool(np.all(rows.is_given))
+    if not (is_given or (_is_sure(rows, one_hot) and _is_wrong(inputs, rows, one_hot))):
         return None
     facts = {
         "rows": scores.n,
         "log_loss": float(np.mean(rows.loss)),
         "undone_log_loss": float(np.mean(rows.undone_loss)),
+        # Whether the numbers themselves are q, and not its softmax.
+        "are_probabilities": is_given or (scores.kind == "scores" and undo is _undone_sigmoid),
     }
     return Finding("double_softmax", "", facts)
 
 
-def _is_sure(rows: _Rows) -> bool:
-    """Whether q looks like a trained model's: sure of some rows, and not of one class alone, as a constant answer may be by chance."""
-    sure = rows.undone_predicted[rows.undone_confidence >= _SURE]
-    return len(sure) >= _SHARE * len(rows.loss) and len(np.unique(sure)) > 1
+def _one_hot(scores: ScoreRows) -> float:
+    """How near to 1 a value of q is that may be 1, by the digits of the numbers."""
+    digits = digits_of(scores.array)
+    if digits.is_half:
+        # Halves look rounded to three decimals; their step is relative to the number.
+        return _COARSE
+    # q is log p and a constant, and the least p that a second softmax leaves is 1 / (e + K − 1).
+    largest = 1.0 if scores.kind == "scores" else math.e + scores.n_classes - 1
+    step = 0.0 if digits.decimals is None else largest * 10.0**-digits.decimals
+    return max(_ONE_HOT, 2 * step)
 
 
-def _is_wrong(inputs: Inputs, rows: _Rows) -> bool:
+def _is_sure(rows: _Rows, one_hot: float) -> bool:
+    """Whether q looks like a trained model's: sure of many rows and one-hot in many of these, and not for one class alone."""
+    is_sure = rows.undone_confidence >= _SURE
+    is_one_hot = rows.undone_confidence >= 1 - one_hot
+    n_sure, n_one_hot = np.count_nonzero(is_sure), np.count_nonzero(is_one_hot)
+    if n_sure < max(_SHARE * len(rows.loss), _LEAST) or n_one_hot < max(_ONE_HOT_SHARE * n_sure, 2):
+        return False
+    if len(np.unique(rows.confidence)) < _VALUES:
+        return False
+    return bool(np.bincount(rows.undone_predicted[is_one_hot]).max() <= (1 - _OTHERS) * n_one_hot)
+
+
+def _is_wrong(inputs: Inputs, rows: _Rows, one_hot: float) -> bool:
     """Whether the labels speak for q against p: its loss is clearly and far lower, or it is saturated and p clearly underconfident."""
+    if one_hot > _COARSE and not _is_clear(_best_losses(inputs) - rows.undone_loss, inputs.groups):
+        return False
     is_far = float(np.mean(rows.undone_loss)) <= _FAR * float(np.mean(rows.loss))
     if is_far and _is_clear(rows.loss - rows.undone_loss, inputs.groups):
         return True
@@ -105,11 +144,20 @@ def _is_wrong(inputs: Inputs, rows: _Rows) -> bool:
     return is_saturated and not inputs.scores.is_one_column and _is_clear(hits - rows.confidence, inputs.groups)
 
 
-def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo) -> _Rows | None:
+def _best_losses(inputs: Inputs) -> np.ndarray:
+    """(n,) the losses of p with the best temperature; those of q must be lower; −∞ if no temperature is the best."""
+    try:
+        found = fit_map("temperature", inputs.scores, inputs.labels).calibrator
+    except UnboundedError:
+        return np.full(inputs.scores.n, -np.inf)
+    return measure_rows(MappedScores(inputs.scores, inputs.labels, "softmax", found))[0]
+
+
+def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo, slack: float) -> _Rows | None:
     """What is known about a block of rows; None if one of them is no distribution."""
     x = scores[part].astype(np.float64)
     q = undo(x)
-    if not _is_distribution(q):
+    if not _is_distribution(q, slack):
         return None
     mine, place = labels[part], np.arange(len(x))
     top = x.max(axis=1)
@@ -145,9 +193,9 @@ def _undone_sigmoid(scores: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - second, second], axis=1)
 
 
-def _is_distribution(q: np.ndarray) -> bool:
+def _is_distribution(q: np.ndarray, slack: float) -> bool:
     # NaN is below nothing, and is no distribution.
-    return bool(np.all(q >= -_SLACK))
+    return bool(np.all(q >= -slack))
 
 
 def _is_clear(rows: np.ndarray, groups: np.ndarray | None) -> bool:

@@ -21,13 +21,15 @@ from lastlayer.report.evaluation.use import use_card
 from lastlayer.report.notes import warnings_of
 from lastlayer.report.terminal_items import item, warning_items
 from lastlayer.report.terminal_table import Say, ascii_only
-from lastlayer.words.lists import plural
+from lastlayer.words.lists import listing, plural
 from lastlayer.words.numbers import integer, number
 from lastlayer.words.printable import clean
 
 #: Notes of a group that a terminal shows; the page has them all.
 _SHOWN = 4
 _INDENT = 4
+#: Characters of a line of NumPy or PyTorch that a terminal shows.
+_LONGEST = 200
 _STYLES = {"better": "green", "worse": "red"}
 #: Columns of the ladder after the name, from the roomiest table to the tightest; the first that fits is used.
 _LADDERS = (
@@ -159,6 +161,16 @@ def _use(evaluation: Evaluation, calibrator: Path | None, say: Say) -> Iterable[
     yield Text(say(f"\nHow to use it: {card.summary}"), overflow="fold")
     for line in card.loading:
         yield _code(line, say)
+    lines = (("NumPy", "array", card.numpy), ("PyTorch", "tensor", card.torch))
+    for name, what, line in lines:
+        if len(line) <= _LONGEST:
+            yield Text(say(f"{name}, from the {what} {card.input}:"))
+            yield _code(line, say)
+    left = [name for name, _, line in lines if len(line) > _LONGEST]
+    if len(left) == 1:
+        yield Text(say(f"The line of {left[0]} that needs no file is long; report.html has it."))
+    elif left:
+        yield Text(say(f"The lines of {listing(left)} that need no file are long; report.html has them."))
 
 
 def _code(line: str, say: Say) -> Text:

@@ -51,9 +51,11 @@ def _before_the_sigmoid(finding: Finding) -> str:
 
 def _rows_do_not_sum_to_one(finding: Finding) -> str:
     facts = finding.facts
+    decimals = facts.get("decimals")
+    why = "" if decimals is None else f"The numbers are rounded to {plural(decimals, 'decimal')}. "
     return (
         f"{_of(facts['rows'], facts['of'])} nearly sum to one; the largest error is {facts['largest_error']:.2g} "
-        f"(in {_row(finding)}, which sums to {facts['sum']:.6g}). Softmax of the logarithms divides each row by its sum."
+        f"(in {_row(finding)}, which sums to {facts['sum']:.6g}). {why}Each row was divided by its sum."
     )
 
 
@@ -62,6 +64,8 @@ def _of(rows: int, of: int) -> str:
 
 
 def _without_rounding(finding: Finding) -> str:
+    if finding.facts.get("decimals") is None:
+        return "Find out why the model’s probabilities do not sum to one, or give the scores (logits)."
     return "Write the probabilities with more digits, or give the scores (logits)."
 
 
@@ -73,12 +77,14 @@ def _zero_probability(finding: Finding) -> str:
         return f"{text} None of them is that of a true class, so the log loss is finite, but one new row can make it infinite."
     return (
         f"{text} In {plural(facts['label_rows'], 'row')} the true class has probability 0, as in {_row(finding)}, and the log loss "
-        "is infinite. The calibration maps raise zeros to a small floor."
+        "is infinite. The calibration maps raise given probabilities of 0 to a small floor, and keep scores of −inf as they are."
     )
 
 
 def _with_scores(finding: Finding) -> str:
-    return "Give the scores (logits), or probabilities that are not rounded to 0."
+    return (
+        "Give finite scores (logits), or probabilities that are not rounded to 0; the score −inf is the probability 0."
+    )
 
 
 def _nan_rows(finding: Finding) -> str:
@@ -182,14 +188,24 @@ def _with_more_rows(finding: Finding) -> str:
 
 def _double_softmax(finding: Finding) -> str:
     before, undone = _fact(finding, "log_loss"), _fact(finding, "undone_log_loss")
+    if finding.facts.get("are_probabilities"):
+        return (
+            "The numbers that were taken for scores are probabilities, so softmax would be applied a second time. As probabilities their "
+            f"log loss is {number(undone, 4)}, and as scores {number(before, 4)}."
+        )
     return (
-        "Softmax seems to have been applied twice: the numbers that the last softmax was applied to, recovered from these, are "
-        f"probabilities already. With one softmax undone the log loss is {number(undone, 4)}, and as it is {number(before, 4)}."
+        "Softmax seems to have been applied twice: the numbers before the last softmax, recovered from these, are probabilities too, "
+        f"and many of them are 0 or 1. Without the second softmax the log loss is {number(undone, 4)}, and with it {number(before, 4)}."
     )
 
 
 def _without_second_softmax(finding: Finding) -> str:
-    return "Remove one softmax, or give the scores (logits); if the numbers are probabilities, say so with --as probabilities."
+    if finding.facts.get("are_probabilities"):
+        return "Say that they are probabilities: --as probabilities."
+    return (
+        "Give the scores (logits) from before the first softmax, and remove the second one from the code that predicts. If the model "
+        "applies softmax only once, ignore this warning."
+    )
 
 
 def _below_chance(finding: Finding) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lastlayer.findings import Finding
+from lastlayer.words.names import clipped
+
+#: Characters of a file's name that a sentence has room for.
+_FILE = 60
 
 
 class Group(StrEnum):
@@ -39,3 +43,13 @@ class Wording:
     def group_of(self, finding: Finding) -> Group:
         """Where this finding is shown."""
         return Group.WARNING if self.is_warning is not None and self.is_warning(finding) else self.group
+
+
+def naming_file(wording: Wording) -> Wording:
+    """The same words, which begin with the file where the finding has one: an evaluation reads one file to judge and one to fit to."""
+
+    def sentence(finding: Finding) -> str:
+        text, file = wording.sentence(finding), finding.facts.get("file")
+        return text if not file else f"In {clipped(str(file), _FILE)}, {text[:1].lower()}{text[1:]}"
+
+    return replace(wording, sentence=sentence)
