@@ -145,6 +145,15 @@ def test_forty_confident_models_through_softmax_twice():
     assert found >= 38
 
 
+@pytest.mark.parametrize("overconfidence", [1.0, 2.5])
+def test_a_less_sure_model_through_softmax_twice(overconfidence):
+    """Hardly a row of q is one-hot, but many of its values are nearly 0, and none is below."""
+    for seed in range(5):
+        scores, labels = drawn(np.random.default_rng(seed), 2000, 10, 1.5)
+        p = softmax(softmax(overconfidence * scores, axis=1), axis=1)
+        assert [*suspicions(p, labels)] == ["double_softmax"]
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 100])
 @pytest.mark.parametrize("overconfidence", [1.0, 3.0])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -28,7 +28,11 @@ LONG = (
 FINDINGS = (
     Finding("probabilities", "", {"rows": 1000, "classes": 10}),
     Finding("sigmoids", "", {"rows": 1000, "low_sum": 0.31, "high_sum": 4.2}),
-    Finding("rows_do_not_sum_to_one", "", {"rows": 12, "of": 1000, "row": 17, "sum": 0.9912, "largest_error": 0.0088}),
+    Finding(
+        "rows_do_not_sum_to_one",
+        "",
+        {"rows": 12, "of": 1000, "row": 17, "sum": 0.9912, "largest_error": 0.0088, "decimals": 2},
+    ),
     Finding("zero_probability", "", {"entries": 1204, "rows": 300, "label_rows": 12, "row": 5}),
     Finding("nan_rows", "", {"rows": 3, "row": 17}),
     Finding("rows_without_label", "", {"rows": 1}),
@@ -49,16 +53,18 @@ FINDINGS = (
     Finding("columns_left_out", "", {"columns": ["id", "label"]}),
     Finding("class_absent", "", {"classes": ["bird", "cat"], "more": 5}),
     Finding("few_rows", "", {"rows": 60, "classes": 10}),
-    Finding("double_softmax", "", {"rows": 1000, "log_loss": 1.93, "undone_log_loss": 0.31}),
+    Finding(
+        "double_softmax", "", {"rows": 1000, "log_loss": 1.93, "undone_log_loss": 0.31, "are_probabilities": False}
+    ),
     Finding("below_chance", "", {"accuracy": 0.021, "chance": 0.12, "p": 1e-9, "permuted_accuracy": 0.88}),
-    Finding("temperature_unbounded", "", {"rows": 1000}),
+    Finding("temperature_unbounded", "", {"rows": 1000, "of": 1000}),
     Finding("no_information", "", {"reason": "opposed"}),
 )
 LEFT_OUT = (
     Finding("map_too_large", "matrix", {"entries": 50000000, "limit": 30000}),
     Finding("map_without_effect", "temperature", {}),
     Finding("map_same_as", "mymapping", {"other": "temperature"}),
-    Finding("map_unbounded", "vector", {}),
+    Finding("map_unbounded", "vector", {"reason": "separable_in_a_fold"}),
     Finding("map_infinite_scores", "vector", {}),
     Finding("map_few_rows", "temperature_prior", {"parameters": 11, "rows": 60}),
 )
@@ -224,7 +230,7 @@ def hostile_evaluation() -> Evaluation:
         folds=None,
         command=f"lastlayer evaluate {HOSTILE[2]} --labels '{HOSTILE[7]}'",
         findings=[Finding("class_absent", "", {"classes": names, "more": 0})],
-        left_out=[Finding("map_unbounded", HOSTILE[0], {})],
+        left_out=[Finding("map_unbounded", HOSTILE[0], {"reason": "separable"})],
     )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,12 @@ from lastlayer.findings import Finding
 from lastlayer.report import finding_remedy, finding_sentence
 from lastlayer.report.evaluation import evaluation_form
 from lastlayer.report.evaluation.answer import advice_sentences, answer
+<<<<<<< HEAD
 from lastlayer.report.evaluation.ladder import rungs
+=======
+from lastlayer.report.evaluation.ladder import ladder_table
+from lastlayer.report.evaluation.method import ADVICE_RULE, method_paragraphs
+>>>>>>> wt-f2
 from lastlayer.report.evaluation.notes import data_notes, map_notes
 from lastlayer.report.notes import warnings_of
 from lastlayer.report.sentences import EVALUATION_SENTENCES
@@ -424,3 +430,52 @@ def test_an_advice_without_words_is_refused() -> None:
     evaluation = replace(synthetic_evaluation(), advice=Finding("unheard_of", "none"))
     with pytest.raises(ValueError, match="no words for the advice 'unheard_of'; there are advise_none and advise_map"):
         answer(evaluation)
+
+
+def test_rows_that_are_all_right_are_a_warning_and_those_of_a_fold_a_note() -> None:
+    every = Finding("temperature_unbounded", "", {"rows": 500, "of": 500})
+    (warning,) = warnings_of(synthetic_evaluation(findings=[every]))
+    assert warning[0].startswith("In all 500 rows the true class")
+    assert "trained on these rows" in warning[1]
+    fold = synthetic_evaluation(findings=[Finding("temperature_unbounded", "", {"rows": 498, "of": 500})])
+    assert not warnings_of(fold)
+    assert map_notes(fold)[0].startswith(
+        "In 498 of 500 rows the true class has the largest score, and the other rows are all in one"
+    )
+
+
+@pytest.mark.parametrize("reason", ["separable", "separable_in_a_fold", "constant", "opposed", "unclear"])
+def test_maps_without_parameters_for_one_reason_are_one_line(reason: str) -> None:
+    names = ["temperature", "vector", "entmax"]
+    found = [Finding("map_unbounded", name, {"reason": reason}) for name in names]
+    other = Finding("map_unbounded", "matrix", {"reason": "something else"})
+    notes = map_notes(synthetic_evaluation(left_out=[*found, other]))
+    assert len(notes) == 2
+    assert notes[0].startswith(
+        "Temperature scaling, vector scaling and entmax with a temperature have no best parameters"
+    )
+    assert notes[1].startswith("Matrix scaling has no best parameters")
+    assert len({finding_sentence(replace(each, mapping="")) for each in [found[0], other]}) == 2
+    form = evaluation_form(synthetic_evaluation(left_out=found))
+    assert [each["sentence"].partition(" ha")[0] for each in form["maps_left_out"]] == [
+        "Temperature scaling",
+        "Vector scaling",
+        "entmax with a temperature",
+    ]
+
+
+def test_one_rule_of_advice_is_said_everywhere() -> None:
+    evaluation = synthetic_evaluation()
+    said = dict(method_paragraphs(evaluation))["Advice"]
+    docs = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    assert said.startswith(ADVICE_RULE)
+    assert ADVICE_RULE[1:] in ladder_table(evaluation).note
+    assert ADVICE_RULE in " ".join(docs.split())
+
+
+def test_a_map_that_was_fitted_to_a_part_of_the_rows_says_so() -> None:
+    evaluation = synthetic_evaluation()
+    assert "a part of" not in ladder_table(evaluation).note
+    maps = [replace(found, n_fitted=700) if found.name == "entmax" else found for found in evaluation.maps]
+    note = ladder_table(replace(evaluation, maps=tuple(maps))).note
+    assert note.endswith("Fitted to a part of the 2000 rows, drawn at random: entmax, alpha = 1.312 (700 rows).")

@@ -50,7 +50,7 @@ def test_warnings_come_before_the_answer() -> None:
     document = page(synthetic_evaluation(findings=FINDINGS))
     body = document.one("body").text
     assert body.index("Before you read on") < body.index("Overconfident:")
-    assert len(document.one("aside").all("li")) == 6
+    assert len(document.one("aside").all("li")) == 7
     assert not page(synthetic_evaluation()).all("aside")
 
 

@@ -131,7 +131,7 @@ def _evaluate(
     suspicions = find_suspicions(inputs, measures.predicted, measures.is_correct)
     counts = np.bincount(inputs.labels, minlength=inputs.scores.n_classes)
     rung = ladder.rungs[ladder.advised]
-    after = () if ladder.advised == "none" else reliability(rung.confidence, rung.is_correct, seed=seed)
+    after = () if ladder.advised == "none" else reliability(rung.confidence, rung.is_correct, groups, seed=seed)
     return Evaluation(
         source=inputs.name,
         n_rows=inputs.scores.n,

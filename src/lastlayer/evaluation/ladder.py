@@ -189,7 +189,7 @@ def _result(name: str, rung: Rung, losses: dict[str, np.ndarray], best: str, spl
         brier=mean_estimate(rung.brier, groups, bounds=(0.0, 2.0)),
         difference=mean_estimate(minus(rung.losses, losses["none"]), groups),
         versus_best=mean_estimate(minus(rung.losses, losses[best]), groups),
-        ece=top_label_error(rung.confidence, rung.is_correct)[0],
+        ece=top_label_error(rung.confidence, rung.is_correct, groups)[0],
         degrees_of_freedom=degrees_of_freedom(rung.fitted.calibrator, name),
         n_fitted=rung.fitted.n_fitted,
         interval=None if low_high is None else Estimate(rung.fitted.calibrator.temperature, *low_high),

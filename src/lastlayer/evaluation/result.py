@@ -27,7 +27,7 @@ class Measure:
         frequencies: what answering every row with the frequencies of the classes would give; None where that says nothing.
         plain: of a calibration error, the estimate before its bias is removed; None for other metrics.
         if_calibrated: of a calibration error, (low, high): where it would lie in 98 of 100 cases if the labels were drawn from the
-            probabilities; None for other metrics.
+            probabilities; with groups from 0 to the upper end. None for other metrics.
     """
 
     value: float

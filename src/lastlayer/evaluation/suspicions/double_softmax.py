@@ -35,6 +35,10 @@ _SURE, _SHARE, _LEAST = 0.98, 0.02, 20
 _ONE_HOT, _ONE_HOT_SHARE = 3e-4, 0.025
 #: At least this share of them must be of other classes than the most frequent one.
 _OTHERS = 0.1
+#: Rows, and their share, whose least value of q must be 0 to the last digit in a model that is less sure.
+_LEAST_AT_ZERO, _AT_ZERO = 8, 0.003
+#: Entries of q that its best temperature is found with.
+_ENTRIES = 1_000_000
 #: At least that many different confidences: a tree has as many as leaves, and its leaves may be at the bounds.
 _VALUES = 20
 #: From this nearness on, numbers are too coarse for that, and q must also be better than any temperature makes p.
@@ -61,21 +65,19 @@ def double_softmax(inputs: Inputs) -> Finding | None:
     if inputs.scores.is_one_column:
         # The sigmoid of a probability, besides the softmax of two.
         undos.append(_undone_sigmoid)
-    for undo in undos:
-        found = _judge(inputs, undo)
-        if found is not None:
-            return found
-    return None
+    found = [finding for finding in (_judge(inputs, undo) for undo in undos) if finding is not None]
+    return min(found, key=lambda finding: finding.facts["undone_log_loss"], default=None)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """(n,) each: the loss of p, the loss of q, the largest p, the largest q, the predicted class by p and by q, and whether q was given."""
+    """(n,) each: the loss of p, the loss of q, the largest p, the largest q, the least q, the predicted class by p and by q, and whether q was given."""
 
     loss: np.ndarray
     undone_loss: np.ndarray
     confidence: np.ndarray
     undone_confidence: np.ndarray
+    least: np.ndarray
     predicted: np.ndarray
     undone_predicted: np.ndarray
     is_given: np.ndarray
@@ -95,7 +97,11 @@ def _judge(inputs: Inputs, undo: Undo) -> Finding | None:
         return None
     rows = _Rows(*(np.concatenate([getattr(part, name) for part in kept]) for name in _Rows.__dataclass_fields__))
     is_given = bool(np.all(rows.is_given))
-    if not (is_given or (_is_sure(rows, one_hot) and _is_wrong(inputs, rows, one_hot))):
+    if not (
+        is_given
+        or (_is_sure(rows, one_hot) and _is_wrong(inputs, rows, one_hot))
+        or _is_bounded(inputs, rows, one_hot, undo)
+    ):
         return None
     facts = {
         "rows": scores.n,
@@ -131,9 +137,31 @@ def _is_sure(rows: _Rows, one_hot: float) -> bool:
     return bool(np.bincount(rows.undone_predicted[is_one_hot]).max() <= (1 - _OTHERS) * n_one_hot)
 
 
+def _is_bounded(inputs: Inputs, rows: _Rows, one_hot: float, undo: Undo) -> bool:
+    """Whether q of a less sure model ends at 0 to the last digit, and predicts better than p, each with its best temperature.
+
+    Different values close to 0, and none below, are what an exponential leaves; leaves of trees repeat their values.
+    """
+    near = rows.least[rows.least <= one_hot]
+    if one_hot > _ONE_HOT or len(near) < max(_AT_ZERO * len(rows.least), _LEAST_AT_ZERO):
+        return False
+    if 2 * len(np.unique(near)) < len(near):
+        return False
+    # A part of the rows: q of all would be a copy of the file.
+    scores, n_rows = inputs.scores, max(_ENTRIES // inputs.scores.n_classes, 1)
+    rng = np.random.default_rng(0)
+    chosen = np.arange(scores.n) if scores.n <= n_rows else np.sort(rng.choice(scores.n, n_rows, replace=False))
+    some, labels = scores.take(chosen), inputs.labels[chosen]
+    q = np.clip(undo(some.block(0, some.n)), _FLOOR**2, 1.0)
+    gain = _best_losses(some, labels) - _best_losses(ScoreRows(q, "probabilities"), labels)
+    return _is_clear(gain, None if inputs.groups is None else np.unique(inputs.groups[chosen], return_inverse=True)[1])
+
+
 def _is_wrong(inputs: Inputs, rows: _Rows, one_hot: float) -> bool:
     """Whether the labels speak for q against p: its loss is clearly and far lower, or it is saturated and p clearly underconfident."""
-    if one_hot > _COARSE and not _is_clear(_best_losses(inputs) - rows.undone_loss, inputs.groups):
+    if one_hot > _COARSE and not _is_clear(
+        _best_losses(inputs.scores, inputs.labels) - rows.undone_loss, inputs.groups
+    ):
         return False
     is_far = float(np.mean(rows.undone_loss)) <= _FAR * float(np.mean(rows.loss))
     if is_far and _is_clear(rows.loss - rows.undone_loss, inputs.groups):
@@ -144,13 +172,13 @@ def _is_wrong(inputs: Inputs, rows: _Rows, one_hot: float) -> bool:
     return is_saturated and not inputs.scores.is_one_column and _is_clear(hits - rows.confidence, inputs.groups)
 
 
-def _best_losses(inputs: Inputs) -> np.ndarray:
-    """(n,) the losses of p with the best temperature; those of q must be lower; −∞ if no temperature is the best."""
+def _best_losses(scores: ScoreRows, labels: np.ndarray) -> np.ndarray:
+    """(n,) the losses with the best temperature; −∞ if no temperature is the best."""
     try:
-        found = fit_map("temperature", inputs.scores, inputs.labels).calibrator
+        found = fit_map("temperature", scores, labels).calibrator
     except UnboundedError:
-        return np.full(inputs.scores.n, -np.inf)
-    return measure_rows(MappedScores(inputs.scores, inputs.labels, "softmax", found))[0]
+        return np.full(scores.n, -np.inf)
+    return measure_rows(MappedScores(scores, labels, "softmax", found))[0]
 
 
 def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo, slack: float) -> _Rows | None:
@@ -167,6 +195,7 @@ def _walk(scores: ScoreRows, labels: np.ndarray, part: slice, undo: Undo, slack:
         -np.log(np.maximum(q[place, mine], _FLOOR)),
         np.exp(top - logsumexp),
         q.max(axis=1),
+        q.min(axis=1),
         x.argmax(axis=1),
         q.argmax(axis=1),
         _is_given(scores, x),

@@ -10,10 +10,11 @@ from lastlayer.evaluation import Evaluation
 from lastlayer.evaluation.intervals import LEVEL
 from lastlayer.evaluation.result import MapResult
 from lastlayer.report.calibration_maps import NONE, map_label
+from lastlayer.report.evaluation.method import ADVICE_RULE
 from lastlayer.report.evaluation.numbers import bounds, loss_decimals
 from lastlayer.report.palette import Mark, marks
 from lastlayer.report.tables.table import Cell, Head, Table
-from lastlayer.words.lists import plural
+from lastlayer.words.lists import listing, plural
 from lastlayer.words.numbers import MISSING, integer, number, short
 
 
@@ -66,11 +67,28 @@ def ladder_table(evaluation: Evaluation) -> Table:
         columns=["Verdict", "Difference", "Log loss", "Brier", "ECE", "Parameters", "Temperature"],
         rows=[(Head(rung.label, rung.mark), _cells(rung)) for rung in rungs(evaluation)],
         note="Difference: the map’s log loss minus that of the model as it is, on the same rows, with its 95 % interval; below 0 is "
+<<<<<<< HEAD
         "better. Better: even at a level that allows for the number of maps. Advised: the simplest map whose log loss is not above the lowest one’s by more than its interval, and none where "
         "nothing helps. Parameters: the numbers that were fitted.",
+=======
+        f"better. Advised: {ADVICE_RULE[0].lower()}{ADVICE_RULE[1:]} Parameters: the numbers that were fitted.{_fewer_rows(evaluation)}",
+>>>>>>> wt-f2
         corner="Map",
         kind="main",
     )
+
+
+def _fewer_rows(evaluation: Evaluation) -> str:
+    """Which maps were not fitted to all rows."""
+    n_rows = evaluation.n_rows if evaluation.n_fit_rows is None else evaluation.n_fit_rows
+    fewer = [found for found in evaluation.maps if found.name != NONE and found.n_fitted < n_rows]
+    if not fewer:
+        return ""
+    names, rows = (
+        listing([map_label(found.name, found.mapping) for found in fewer]),
+        sorted({f.n_fitted for f in fewer}),
+    )
+    return f" Fitted to a part of the {plural(n_rows, 'row')}, drawn at random: {names} ({listing([integer(n) for n in rows])} rows)."
 
 
 def _caption(evaluation: Evaluation) -> str:

@@ -93,12 +93,15 @@ _CALIBRATION = (
 _MAPS = (
     "Temperature scaling divides all scores by one number T > 0. With a class prior, one number per class is added. Vector scaling "
     "multiplies each class’s scores by a number and adds another one. Matrix scaling multiplies by a matrix, regularized. Another mapping "
-    "(last layer) takes the same scores, with a temperature. Each is fitted by its log loss."
+    "(last layer) takes the same scores, with a temperature; it is fitted to at most a million scores, in rows that are drawn at random, "
+    "and the other maps to all. Each is fitted by its log loss."
 )
-_ADVICE = (
-    "The simplest map whose log loss is not above the lowest one by more than the interval of their difference. The part of the log "
-    "loss that calibration removes is that of a map that was chosen and fitted on other rows."
+#: The rule of the advice, as the table of maps and the documentation say it.
+ADVICE_RULE = (
+    "If no map is clearly better than the model as it is, none is advised; the level of this test allows for the number of maps. "
+    "Otherwise the simplest map that clearly helps and is not clearly worse than the best."
 )
+_ADVICE = f"{ADVICE_RULE} The part of the log loss that calibration removes is that of a map that was chosen and fitted on other rows."
 
 
 def _rows(evaluation: Evaluation) -> str:

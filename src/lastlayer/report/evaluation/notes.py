@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lastlayer.evaluation import Evaluation
 from lastlayer.findings import Finding
@@ -17,7 +18,24 @@ def data_notes(evaluation: Evaluation) -> tuple[str, ...]:
 
 def map_notes(evaluation: Evaluation) -> tuple[str, ...]:
     """What was found when the maps were fitted, and the maps that were not tried."""
-    return _notes((*evaluation.findings, *evaluation.left_out), Group.FITS)
+    return _notes((*evaluation.findings, *_together(evaluation.left_out)), Group.FITS)
+
+
+def _together(left_out: Iterable[Finding]) -> list[Finding]:
+    """The maps without best parameters as one finding per reason."""
+    found: list[Finding] = []
+    places: dict[str, int] = {}
+    for each in left_out:
+        reason = str(each.facts.get("reason"))
+        if each.code == "map_unbounded" and reason in places:
+            first = found[places[reason]]
+            maps = [*first.facts.get("maps", [first.mapping]), each.mapping]
+            found[places[reason]] = replace(first, facts={**first.facts, "maps": maps})
+            continue
+        if each.code == "map_unbounded":
+            places[reason] = len(found)
+        found.append(each)
+    return found
 
 
 def _notes(findings: Iterable[Finding], group: Group) -> tuple[str, ...]:

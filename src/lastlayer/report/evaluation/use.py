@@ -41,7 +41,7 @@ def use_card(evaluation: Evaluation, file: Path | None) -> UseCard:
     calibrator, name = evaluation.calibrator, evaluation.advice.mapping
     path = FILE if file is None else str(file)
     if name == NONE:
-        summary = "The probabilities as they are. The file makes them as any other map would, so that programs need no exception."
+        summary = "The probabilities as they are."
     else:
         summary = f"{capital(map_name(name))}, fitted to {plural(evaluation.advised.n_fitted, 'row')}."
     return UseCard(

@@ -193,10 +193,13 @@ def _double_softmax(finding: Finding) -> str:
             "The numbers that were taken for scores are probabilities, so softmax would be applied a second time. As probabilities their "
             f"log loss is {number(undone, 4)}, and as scores {number(before, 4)}."
         )
-    return (
-        "Softmax seems to have been applied twice: the numbers before the last softmax, recovered from these, are probabilities too, "
-        f"and many of them are 0 or 1. Without the second softmax the log loss is {number(undone, 4)}, and with it {number(before, 4)}."
+    seems = (
+        "Softmax seems to have been applied twice: the numbers before the last softmax, recovered from these, are probabilities too, and "
+        "go down to 0."
     )
+    if undone > before:
+        return f"{seems} They are overconfident, but with a temperature they predict better than these with one."
+    return f"{seems} Without the second softmax the log loss is {number(undone, 4)}, and with it {number(before, 4)}."
 
 
 def _without_second_softmax(finding: Finding) -> str:
