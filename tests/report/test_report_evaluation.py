@@ -18,12 +18,8 @@ from lastlayer.findings import Finding
 from lastlayer.report import finding_remedy, finding_sentence
 from lastlayer.report.evaluation import evaluation_form
 from lastlayer.report.evaluation.answer import advice_sentences, answer
-<<<<<<< HEAD
-from lastlayer.report.evaluation.ladder import rungs
-=======
-from lastlayer.report.evaluation.ladder import ladder_table
+from lastlayer.report.evaluation.ladder import ladder_table, rungs
 from lastlayer.report.evaluation.method import ADVICE_RULE, method_paragraphs
->>>>>>> wt-f2
 from lastlayer.report.evaluation.notes import data_notes, map_notes
 from lastlayer.report.notes import warnings_of
 from lastlayer.report.sentences import EVALUATION_SENTENCES

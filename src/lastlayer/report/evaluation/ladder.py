@@ -67,12 +67,8 @@ def ladder_table(evaluation: Evaluation) -> Table:
         columns=["Verdict", "Difference", "Log loss", "Brier", "ECE", "Parameters", "Temperature"],
         rows=[(Head(rung.label, rung.mark), _cells(rung)) for rung in rungs(evaluation)],
         note="Difference: the map’s log loss minus that of the model as it is, on the same rows, with its 95 % interval; below 0 is "
-<<<<<<< HEAD
-        "better. Better: even at a level that allows for the number of maps. Advised: the simplest map whose log loss is not above the lowest one’s by more than its interval, and none where "
-        "nothing helps. Parameters: the numbers that were fitted.",
-=======
-        f"better. Advised: {ADVICE_RULE[0].lower()}{ADVICE_RULE[1:]} Parameters: the numbers that were fitted.{_fewer_rows(evaluation)}",
->>>>>>> wt-f2
+        "better. Better: even at a level that allows for the number of maps. Advised: "
+        f"{ADVICE_RULE[0].lower()}{ADVICE_RULE[1:]} Parameters: the numbers that were fitted.{_fewer_rows(evaluation)}",
         corner="Map",
         kind="main",
     )
