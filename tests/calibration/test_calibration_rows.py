@@ -226,3 +226,25 @@ def test_a_name_with_its_parameter_makes_a_map(name: str) -> None:
     assert Calibrator.from_dict(found.to_dict()).mapping == ll.resolve_mapping(name).label
     with pytest.raises(ValueError, match="give one of none, temperature"):
         Calibrator("entmax:alpha=1.4", "entmax:alpha=1.3", 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_vector_scaling_of_masked_classes_is_finite_or_refused(dtype: type) -> None:
+    random = np.random.default_rng(0)
+    n_fitted = 0
+    for _ in range(150):
+        n, k = int(random.integers(5, 25)), int(random.integers(2, 5))
+        scores = random.normal(size=(n, k)).astype(dtype)
+        scores[random.random((n, k)) < 0.2] = -np.inf
+        scores[np.isinf(scores).all(axis=1)] = 0.0
+        labels = random.integers(0, k, n)
+        try:
+            found = fit_map("vector", ScoreRows(scores), labels).calibrator
+        except UnboundedError:
+            continue
+        n_fitted += 1
+        counts = np.isfinite(scores[np.arange(n), labels])
+        p = found.probabilities(scores[counts])
+        assert np.isfinite(p).all()
+        assert (p[np.isinf(scores[counts])] == 0).all()
+    assert n_fitted > 20

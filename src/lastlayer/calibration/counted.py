@@ -82,6 +82,11 @@ def counted(
     return Counted(scores, labels, weights, groups, middle * scale)
 
 
+def is_finite(scores: ScoreRows) -> bool:
+    """Whether no score is infinite."""
+    return all(for_each_block(scores.n, scores.n_classes, lambda rows: bool(np.isfinite(scores[rows]).all())))
+
+
 def in_unit(calibrator: Calibrator, scale: float) -> Calibrator:
     """The map that gives the same of scores that are multiplied by `scale`."""
     if scale == 1.0:

@@ -10,7 +10,7 @@ import numpy as np
 from lastlayer.calibration.affine import fit_prior, fit_vector
 from lastlayer.calibration.calibrator import Calibrator
 from lastlayer.calibration.columns import columns_of
-from lastlayer.calibration.counted import Counted, counted, in_unit
+from lastlayer.calibration.counted import Counted, counted, in_unit, is_finite
 from lastlayer.calibration.fitted import Fitted, UnboundedError
 from lastlayer.calibration.floor import floor_of
 from lastlayer.calibration.matrix import fit_matrix
@@ -144,6 +144,9 @@ def _beyond(name: str, counts: Counted, first: Calibrator | None, seed: int) -> 
     except UnboundedError as error:
         # A temperature has nothing to do with equal scores, but a bias has. Opposed scores need weights below 0.
         if error.reason == "separable" or (error.reason == "opposed" and name == "temperature_prior"):
+            raise
+        # Below 0, a weight turns −inf into +inf.
+        if error.reason == "opposed" and not is_finite(scores):
             raise
         beta = 1.0 if error.reason == "constant" else 0.0
     if name == "temperature_prior":

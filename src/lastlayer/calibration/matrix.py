@@ -13,6 +13,7 @@ from scipy import optimize
 
 from lastlayer.calibration.affine import ENTRIES, centred, from_centre
 from lastlayer.calibration.columns import Columns
+from lastlayer.calibration.counted import is_finite
 from lastlayer.calibration.score_rows import ScoreRows, for_each_block
 from lastlayer.functions import loss_and_grad
 
@@ -42,7 +43,7 @@ def fit_matrix(
     Raises:
         ValueError: a score is infinite.
     """
-    if not all(for_each_block(scores.n, scores.n_classes, lambda rows: bool(np.isfinite(scores[rows]).all()))):
+    if not is_finite(scores):
         raise ValueError(
             "A score is infinite, and matrix scaling adds up the scores of a row, which leaves no number; give finite scores, or "
             "another map."

@@ -49,14 +49,18 @@ def newton(
         if first_is_positive and theta[0] + step[0] <= 0.0:
             length = -0.9 * theta[0] / step[0]
         new = _penalised(at(theta + length * step), theta + length * step - anchor, penalty)
-        # `not <=` holds for NaN too.
-        while not new.value <= now.value + ARMIJO * length * slope + rounding * abs(now.value):
+        while not _is_lower(new, now.value + ARMIJO * length * slope + rounding * abs(now.value)):
             length /= 2.0
             if length < 1e-10:
                 return theta
             new = _penalised(at(theta + length * step), theta + length * step - anchor, penalty)
         theta, now = theta + length * step, new
     return theta
+
+
+def _is_lower(new: Quadratic, bound: float) -> bool:
+    """Whether a step gives a finite place whose loss is at most `bound`."""
+    return new.value <= bound and bool(np.isfinite(new.gradient).all() and np.isfinite(new.hessian).all())
 
 
 def _penalised(loss: Quadratic, moved: np.ndarray, penalty: np.ndarray) -> Quadratic:
