@@ -10,6 +10,7 @@ import numpy as np
 
 from lastlayer.calibration import Calibrator, ScoreRows
 from lastlayer.calibration.fit import Fitted, UnboundedError, fit_map
+from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.feasible import why_not
 from lastlayer.evaluation.intervals import LEVEL, Estimate, mean_estimate
 from lastlayer.evaluation.metrics import measure_rows, top_label_error
@@ -117,6 +118,9 @@ def _fit(name: str, scores: ScoreRows, labels: np.ndarray, *, of: int | None = N
         # A fold may hold too little to say it of all scores.
         finding = Finding("no_information", "", {"reason": error.reason})
         raise _WithoutTemperatureError(error.reason, finding if of is None else None) from error
+    # A map that was asked for by name, of more classes than its fit can take.
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error
 
 
 def _of_folds(
