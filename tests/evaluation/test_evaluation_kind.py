@@ -162,6 +162,23 @@ def test_rows_that_rounding_keeps_from_summing_to_one_are_mentioned(change, deci
     assert ("probabilities" in facts(read_inputs(p, labels, kind=kind))) == (kind is None)
 
 
+@pytest.mark.parametrize(
+    ("total", "says"), [(100, r"about 100 \(percentages\?\), .* divide them by 100 "), (30, "about 30, ")]
+)
+def test_percentages_and_counts_are_refused_until_someone_says_what_they_are(total, says):
+    scores, labels = drawn(5)
+    p = softmax(scores, axis=1)
+    counts = np.random.default_rng(0).multinomial(total, p).astype(float)
+    for values in (counts, (total * p).round(2)):
+        with pytest.raises(EvaluationError, match=f"numbers from 0 on whose rows all sum to {says}.*--as scores"):
+            read_inputs(values, labels)
+        assert read_inputs(values, labels, kind="scores").scores.kind == "scores"
+    assert read_inputs(counts / total, labels).scores.kind == "probabilities"
+    # Constant answers, scores without a common sum, and infinite ones are what they were.
+    for fine in (np.tile([3.0, 1, 0, 0, 0], (N, 1)), np.abs(scores), np.where(scores > 5, np.inf, np.abs(scores))):
+        assert read_inputs(fine, labels).scores.kind == "scores"
+
+
 @pytest.mark.parametrize("n_bad", [1, 3])
 def test_rows_without_any_probability_are_refused(n_bad):
     """Softmax of −inf everywhere, and zeros divided by their sum, are no numbers."""

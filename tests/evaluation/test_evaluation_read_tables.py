@@ -269,3 +269,17 @@ def test_a_damaged_parquet_file(tmp_path):
     pq.write_table(text, tmp_path / "text.parquet")
     with pytest.raises(EvaluationError, match=r"column 'a' of text.parquet holds (large_)?string, no numbers"):
         read_inputs(tmp_path / "text.parquet")
+
+
+def test_a_column_that_is_no_class_next_to_probabilities_is_left_out(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.dirichlet(np.ones(3), 60), columns=["a", "b", "c"])
+    frame = frame.assign(label=rng.permutation(list("abc") * 20), fold=np.arange(60) % 5)
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    inputs = read_inputs(tmp_path / "p.csv", target="label")
+    assert inputs.class_names == ("a", "b", "c")
+    assert {"columns": ["fold"]} in [dict(found.facts) for found in inputs.findings if found.code == "columns_left_out"]
+    # A class without a row is a class.
+    kept = frame[frame.label != "c"].drop(columns="fold")
+    kept.to_csv(tmp_path / "p.csv", index=False)
+    assert read_inputs(tmp_path / "p.csv", target="label").class_names == ("a", "b", "c")

@@ -19,6 +19,8 @@ from lastlayer.findings import Finding
 #: Names of columns that number the rows: written by pandas, or by hand.
 _WRITTEN = ("", "unnamed: 0", "__index_level_0__", "level_0")
 _NUMBERED = ("index", "id", "idx", "row", "row_id", "sample", "sample_id", "image_id", "example_id")
+#: How far from one probabilities may sum, and what a column that is no class adds to some row.
+_SUM, _MORE = 1e-2, 0.05
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,9 @@ def _table_part(table: Table, part: ScorePart, taken: Sequence[str | None]) -> S
 
     left_out = [name for name in table.columns if name not in taken and is_no_class(name)]
     kept = [i for i, name in enumerate(table.columns) if name not in taken and name not in left_out]
+    extra = _no_label_names(table, part.labels, kept)
+    left_out += [table.columns[i] for i in extra]
+    kept = [i for i in kept if i not in extra]
     if not kept:
         raise EvaluationError(
             f"{table.name} has no column of scores ({quoted(table.columns)}); give one column per class."
@@ -111,6 +116,28 @@ def _table_part(table: Table, part: ScorePart, taken: Sequence[str | None]) -> S
     names = tuple(table.columns[i] for i in kept) if table.has_names else None
     kind = kind_of_name(names[0]) if names is not None and len(names) == 1 else None
     return ScorePart(table.numbers(kept), part.labels, part.labels_where, names, kind, part.groups, findings)
+
+
+def _no_label_names(table: Table, labels: np.ndarray | None, kept: Sequence[int]) -> list[int]:
+    """Columns that are no label's name, where those that are have probabilities that sum to one without them."""
+    if labels is None or not table.has_names:
+        return []
+    try:
+        texts = set(read_cells(labels, table.name).texts)
+    except EvaluationError:
+        return []
+    named = [i for i in kept if table.columns[i].strip() in texts]
+    extra = [i for i in kept if i not in named]
+    if not extra or not 2 <= len(named) == len(texts):
+        return []
+    try:
+        sums = table.numbers(named).sum(axis=1)
+        more = table.numbers(extra).sum(axis=1)
+    except EvaluationError:
+        return []
+    is_whole = bool(np.all(np.abs(sums - 1) <= _SUM))
+    # A class that no label has may have small probabilities.
+    return extra if is_whole and bool(np.any(np.abs(more) > _MORE)) else []
 
 
 def _numbers_rows(table: Table, name: str) -> bool:

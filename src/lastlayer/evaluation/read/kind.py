@@ -14,6 +14,8 @@ from lastlayer.findings import Finding
 
 #: A row whose sum is this near to 1 was meant as a distribution.
 _NEARLY = 0.05
+#: Rows whose sums are equal up to this share were meant as shares of one number; fewer rows may be so by chance.
+_SAME_SUM, _LEAST_ROWS = 5e-3, 5
 #: Errors of sums that are mentioned, for numbers of half precision and for others. Sums of float32 are exact to 1e-5.
 _MENTIONED_HALF, _MENTIONED = 1e-2, 5e-4
 
@@ -66,6 +68,8 @@ def decide_kind(
                 f"{where} has probabilities in {n_fine} of {len(rows)} rows, but {place}; mend the other rows, or say that all are "
                 "scores (--as scores)."
             )
+        if kind is None and not is_one_column:
+            _check_constant_sums(facts, where)
         return Decision("scores", ())
     if (
         kind is None
@@ -88,6 +92,22 @@ def decide_kind(
         return Decision("probabilities", found)
     n_classes = 2 if is_one_column else array.shape[1]
     return Decision("probabilities", (Finding("probabilities", "", {"rows": len(rows), "classes": n_classes}), *found))
+
+
+def _check_constant_sums(facts: RowFacts, where: str) -> None:
+    """Raise EvaluationError for numbers from 0 on whose rows all sum to one number above 1, as percentages and counts do."""
+    if not np.all(np.isfinite(facts.sums)):
+        return
+    total = float(np.median(facts.sums))
+    # Equal rows have equal sums whatever they are.
+    has_rows = len(facts.sums) >= _LEAST_ROWS and len(np.unique(facts.high)) > 1
+    if not has_rows or np.any(facts.low < 0) or not np.all(np.abs(facts.sums - total) <= _SAME_SUM * abs(total)):
+        return
+    what = " (percentages?)" if abs(total - 100) <= _SAME_SUM * 100 else ""
+    raise EvaluationError(
+        f"{where} has numbers from 0 on whose rows all sum to about {total:.4g}{what}, which scores do not; divide them by {total:.4g} for "
+        "probabilities, or say that they are scores (--as scores)."
+    )
 
 
 def check_masked_rows(facts: RowFacts, rows: np.ndarray, where: str) -> None:
