@@ -151,8 +151,8 @@ def _name_the_classes(finding: Finding) -> str:
 def _columns_left_out(finding: Finding) -> str:
     names = list(finding.facts["columns"])
     return (
-        f"{'Column' if len(names) == 1 else 'Columns'} {_classes(names)} {'was' if len(names) == 1 else 'were'} taken for row numbers or "
-        "labels, and left out of the classes."
+        f"{'Column' if len(names) == 1 else 'Columns'} {_classes(names)} {'was' if len(names) == 1 else 'were'} taken for something other "
+        "than a class, such as row numbers, labels or folds, and left out."
     )
 
 
