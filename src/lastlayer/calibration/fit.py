@@ -94,10 +94,11 @@ def _fit(name: str, record: ProbabilityMapping, counts: Counted, initial: Calibr
         with one_thread_per_block():
             parameters = _beyond(name, counts, initial, seed)
         return Fitted(_calibrator(name, "softmax", scores, **parameters), n)
-    first = 1.0 if initial is None else initial.temperature
+    first = None if initial is None else initial.temperature
     if name not in MAPS and ":" not in name and is_fitted(record):
         begin = None if initial is None else resolve_mapping(initial.mapping)
-        record, first = fit_parameter(record, scores, labels, sample_weight=weights, initial=begin, seed=seed)
+        record, near = fit_parameter(record, scores, labels, sample_weight=weights, initial=begin, seed=seed)
+        first = None if initial is None else near
     if record.name != "softmax":
         # The kernels of softmax are fast enough for all rows. One number needs few rows.
         rows = some_rows(scores, MOST_ENTRIES, seed)
@@ -105,7 +106,7 @@ def _fit(name: str, record: ProbabilityMapping, counts: Counted, initial: Calibr
         weights, groups = (None if given is None else given[rows] for given in (weights, groups))
     found = _temperature(record, scores, labels, weights, groups, first)
     calibrator = _calibrator(name, record.label, scores, temperature=found.value)
-    return Fitted(calibrator, n, (found.low, found.high), found.is_clear)
+    return Fitted(calibrator, scores.n, (found.low, found.high), found.is_clear)
 
 
 def has_temperature(record: ProbabilityMapping) -> bool:
@@ -125,7 +126,7 @@ def _temperature(
     labels: np.ndarray,
     weights: np.ndarray | None,
     groups: np.ndarray | None,
-    initial: float,
+    initial: float | None,
 ) -> Temperature:
     if not has_temperature(record):
         raise ValueError(
@@ -140,7 +141,7 @@ def _beyond(name: str, counts: Counted, first: Calibrator | None, seed: int) -> 
     """The parameters of a map that changes more than the temperature, which it starts from."""
     scores, labels, weights = counts.scores, counts.labels, counts.weights
     try:
-        beta = 1.0 / _temperature(resolve_mapping("softmax"), scores, labels, weights, None, 1.0).value
+        beta = 1.0 / _temperature(resolve_mapping("softmax"), scores, labels, weights, None, None).value
     except UnboundedError as error:
         # A temperature has nothing to do with equal scores, but a bias has. Opposed scores need weights below 0.
         if error.reason == "separable" or (error.reason == "opposed" and name == "temperature_prior"):

@@ -17,7 +17,7 @@ from lastlayer.mappings import ProbabilityMapping
 #: Parameters that are fitted, and where the search looks for them. Nearer to 1, α-entmax is softmax.
 RANGES = {"alpha": (1.1, 2.0)}
 #: The search ends with an interval of this length; the value is rounded to as many digits.
-CLOSE, DIGITS = 0.02, 2
+CLOSE, DIGITS = 0.04, 2
 #: Entries of the scores that a search looks at: its parameter is known to a few per cent at best.
 MOST_ENTRIES = 200_000
 #: A fold's search looks this far around the parameter of all rows.

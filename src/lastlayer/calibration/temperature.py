@@ -13,7 +13,7 @@ from scipy import stats
 
 from lastlayer.calibration.clear import is_clearly_below, own_losses
 from lastlayer.calibration.derivatives import Derivatives, derivatives
-from lastlayer.calibration.fitted import unbounded
+from lastlayer.calibration.fitted import UnboundedError, unbounded
 from lastlayer.calibration.score_rows import ScoreRows
 from lastlayer.mappings import ProbabilityMapping
 
@@ -21,6 +21,8 @@ from lastlayer.mappings import ProbabilityMapping
 LONGEST = math.log(16.0)
 #: A Newton step shorter than this is the last: the error after it is about its square.
 CLOSE = 1e-5
+#: Rows that a first temperature is fitted to if there are many, and the step in log T that is short enough for it.
+FEW, ROUGH = 2000, 1e-3
 #: log T is looked for within ± this, in the unit of the scores: float32 holds e^±80.
 FARTHEST = 80.0
 #: Steps of Newton's method before only the longest ones look for the other end of the bracket.
@@ -44,18 +46,40 @@ def fit_temperature(
     *,
     sample_weight: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-    initial: float = 1.0,
+    initial: float | None = None,
 ) -> Temperature:
     """Minimize mean loss(β x, y) over β = 1/T > 0, for rows that `counted` keeps.
+
+    With a temperature of other rows, `initial`, the search begins there, and whether the loss is clear is not looked at.
 
     Raises:
         UnboundedError: the loss has no minimum for 0 < T < ∞.
     """
-    u, at = best_inverse(record, scores, labels, sample_weight=sample_weight, initial=initial)
-    beta = math.exp(u)
-    fitted, equal = (own_losses(record, scores, labels, value) for value in (beta, 0.0))
-    is_clear = is_clearly_below(fitted, equal, sample_weight, groups)
+    first = _of_few_rows(record, scores, labels, sample_weight) if initial is None else initial
+    u, at = best_inverse(record, scores, labels, sample_weight=sample_weight, initial=first)
+    beta, is_clear = math.exp(u), True
+    if initial is None:
+        fitted, equal = (own_losses(record, scores, labels, value) for value in (beta, 0.0))
+        is_clear = is_clearly_below(fitted, equal, sample_weight, groups)
     return Temperature(1.0 / beta, *_interval(beta, at, sample_weight, groups), is_clear)
+
+
+def _of_few_rows(
+    record: ProbabilityMapping,
+    scores: ScoreRows,
+    labels: np.ndarray,
+    sample_weight: np.ndarray | None,
+) -> float:
+    """A first temperature for many rows, from rows at equal distances; most steps of a search are far from its end."""
+    if scores.n <= 4 * FEW:
+        return 1.0
+    rows = np.arange(0, scores.n, scores.n // FEW)
+    weights = None if sample_weight is None else sample_weight[rows]
+    try:
+        u, _ = best_inverse(record, scores.take(rows), labels[rows], sample_weight=weights, close=ROUGH)
+    except UnboundedError:
+        return 1.0
+    return math.exp(-u)
 
 
 def best_inverse(
