@@ -5,7 +5,9 @@ python benchmarks/temperature.py [--rows 50000]
 50 000 rows × 10, 100 and 1000 classes in float32, whose softmax was calibrated before they were doubled: T is about 2. The solvers
 run in turns in one process, each with the threads it takes by itself, and the least time of several turns counts. Every
 temperature is compared with that of a bracketing search in float64. A peer that is not installed is left out, and the record says
-so. netcal takes probabilities, in float64, since its solver does not move from T = 1 in float32; making them is not counted. The record is benchmarks/results/temperature.json.
+so: `pip install netcal probmetrics numba`. netcal takes probabilities, in float64, since its solver does not move from T = 1 in
+float32; making them is not counted. Then the whole command, from a file to the report. The record is
+benchmarks/results/temperature.json.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from synthetic_record import synthetic_record
 
-from lastlayer.benchmark import Record, classifier_fits
+from lastlayer.benchmark import Record, classifier_fits, temperatures
 from lastlayer.benchmark.summary import summary
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -57,6 +57,20 @@ def test_fits_are_said_as_they_were_recorded() -> None:
     page = classifier_fits.section(record)
     assert page.count("missed (") == sum(len(row["missed"]) for row in record["rows"]) > 0
     assert len([line for line in page.splitlines() if line.startswith("|")]) == len(record["rows"]) + 2
+
+
+def test_temperatures_are_said_as_they_were_recorded() -> None:
+    record = stored("temperature")
+    page = temperatures.section(record)
+    cells = [(name, found) for name, found in rows(page).items() if name.replace(" × ", "x") in record["shapes"]]
+    assert [name.replace(" × ", "x") for name, _ in cells] == list(record["shapes"])
+    for (_, found), shape in zip(cells, record["shapes"].values(), strict=True):
+        assert [float(cell.split()[0]) for cell in found[:-1]] == pytest.approx(
+            [one["seconds"] for one in shape.values()], rel=0.01
+        )
+        others = [one["seconds"] for name, one in shape.items() if name != "lastlayer"]
+        assert float(found[-1]) == pytest.approx(min(others) / shape["lastlayer"]["seconds"], abs=0.0051)
+    assert f"{record['command']['rows']} × {record['command']['classes']}" in page
 
 
 def test_without_records_nothing_is_said() -> None:
