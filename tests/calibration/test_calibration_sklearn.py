@@ -285,7 +285,7 @@ def test_a_temperature_that_runs_away_is_a_warning_and_no_number(name):
 def test_probabilities_in_the_place_of_scores_are_refused():
     scores, labels = draw()
     p = softmax(scores, axis=1)
-    with pytest.raises(ValueError, match="X has the look of probabilities"):
+    with pytest.raises(ValueError, match="X may hold probabilities"):
         ScoreCalibrator().fit(p, labels)
     as_scores = ScoreCalibrator(kind="scores").fit(p, labels)
     assert as_scores.temperature_ == pytest.approx(temperature(p, labels), rel=1e-6)

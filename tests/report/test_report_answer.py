@@ -151,7 +151,7 @@ def test_a_warning_goes_before_the_answer_and_into_it(warned: tuple[Finding, ...
     assert page.count("Seen: first.") == 1
     headline, reason, *_ = decision_sentences(synthetic_results(findings=warned))
     assert headline == "Keep softmax, but read the 2 warnings first."
-    assert reason == "This answer and all numbers below rest on what these warnings question."
+    assert reason == "First check what the warnings say: this answer and all numbers below depend on it."
 
 
 def test_a_terminal_shows_warnings_first(warned: tuple[Finding, ...]) -> None:

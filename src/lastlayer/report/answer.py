@@ -50,10 +50,10 @@ def answer(reading: Reading) -> Answer:
     n_warnings = len(warnings_of(reading.results))
     if not n_warnings:
         return found
-    what = "the warning questions" if n_warnings == 1 else "these warnings question"
+    what = "the warning says" if n_warnings == 1 else "the warnings say"
     return Answer(
         f"{found.headline}, but read the {plural(n_warnings, 'warning') if n_warnings > 1 else 'warning'} first",
-        (f"This answer and all numbers below rest on what {what}.", *found.reasons),
+        (f"First check what {what}: this answer and all numbers below depend on it.", *found.reasons),
     )
 
 

@@ -210,7 +210,7 @@ class ScoreCalibrator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has only one class, {self.classes_[0].item()!r}; give rows of at least two classes.")
         if self.kind is None and is_like_probabilities(X):
             raise ValueError(
-                "X has the look of probabilities: all numbers are between 0 and 1, and rows of several columns sum to 1; give "
+                "X may hold probabilities: all numbers are between 0 and 1, and rows of several columns sum to 1; give "
                 "kind='probabilities', or kind='scores' if they are scores."
             )
         return self.kind or "scores", X, codes(y, self.classes_)

@@ -42,10 +42,10 @@ def answer(evaluation: Evaluation) -> Answer:
     n_warnings = len(warnings_of(evaluation))
     if not n_warnings:
         return Answer(headline, reasons)
-    what = "the warning questions" if n_warnings == 1 else "these warnings question"
+    what = "the warning says" if n_warnings == 1 else "the warnings say"
     return Answer(
         f"{headline}, but read the {plural(n_warnings, 'warning') if n_warnings > 1 else 'warning'} first",
-        (f"This answer and all numbers below rest on what {what}.", *reasons),
+        (f"First check what {what}: this answer and all numbers below depend on it.", *reasons),
     )
 
 
@@ -115,10 +115,10 @@ def parts_of_the_loss(evaluation: Evaluation) -> str:
     decimals = loss_decimals(evaluation)
     # The advice tests each map at a stricter level than this interval's; the two must not contradict each other.
     if evaluation.advice.mapping == NONE:
-        return f"Calibration removes nothing that is certain of the log loss of {number(loss, decimals)}; only better scores can lower it."
+        return f"No part of the log loss of {number(loss, decimals)} can be shown to come from calibration; better scores can lower it."
     if part.value <= 0:
-        return f"Of the log loss of {number(loss, decimals)} a map removes nothing that is certain if it is chosen on other rows, too."
-    doubt = ", not clearly more than nothing if the map is chosen on other rows, too" if part.low <= 0 else ""
+        return f"With a map that is chosen on other rows, the log loss of {number(loss, decimals)} does not fall."
+    doubt = ", and may be chance" if part.low <= 0 else ""
     return (
         f"Of the log loss of {number(loss, decimals)} calibration removes {number(part.value, decimals)}"
         f"{between(part, decimals)}, which is {fine_percent(part.value / loss)}{doubt}; {number(rest.value, decimals)} stays, which only "
