@@ -164,7 +164,7 @@ def test_a_terminal_shows_warnings_first(warned: tuple[Finding, ...]) -> None:
         "! Seen: second. Mend second.",
         "",
     ]
-    assert lines[4].startswith("Keep softmax, but read the 2 warnings first. This answer")
+    assert lines[4].startswith("Keep softmax, but read the 2 warnings first. First check")
 
 
 def model_of(results: StudyResults, model: Path | None) -> Element:
