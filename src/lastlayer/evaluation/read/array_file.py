@@ -75,7 +75,7 @@ def _unreadable(path: Path, error: Exception) -> EvaluationError:
     if "Object arrays" in text or "Python objects" in text:
         return EvaluationError(
             f"{path.name} holds Python objects, which are not loaded since they can run code; save arrays of numbers: "
-            "np.save(file, array.astype(float))."
+            "np.save(file, array.astype(float)), or of names: array.astype(str)."
         )
     if "mmap length" in text or "larger than file size" in text or isinstance(error, EOFError):
         return EvaluationError(f"{path.name} ends too early; copy it again, or save it again with np.save.")

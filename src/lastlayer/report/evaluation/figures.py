@@ -159,7 +159,8 @@ def _line(rung: Rung, decimals: int, *, is_difference: bool) -> ForestLine:
         else ""
     )
     return ForestLine(
-        name=rung.label,
+        # A narrow column: the letter, not its name.
+        name=rung.label.replace("alpha", "α"),
         mark=rung.mark,
         estimate=Estimate(found.value, found.low, found.high),
         value=text,
