@@ -283,3 +283,23 @@ def test_a_column_that_is_no_class_next_to_probabilities_is_left_out(tmp_path):
     kept = frame[frame.label != "c"].drop(columns="fold")
     kept.to_csv(tmp_path / "p.csv", index=False)
     assert read_inputs(tmp_path / "p.csv", target="label").class_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("is_scores", [True, False])
+def test_columns_of_text_are_left_out_where_every_label_has_a_column(tmp_path, suffix, is_scores):
+    """An export has predictions, dates and whether they were right next to the scores."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 3)) if is_scores else rng.dirichlet(np.ones(3), 60)
+    frame = pd.DataFrame(values, columns=["a", "b", "c"])
+    frame = frame.assign(label=rng.permutation(list("abc") * 20), prediction=list("abc") * 20, time="2026-01-31")
+    path = tmp_path / f"export.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    inputs = read_inputs(path, target="label")
+    assert inputs.class_names == ("a", "b", "c")
+    assert np.allclose(inputs.scores.array, values)
+    assert facts(inputs)["columns_left_out"] == {"columns": ["prediction", "time"]}
+    # With numbers for labels nobody knows which columns are classes.
+    frame.assign(label=np.arange(60) % 3).to_csv(tmp_path / "export.csv", index=False)
+    with pytest.raises(EvaluationError, match=r"The column 'prediction' of export.csv has 'a' in row 0"):
+        read_inputs(tmp_path / "export.csv", target="label")

@@ -119,7 +119,10 @@ def _table_part(table: Table, part: ScorePart, taken: Sequence[str | None]) -> S
 
 
 def _no_label_names(table: Table, labels: np.ndarray | None, kept: Sequence[int]) -> list[int]:
-    """Columns that are no label's name, where those that are have probabilities that sum to one without them."""
+    """Columns that are no label's name, where every label has a column: those of text, such as predictions or dates.
+
+    Columns of numbers as well, if the others have probabilities that sum to one without them.
+    """
     if labels is None or not table.has_names:
         return []
     try:
@@ -127,17 +130,29 @@ def _no_label_names(table: Table, labels: np.ndarray | None, kept: Sequence[int]
     except EvaluationError:
         return []
     named = [i for i in kept if table.columns[i].strip() in texts]
-    extra = [i for i in kept if i not in named]
-    if not extra or not 2 <= len(named) == len(texts):
+    if not 2 <= len(named) == len(texts):
         return []
+    others = [i for i in kept if i not in named]
+    numbers = [i for i in others if _holds_numbers(table, i)]
+    return [i for i in others if i not in numbers or _sum_without(table, named, numbers)]
+
+
+def _holds_numbers(table: Table, column: int) -> bool:
     try:
-        sums = table.numbers(named).sum(axis=1)
-        more = table.numbers(extra).sum(axis=1)
+        table.numbers([column])
     except EvaluationError:
-        return []
-    is_whole = bool(np.all(np.abs(sums - 1) <= _SUM))
+        return False
+    return True
+
+
+def _sum_without(table: Table, named: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether the named columns sum to one in every row, and the others would change that in some row."""
+    try:
+        sums, more = (table.numbers(list(columns)).sum(axis=1) for columns in (named, others))
+    except EvaluationError:
+        return False
     # A class that no label has may have small probabilities.
-    return extra if is_whole and bool(np.any(np.abs(more) > _MORE)) else []
+    return bool(np.all(np.abs(sums - 1) <= _SUM)) and bool(np.any(np.abs(more) > _MORE))
 
 
 def _numbers_rows(table: Table, name: str) -> bool:
