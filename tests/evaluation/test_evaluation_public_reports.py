@@ -66,7 +66,9 @@ def test_scores_and_their_probabilities_get_the_same_answer():
         assert from_scores.metrics[name].value == pytest.approx(from_p.metrics[name].value, rel=1e-9)
     for name in MAPS:
         one, other = from_scores.map(name), from_p.map(name)
-        assert one.log_loss.value == pytest.approx(other.log_loss.value, rel=1e-4)
+        # log p is x less a number per row, which a weight per class does not leave alone.
+        close = 1e-3 if name == "vector" else 1e-6
+        assert one.log_loss.value == pytest.approx(other.log_loss.value, rel=close)
     one, other = (result.map("temperature").calibrator for result in (from_scores, from_p))
     assert one.temperature == pytest.approx(other.temperature, rel=1e-6)
     np.testing.assert_allclose(one.probabilities(scores), other.probabilities(p), rtol=1e-5)
