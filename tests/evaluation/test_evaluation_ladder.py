@@ -255,6 +255,12 @@ def test_the_same_call_gives_the_same_numbers() -> None:
     assert {k: v for k, v in first.items() if k not in timed} == {k: v for k, v in second.items() if k not in timed}
 
 
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    scores, labels = planted(200, 3)
+    found = evaluate_scores(scores, labels, folds=np.int64(4), seed=np.int32(2), maps=["temperature"])
+    assert found.to_dict()["settings"]["folds"] == 4
+
+
 def test_progress_counts_to_its_total() -> None:
     scores, labels = planted(200, 3)
     said: list[tuple[int, int, str]] = []

@@ -20,10 +20,20 @@ OTHERS, THEIR_LABELS = planted(500, 4, factor=2.0, seed=1)
 
 @pytest.mark.parametrize("others", [SCORES, SCORES.copy(), SCORES.astype(np.float64)])
 def test_the_judged_rows_are_no_other_rows(others: np.ndarray) -> None:
-    with pytest.raises(
-        EvaluationError, match="has the same scores as array, so that the maps would be judged on the rows"
-    ):
+    with pytest.raises(EvaluationError, match="600 of the 600 rows of array are in array, too, so that the maps would"):
         evaluate_scores(SCORES, LABELS, fit=others, fit_labels=LABELS)
+
+
+def test_rows_that_both_have_are_counted_whatever_their_order() -> None:
+    """A tenth of the rows may be alike; and scores with few different rows, as those of a small tree, say nothing."""
+    mixed = np.random.default_rng(0).permutation(np.concatenate([np.arange(450), np.arange(600, 900)]))
+    both, labels = np.concatenate([SCORES, OTHERS])[mixed], np.concatenate([LABELS, THEIR_LABELS])[mixed]
+    with pytest.raises(EvaluationError, match="450 of the 600 rows of array are in array, too"):
+        evaluate_scores(SCORES, LABELS, fit=both, fit_labels=labels, maps=["temperature"])
+    few, their_labels = np.concatenate([SCORES[:50], OTHERS]), np.concatenate([LABELS[:50], THEIR_LABELS])
+    assert evaluate_scores(SCORES, LABELS, fit=few, fit_labels=their_labels, maps=["temperature"]).n_fit_rows == 550
+    coarse, others = np.round(SCORES / 8), np.round(OTHERS / 8)
+    assert evaluate_scores(coarse, LABELS, fit=others, fit_labels=THEIR_LABELS, maps=["temperature"]).n_fit_rows == 500
 
 
 def test_probabilities_do_not_fit_scores() -> None:

@@ -75,6 +75,13 @@ def evaluate_scores(
 
     Raises:
         EvaluationError: the input cannot be read, or does not allow an answer; says what to do.
+
+    >>> random = np.random.default_rng(0)
+    >>> right = random.normal(size=(600, 3))
+    >>> labels = (right + random.gumbel(size=(600, 3))).argmax(axis=1)
+    >>> found = evaluate_scores(3 * right, labels, maps=["temperature"])
+    >>> found.verdict, found.advice.mapping, round(found.calibrator.temperature, 1)
+    ('overconfident', 'temperature', 2.9)
     """
     began, started = time.perf_counter(), datetime.now().strftime("%Y-%m-%d %H:%M")
     check_options(kind, mapping, folds, seed, maps)

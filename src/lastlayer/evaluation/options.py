@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from numbers import Integral
 
 from lastlayer.calibration import KINDS
 from lastlayer.calibration.fit import MAPS, has_temperature
@@ -19,9 +20,9 @@ def check_options(kind: str | None, mapping: str, folds: int, seed: int, maps: S
     """
     if kind is not None and kind not in KINDS:
         raise EvaluationError(f"kind is {kind!r}; give one of {', '.join(KINDS)}, or nothing.")
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= 100:
+    if isinstance(folds, bool) or not isinstance(folds, Integral) or not 2 <= folds <= 100:
         raise EvaluationError(f"folds is {folds!r}; give a whole number from 2 to 100.")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise EvaluationError(f"seed is {seed!r}; give a whole number from 0 on.")
     if isinstance(maps, str) or (maps is not None and not maps):
         raise EvaluationError(f"maps is {maps!r}; give a list of names, or nothing for all.")

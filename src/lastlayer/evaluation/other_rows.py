@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from lastlayer.calibration import ScoreRows
 from lastlayer.calibration.score_rows import blocks
 from lastlayer.evaluation.error import EvaluationError
 from lastlayer.evaluation.read import Inputs, read_inputs
 from lastlayer.files import expanded
 from lastlayer.findings import Finding
+
+#: The largest share of judged rows that may be among the others; some examples are alike by chance.
+MOST_SHARED = 0.1
+#: Below this share of different rows, equal numbers are no sign of the same example.
+LEAST_DIFFERENT = 0.9
 
 
 def read_others(fit: Any, fit_labels: Any, groups: Any, options: dict[str, Any], inputs: Inputs) -> Inputs:
@@ -22,10 +29,11 @@ def read_others(fit: Any, fit_labels: Any, groups: Any, options: dict[str, Any],
     """
     column = groups if isinstance(groups, str) and not expanded(groups).exists() else None
     others = read_inputs(fit, fit_labels, groups=column, labels_option="--fit-labels", **options)
-    if same_rows(inputs, others):
+    shared = shared_rows(inputs, others)
+    if shared > MOST_SHARED * inputs.scores.n:
         raise EvaluationError(
-            f"{others.name} has the same scores as {inputs.name}, so that the maps would be judged on the rows that they were fitted to; "
-            "give other rows with --fit, or leave it out, which cross-fits the maps."
+            f"{shared} of the {inputs.scores.n} rows of {inputs.name} are in {others.name}, too, so that the maps would be judged on rows "
+            "that they were fitted to; give other rows with --fit, or leave it out, which cross-fits the maps."
         )
     if others.scores.kind != inputs.scores.kind:
         raise EvaluationError(
@@ -44,15 +52,30 @@ def read_others(fit: Any, fit_labels: Any, groups: Any, options: dict[str, Any],
     return others
 
 
-def same_rows(a: Inputs, b: Inputs) -> bool:
-    """Whether the same array, or one with the same numbers, is given twice."""
-    one, other = a.scores, b.scores
-    if one.array is other.array:
-        return True
-    if one.n != other.n or one.n_classes != other.n_classes:
-        return False
-    parts = blocks(one.n, one.n_classes)
-    return all(np.array_equal(one.raw(p.start, p.stop), other.raw(p.start, p.stop)) for p in parts)
+def shared_rows(judged: Inputs, others: Inputs) -> int:
+    """How many of the judged rows have the same numbers as one of the others.
+
+    0 where many judged rows repeat each other, as those of a small tree do: equal numbers are then no sign of the same example,
+    unless all rows are the same, in the same order.
+    """
+    if judged.scores.n_classes != others.scores.n_classes:
+        return 0
+    ours, theirs = _digests(judged.scores), _digests(others.scores)
+    if ours == theirs:
+        return len(ours)
+    if len(set(ours)) < LEAST_DIFFERENT * len(ours):
+        return 0
+    known = set(theirs)
+    return sum(digest in known for digest in ours)
+
+
+def _digests(scores: ScoreRows) -> list[bytes]:
+    """A digest of the numbers of each row, in float64, so that the type of a file does not matter."""
+    found: list[bytes] = []
+    for part in blocks(scores.n, scores.n_classes):
+        rows = scores.raw(part.start, part.stop).astype(np.float64, copy=False)
+        found += [blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
+    return found
 
 
 def findings_of(others: Inputs | None) -> tuple[Finding, ...]:
