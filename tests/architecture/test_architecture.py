@@ -66,7 +66,7 @@ NAMED = {
     "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.
     "kernels/triton/loss.py": {"entmax"},
     "kernels/triton/serves.py": {"entmax", "sparsemax"},
-    "report/palette.py": {"ratio"},  # The mapping of the question, which has a hue of its own.
+    "marks.py": {"ratio"},  # The mapping of the question, which has a hue of its own.
 }
 #: Files with functions written out for editors and type checkers. A mapping may have one there, but does not need it.
 WRITTEN_OUT = {"__init__.py", "functions/__init__.py", "functions/named.py"}

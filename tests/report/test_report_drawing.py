@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from synthetic_results import DEFAULT, synthetic_results
 
 from lastlayer.mappings import MAPPINGS
+from lastlayer.marks import HUES
 from lastlayer.report.figures.labels import CHARACTER, LINE, place_labels
 from lastlayer.report.figures.scale import Scale, focus, padded
 from lastlayer.report.page import render_html
-from lastlayer.report.palette import GREY, HUES, marks
+from lastlayer.report.palette import GREY, marks
 from lastlayer.study.schema import BASELINES
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)

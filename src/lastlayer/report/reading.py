@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from lastlayer.findings.metrics import DESCRIPTIVE, METRICS, PRIMARY, Metric
+from lastlayer.marks import Mark
 from lastlayer.report.baselines import NAMES
-from lastlayer.report.palette import Mark, marks
+from lastlayer.report.palette import marks
 from lastlayer.report.verdicts import ORDER, mapping_verdict, verdict_word
 from lastlayer.study.schema import BASELINES, REFERENCE
 from lastlayer.study.statistics.comparisons import Comparison

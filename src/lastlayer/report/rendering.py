@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lastlayer.files import expanded, replace_text
-from lastlayer.report.palette import HUES
+from lastlayer.marks import HUES
 from lastlayer.words.names import shorten
 from lastlayer.words.numbers import compact, number
 from lastlayer.words.printable import clean, clean_lines

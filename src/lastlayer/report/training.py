@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.marks import Mark
 from lastlayer.report.mappings import records
-from lastlayer.report.palette import Mark
 from lastlayer.report.reading import Reading
 
 #: `linear.method` of a mapping's record → how its model is trained.

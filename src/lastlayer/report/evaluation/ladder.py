@@ -9,10 +9,11 @@ from statistics import NormalDist
 from lastlayer.evaluation import Evaluation
 from lastlayer.evaluation.intervals import LEVEL
 from lastlayer.evaluation.result import MapResult
+from lastlayer.marks import Mark
 from lastlayer.report.calibration_maps import NONE, map_label
 from lastlayer.report.evaluation.method import ADVICE_RULE
 from lastlayer.report.evaluation.numbers import bounds, loss_decimals
-from lastlayer.report.palette import Mark, marks
+from lastlayer.report.palette import marks
 from lastlayer.report.tables.table import Cell, Head, Table
 from lastlayer.words.lists import listing, plural
 from lastlayer.words.numbers import MISSING, integer, number, short

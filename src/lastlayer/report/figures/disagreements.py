@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lastlayer.marks import Mark
 from lastlayer.report.figures.figure import Figure, Panel
-from lastlayer.report.palette import Mark
 from lastlayer.report.reading import Reading, Row
 from lastlayer.words.lists import count_word
 from lastlayer.words.names import shorten

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lastlayer.report.palette import Mark
+from lastlayer.marks import Mark
 
 
 @dataclass(frozen=True)

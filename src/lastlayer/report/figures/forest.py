@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lastlayer.marks import Mark
 from lastlayer.report.figures.scale import Scale, focus, padded
-from lastlayer.report.palette import Mark
 from lastlayer.study.statistics.corrected_t import Estimate
 from lastlayer.words.names import shorten_apart
 

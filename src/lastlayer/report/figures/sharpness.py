@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from lastlayer.marks import Mark
 from lastlayer.report.figures.figure import Figure, Panel
 from lastlayer.report.figures.labels import Label, place_labels
 from lastlayer.report.figures.scale import Scale, padded
-from lastlayer.report.palette import Mark
 from lastlayer.report.reading import Reading, Row, Spread
 from lastlayer.words.names import shorten_apart
 from lastlayer.words.numbers import compact, number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lastlayer.report.palette import Mark
+from lastlayer.marks import Mark
 from lastlayer.report.reading import Row
 
 
