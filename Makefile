@@ -5,7 +5,8 @@
 # make sanitize  the native tests on kernels that abort at any read out of bounds or undefined behaviour
 # make bench   time every mapping beside its peers, into benchmarks/results/ and docs/benchmarks.md
 # make suites  run the peers' own tests and samples on lastlayer
-# make docs    refresh what README and docs/ render from the records
+# make docs    refresh what README and docs/ render from the records, and build the documentation site into build/site
+# make site    only build the site, with warnings as errors, and check its links
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt $(shell find src/lastlayer/kernels/native -name CMakeLists.txt -o -name "*.?pp")
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: study test check nightly smoke sanitize bench suites docs clean
+.PHONY: study test check nightly smoke sanitize bench suites docs site clean
 
 study: $(VENV)/.study
 	$(BIN)/lastlayer study digits --jobs -1
@@ -32,6 +33,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/render.py --check
+	$(MAKE) site
 	$(MAKE) test
 	$(MAKE) smoke
 	$(MAKE) sanitize
@@ -67,8 +69,15 @@ suites: $(VENV)/.bench
 	$(PIP) install --quiet optax expecttest
 	$(BIN)/python benchmarks/suites/run.py
 
-docs: $(VENV)/.study
+docs: $(VENV)/.test
 	$(BIN)/python docs/render.py
+	$(MAKE) site
+
+# Without the network: no inventories of other projects are fetched.
+site: $(VENV)/.test
+	rm -rf build/site docs/gallery docs/reference/mappings
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/site-doctrees docs build/site
+	$(BIN)/python docs/links.py build/site
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -80,12 +89,12 @@ $(VENV)/.study: pyproject.toml $(NATIVE) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev,docs]"
 	@touch $@ $(VENV)/.study
 
 # What `make test` installs, and the peers.
 $(VENV)/.bench: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev,bench]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[study,torch,checks,dev,docs,bench]"
 	@touch $@ $(VENV)/.test $(VENV)/.study
 
 clean:
