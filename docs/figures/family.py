@@ -106,7 +106,7 @@ def triangle() -> Drawn:
     centre = corners.mean(axis=0)
     axes.plot(*centre[:, None], "o", color=INK, markersize=5)
     axes.annotate(
-        "scores near 0:\nall alike", centre, (-8, 6), textcoords="offset points", color=COLOURS["soft"], ha="right"
+        "scores near 0:\nall alike", centre, (0, 12), textcoords="offset points", color=COLOURS["soft"], ha="center"
     )
     sides = (("left", "top", -0.09), ("right", "top", -0.09), ("center", "bottom", 0.03))
     for place, (corner, score, (side, edge, offset)) in enumerate(zip(corners, SCORES, sides, strict=True)):
