@@ -277,3 +277,17 @@ def test_a_loss_that_is_no_difference_is_found_out(monkeypatch):
 
     monkeypatch.setattr(logarithm, "logsumexp", lambda x: np.max(x))
     assert claims(1, 0.5)["logarithm"].here == "no"
+
+
+def test_of_many_classes_the_largest_the_label_and_what_matters_are_shown():
+    found = claims(0, 7, 2, 1, 9, -3, label=3)
+    # e^9, e^7 and e^1 over their sum with 1, e^2 and e^-3, which is 9210.87
+    assert "stays (class 4: 0.8797, class 1: 0.1191, class 3: 0.0002951, …)" in found["shift"].evidence
+    assert "class 5: -0.9951" in found["tanh"].evidence
+    assert "class 5: -3" in found["ratio_learns"].evidence
+
+
+@pytest.mark.parametrize("text", CLAIMS, ids=NAMES)
+def test_a_claim_and_what_is_true_of_it_fit_a_line(text):
+    assert len(text.claim) <= 40
+    assert len(text.brief) <= 22

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.functions import probabilities
+from lastlayer.words.numbers import short, tuple_of
 
 Vector = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
@@ -64,6 +65,14 @@ class Case:
     def has_ratio(self) -> bool:
         """Whether the ratio is defined."""
         return not np.isnan(self.ratio).any()
+
+    def shown(self, values: Vector, *others: int) -> str:
+        """Numbers per class: all of them up to 4, else those of the two largest scores, of `others` and of the label."""
+        if self.classes <= 4:
+            return tuple_of(values)
+        largest = np.argsort(-self.scores, kind="stable")[:2].tolist()
+        classes = dict.fromkeys([*largest, *others, *([] if self.label is None else [self.label])])
+        return f"({', '.join(f'class {k}: {short(float(values[k]))}' for k in classes)}, …)"
 
     @cached_property
     def nothing_ahead(self) -> str:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from lastlayer.comparison.claims.case import Case, Vector, Verdict, largest_change, probabilities_of
-from lastlayer.words.numbers import short, tuple_of
+from lastlayer.words.numbers import short
 
 #: Beyond this size products and quotients of scores may overflow.
 LARGE = 1e100
@@ -28,9 +28,11 @@ def only_differentiable(case: Case) -> Verdict:
     if case.size > LARGE or smallest < 1 / LARGE:
         return "not tested", "Such huge or tiny scores leave no digits for a derivative."
     top, total = int(np.argmax(case.scores)), float(np.sum(case.scores))
-    slope = (1.0 - float(case.ratio[top])) / total
+    # 1 − p as the sum of the others, which keeps its digits where p is nearly 1.
+    ratio_rest, softmax_rest = (float(np.sum(np.delete(p, top))) for p in (case.ratio, case.softmax))
+    slope = ratio_rest / total
     rule = f"∂p{top}/∂x{top} = (1 − p{top}) / S = {short(slope)} for the ratio"
-    softmax = float(case.softmax[top] * (1.0 - case.softmax[top]))
+    softmax = float(case.softmax[top]) * softmax_rest
     both = f"{rule}, and p{top}·(1 − p{top}) = {short(softmax)} for softmax"
     error = _error_of_the_quotient_rule(case)
     if error is None:
@@ -63,7 +65,10 @@ def ratio_learns(case: Case) -> Verdict:
         return "not tested", f"Steps of size 1 do not move scores of size {short(case.size)}."
     label = case.true_class
     if not case.has_ratio:
-        return "no", f"The ratio has no answer at {tuple_of(case.scores)}, so it has no slope to follow."
+        return (
+            "no",
+            f"The ratio has no answer at {case.shown(case.scores, int(np.argmin(case.scores)))}, so it has no slope to follow.",
+        )
     if case.scores[label] == 0:
         return (
             "no",
@@ -81,10 +86,13 @@ def ratio_learns(case: Case) -> Verdict:
     count = "One gradient step" if steps == 1 else f"{steps} gradient steps"
     takes = "takes" if steps == 1 else "take"
     if not np.isfinite(x).all() or x.min() >= 0:
-        return "no", f"{slopes} {count} of size 1 {takes} the ratio to {tuple_of(x)}, where its slope is infinite."
+        return (
+            "no",
+            f"{slopes} {count} of size 1 {takes} the ratio to {case.shown(x, int(np.argmin(x)), label)}, where its slope is infinite.",
+        )
     return (
         "no",
-        f"{slopes} {count} of size 1 {takes} the ratio to {tuple_of(x)}: a negative score, where it has no answer.",
+        f"{slopes} {count} of size 1 {takes} the ratio to {case.shown(x, int(np.argmin(x)), label)}: a negative score, where it has no answer.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lastlayer.comparison.claims.case import Case, Verdict, sums_to_zero
-from lastlayer.words.numbers import short, tuple_of
+from lastlayer.words.numbers import short
 
 
 def negative_scores(case: Case) -> Verdict:
@@ -20,7 +20,7 @@ def negative_scores(case: Case) -> Verdict:
     shares = shares / np.sum(shares)
     if shares.min() >= 0:
         turned = "" if case.all_equal else ", but in the reverse order"
-        looks = f"x / Σx = {tuple_of(shares)} looks like probabilities{turned}"
+        looks = f"x / Σx = {case.shown(shares)} looks like probabilities{turned}"
         return "yes", f"{first}, and the sum is negative too: {looks}."
     worst = int(np.argmin(shares))
     return "yes", f'{first}: class {worst} would get the "probability" {short(float(shares[worst]))}.'
@@ -41,8 +41,9 @@ def tanh_before(case: Case) -> Verdict:
     # A quotient that overflows has the tanh of infinity, ±1.
     with np.errstate(over="ignore"):
         capped = cap * np.tanh(case.given / cap)
-    formula = f"tanh{tuple_of(case.given)}" if cap == 1 else f"{short(cap)}·tanh(x / {short(cap)})"
-    done = f"{formula} = {tuple_of(capped)}"
+    smallest = int(np.argmin(case.given))
+    formula = f"tanh{case.shown(case.given, smallest)}" if cap == 1 else f"{short(cap)}·tanh(x / {short(cap)})"
+    done = f"{formula} = {case.shown(capped, smallest)}"
     if not (capped < 0).any():
         return "no", f"{done}. A tanh keeps every sign, and no score was negative before."
     zero = " Their sum is zero, too." if sums_to_zero(capped) else ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lastlayer.comparison.claims.case import EPS, Case, Here, Vector, Verdict, largest_change, probabilities_of
-from lastlayer.words.numbers import short, tuple_of
+from lastlayer.words.numbers import short
 
 
 def shift(case: Case) -> Verdict:
@@ -19,12 +19,12 @@ def shift(case: Case) -> Verdict:
     softmax, ratio = (probabilities_of(case.scores + amount, name) for name in ("softmax", "ratio"))
     keeps = largest_change(softmax, case.softmax) <= slack
     changes = not case.has_ratio or largest_change(ratio, case.ratio) > slack
-    before = tuple_of(case.ratio) if case.has_ratio else "undefined"
+    before = case.shown(case.ratio) if case.has_ratio else "undefined"
     moves = f"goes from {before} to" if changes else "stays"
     here: Here = "no" if not keeps else "yes" if changes else "not tested"
     return (
         here,
-        f"Add {short(amount)}: softmax {_stays(keeps)} {tuple_of(softmax)}, the ratio {moves} {tuple_of(ratio)}.",
+        f"Add {short(amount)}: softmax {_stays(keeps)} {case.shown(softmax)}, the ratio {moves} {case.shown(ratio)}.",
     )
 
 
@@ -38,9 +38,9 @@ def scale(case: Case) -> Verdict:
     softmax, ratio = (probabilities_of(c * case.scores, name) for name in ("softmax", "ratio"))
     multiply = f"Multiply by {short(c)}: softmax"
     if largest_change(softmax, case.softmax) <= 5e-5:
-        return "not tested", f"{multiply} changes too little to be seen, from {tuple_of(case.softmax)}."
+        return "not tested", f"{multiply} changes too little to be seen, from {case.shown(case.softmax)}."
     keeps = largest_change(ratio, case.ratio) <= 1e-12
-    evidence = f"{multiply} goes to {tuple_of(softmax)}, the ratio {_stays(keeps)} {tuple_of(ratio)}."
+    evidence = f"{multiply} goes to {case.shown(softmax)}, the ratio {_stays(keeps)} {case.shown(ratio)}."
     return "yes" if keeps else "no", evidence
 
 

@@ -29,8 +29,9 @@ class Claim:
     #: For the scores at hand, and the numbers behind that.
     here: Here
     evidence: str
-    #: Whatever the scores, and why.
+    #: Whatever the scores, and why: in a few words, and in full.
     in_general: General
+    brief: str
     reason: str
     #: Scores that test the claim.
     shown_by: tuple[float, ...]
@@ -68,4 +69,4 @@ def judge(comparison: Comparison) -> tuple[Claim, ...]:
 
 def _claim(text: ClaimText, verdict: Verdict) -> Claim:
     here, evidence = verdict
-    return Claim(text.name, text.claim, here, evidence, text.in_general, text.reason, text.shown_by)
+    return Claim(text.name, text.claim, here, evidence, text.in_general, text.brief, text.reason, text.shown_by)

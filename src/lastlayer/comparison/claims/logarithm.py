@@ -8,7 +8,7 @@ import numpy as np
 
 from lastlayer.comparison.claims.case import EPS, Case, Verdict, largest_change
 from lastlayer.functions import logsumexp, loss, loss_and_grad
-from lastlayer.words.numbers import short, tuple_of
+from lastlayer.words.numbers import short
 
 
 def logarithm(case: Case) -> Verdict:
@@ -42,7 +42,7 @@ def gradient(case: Case) -> Verdict:
     p_minus_y = case.softmax - y
     holds = largest_change(exact[0], p_minus_y) <= 1e-12
     which = f"({', '.join(short(v) for v in y)})" if case.classes <= 4 else f"1 at class {label}"
-    evidence = f"If class {label} is true, p − y = {tuple_of(case.softmax)} − {which} = {tuple_of(p_minus_y)}"
+    evidence = f"If class {label} is true, p − y = {case.shown(case.softmax, label)} − {which} = {case.shown(p_minus_y, label)}"
     if case.classes > 1000:
         return "yes" if holds else "no", f"{evidence}."
     step = rounding ** (1 / 3)

@@ -27,7 +27,7 @@ def max_slope(case: Case) -> Verdict:
     # The gradient of the maximum is hardmax itself.
     return (
         "half true",
-        f"max(x) has a slope here, {_slope(case)}. But *which* score is largest cannot be learnt: {flat}.",
+        f"max(x) has a slope here, {_slope(case)}. But which score is largest cannot be learnt: {flat}.",
     )
 
 
