@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from answer import answer
+from data import real_data, reliability, three_predictions
 from family import alphas, max_argmax_softmax, temperature, triangle
 from losses import log_loss, slopes, steps
 from scores import before_the_division, scale, shift
@@ -22,4 +23,7 @@ FIGURES: dict[str, Callable[[], Drawn]] = {
     "temperature": temperature,
     "triangle": triangle,
     "alphas": alphas,
+    "three-predictions": three_predictions,
+    "real-data": real_data,
+    "reliability": reliability,
 }

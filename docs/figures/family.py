@@ -47,7 +47,7 @@ def temperature() -> Drawn:
     said = []
     for axes, value in zip(figure.subplots(1, len(temperatures)), temperatures, strict=True):
         p = ll.softmax(SCORES / value)
-        _columns(axes, p, "softmax")
+        columns(axes, p, "softmax")
         axes.set_title(f"T = {value:g}", loc="center")
         said.append(f"T = {value:g}: {', '.join(decimal(entry) for entry in p)}")
     return Drawn(figure, f"Softmax of [1.5, 0.9, 0.3] divided by a temperature T. {'; '.join(said)}.")
@@ -134,12 +134,14 @@ def _direct_labels(axes: Axes, corners: np.ndarray) -> None:
         axes.annotate(name, place, offset, textcoords="offset points", color=colour(name), fontweight="bold", ha=side)
 
 
-def _columns(axes: Axes, p: np.ndarray, mapping: str) -> None:
-    """The probabilities of three classes as columns, each with its number."""
+def columns(axes: Axes, p: np.ndarray, mapping: str, true: int | None = None) -> None:
+    """The probabilities of three classes as columns, each with its number; the true class has a mark."""
     bare(axes)
-    axes.set_ylim(0, 1.15)
+    axes.set_ylim(-0.16 if true is not None else 0, 1.15)
     axes.set_xlim(-0.6, 2.6)
     axes.bar(range(3), p, 0.8, color=colour(mapping), linewidth=0)
     axes.axhline(0, color=COLOURS["soft"], linewidth=1)
     for place, entry in enumerate(p):
         axes.text(place, float(entry) + 0.02, decimal(entry), ha="center", va="bottom", fontsize=SIZE - 1)
+    if true is not None:
+        axes.text(true, -0.03, "✓ true", ha="center", va="top", color=COLOURS["good"], fontweight="bold")

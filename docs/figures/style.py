@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,9 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 
-from lastlayer.marks import HUES, marks
+from lastlayer.marks import CIRCLE, HUES, marks
 
 #: Name → (light page, dark page). Figures are drawn in the light colours; the SVG has both.
 PAGE = {
@@ -72,6 +74,24 @@ def colour(mapping: str) -> str:
     if not mapping:
         return COLOURS["soft"]
     return HUES[marks([mapping])[mapping].hue][0]
+
+
+def marker(mapping: str) -> Path:
+    """The shape of a mapping, the same as on the page and in the report."""
+    text = marks([mapping])[mapping].shape
+    if text == CIRCLE:
+        return Path.unit_circle()
+    points: list[tuple[float, float]] = []
+    for command, numbers in re.findall(r"([MLHVZ])([^MLHVZ]*)", text):
+        values = [float(value) for value in re.findall(r"-?[\d.]+", numbers)]
+        if command == "H":
+            points.append((values[0], points[-1][1]))
+        elif command == "V":
+            points.append((points[-1][0], values[0]))
+        else:
+            points += zip(values[::2], values[1::2], strict=True)
+    # SVG's y grows downwards.
+    return Path(np.array([*points, points[0]]) * (1, -1), closed=True)
 
 
 def styled(draw: Callable[[], Drawn]) -> Drawn:
