@@ -8,6 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "extensions")]
 
+from mapping_pages import hue_variables  # noqa: E402
+
 from lastlayer.version import __version__  # noqa: E402
 
 project = "lastlayer"
@@ -26,6 +28,7 @@ extensions = [
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
     # In docs/extensions/.
+    "docstrings",
     "explore_page",
     "mapping_pages",
     "mathml",
@@ -73,8 +76,8 @@ html_show_sphinx = False
 html_permalinks_icon = "#"
 html_math_renderer = "mathml"
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#2d45df", "color-brand-content": "#2d45df"},
-    "dark_css_variables": {"color-brand-primary": "#92afff", "color-brand-content": "#92afff"},
+    "light_css_variables": {"color-brand-primary": "#2d45df", "color-brand-content": "#2d45df", **hue_variables(0)},
+    "dark_css_variables": {"color-brand-primary": "#92afff", "color-brand-content": "#92afff", **hue_variables(1)},
     "footer_icons": [],
 }
 # Prompts and output are not copied.
