@@ -28,6 +28,7 @@ extensions = [
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
     # In docs/extensions/.
+    "commands",
     "docstrings",
     "explore_page",
     "mapping_pages",
@@ -52,7 +53,6 @@ myst_enable_extensions = [
     "colon_fence",
     "deflist",
     "dollarmath",
-    "smartquotes",
     "substitution",
 ]
 # Every heading has an anchor with the name that GitHub gives it.
@@ -60,12 +60,15 @@ myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
 default_role = "code"
+# Quotes and dashes in help and docstrings are to be typed.
+smartquotes = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
-maximum_signature_line_length = 88
+autodoc_type_aliases = {"Array": "Array"}
+maximum_signature_line_length = 100
 
 html_theme = "furo"
 html_title = "lastlayer"

@@ -33,7 +33,7 @@ EQUATIONS = {
 FAMILIES = {
     "normalized": (
         r"p_i = \frac{g(x_i)}{S}, \qquad S = \sum_j g(x_j)",
-        r"L = -\sum_i y_i \log p_i",
+        r"L = -\sum_i y_i \, \log p_i",
         r"\frac{\partial L}{\partial x_i} = \frac{g'(x_i)}{S} - y_i \, \frac{g'(x_i)}{g(x_i)}",
     ),
     "regularized": (

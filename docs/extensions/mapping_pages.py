@@ -50,7 +50,7 @@ def charts(mapping: ProbabilityMapping) -> str:
         if name != "softmax":
             curves.insert(0, Curve(relative_g(ll.MAPPINGS["softmax"], x), "other"))
         words = f"The function g of {name} for x from −3 to 5, as a multiple of g(1)."
-        drawn.append(chart("g(x), as a multiple of g(1)", words, x, curves, (across, Axis(0, 6, (0, 1, 2, 4, 6)))))
+        drawn.append(chart("g(x), as a multiple of g(1)", words, x, curves, (across, Axis(0, 6, (0, 2, 4, 6)))))
     else:
         factor = np.linspace(0, 4, 161)
         p = ll.probabilities(factor[:, None] * np.array(GROWTH), mapping=mapping)
