@@ -31,6 +31,7 @@ extensions = [
     "commands",
     "docstrings",
     "explore_page",
+    "folded_records",
     "mapping_pages",
     "mathml",
     "repository_links",

@@ -1,4 +1,4 @@
-"""Docstrings as they are: a star or a bar in their mathematics is no markup."""
+"""Docstrings and signatures as they are: a star or a bar in their mathematics is no markup."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from sphinx.application import Sphinx
 MARKED = re.compile(r"(`[^`]*`)|([*|])")
 #: Code that a plural's s follows: reStructuredText wants something between the two.
 PLURAL = re.compile(r"(`[^`]+`)(?=\w)")
+
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 
 
 def escaped(lines: list[str]) -> list[str]:
@@ -28,7 +30,16 @@ def process(app: Sphinx, kind: str, name: str, documented: Any, options: Any, li
     lines[:] = escaped(lines)
 
 
+def process_signature(
+    app: Sphinx, kind: str, name: str, documented: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """The signature with names of types alone: autodoc shows an alias in a union by its inner form."""
+    shown = [text and ALIAS.sub(r"\1", text) for text in (signature, returned)]
+    return shown[0], shown[1]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     # Before napoleon, which runs at 500 and writes markup of its own.
     app.connect("autodoc-process-docstring", process, priority=400)
+    app.connect("autodoc-process-signature", process_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
