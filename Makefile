@@ -76,7 +76,7 @@ docs: $(VENV)/.test
 # Without the network: no inventories of other projects are fetched.
 site: $(VENV)/.test
 	rm -rf build/site docs/gallery docs/reference/mappings
-	$(BIN)/python -m sphinx -W --keep-going --quiet -b html -d build/site-doctrees docs build/site
+	$(BIN)/python -m sphinx -W --keep-going --quiet --fresh-env -b html -d build/site-doctrees docs build/site
 	$(BIN)/python docs/links.py build/site
 
 $(BIN)/python:

@@ -8,6 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "extensions")]
 
+from mapping_pages import hue_variables  # noqa: E402
+
 from lastlayer.version import __version__  # noqa: E402
 
 project = "lastlayer"
@@ -26,7 +28,10 @@ extensions = [
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
     # In docs/extensions/.
+    "commands",
+    "docstrings",
     "explore_page",
+    "folded_records",
     "mapping_pages",
     "mathml",
     "repository_links",
@@ -49,7 +54,6 @@ myst_enable_extensions = [
     "colon_fence",
     "deflist",
     "dollarmath",
-    "smartquotes",
     "substitution",
 ]
 # Every heading has an anchor with the name that GitHub gives it.
@@ -57,12 +61,15 @@ myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
 default_role = "code"
+# Quotes and dashes in help and docstrings are to be typed.
+smartquotes = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
-maximum_signature_line_length = 88
+autodoc_type_aliases = {"Array": "Array"}
+maximum_signature_line_length = 100
 
 html_theme = "furo"
 html_title = "lastlayer"
@@ -73,8 +80,8 @@ html_show_sphinx = False
 html_permalinks_icon = "#"
 html_math_renderer = "mathml"
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#2d45df", "color-brand-content": "#2d45df"},
-    "dark_css_variables": {"color-brand-primary": "#92afff", "color-brand-content": "#92afff"},
+    "light_css_variables": {"color-brand-primary": "#2d45df", "color-brand-content": "#2d45df", **hue_variables(0)},
+    "dark_css_variables": {"color-brand-primary": "#92afff", "color-brand-content": "#92afff", **hue_variables(1)},
     "footer_icons": [],
 }
 # Prompts and output are not copied.

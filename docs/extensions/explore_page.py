@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 def page() -> str | None:
     """The page, or None as long as there is none."""
     try:
-        built: str = import_module("lastlayer.explore.page").build({})
+        built: str = import_module("lastlayer.explore.page").build()
     except ModuleNotFoundError:
         return None
     return built

@@ -5,20 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml
+from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
+
+logger = logging.getLogger(__name__)
+
+
+def mathml(node: nodes.math | nodes.math_block, is_block: bool) -> str:
+    """The equation of a node; with a warning, its LaTeX where docutils does not know a command."""
+    try:
+        return str(latex2mathml.tex2mathml(node.astext(), as_block=is_block))
+    except MathError as error:
+        logger.warning("no MathML of %r: %s", node.astext(), error, location=node, type="mathml")
+        return f"<code>{node.astext()}</code>"
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
-    translator.body.append(latex2mathml.tex2mathml(node.astext(), as_block=False))
+    translator.body.append(mathml(node, is_block=False))
     raise nodes.SkipNode
 
 
 def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
-    equation = latex2mathml.tex2mathml(node.astext(), as_block=True)
-    translator.body.append(translator.starttag(node, "div", CLASS="math"))
-    translator.body.append(f"{equation}</div>\n")
+    translator.body.append(f"{translator.starttag(node, 'div', CLASS='math')}{mathml(node, is_block=True)}</div>\n")
     raise nodes.SkipNode
 
 

@@ -1,0 +1,45 @@
+"""Docstrings and signatures as they are: a star or a bar in their mathematics is no markup."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+
+#: Code between backticks, or one of the characters that reStructuredText would read as markup.
+MARKED = re.compile(r"(`[^`]*`)|([*|])")
+#: Code that a plural's s follows: reStructuredText wants something between the two.
+PLURAL = re.compile(r"(`[^`]+`)(?=\w)")
+
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+
+
+def escaped(lines: list[str]) -> list[str]:
+    """The lines of a docstring; those of a doctest, from >>> to an empty line, are left alone."""
+    result, is_doctest = [], False
+    for line in lines:
+        is_doctest = bool(line.strip()) and (is_doctest or line.lstrip().startswith(">>>"))
+        if not is_doctest:
+            line = PLURAL.sub(r"\1\\ ", MARKED.sub(lambda m: m[1] or f"\\{m[2]}", line))
+        result.append(line)
+    return result
+
+
+def process(app: Sphinx, kind: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = escaped(lines)
+
+
+def process_signature(
+    app: Sphinx, kind: str, name: str, documented: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """The signature with names of types alone: autodoc shows an alias in a union by its inner form."""
+    shown = [text and ALIAS.sub(r"\1", text) for text in (signature, returned)]
+    return shown[0], shown[1]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    # Before napoleon, which runs at 500 and writes markup of its own.
+    app.connect("autodoc-process-docstring", process, priority=400)
+    app.connect("autodoc-process-signature", process_signature)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
