@@ -17,8 +17,8 @@ ROWS = ((1.0, 0.5), (100.0, 50.0), (-1.0, -1.5))
 
 def answer() -> Drawn:
     """Left the bars of three rows of scores, right the share of the largest class against the factor."""
-    figure = Figure(figsize=(9.6, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
+    figure = Figure(figsize=(8.9, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.8, 1))
     sees = _what_each_sees(left)
     scale = scale_curves(right)
     return Drawn(figure, f"{sees} {scale}")
@@ -26,11 +26,11 @@ def answer() -> Drawn:
 
 def _what_each_sees(axes: Axes) -> str:
     columns = {
-        "ratio": (1.0, "divide by the sum", "sees proportions"),
-        "softmax": (2.25, "softmax", "sees differences"),
+        "ratio": (0.92, "divide by sum", "sees proportions"),
+        "softmax": (2.2, "softmax", "sees differences"),
     }
     bare(axes)
-    axes.set_xlim(0, 3.3)
+    axes.set_xlim(0, 3.25)
     axes.set_ylim(2.5, -1.15)
     said = []
     axes.text(0.02, -0.62, "scores", color=COLOURS["soft"], va="bottom")

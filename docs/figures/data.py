@@ -22,7 +22,7 @@ MOST = 0.22
 
 def three_predictions() -> Drawn:
     """Three predictions of three classes, class 0 true, with log loss and Brier score."""
-    figure = Figure(figsize=(9.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(7.6, 3.0), layout="constrained")
     said = []
     for axes, (name, p) in zip(figure.subplots(1, 3), PREDICTIONS.items(), strict=True):
         columns(axes, np.array(p), "softmax", true=0)
@@ -51,9 +51,9 @@ def real_data() -> Drawn:
     tables = studies()
     digits = tables["digits"]["mappings"]
     names = sorted((name for name in digits if name != "softmax"), key=lambda name: digits[name]["brier"][0])
-    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.6, 7.0), layout="constrained")
     said = []
-    for axes, (table, found) in zip(figure.subplots(1, 4, sharey=True), tables.items(), strict=True):
+    for axes, (table, found) in zip(figure.subplots(2, 2, sharey=True).flat, tables.items(), strict=True):
         for place, name in enumerate(names):
             _difference(axes, place, name, found["mappings"][name]["brier"])
         axes.axvline(0, color=INK, linewidth=1.4, zorder=0)

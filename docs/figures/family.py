@@ -15,13 +15,13 @@ SCORES = np.array([1.5, 0.9, 0.3])
 
 def max_argmax_softmax() -> Drawn:
     """max(x, 0), the one-hot argmax of (x, 0) and softmax of (x, 0), each with its slope."""
-    figure = Figure(figsize=(9.6, 3.3), layout="constrained")
+    figure = Figure(figsize=(7.6, 3.0), layout="constrained")
     x = np.linspace(-4, 4, 161)
     pair = np.stack([x, np.zeros_like(x)], axis=1)
     argmax = ll.hardmax(pair)[:, 0]
     panels = (
         ("max(x, 0)", "a kink at the tie", pair.max(axis=1), COLOURS["soft"], (-0.3, 4)),
-        ("argmax: is x the larger?", "slope 0, and a jump", argmax, colour("hardmax"), (-0.06, 1.06)),
+        ("argmax", "slope 0, and a jump", argmax, colour("hardmax"), (-0.06, 1.06)),
         ("softmax", "a slope everywhere", ll.softmax(pair)[:, 0], colour("softmax"), (-0.06, 1.06)),
     )
     for axes, (title, note, y, line, limits) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -42,7 +42,7 @@ def max_argmax_softmax() -> Drawn:
 
 def temperature() -> Drawn:
     """softmax([1.5, 0.9, 0.3] / T) for five temperatures, as bars."""
-    figure = Figure(figsize=(9.6, 2.9), layout="constrained")
+    figure = Figure(figsize=(7.6, 2.7), layout="constrained")
     temperatures = (0.1, 0.5, 1.0, 2.0, 10.0)
     said = []
     for axes, value in zip(figure.subplots(1, len(temperatures)), temperatures, strict=True):

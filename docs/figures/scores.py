@@ -21,7 +21,7 @@ TRIES: tuple[tuple[str, Elementwise, str], ...] = (
     ("softplus", lambda x: np.logaddexp(0, x), "softplus_ratio"),
     ("exp x", np.exp, "softmax"),
 )
-TESTS = ("never negative", "keeps the order", "ignores a constant")
+TESTS = ("not negative", "keeps order", "ignores + c")
 
 
 def scale() -> Drawn:
@@ -67,7 +67,7 @@ def shift() -> Drawn:
 
 def before_the_division() -> Drawn:
     """Five functions g: their graphs, what g(x) / Σ g(x) gives before and after a constant, and which tests each passes."""
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+    figure = Figure(figsize=(8.2, 4.6), layout="constrained")
     graphs, shares = figure.subplots(2, len(TRIES), height_ratios=(1, 1.5))
     said = []
     for place, (name, g, mapping) in enumerate(TRIES):
@@ -120,7 +120,7 @@ def _shares(axes: Axes, g: Elementwise, mapping: str, *, is_first: bool) -> list
         style = {"color": COLOURS["good"], "fontweight": "bold"} if is_passed else {"color": COLOURS["soft"]}
         axes.text(0, 3.2 + 1.05 * place, "✓" if is_passed else "✗", va="center", fontsize=SIZE, **style)
         axes.text(
-            0.13, 3.2 + 1.05 * place, test, va="center", fontsize=SIZE - 2, color=INK if is_passed else COLOURS["soft"]
+            0.13, 3.2 + 1.05 * place, test, va="center", fontsize=SIZE - 1, color=INK if is_passed else COLOURS["soft"]
         )
         if is_passed:
             passed.append(test)
