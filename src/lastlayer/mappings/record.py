@@ -141,13 +141,16 @@ class Budget:
     def describe(self) -> str:
         """The bound in words, for the docs and `lastlayer explain`."""
         what = {
-            "ulp": "{} ULP",
+            "ulp": "{} in the last digit (ULP)",
             "absolute": "{} eps of the largest probability",
             "backward": "exact for scores moved by ≤ {} eps·max(1, |x − max|)",
         }[self.kind]
-        if self.float32 == self.float64:
-            return what.format(f"{self.float64:g}")
-        return f"{what.format(f'{self.float32:g}')} in float32, {what.format(f'{self.float64:g}')} in float64"
+        narrow, wide = f"{self.float32:g}", f"{self.float64:g}"
+        if self.kind == "ulp":
+            narrow, wide = (f"{number} unit" if number == "1" else f"{number} units" for number in (narrow, wide))
+        if narrow == wide:
+            return what.format(wide)
+        return f"{what.format(narrow)} in float32, {wide} in float64"
 
 
 @dataclass(frozen=True)
