@@ -12,9 +12,10 @@ from lastlayer.comparison import Claim, Comparison
 from lastlayer.words.numbers import short
 
 VERDICTS = {
-    True: ("holds", "green"),
-    False: ("does not hold", "yellow"),
-    None: ("says nothing", "dim"),
+    "yes": ("yes", "green"),
+    "no": ("no", "yellow"),
+    "half true": ("half true", "yellow"),
+    "not tested": ("not tested", "dim"),
 }
 
 
@@ -67,7 +68,7 @@ def _list(values: Iterable[float]) -> str:
 
 def _print_claim(claim: Claim, console: Console) -> None:
     """The verdict, and next to it the claim and its evidence, wrapped under each other."""
-    verdict, style = VERDICTS[claim.holds]
+    verdict, style = VERDICTS[claim.here]
     margin = 2 + max(len(word) for word, _ in VERDICTS.values())
     lines = [
         line

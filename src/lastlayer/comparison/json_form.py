@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from lastlayer.comparison.claims import Claim
@@ -15,7 +16,7 @@ def to_json_dict(comparison: Comparison, claims: Iterable[Claim]) -> dict[str, A
     form = {
         "scores": comparison.question.scores.tolist(),
         "mappings": [_mapping(row) for row in comparison.rows],
-        "claims": [{"claim": claim.claim, "holds": claim.holds, "evidence": claim.evidence} for claim in claims],
+        "claims": [asdict(claim) for claim in claims],
     }
     checked: dict[str, Any] = to_json(form)
     return checked

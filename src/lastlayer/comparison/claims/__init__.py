@@ -3,7 +3,7 @@
 Nothing here is canned: every number in an evidence is computed from the scores that reach the mappings.
 """
 
-from lastlayer.comparison.claims.judge import CLAIMS, Claim, judge
+from lastlayer.comparison.claims.judge import Claim, judge
 from lastlayer.comparison.claims.sharpness import turning_scale
 
-__all__ = ["CLAIMS", "Claim", "judge", "turning_scale"]
+__all__ = ["Claim", "judge", "turning_scale"]

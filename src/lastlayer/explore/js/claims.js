@@ -1,7 +1,6 @@
-"use strict";
 // What people say about softmax, judged on the scores at hand, as lastlayer.comparison.claims does it. LL.WORDS.claims has
 // the claims themselves, and what is true in general.
-(() => {
+"use strict"; {
   const EPS = 2 ** -52, LARGE = 1e100, STEPS = 10, HUGE = Number.MAX_VALUE;
   const { value, total, largest, firstLargest } = LL.exact;
   const short = (v, digits) => LL.short(v, digits);
@@ -17,7 +16,7 @@
     return `(${shown.map(v => short(v)).join(", ")}${rest ? `, … ${rest} more` : ""})`;
   };
 
-  /** Four digits after the point without trailing zeros, so that a sum adds up: 1.4741, 0.5; `short` for very large or small. */
+  // Four digits after the point without trailing zeros, so that a sum adds up: 1.4741, 0.5; `short` for very large or small.
   const decimal = v => {
     if (v !== 0 && !(Math.abs(v) >= 1e-3 && Math.abs(v) < 1e6)) return short(v);
     // toFixed takes a tie away from zero; Python takes it to the even digit.
@@ -60,7 +59,7 @@
       : ["no", `${theirs}. ${agree}; beyond that softmax is more certain.`];
   };
 
-  /** A power of ten that makes the largest score clearly the largest; 1 where the scores are too large for any. */
+  // A power of ten that makes the largest score clearly the largest; 1 where the scores are too large for any.
   const enlarging = c => {
     const ordered = [...new Set(c.x)].sort((a, b) => a - b), gap = ordered.at(-1) - ordered.at(-2);
     if (!(10 * c.size < 1e308)) return 1;
@@ -96,7 +95,7 @@
       `Add ${short(amount)}: softmax ${stays(keeps)} ${tuple(soft)}, the ratio ${moves} ${tuple(plain)}.`];
   };
 
-  /** The other ways to make scores positive that people propose. */
+  // The other ways to make scores positive that people propose.
   const OTHER_G = {
     "|x|": Math.abs,
     "x²": v => v * v,
@@ -175,7 +174,7 @@
   };
 
   const hasInverse = v => v >= 1 / HUGE;
-  /** After how many gradient steps of size 1 the ratio has no answer or no slope; null if it has after 10; and the scores then. */
+  // After how many gradient steps of size 1 the ratio has no answer or no slope; null if it has after 10; and the scores then.
   LL.stepsToLeave = (scores, label) => {
     let x = scores;
     for (let step = 1; step <= STEPS; step++) {
@@ -225,7 +224,7 @@
     return ["yes", `${text}.${inTwoSteps(c.x, y)}`];
   };
 
-  /** What softmax first and a logarithm after it would have given, where that is infinite or not a number. */
+  // What softmax first and a logarithm after it would have given, where that is infinite or not a number.
   const inTwoSteps = (x, y) => {
     const e = x.map(Math.exp), naive = -Math.log(e[y] / plainSum(e));
     return Number.isFinite(naive) ? "" : ` Softmax first and a logarithm after it would give ${Number.isNaN(naive) ? "no number" : short(naive)}.`;
@@ -251,7 +250,7 @@
     only_differentiable: onlyDifferentiable, ratio_learns: ratioLearns, max_slope: maxSlope, logarithm, gradient, two_classes: twoClasses,
   };
 
-  /** Every claim: {name, here: "yes" | "no" | "half true" | "not tested", evidence}; null without scores. */
+  // Every claim: {name, here: "yes" | "no" | "half true" | "not tested", evidence}; null without scores.
   LL.claims = (scores, label = null, parameters = {}) => {
     if (!scores.length) return null;
     const names = Object.keys(JUDGES), reached = LL.activate(scores, parameters);
@@ -265,4 +264,4 @@
       return { name, here, evidence };
     });
   };
-})();
+}

@@ -1,12 +1,11 @@
-"use strict";
 // The normalized mappings p = g(x) / Σ g(x), as in lastlayer.mappings: each gives its g as mantissa · e^exponent / 2^bits.
-(() => {
+"use strict"; {
   const { twoSum, add, multiply, divide, value, powerOf2, scaleOf, twoProduct, largest } = LL.exact;
   const zeros = x => x.map(() => 0);
 
   const exponential = x => ({ exponent: x });
 
-  /** g = x times a power of two, so that no sum overflows and no row of small scores is subnormal. */
+  // g = x times a power of two, so that no sum overflows and no row of small scores is subnormal.
   const identity = x => {
     const [scale, bits] = scaleOf(largest(x));
     return {
@@ -31,7 +30,7 @@
 
   const factorial = n => (n < 2 ? 1 : n * factorial(n - 1));
 
-  /** Σ_{j ≤ degree} (order!/j!) y^j s^(degree − j) by Horner's rule: near −1 the terms nearly cancel. */
+  // Σ_{j ≤ degree} (order!/j!) y^j s^(degree − j) by Horner's rule: near −1 the terms nearly cancel.
   const polynomial = (y, scale, order, degree) => {
     let sum = [factorial(order) / factorial(degree), 0], weight = scale;
     for (let j = degree - 1; j >= 0; j--) {
@@ -41,7 +40,7 @@
     return sum;
   };
 
-  /** The Taylor polynomial of e^x, scaled so that the largest |x| is about one. */
+  // The Taylor polynomial of e^x, scaled so that the largest |x| is about one.
   const taylor = (x, { order }) => {
     const [scale, k] = scaleOf(Math.max(1, largest(x.map(Math.abs))));
     const lift = k < -20 ? Math.floor(Math.log2(factorial(order))) : 0;
@@ -62,7 +61,7 @@
     };
   };
 
-  /** log(1 + e^x) = e^min(x, 0) · r. */
+  // log(1 + e^x) = e^min(x, 0) · r.
   const softplus = x => {
     const tail = x.map(v => Math.exp(-Math.abs(v)));
     const tiny = 2 ** -60;
@@ -83,7 +82,7 @@
     };
   };
 
-  /** 1/(1 + e^(−x)) = e^min(x, 0) / (1 + e^(−|x|)). */
+  // 1/(1 + e^(−x)) = e^min(x, 0) / (1 + e^(−|x|)).
   const sigmoid = x => {
     const tail = x.map(v => Math.exp(-Math.abs(v)));
     const mantissa = tail.map(t => divide([1, 0], twoSum(1, t)));
@@ -96,7 +95,7 @@
     };
   };
 
-  /** 1 + x above zero, 1/(1 − x) below. */
+  // 1 + x above zero, 1/(1 − x) below.
   const linearOrReciprocal = x => {
     const top = largest(x);
     let [scale, bits] = scaleOf(top < 0 ? 1 - top : top + 1);
@@ -116,7 +115,7 @@
     };
   };
 
-  /** Put the limits of g at infinite scores in place; classes with an infinite g share the row equally. */
+  // Put the limits of g at infinite scores in place; classes with an infinite g share the row equally.
   const atInfinity = (carried, x, [low, high], [slopeLow, slopeHigh]) => {
     const infinite = x.map(v => !Number.isFinite(v));
     if (!infinite.includes(true)) return false;
@@ -138,7 +137,7 @@
 
   const LN2 = [0.6931471803691238, 1.9082149292705877e-10];
 
-  /** log of a pair over 2^bits, from a mantissa near one and a power of two, so that nothing cancels. */
+  // log of a pair over 2^bits, from a mantissa near one and a power of two, so that nothing cancels.
   const logOf = (pair, bits) => {
     let [scale, k] = scaleOf(pair[0]);
     if (pair[0] * scale > Math.SQRT2) [scale, k] = [scale / 2, k - 1];
@@ -147,7 +146,7 @@
     return [part[0], Number.isFinite(log) ? part[1] + rest[1] / (1 + rest[0]) - (k + bits) * LN2[1] : 0];
   };
 
-  /** A normalized mapping at scores x: probabilities, log-probabilities, loss and gradient of a true class. */
+  // A normalized mapping at scores x: probabilities, log-probabilities, loss and gradient of a true class.
   const normalized = ({ carry, limits, slopes = [0, 0], spare = false }) => (x, parameters) => {
     const carried = carry(x.map(v => (Number.isFinite(v) ? v : 0)), parameters);
     const dominated = atInfinity(carried, x, limits, slopes);
@@ -221,4 +220,4 @@
   for (const [name, mapping] of Object.entries(LL.MAPPINGS)) {
     LL.MAPPINGS[name] = { family: "normalized", domain: everyScore, parameters: {}, sumsToOne: true, ...mapping };
   }
-})();
+}

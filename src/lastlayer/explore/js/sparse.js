@@ -1,9 +1,8 @@
-"use strict";
 // The regularized mappings: hardmax, and α-entmax with its case α = 2, sparsemax, as in lastlayer.mappings.tsallis.
-(() => {
+"use strict"; {
   const { twoSum, add, multiply, value, sum, total, largest, firstLargest } = LL.exact;
 
-  /** x − max with the rounding error of the difference; scores of +inf share the row equally. */
+  // x − max with the rounding error of the difference; scores of +inf share the row equally.
   const shift = x => {
     const top = largest(x);
     return { top, difference: x.map(v => (top === Infinity ? [v === top ? 0 : -Infinity, 0] : kept(v, top))) };
@@ -13,7 +12,7 @@
     return [hi, Number.isFinite(hi) ? lo : 0];
   };
 
-  /** What follows from p alone: the gradient p − y, whose true entry is minus the sum of the others. */
+  // What follows from p alone: the gradient p − y, whose true entry is minus the sum of the others.
   const regularized = (p, loss) => {
     const leader = firstLargest(p);
     const complement = i => (i === leader ? total(p.filter((_, j) => j !== i)) : 1 - p[i]);
@@ -30,7 +29,7 @@
     return regularized(difference.map(d => (d[0] === 0 ? 1 / ties : ties ? 0 : NaN)), label => 0 - value(difference[label]));
   };
 
-  /** [1 + (α − 1)u]₊ and its power 1/(α − 1), each as a pair. */
+  // [1 + (α − 1)u]₊ and its power 1/(α − 1), each as a pair.
   const exponential = (u, alpha) => {
     const rate = alpha - 1, scaled = multiply(u, [rate, 0]);
     let base = twoSum(1, scaled[0]);
@@ -44,7 +43,7 @@
     return { base, p: e > -0.5 ? [1, Math.expm1(e)] : [Math.exp(e), 0] };
   };
 
-  /** A first threshold t: Newton inside a bracket, in turns with halving where α > 2 has vertical tangents. */
+  // A first threshold t: Newton inside a bracket, in turns with halving where α > 2 has vertical tangents.
   const threshold = (difference, alpha) => {
     const rate = alpha - 1;
     let low = Math.expm1(-rate * Math.log(difference.length)) / rate, high = 0, t = 0;
@@ -66,7 +65,7 @@
     return alpha > 2 ? high : t;
   };
 
-  /** Σp − 1 and Newton's step for t. */
+  // Σp − 1 and Newton's step for t.
   const newton = points => {
     const all = sum(points.map(q => q.p)), excess = (all[0] - 1) + all[1];
     return { excess, step: -excess / total(points.map(q => (q.p[0] > 0 ? value(q.p) / q.base[0] : 0))) };
@@ -83,7 +82,7 @@
     return { t, points, excess };
   };
 
-  /** For α > 2 a rounded t need not give a sum of one: move p along its tangents. */
+  // For α > 2 a rounded t need not give a sum of one: move p along its tangents.
   const corrected = (p, base, excess) => {
     for (let turn = 0; turn < 2; turn++) {
       const slopes = p.map((v, i) => (v > 0 ? v / base[i] : 0)), all = total(slopes);
@@ -104,7 +103,7 @@
       const found = twoSum(difference[i][0], t[0]);
       return Number.isFinite(difference[i][0]) ? found[0] + (found[1] + difference[i][1] + t[1]) : difference[i][0];
     };
-    /** The Bregman divergence from y to p, and how far the true class is below the support. */
+    // The Bregman divergence from y to p, and how far the true class is below the support.
     const loss = (label, gap) => {
       const u = exponent(label), slack = u < edge ? edge - u : 0;
       const divergence = gap.map((g, i) => {
@@ -127,4 +126,4 @@
   LL.MAPPINGS.hardmax = record(hardmax);
   LL.MAPPINGS.sparsemax = record(x => tsallis(x, 2));
   LL.MAPPINGS.entmax = record(entmax, { alpha: 1.5 });
-})();
+}
