@@ -103,6 +103,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("gallery.plain_figures",),
     "download_all_examples": True,
+    "capture_repr": (),
     "backreferences_dir": None,
     "nested_sections": False,
 }
