@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "extensions")]
+sys.path.insert(0, str(HERE))
 
-from mapping_pages import hue_variables  # noqa: E402
+from site_extensions.mapping_pages import hue_variables  # noqa: E402
 
 from lastlayer.version import __version__  # noqa: E402
 
@@ -27,15 +27,14 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
-    # In docs/extensions/.
-    "commands",
-    "docstrings",
-    "explore_page",
-    "folded_records",
-    "mapping_pages",
-    "mathml",
-    "repository_links",
-    "schema_pages",
+    "site_extensions.commands",
+    "site_extensions.docstrings",
+    "site_extensions.explore_page",
+    "site_extensions.folded_records",
+    "site_extensions.mapping_pages",
+    "site_extensions.mathml",
+    "site_extensions.repository_links",
+    "site_extensions.schema_pages",
 ]
 exclude_patterns = [
     # On GitHub one page; here one page per mapping, from the same records.
@@ -92,7 +91,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/\w+\.py$",
-    "within_subsection_order": "gallery.ExampleOrder",
+    "within_subsection_order": "site_extensions.gallery.ExampleOrder",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "show_memory": False,
@@ -101,8 +100,9 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "remove_config_comments": True,
     "image_scrapers": ("matplotlib",),
-    "reset_modules": ("gallery.plain_figures",),
+    "reset_modules": ("site_extensions.gallery.plain_figures",),
     "download_all_examples": True,
+    "capture_repr": (),
     "backreferences_dir": None,
     "nested_sections": False,
 }

@@ -2,8 +2,8 @@
 Too sure, and how to mend it
 ============================
 
-A small network that has learnt its training rows by heart is too sure of its answers on new ones. ``evaluate_scores`` says so, and
-finds the simplest map that mends it.
+A small network that has learnt its training rows by heart is too sure of its answers on
+new ones. ``evaluate_scores`` says so, and finds the simplest map that mends it.
 """
 
 # %%
@@ -17,37 +17,48 @@ from sklearn.neural_network import MLPClassifier
 from lastlayer.evaluation import evaluate_scores
 
 X, y = load_digits(return_X_y=True)
-X_train, X_rest, y_train, y_rest = train_test_split(X, y, train_size=200, stratify=y, random_state=0)
-network = MLPClassifier((64, 64), alpha=0, learning_rate_init=0.01, tol=1e-6, max_iter=2000, random_state=0)
-network.fit(X_train, y_train)
-print(
-    f"right on {network.score(X_train, y_train):.0%} of the rows that it knows, {network.score(X_rest, y_rest):.1%} of new ones"
+X_train, X_new, y_train, y_new = train_test_split(
+    X, y, train_size=200, stratify=y, random_state=0
 )
+network = MLPClassifier(
+    (64, 64),
+    alpha=0,
+    learning_rate_init=0.01,
+    tol=1e-6,
+    max_iter=2000,
+    random_state=0,
+)
+network.fit(X_train, y_train)
+print(f"right on {network.score(X_train, y_train):.0%} of the rows that it knows")
+print(f"right on {network.score(X_new, y_new):.0%} of new rows")
 
 # %%
-# Its probabilities on the new rows, judged. It is overconfident, and a temperature helps: the arrow marks the advised map. Each map is
-# judged on rows that it was not fitted to.
+# Its probabilities on the new rows, judged. It is overconfident, and a temperature
+# helps: the arrow marks the advised map. Each map is judged on rows that it was not
+# fitted to.
 
-probabilities = network.predict_proba(X_rest)
-result = evaluate_scores(probabilities, y_rest, maps=["temperature"])
+result = evaluate_scores(network.predict_proba(X_new), y_new, maps=["temperature"])
 print(result)
 
 # %%
-# How often is the network right when it says 90 %? On the diagonal it would be as right as it is sure.
+# How often is the network right when it says 90 %? On the diagonal it would be as right
+# as it is sure.
 
 figure, axis = plt.subplots(figsize=(5, 4.4), layout="constrained")
 axis.plot([0.3, 1], [0.3, 1], color="0.7", linewidth=1)
-for bins, name, colour, shape in (
+for bins, name, colour, style in (
     (result.reliability, "as it is", "#e86110", "D-"),
     (result.reliability_after, "after the map", "#1d2126", "o-"),
 ):
-    if bins:
-        axis.plot([b["confidence"] for b in bins], [b["accuracy"] for b in bins], shape, color=colour, label=name)
-axis.set(xlabel="how sure", ylabel="how often right", title="Reliability of the top class")
+    sure = [each["confidence"] for each in bins]
+    right = [each["accuracy"] for each in bins]
+    axis.plot(sure, right, style, color=colour, label=name)
+axis.set(xlabel="how sure", ylabel="how often right", title="The top class")
 axis.legend(frameon=False)
 plt.show()
 
 # %%
-# The map is one line of NumPy. It needs no lastlayer.
+# The map is one number, and a line of NumPy applies it.
 
-print(result.calibrator.numpy_code)
+print(f"temperature {result.calibrator.temperature:.2f}")
+print(result.calibrator.numpy_code.replace("; ", "\n"))

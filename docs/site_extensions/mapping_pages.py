@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from charts import Axis, Curve, chart
-from equations import FAMILIES, equation, loss_and_gradient
+from site_extensions.charts import Axis, Curve, chart
+from site_extensions.equations import FAMILIES, equation, loss_and_gradient
 from sphinx.application import Sphinx
 
 import lastlayer as ll
