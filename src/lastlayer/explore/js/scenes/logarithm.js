@@ -28,8 +28,8 @@
     right: () => "inside",
     setup(section) {
       section.querySelector("#truths").onclick = event => {
-        const button = event.target.closest("[data-label]");
-        if (button) LL.set({ label: Number(button.dataset.label) });
+        const button = event.target.closest("[data-key]");
+        if (button) LL.set({ label: Number(button.dataset.key) });
       };
     },
     // The scores and log Σ e^x on one line: the loss is a distance.
@@ -57,7 +57,7 @@
           + LL.text(w / 2, base + em * 6.6, "The loss is how far the true score is from log Σ eˣ.", { anchor: "middle", kind: "soft" });
       }
       const section = scene.section;
-      section.querySelector("#truths").innerHTML = scores.slice(0, 6).map((v, i) => `<button type="button" data-label="${i}" aria-pressed="${i === label}">class ${i} is true</button>`).join("");
+      LL.buttons(section.querySelector("#truths"), scores.slice(0, 6).map((v, i) => [i, `class ${i} is true`]), label);
       section.querySelector("#log-lines").innerHTML = lines(state);
       LL.svg(fig, w, h, body, open ? `A line with the scores ${LL.list(scores)}.` : `A line with the scores ${LL.list(scores)} and the logarithm of the sum of exponentials, ${four(whole)}. The loss is their distance, ${LL.say(LL.loss("softmax", scores, label))}.`);
     },
