@@ -19,7 +19,7 @@
       // Bars take the place that the triangle leaves them.
       figures.classList.toggle("three", state.scores.length === 3);
       parts.forEach(part => part.update(state));
-    });
+    }, section);
     // The bars are drawn in pixels of their own width.
     let width = 0;
     new ResizeObserver(([entry]) => {

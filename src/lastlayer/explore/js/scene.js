@@ -106,6 +106,7 @@
     matchMedia("print").addEventListener("change", ({ matches }) => {
       LL.printing = matches;
       LL.repaint();
+      LL.redraw();
     });
   };
   LL.repaint = () => { for (const scene of LL.scenes.values()) { LL.forget(scene.fig); paint(scene); } };
