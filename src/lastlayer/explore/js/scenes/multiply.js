@@ -18,8 +18,8 @@
       scene.section.querySelector("[data-state]").min = -r;
       scene.section.querySelector("[data-state]").max = r;
       const at = Math.max(-r, Math.min(r, state.scale)), marks = [];
-      if (open) marks.push({ x: at, words: `my guess ${factor(at)}`, colour: "var(--ink)", dash: "5 4" });
-      else {
+      if (open && !LL.printing) marks.push({ x: at, words: `my guess ${factor(at)}`, colour: "var(--ink)", dash: "5 4" });
+      if (!open) {
         if (guessed !== null) marks.push({ x: guessed, words: `guess ${factor(guessed)}`, colour: "var(--soft)", dash: "5 4", low: true });
         if (turn !== null && Number.isFinite(turn)) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t), words: factor(Math.log10(turn)) });
       }
