@@ -3,6 +3,8 @@
   const LL = (window.LL ??= {});
   // Four decimals, so that the subtraction can be followed; large ones in the page's own digits.
   const four = v => (Math.abs(v) < 1000 ? LL.fixed(v, 4).replace(/\.?0+$/, "") : LL.say(v));
+  // What is subtracted, in brackets if it has a sign of its own.
+  const taken = v => (v < 0 ? `(${LL.score(v)})` : LL.score(v));
   const exp = v => `e<sup>${LL.score(v)}</sup>`;
   const sumOf = scores => (scores.length > 5 ? `${scores.slice(0, 4).map(exp).join(" + ")} + …` : scores.map(exp).join(" + "));
 
@@ -13,8 +15,8 @@
   };
   const lines = ({ scores, label }) => {
     const whole = LL.logsumexp(scores), loss = LL.loss("softmax", scores, label), y = `<sub>${label}</sub>`;
-    const rows = [`−log p${y} = −log( ${exp(scores[label])} / (${sumOf(scores)}) )`, `&emsp;= log(${sumOf(scores)}) − ${LL.score(scores[label])}`,
-      `&emsp;= ${four(whole)} − ${LL.score(scores[label])} = <b>${four(loss)}</b>`];
+    const rows = [`−log p${y} = −log( ${exp(scores[label])} / (${sumOf(scores)}) )`, `&emsp;= log(${sumOf(scores)}) − ${taken(scores[label])}`,
+      `&emsp;= ${four(whole)} − ${taken(scores[label])} = <b>${four(loss)}</b>`];
     if (scores.length === 2) {
       const other = scores[1 - label] - scores[label];
       rows.push(`two classes: = log(1 + e<sup>x${LL.sub(1 - label)} − x${LL.sub(label)}</sup>) = log(1 + ${exp(other)}) = <b>${four(loss)}</b>`);
@@ -63,7 +65,7 @@
     },
     sentence({ scores, label }, { guess }) {
       const loss = LL.loss("softmax", scores, label), said = !guess ? "" : guess === "inside" ? "Right. " : "Nearly: ";
-      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${LL.score(scores[label])} = ${four(loss)}</b>. The sum stays inside its logarithm.`.replace(/^a/, "A");
+      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${taken(scores[label])} = ${four(loss)}</b>. The sum stays inside its logarithm.`.replace(/^a/, "A");
     },
   });
 }
