@@ -24,9 +24,9 @@
 
   // ---- bars
 
-  const TINTS = [0.36, 0.24, 0.15, 0.09];
+  const TINTS = [0.32, 0.17, 0.09, 0.04];
   // Bars as SVG text, `width` pixels wide. `ink` and `hue` name colours: variables on the page, values in a file.
-  LL.labBars = (rows, width, { ink = "var(--ink)", soft = "var(--soft)", hue = LL.hueOf, top = 0 } = {}) => {
+  LL.labBars = (rows, width, { ink = "var(--ink)", soft = "var(--soft)", hue = LL.colour, top = 0 } = {}) => {
     const narrow = width < 480, left = narrow ? 0 : 172, high = 26, pitch = narrow ? 50 : 34, wide = width - left - 2;
     const drawn = rows.map((row, place) => {
       const y = top + place * pitch, bar = narrow ? y + 20 : y + 2, colour = hue(row.name);

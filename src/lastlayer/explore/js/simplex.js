@@ -31,7 +31,7 @@
       if (point !== last) drawn += pen + point;
       [pen, last] = ["L", point];
     }
-    return drawn.includes("L") ? `<path class="lab-path" d="${drawn}" stroke="${LL.hueOf(name)}"/>` : "";
+    return drawn.includes("L") ? `<path class="lab-path" d="${drawn}" stroke="${LL.colour(name)}"/>` : "";
   };
 
   // ---- dragging
