@@ -108,7 +108,7 @@ def test_softcap_and_temperature(page: Any, activation: dict[str, float]) -> Non
             question = Question.ask(row, label=len(row) - 1, mappings=[name], **activation)
             expected = compare(question).rows[0]
             if not expected.defined:
-                assert p is None and loss is None and gradient is None, (name, row)
+                assert (p, loss, gradient) == (None, None, None), (name, row)
                 continue
             # Two tanh differ in their last bit, and a mapping may cancel the others: 1 + x at −1, max − x at the cap.
             assert not disagreement(p, expected.probabilities, relative=1e-11, slack=1e-14), (name, row)
@@ -171,4 +171,5 @@ def test_what_is_no_question(page: Any) -> None:
     message = page.evaluate(
         "(() => { try { lastlayer.probabilities('sotfmax', [1]) } catch (e) { return e.message } })()"
     )
-    assert "sotfmax" in message and "sparsemax" in message
+    assert "sotfmax" in message
+    assert "sparsemax" in message
