@@ -12,16 +12,20 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from lastlayer.explore.pictures import curve, picture
 from lastlayer.explore.words import page_words, prose
 from lastlayer.marks import HUES
 from lastlayer.version import __version__
 from lastlayer.words.short_answer import QUESTION, SHORT_ANSWER
 
 #: The order of inlining. A part that is not there yet is an error.
-STYLES = ("page", "strip", "scenes", "present", "print")
+STYLES = ("page", "strip", "scenes", "lab", "present", "print")
+SCENES = ("certainty", "multiply", "add", "break", "choose_g", "logarithm", "learn", "max", "data")
 SCRIPTS = (
-    "numbers",
-    "state",
+    *("arithmetic", "mappings", "sparse", "losses", "claims"),
+    *("numbers", "state", "draw", "strip", "scene"),
+    *(f"scenes/{scene}" for scene in SCENES),
+    *("present", "start"),
 )
 
 
@@ -53,6 +57,9 @@ def build(state: PageState | None = None) -> str:
         "version": __version__,
         "question": QUESTION,
         "answer": "\n".join(f"<p>{prose(paragraph)}</p>" for paragraph in SHORT_ANSWER),
+        "scenes": "\n".join(part(f"html/scene_{number + 1}.html") for number in range(len(SCENES))),
+        "picture": picture(),
+        "curve": curve(),
         "hues": colours(0),
         "dark-hues": colours(1),
     }

@@ -70,6 +70,8 @@
     scene.dirty = false;
   };
 
+  LL.paint = scene => paint(scene);
+
   LL.mountScenes = () => {
     const seen = new IntersectionObserver(entries => {
       for (const entry of entries) {

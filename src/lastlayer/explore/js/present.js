@@ -1,0 +1,1 @@
+"use strict"; { const LL = (window.LL ??= {}); LL.mountPresent = () => {}; }
