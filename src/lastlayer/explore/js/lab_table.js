@@ -102,18 +102,27 @@
     const scroll = element("div", { class: "lab-scroll", role: "region", "aria-label": "Probabilities, loss and gradient", tabindex: "0" }, table);
     const all = element("input", { type: "checkbox", onchange: () => update(LL.state) });
     const everyClass = element("label", { class: "lab-tick" }, all, "every class in the table");
-    const box = element("div", { class: "lab-numbers" }, bars, scroll, everyClass, note);
+    const figure = element("figure", { class: "lab-figure" }, element("figcaption", { class: "lab-note" }, "Probabilities, class 0 leftmost."), bars);
+    const box = element("div", { class: "lab-numbers" }, figure, scroll, everyClass, note);
+    let width = 640;
     const update = state => {
-      const rows = LL.labRows(state), width = Math.max(280, bars.clientWidth || 640);
+      const rows = LL.labRows(state);
       const { text, height } = LL.labBars(rows, width);
       bars.innerHTML = rows.length
         ? `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="One bar per mapping, its probabilities. ${spoken(rows)}">${text}</svg>`
         : "<p>Tick a mapping to see it.</p>";
       table.innerHTML = rows.length ? tableText(state, rows, shownClasses(state, all.checked)) : "";
       everyClass.hidden = state.scores.length <= MANY;
-      note.innerHTML = `Loss: how much each mapping is punished if class ${state.label} is the true one, each by its own loss. Gradient: of that loss, in the scores${Object.keys(state.parameters).some(key => key !== "alpha" && key !== "order") ? " as given, before softcap and temperature" : ""}.`;
+      note.innerHTML = `<span class="lab-sideways">The table scrolls sideways. </span>Loss: how much each mapping is punished if class ${state.label} is the true one, each by its own loss. Gradient: of that loss, in the scores${Object.keys(state.parameters).some(key => key !== "alpha" && key !== "order") ? " as given, before softcap and temperature" : ""}.`;
     };
     link(box);
+    // The bars are drawn in pixels of their own width, which is asked for only when it changes: that would lay out the page.
+    new ResizeObserver(([entry]) => {
+      const now = Math.max(280, Math.round(entry.contentRect.width));
+      if (now === width) return;
+      width = now;
+      update(LL.state);
+    }).observe(bars);
     return { box, update };
   };
 }

@@ -72,10 +72,4 @@
     }
     return high < spread * Number.MAX_VALUE ? high / spread : Infinity;
   };
-
-  window.lastlayer = {
-    probabilities: LL.probabilities,
-    loss: LL.loss,
-    claims: (scores, label = null, parameters = {}) => LL.claims(scores, label, parameters),
-  };
 }

@@ -20,7 +20,7 @@
     alpha: { text: "entmax’s α 1 … 4", at: (s, t) => [s.scores, { ...s.parameters, alpha: 2.5 + 1.5 * t }] },
     none: { text: "no path" },
   };
-  const STEPS = 96;
+  const STEPS = 64;
 
   const pathOf = (name, state, path) => {
     let pen = "M", drawn = "", last = "";
@@ -62,7 +62,7 @@
       held = true;
       svg.setPointerCapture(event.pointerId);
       event.preventDefault();
-      svg.querySelector(".lab-handle").focus();
+      svg.querySelector(".lab-handle").focus({ preventScroll: true });
     });
     svg.addEventListener("pointermove", event => { if (held) here(event); });
     for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => { held = false; });
