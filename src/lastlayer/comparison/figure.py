@@ -13,7 +13,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lastlayer.comparison.compare import Comparison
+from lastlayer.comparison.answers import Answers
 from lastlayer.files import replace_file
 from lastlayer.functions import probabilities
 from lastlayer.mappings import ProbabilityMapping
@@ -56,7 +56,7 @@ def require_format(path: Path) -> None:
         )
 
 
-def save(comparison: Comparison, path: Path) -> None:
+def save(comparison: Answers, path: Path) -> None:
     """Write the picture, in the format that the file's name asks for; an earlier file survives a failure.
 
     Raises:
@@ -66,7 +66,7 @@ def save(comparison: Comparison, path: Path) -> None:
     replace_file(path, lambda temporary: figure.savefig(temporary, dpi=150, format=path.suffix[1:] or "png"))
 
 
-def draw(comparison: Comparison) -> Figure:
+def draw(comparison: Answers) -> Figure:
     """The figure; mappings that are undefined at these scores say so in their row."""
     three = len(comparison.reached) == 3
     rows = 1.6 + 0.32 * max(6, len(comparison.rows))
@@ -95,7 +95,7 @@ def draw(comparison: Comparison) -> Figure:
     return figure
 
 
-def _title(comparison: Comparison) -> str:
+def _title(comparison: Answers) -> str:
     """The scores that reach the mappings."""
     shown = ", ".join(short(x) for x in comparison.reached[:8]) + (", …" if len(comparison.reached) > 8 else "")
     after = "" if comparison.question.activation.is_identity else " after the activation"
@@ -117,7 +117,7 @@ def _styles(mappings: tuple[ProbabilityMapping, ...]) -> dict[str, Style]:
     return styles
 
 
-def _bars(axes: Axes, comparison: Comparison) -> None:
+def _bars(axes: Axes, comparison: Answers) -> None:
     """One stacked bar per mapping; a gap before 1 is missing mass."""
     classes = len(comparison.reached)
     shades = np.linspace(0.1, 0.9, classes)
@@ -165,7 +165,7 @@ def _bars(axes: Axes, comparison: Comparison) -> None:
     axes.tick_params(left=False)
 
 
-def _moving(axes: Axes, comparison: Comparison, styles: dict[str, Style], how: str) -> None:
+def _moving(axes: Axes, comparison: Answers, styles: dict[str, Style], how: str) -> None:
     """How p0 moves when all scores are multiplied by a constant, or a constant is added to them."""
     x = comparison.reached
     scaled = how == "scale"
@@ -191,7 +191,7 @@ def _moving(axes: Axes, comparison: Comparison, styles: dict[str, Style], how: s
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _simplex(axes: Axes, comparison: Comparison, styles: dict[str, Style]) -> None:
+def _simplex(axes: Axes, comparison: Answers, styles: dict[str, Style]) -> None:
     """Three probabilities as a point in a triangle, and its path while the scores are scaled from 0.1 to 10."""
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
     axes.fill(*corners.T, facecolor="#f6f6f6", edgecolor="#999999", linewidth=1.0)

@@ -50,7 +50,7 @@ CLAIMS: tuple[ClaimText, ...] = (
         "shift",
         "Adding a constant changes only the ratio",
         "true",
-        "softmax: differences",
+        "keeps differences",
         "Softmax sees only the differences between scores, and adding a constant to all of them changes no difference. The "
         "ratio sees proportions, and a constant changes those.",
         (1.0, 0.5),
@@ -69,7 +69,7 @@ CLAIMS: tuple[ClaimText, ...] = (
         "scale",
         "Multiplying changes only softmax",
         "true",
-        "ratio: proportions",
+        "keeps proportions",
         "The ratio sees only the proportions of the scores, and a common factor changes none. For softmax the size of the "
         "scores is its certainty: that is what a temperature sets.",
         (1.0, 0.5),
@@ -127,7 +127,7 @@ CLAIMS: tuple[ClaimText, ...] = (
     ),
     ClaimText(
         "logarithm",
-        "The logarithm turns it into a difference",
+        "The log turns division into subtraction",
         "true",
         "log Σ e^x − x",
         "The loss is −log p = log Σ e^x − x at the true class, because log(a/b) = log a − log b and log e^x = x. The sum "

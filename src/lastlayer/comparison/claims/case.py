@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lastlayer.comparison.question import Question
 from lastlayer.functions import probabilities
 from lastlayer.words.numbers import short, tuple_of
 
@@ -30,6 +31,11 @@ class Case:
     scores: Vector
     softcap: float | None
     label: int | None
+
+    @classmethod
+    def of(cls, question: Question, reached: Vector) -> Self:
+        """The case of a question whose finite scores `reached` the mappings."""
+        return cls(question.scores, reached, question.activation.softcap, question.label)
 
     @property
     def classes(self) -> int:

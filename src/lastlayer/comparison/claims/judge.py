@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lastlayer.comparison.claims.case import Case, Here, Verdict
+from lastlayer.comparison.claims.case import Case, Here, Vector, Verdict
 from lastlayer.comparison.claims.derivatives import only_differentiable, ratio_learns
 from lastlayer.comparison.claims.domain import negative_scores, tanh_before, zero_sum
 from lastlayer.comparison.claims.invariance import only_exp, scale, shift
@@ -15,7 +15,7 @@ from lastlayer.comparison.claims.logarithm import gradient, logarithm
 from lastlayer.comparison.claims.maximum import max_slope
 from lastlayer.comparison.claims.sharpness import sharper, soft_max
 from lastlayer.comparison.claims.two_classes import logistic
-from lastlayer.comparison.compare import Comparison
+from lastlayer.comparison.question import Question
 from lastlayer.words.claims import CLAIMS, ClaimText, General
 from lastlayer.words.numbers import tuple_of
 
@@ -55,13 +55,12 @@ JUDGES: dict[str, Callable[[Case], Verdict]] = {
 }
 
 
-def judge(comparison: Comparison) -> tuple[Claim, ...]:
-    """Every claim, judged on the scores that reach the mappings."""
-    question = comparison.question
-    if not np.all(np.isfinite(comparison.reached)):
-        why = f"The scores {tuple_of(comparison.reached)} are not all finite."
+def judge(question: Question, reached: Vector) -> tuple[Claim, ...]:
+    """Every claim, judged on the scores (K,) that reach the mappings."""
+    if not np.all(np.isfinite(reached)):
+        why = f"The scores {tuple_of(reached)} are not all finite."
         return tuple(_claim(text, ("not tested", why)) for text in CLAIMS)
-    case = Case(question.scores, comparison.reached, question.activation.softcap, question.label)
+    case = Case.of(question, reached)
     # Moved and scaled scores may overflow, and infinite scores have their limits.
     with np.errstate(over="ignore", invalid="ignore"):
         return tuple(_claim(text, JUDGES[text.name](case)) for text in CLAIMS)
