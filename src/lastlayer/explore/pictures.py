@@ -89,6 +89,6 @@ def _bar(name: str, shares: Sequence[float] | None, y: float) -> str:
 
 
 def _share(p: float) -> str:
-    if 0.995 <= p < 1:
-        return "&gt;.99"
+    if p >= 0.995:
+        return "1" if p == 1 else "&gt;.99"
     return "&lt;.01" if 0 < p < 0.005 else f"{p:.2f}".removeprefix("0")

@@ -54,7 +54,7 @@
   const OPACITY = [0.32, 0.17, 0.09, 0.04];
   // One answer as a bar that is split among the classes. rows: [{name, p, why, open}]; `open` is not yet answered.
   LL.stacked = (w, em, rows, { height = 2.6, gap = 0.7, labels = true } = {}) => {
-    const left = labels ? em * 6.2 : 0, width = w - left - 2, tall = em * height, step = tall + em * gap;
+    const left = labels ? em * 7 : 0, width = w - left - 2, tall = em * height, step = tall + em * gap;
     const body = rows.map(({ name, p, why, open }, row) => {
       const y = row * step + 1, middle = y + tall / 2 + em * 0.35, colour = LL.colour(name);
       const title = labels ? LL.mark(name, em * 0.55, y + tall / 2, em / 13) + LL.text(em * 1.5, middle, name, { kind: "strong" }) : "";
@@ -96,7 +96,7 @@
       const { path, end } = trace(s.f, from, to, steps, X, Y, box);
       body += `<path d="${path}" fill="none" stroke="${s.colour ?? LL.colour(s.name)}" stroke-width="${n(Math.max(2.6, em * 0.21))}" stroke-linejoin="round" stroke-linecap="round" ${s.dash ? `stroke-dasharray="${s.dash}"` : ""}/>`;
       if (end) ends.push({ ...end, s });
-      const here = at === null ? null : s.f(at);
+      const here = at === null || s.plain ? null : s.f(at);
       if (here !== null && Number.isFinite(here)) body += s.name ? LL.mark(s.name, X(at), Y(here), em / 9.5) : `<circle cx="${n(X(at))}" cy="${n(Y(here))}" r="${n(em * 0.42)}" fill="${s.colour}" class="halo"/>`;
     }
     return { body: body + endLabels(ends, em, box), X, Y, box };
@@ -122,7 +122,7 @@
     return sorted.map(e => LL.text(e.x + em * 0.6, e.ty - over + em * 0.35, e.s.words ?? e.s.name, { kind: "strong halo", colour: e.s.colour ?? LL.colour(e.s.name) })).join("");
   };
   const markOf = ({ x, words, colour = "var(--better)", dash = "", low = false }, X, box, em) => {
-    const at = X(x), left = at > (box.l + box.r) / 2;
+    const at = X(x), left = at > box.l + (box.r - box.l) * 0.68;
     return LL.line(at, box.t, at, box.b, "", `stroke="${colour}" stroke-width="${n(Math.max(1.6, em * 0.13))}" stroke-dasharray="${dash}"`)
       + LL.text(at + em * (left ? -0.5 : 0.5), low ? box.b - em * 0.7 : box.t + em * 0.9, words, { anchor: left ? "end" : "start", kind: "strong halo", colour });
   };

@@ -5,7 +5,8 @@
   // name → {figure(fig, state, view), sentence(state, view), setup(section), right(state)}; view = {open, guess, t}
   LL.scenes = new Map();
   LL.scene = (name, record) => { LL.scenes.set(name, { name, guess: null, t: 1, seen: true, ...record }); };
-  LL.isRevealed = name => LL.state.reveal === 1 || LL.state.seen.includes(Number(name));
+  // On paper everything is answered, but for a page that is handed out unanswered.
+  LL.isRevealed = name => LL.state.reveal === 1 || LL.state.seen.includes(Number(name)) || (LL.printing && LL.state.reveal !== 0);
 
   LL.reveal = name => {
     if (LL.isRevealed(name)) return;
@@ -43,11 +44,12 @@
     scene.setup?.(section, scene);
     LL.watch(scene.fig, () => paint(scene));
   };
+  LL.paint = scene => paint(scene);
 
   const paint = scene => {
     const { section, fig } = scene, state = LL.state, open = !LL.isRevealed(scene.name);
     const view = { open, guess: scene.guess, t: scene.t, scene };
-    section.classList.toggle("open", open);
+    section.classList.toggle("answered", !open);
     section.querySelectorAll("[data-answer]").forEach(element => { element.hidden = open; });
     section.querySelectorAll("[data-show]").forEach(element => { element.hidden = !open; });
     section.querySelectorAll("[data-scores-text]").forEach(element => { element.textContent = LL.list(state.scores); });
@@ -70,8 +72,6 @@
     scene.dirty = false;
   };
 
-  LL.paint = scene => paint(scene);
-
   LL.mountScenes = () => {
     const seen = new IntersectionObserver(entries => {
       for (const entry of entries) {
@@ -92,7 +92,10 @@
       }
       document.documentElement.classList.toggle("handout", state.reveal === 0);
     });
-    addEventListener("beforeprint", () => { for (const scene of LL.scenes.values()) paint(scene); });
+    matchMedia("print").addEventListener("change", ({ matches }) => {
+      LL.printing = matches;
+      LL.repaint();
+    });
   };
   LL.repaint = () => { for (const scene of LL.scenes.values()) { LL.forget(scene.fig); paint(scene); } };
 }

@@ -8,6 +8,7 @@
     reveal: null, seen: [], ui: "", g: "", rate: 1, parameters: {},
   };
   const PARAMETERS = { a: "alpha", t: "temperature", cap: "softcap", o: "order" };
+  const PLACES = /^([0-9]|lab|claims|claim-[a-z_]+)$/;
   const MOST_CLASSES = 50;
   LL.MOST_CLASSES = MOST_CLASSES;
 
@@ -29,7 +30,7 @@
     k: (text, state) => { const v = finite(text); if (Math.abs(v) <= 3) state.scale = v; },
     c: (text, state) => { const v = finite(text); if (Number.isFinite(v)) state.shift = v; },
     m: (text, state) => { state.mappings = text.split(",").filter(name => /^[a-z_]+(:[a-z]+=[\d.]+)*$/.test(name)); },
-    scene: (text, state) => { if (/^([0-9]|lab|claims)$/.test(text)) state.scene = text; },
+    scene: (text, state) => { if (PLACES.test(text)) state.scene = text; },
     reveal: (text, state) => { state.reveal = text === "1" ? 1 : text === "0" ? 0 : null; },
     seen: (text, state) => { state.seen = [...new Set(numbers(text).filter(n => n >= 1 && n <= 9 && n % 1 === 0))].sort((a, b) => a - b); },
     ui: (text, state) => { state.ui = text === "present" || text === "embed" ? text : ""; },
@@ -53,8 +54,8 @@
   // Unknown keys and values that make no sense are ignored; what is missing is as the file was written.
   LL.parseHash = text => {
     const state = copy(LL.defaults);
-    const bare = text.replace(/^#/, "");
-    if (bare === "lab" || bare === "claims") return { ...state, scene: bare };
+    const bare = text.replace(/^#/, ""), place = bare.replace(/^scene-/, "");
+    if (PLACES.test(place)) return { ...state, scene: place };
     const keys = new URLSearchParams(bare.replaceAll("+", "%2B"));
     // Another vector of scores has another label, if none is named.
     if (keys.has("s") && !keys.has("y")) state.label = NaN;

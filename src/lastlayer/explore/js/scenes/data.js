@@ -21,6 +21,7 @@
     const least = Math.min(...ends), most = Math.max(...ends), X = v => left + ((v - least) / (most - least || 1)) * (right - left);
     const h = top + names.length * row + em * 2;
     let body = LL.line(X(base), top - em * 0.4, X(base), h - em * 1.8, "", 'stroke="var(--ink)" stroke-width="1.5" stroke-dasharray="4 3"') + LL.text(Math.max(left, Math.min(right, X(base))), em * 1, `softmax ${shown(base)}`, { anchor: X(base) > (left + right) / 2 ? "end" : "start", kind: "strong" });
+    if (!narrow) body += LL.text(w, em, "against softmax", { anchor: "end", kind: "soft" });
     names.forEach((name, i) => {
       const y = top + (i + 0.5) * row, [mean, difference, low, high, verdict] = mappings[name][metric], colour = LL.colour(name);
       body += LL.text(0, y + em * 0.35, name, { kind: name === "softmax" || name === "ratio" ? "strong" : "" });
@@ -44,7 +45,7 @@
   const verdictWords = (verdict, difference, lower, narrow = false) => {
     if (!verdict) return "";
     if (verdict === "differs") return (difference > 0) === lower ? "worse" : "better";
-    return narrow ? { "cannot be told apart": "no difference", equal: "equal", "not comparable": "–" }[verdict] : { "cannot be told apart": "none found", equal: "equal", "not comparable": "not comparable" }[verdict];
+    return narrow ? { "cannot be told apart": "no difference", equal: "equal", "not comparable": "–" }[verdict] : { "cannot be told apart": "no difference", equal: "equal", "not comparable": "not comparable" }[verdict];
   };
 
   const list = section => {

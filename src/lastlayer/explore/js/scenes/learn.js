@@ -2,7 +2,7 @@
 "use strict"; {
   const LL = (window.LL ??= {});
   const NAMES = ["softmax", "ratio", "hardmax"];
-  let steps = 0, key = "";
+  let steps = 2;
 
   // Every mapping's path of scores from the same start; it ends where there is no answer or nothing changes.
   const path = (name, start, label, rate, count) => {
@@ -56,6 +56,7 @@
   LL.scene("7", {
     words: { rate: state => LL.say(state.rate, 3) },
     right: state => (state.scores.join() === "1,0.5" && state.label === 1 && state.rate === 1 ? "2" : null),
+    begin: () => { steps = 2; },
     setup(section, scene) {
       section.querySelector("#trails").innerHTML = NAMES.map(name => `<div class="panel"><h3>${LL.swatch(name)} ${name}</h3><div data-trail="${name}"></div><p data-words="${name}"></p></div>`).join("");
       const go = count => { steps = Math.min(200, steps + count); LL.repaintScene("7"); };
@@ -65,11 +66,8 @@
       scene.next = () => go(1);
       section.querySelectorAll("[data-trail]").forEach(element => LL.watch(element, () => LL.repaintScene("7")));
     },
-    figure(fig, state, { open, scene }) {
-      const now = `${state.scores}|${state.label}`;
-      if (now !== key) { key = now; steps = 0; }
-      if (!open && scene.t === 0) steps = Math.max(steps, 2);
-      if (open) steps = 0;
+    figure(fig, state, { open, t, scene }) {
+      if (open || t < 1) steps = open ? 0 : Math.round(2 * t);
       const trails = paths(state), all = trails.flatMap(t => t.points.flat()), high = Math.max(1, ...all), low = Math.min(-0.25 * high, ...all), pad = (high - low) * 0.12;
       for (const trail of trails) {
         panel(scene.section.querySelector(`[data-trail="${trail.name}"]`), trail, state.label, low - pad, high + pad);

@@ -1,6 +1,8 @@
 // 6. What does the logarithm do?
 "use strict"; {
   const LL = (window.LL ??= {});
+  // Four decimals, so that the subtraction can be followed; large ones in the page's own digits.
+  const four = v => (Math.abs(v) < 1000 ? LL.fixed(v, 4).replace(/\.?0+$/, "") : LL.say(v));
   const exp = v => `e<sup>${LL.score(v)}</sup>`;
   const sumOf = scores => (scores.length > 5 ? `${scores.slice(0, 4).map(exp).join(" + ")} + …` : scores.map(exp).join(" + "));
 
@@ -12,10 +14,10 @@
   const lines = ({ scores, label }) => {
     const whole = LL.logsumexp(scores), loss = LL.loss("softmax", scores, label), y = `<sub>${label}</sub>`;
     const rows = [`−log p${y} = −log( ${exp(scores[label])} / (${sumOf(scores)}) )`, `&emsp;= log(${sumOf(scores)}) − ${LL.score(scores[label])}`,
-      `&emsp;= ${LL.say(whole)} − ${LL.score(scores[label])} = <b>${LL.say(loss)}</b>`];
+      `&emsp;= ${four(whole)} − ${LL.score(scores[label])} = <b>${four(loss)}</b>`];
     if (scores.length === 2) {
       const other = scores[1 - label] - scores[label];
-      rows.push(`two classes: = log(1 + e<sup>x${LL.sub(1 - label)} − x${LL.sub(label)}</sup>) = log(1 + ${exp(other)}) = <b>${LL.say(loss)}</b>`);
+      rows.push(`two classes: = log(1 + e<sup>x${LL.sub(1 - label)} − x${LL.sub(label)}</sup>) = log(1 + ${exp(other)}) = <b>${four(loss)}</b>`);
     }
     const direct = naive(scores, label);
     if (!Number.isFinite(direct)) rows.push(`softmax first, the logarithm after it: ${Math.max(...scores) > 709 ? "e<sup>" + LL.score(Math.max(...scores)) + "</sup> overflows" : "p is rounded to 0"}, loss <b class="no">${Number.isNaN(direct) ? "not a number" : "∞"}</b>`);
@@ -48,20 +50,20 @@
       if (!open) {
         const from = X(scores[label]), to = LL.mix(from, X(whole), t), y = base - em * 2, loss = LL.loss("softmax", scores, label);
         body += LL.line(X(whole), base - em * 4.6, X(whole), base + em * 0.6, "", 'stroke="var(--hue1)" stroke-width="3"')
-          + LL.text(Math.min(X(whole), w - em * 6), base - em * 5.2, `log Σ eˣ = ${LL.say(whole)}`, { anchor: "middle", kind: "strong halo", colour: "var(--hue1)" })
+          + LL.text(Math.min(X(whole), w - em * 6), base - em * 5.2, `log Σ eˣ = ${four(whole)}`, { anchor: "middle", kind: "strong halo", colour: "var(--hue1)" })
           + LL.line(from, y, to, y, "", 'stroke="var(--ink)" stroke-width="3"') + LL.line(from, y - em * 0.5, from, base, "", 'stroke="var(--ink)" stroke-width="1.5"')
           + (Math.abs(to - from) > em ? `<path d="M${LL.n(to)} ${LL.n(y)}l${LL.n(-em * 0.8)} ${LL.n(-em * 0.45)}v${LL.n(em * 0.9)}Z" fill="var(--ink)"/>` : "")
-          + LL.text(Math.max(em * 5, Math.min(w - em * 5, (from + X(whole)) / 2)), y - em * 0.8, `loss ${LL.say(loss)}`, { anchor: "middle", kind: "strong halo" })
+          + LL.text(Math.max(em * 5, Math.min(w - em * 5, (from + X(whole)) / 2)), y - em * 0.8, `loss ${four(loss)}`, { anchor: "middle", kind: "strong halo" })
           + LL.text(w / 2, base + em * 6.6, "The loss is how far the true score is from log Σ eˣ.", { anchor: "middle", kind: "soft" });
       }
       const section = scene.section;
       section.querySelector("#truths").innerHTML = scores.slice(0, 6).map((v, i) => `<button type="button" data-label="${i}" aria-pressed="${i === label}">class ${i} is true</button>`).join("");
       section.querySelector("#log-lines").innerHTML = lines(state);
-      LL.svg(fig, w, h, body, open ? `A line with the scores ${LL.list(scores)}.` : `A line with the scores ${LL.list(scores)} and the logarithm of the sum of exponentials, ${LL.say(whole)}. The loss is their distance, ${LL.say(LL.loss("softmax", scores, label))}.`);
+      LL.svg(fig, w, h, body, open ? `A line with the scores ${LL.list(scores)}.` : `A line with the scores ${LL.list(scores)} and the logarithm of the sum of exponentials, ${four(whole)}. The loss is their distance, ${LL.say(LL.loss("softmax", scores, label))}.`);
     },
     sentence({ scores, label }, { guess }) {
       const loss = LL.loss("softmax", scores, label), said = !guess ? "" : guess === "inside" ? "Right. " : "Nearly: ";
-      return `${said}a subtraction, <b>${LL.say(LL.logsumexp(scores))} − ${LL.score(scores[label])} = ${LL.say(loss)}</b>, since log(a/b) = log a − log b and log e<sup>x</sup> = x. The sum stays inside its logarithm.`.replace(/^a/, "A");
+      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${LL.score(scores[label])} = ${four(loss)}</b>, since log(a/b) = log a − log b and log e<sup>x</sup> = x. The sum stays inside its logarithm.`.replace(/^a/, "A");
     },
   });
 }
