@@ -11,7 +11,6 @@
     return made;
   };
 
-
   // The mark of a mapping: its shape in its colour, ten units wide around (x, y).
   LL.markAt = (name, x = 0, y = 0, size = 1) =>
     `<path d="${LL.WORDS.marks[name].shape}" transform="translate(${x} ${y}) scale(${size})" fill="${LL.colour(name)}"/>`;
@@ -23,6 +22,10 @@
     const changed = own.filter(([key, usual]) => (parameters[key] ?? usual) !== usual).map(([key]) => `${key}=${parameters[key]}`);
     return changed.length ? `${name}:${changed.join(",")}` : name;
   };
+
+  // ", softcap 3, temperature 0.5", where they are set.
+  LL.beforeMapping = ({ parameters: { temperature, softcap } }) =>
+    [softcap && `softcap ${LL.short(softcap)}`, temperature && `temperature ${LL.short(temperature)}`].filter(Boolean).map(t => `, ${t}`).join("");
 
   // The mappings that are ticked, in the library's order.
   LL.chosen = state => Object.keys(LL.MAPPINGS).filter(name => state.mappings.some(given => given.split(":")[0] === name));

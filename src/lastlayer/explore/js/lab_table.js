@@ -102,7 +102,7 @@
     const scroll = element("div", { class: "lab-scroll", role: "region", "aria-label": "Probabilities, loss and gradient", tabindex: "0" }, table);
     const all = element("input", { type: "checkbox", onchange: () => update(LL.state) });
     const everyClass = element("label", { class: "lab-tick" }, all, "every class in the table");
-    const figure = element("figure", { class: "lab-figure" }, element("figcaption", { class: "lab-note" }, "Probabilities, class 0 leftmost."), bars);
+    const caption = element("figcaption", { class: "lab-note" }), figure = element("figure", { class: "lab-figure" }, caption, bars);
     const box = element("div", { class: "lab-numbers" }, figure, scroll, everyClass, note);
     let width = 640;
     const update = state => {
@@ -111,6 +111,7 @@
       bars.innerHTML = rows.length
         ? `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="One bar per mapping, its probabilities. ${spoken(rows)}">${text}</svg>`
         : "<p>Tick a mapping to see it.</p>";
+      caption.textContent = `Probabilities at the scores ${LL.list(state.scores)}${LL.beforeMapping(state)}, class 0 leftmost.`;
       table.innerHTML = rows.length ? tableText(state, rows, shownClasses(state, all.checked)) : "";
       everyClass.hidden = state.scores.length <= MANY;
       note.innerHTML = `<span class="lab-sideways">The table scrolls sideways. </span>Loss: how much each mapping is punished if class ${state.label} is the true one, each by its own loss. Gradient: of that loss, in the scores${Object.keys(state.parameters).some(key => key !== "alpha" && key !== "order") ? " as given, before softcap and temperature" : ""}.`;

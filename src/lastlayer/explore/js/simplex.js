@@ -97,7 +97,7 @@
       ...Object.entries(PATHS).map(([key, path]) => element("option", { value: key }, path.text)));
     const drawing = element("div", { class: "lab-simplex-drawing" }, svg,
       element("label", { for: "lab-path" }, "Path: "), choice,
-      element("p", { class: "lab-note" }, "Each point is one answer: the nearer to a corner, the more probable that class. Drag the ringed point of softmax, or move it with the arrow keys."));
+      element("p", { class: "lab-note" }, "Each point is one answer: the nearer to a corner, the more probable that class. ", element("span", { class: "lab-drag" }, "Drag the ringed point of softmax, or move it with the arrow keys.")));
     const invitation = element("p", { class: "lab-note" }, "A triangle can show three probabilities. ",
       element("button", { type: "button", onclick: () => LL.set({ scores: [2, 0.5, 1] }) }, "Take [2, 0.5, 1]"));
     const box = element("div", { class: "lab-simplex" }, invitation, drawing);
