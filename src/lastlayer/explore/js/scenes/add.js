@@ -4,14 +4,14 @@
   const nice = v => { const p = 10 ** Math.floor(Math.log10(v)); return [1, 2, 3, 5, 10].map(m => m * p).find(m => m >= v * 0.9999999); };
   LL.nice = nice;
   const reach = scores => nice(Math.max(3, 1.5 * Math.max(...scores.map(Math.abs))));
-  const added = c => `${c < 0 ? "−" : "+"} ${LL.say(Math.abs(c), 3)}`;
+  const added = c => `${c < 0 ? "−" : "+"} ${LL.say(Math.abs(c), 3)}`;
   const answer = (name, scores, c) => LL.probabilities(name, scores.map(v => v + c))?.[LL.top(scores)] ?? null;
 
   LL.scene("3", {
     right: () => "ratio",
     words: { shift: state => added(state.shift) },
     figure(fig, state, { open, t, scene }) {
-      const { w, em } = LL.size(fig), h = Math.min(w * 0.62, em * 26), r = reach(state.scores), at = Math.max(-r, Math.min(r, state.shift));
+      const { w, em } = LL.size(fig), h = Math.min(w * 0.62, em * (LL.state.ui === "present" ? 15 : 26)), r = reach(state.scores), at = Math.max(-r, Math.min(r, state.shift));
       Object.assign(scene.section.querySelector("[data-state]"), { min: -r, max: r, step: r / 60 });
       const edge = -Math.min(...state.scores), end = LL.mix(-r, r, t);
       const series = open ? [] : ["softmax", "ratio"].map(name => ({ name, f: c => (c <= end ? answer(name, state.scores, c) : null) }));

@@ -25,7 +25,7 @@
       const over = v > high || v < low ? (v > 0 ? "▲ " : "▼ ") : "";
       body += `<rect x="${LL.n(at - step * 0.32)}" y="${LL.n(y)}" width="${LL.n(step * 0.64)}" height="${LL.n(tall)}" fill="${LL.colour(name)}" fill-opacity="${bad ? 0.75 : 0.3}" stroke="${LL.colour(name)}" stroke-width="1.5"/>`
         + (t < 1 ? "" : LL.text(at, share < 0 ? Math.min(Y(v) + em * 1.15, base + em * 0.4) : y - em * 0.4, over + words, { anchor: "middle", kind: "strong halo" }))
-        + LL.text(at, h - em * 0.4, `class ${i}`, { anchor: "middle", kind: "soft" });
+        + LL.text(at, h - em * 0.4, step > em * 4.2 ? `class ${i}` : i, { anchor: "middle", kind: "soft" });
     });
     return body;
   };
@@ -33,11 +33,11 @@
   LL.scene("4", {
     right: () => "negative",
     figure(fig, state, { open, t }) {
-      const { w, em } = LL.size(fig), h = Math.min(w * 0.6, em * 24), half = (w - em * 2) / 2, scores = shown(state, open);
+      const { w, em } = LL.size(fig), h = Math.min(w * 0.6, em * (LL.state.ui === "present" ? 17 : 24)), half = (w - em * 2) / 2, scores = shown(state, open);
       const ratio = open ? null : divided(scores), softmax = open ? null : LL.probabilities("softmax", scores), few = p => p?.slice(0, 6);
       const empty = open ? LL.text(half / 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) + LL.text(half * 1.5 + em * 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) : "";
       const body = open ? panel(0, half, h, em, "ratio", "x / Σx", [], t) + panel(half + em * 2, half, h, em, "softmax", "softmax", [], t) + empty
-        : panel(0, half, h, em, "ratio", `x / Σx of ${scores.length < 4 ? LL.list(scores) : "your scores"}`, few(ratio), t) + panel(half + em * 2, half, h, em, "softmax", "softmax", few(softmax), t);
+        : panel(0, half, h, em, "ratio", "x / Σx", few(ratio), t) + panel(half + em * 2, half, h, em, "softmax", "softmax", few(softmax), t);
       LL.svg(fig, w, h, body, open ? "Two empty charts of shares, for the ratio and for softmax."
         : `Dividing by the sum: ${ratio ? ratio.map(v => LL.fixed(v, 2)).join(", ") : "a division by zero"}. Softmax: ${softmax.map(LL.share).join(", ")}.`);
     },

@@ -18,7 +18,7 @@
         const p = LL.probabilities(name, state.scores);
         return { name, p: open || !p ? null : p.map(v => LL.mix(even, v, t)), why: LL.whyNot(state.scores), open };
       });
-      const { h, body } = LL.stacked(w, em, rows, { height: 3.6, gap: 1.1 });
+      const { h, body } = LL.stacked(w, em, rows, LL.state.ui === "present" ? { height: 5.5, gap: 1.6 } : { height: 3.6, gap: 1.1 });
       LL.svg(fig, w, h, body, open ? "Two bars, still empty: softmax and the ratio." : rows.map(r => `${r.name}: ${r.p ? r.p.map(LL.share).join(", ") : `no answer, ${r.why}`}`).join("; "));
     },
     sentence(state, { guess }) {

@@ -7,8 +7,8 @@
   const G = {
     abs: { words: "|x|", g: Math.abs, tests: ["no: 0 / 0", "no", "no"], why: "|x| forgets the sign: −3 counts as much as 3" },
     square: { words: "x²", g: x => x * x, tests: ["no: 0 / 0", "no", "no"], why: "x² forgets the sign: −3 counts as much as 3" },
-    relu: { words: "max(0, x)", g: x => Math.max(0, x), tests: ["no: 0 / 0", "ties below 0", "no"], why: "max(0, x) leaves nothing to divide by when no score is positive, and no slope to learn from" },
-    softplus: { words: "log(1 + eˣ)", g: softplus, tests: ["yes", "yes", "no"], why: "softplus always has an answer, but the answer depends on where the zero is" },
+    relu: { words: "max(0, x)", g: x => Math.max(0, x), tests: ["no: 0 / 0", "no: ties", "no"], why: "max(0, x) leaves nothing to divide by when no score is positive, and no slope to learn from" },
+    softplus: { words: "softplus", g: softplus, tests: ["yes", "yes", "no"], why: "softplus always has an answer, but the answer depends on where the zero is" },
     exp: { words: "eˣ", g: Math.exp, tests: ["yes", "yes", "yes"], why: "only differences count" },
   };
   LL.G = G;
@@ -24,7 +24,7 @@
     for (let i = 0; i <= 40; i++) { const x = -2.5 + i / 8, y = Math.min(4, g(x)); d += `${i ? "L" : "M"}${LL.n(30 + x * 11)} ${LL.n(40 - y * 9)}`; }
     return `<svg viewBox="0 0 60 44" aria-hidden="true"><line x1="2" y1="40" x2="58" y2="40" class="axis"/><line x1="30" y1="3" x2="30" y2="42" class="grid"/><path d="${d}" fill="none" stroke="currentColor" stroke-width="2.4"/></svg>`;
   };
-  const cell = text => `<td class="${text.startsWith("yes") ? "yes" : "no"}">${text.startsWith("yes") ? "✓ yes" : text.startsWith("no") ? `✗ ${text}` : `~ ${text}`}</td>`;
+  const cell = text => (text === "yes" ? '<td class="yes">✓<span class="unseen"> yes</span></td>' : `<td class="no">✗<span class="unseen"> no</span>${text.replace(/^no:?/, "")}</td>`);
 
   LL.scene("5", {
     right: () => "exp",
@@ -37,7 +37,7 @@
       });
     },
     figure(fig, state, view) {
-      const { w, em } = LL.size(fig), h = Math.min(w * 0.66, em * 27), { section } = view.scene, { open, t } = view;
+      const { w, em } = LL.size(fig), h = Math.min(w * 0.66, em * (LL.state.ui === "present" ? 14 : 27)), { section } = view.scene, { open, t } = view;
       const chosen = G[state.g] ? state.g : "exp", r = Math.max(3, LL.nice(1.5 * Math.max(...state.scores.map(Math.abs))));
       view.scene.guess = G[state.g] ? state.g : null;
       section.querySelectorAll("[data-guess]").forEach(b => b.setAttribute("aria-pressed", String(b.dataset.guess === state.g)));

@@ -6,7 +6,7 @@
   let table = "digits", metric = "accuracy", order = [...ORDERED], answered = null;
 
   const study = () => LL.STUDIES.tables.find(s => s.name === table);
-  const percent = v => `${LL.say(v * 100, 3)} %`;
+  const percent = v => `${LL.say(v * 100, 3)} %`;
   const shown = v => (v === null ? "∞" : metric === "accuracy" ? percent(v) : LL.say(v, 3));
   const truth = () => {
     const { mappings } = LL.STUDIES.tables.find(s => s.name === "digits");
@@ -16,7 +16,7 @@
   // A row per mapping: a dot at softmax's value plus the difference, its interval as a line, and the verdict in a word.
   const forest = (fig, t) => {
     const { w, em } = LL.size(fig), { mappings } = study(), names = Object.keys(mappings).sort((a, b) => rank(mappings, a) - rank(mappings, b)), lower = LL.STUDIES.metrics[metric].lower;
-    const base = mappings.softmax[metric][0], row = em * 1.95, top = em * 2, narrow = w < 430, left = em * (narrow ? 7.6 : 8.4), right = w - em * (narrow ? 7.2 : 9.4);
+    const base = mappings.softmax[metric][0], row = em * (LL.state.ui === "present" ? 1.5 : 1.95), top = em * 2, narrow = w < 430, left = em * (narrow ? 7.6 : 8.4), right = w - em * (narrow ? 7.2 : 9.4);
     const ends = names.flatMap(name => { const [mean, , low, high] = mappings[name][metric]; return [mean, low === null || low === undefined ? null : base + low, high === null || high === undefined ? null : base + high]; }).filter(v => v !== null);
     const least = Math.min(...ends), most = Math.max(...ends), X = v => left + ((v - least) / (most - least || 1)) * (right - left);
     const h = top + names.length * row + em * 2;
@@ -34,7 +34,7 @@
       }
       body += LL.text(w, y + em * 0.35, verdictWords(verdict, difference, lower, narrow), { anchor: "end", kind: verdict === "differs" ? "strong" : "soft", colour: verdict === "differs" ? ((difference > 0) === lower ? "var(--worse)" : "var(--better)") : "" });
     });
-    for (const v of [least, most]) body += LL.text(X(v), h - em * 0.4, shown(v), { anchor: v === least ? "start" : "end", kind: "soft" });
+    for (const v of right - left > em * 8 ? [least, most] : [least]) body += LL.text(X(v), h - em * 0.4, shown(v), { anchor: v === least ? "start" : "end", kind: "soft" });
     const words = names.map(name => `${name} ${shown(mappings[name][metric][0])}${mappings[name][metric][4] ? `, ${verdictWords(mappings[name][metric][4], mappings[name][metric][1], lower)}` : ""}`).join("; ");
     LL.svg(fig, w, h, body, `${LL.STUDIES.metrics[metric].name} on ${TITLES[table]}: ${words}`);
   };

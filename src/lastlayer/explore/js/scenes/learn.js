@@ -19,7 +19,7 @@
   const paths = state => NAMES.map(name => path(name, state.scores, state.label, state.rate, steps));
 
   const panel = (element, trail, label, low, high) => {
-    const { w, em } = LL.size(element), h = Math.min(w * 0.78, em * 17), box = { l: em * 2.4, r: w - em * 4.6, t: em * 0.8, b: h - em * 2 };
+    const { w, em } = LL.size(element), h = Math.min(w * 0.78, em * (LL.state.ui === "present" ? 9.2 : 17)), box = { l: em * 1.6, r: w - em * 4.2, t: em * 0.8, b: h - em * 2 };
     const most = Math.max(2, steps), X = i => box.l + (i / most) * (box.r - box.l), Y = v => box.b - ((v - low) / (high - low)) * (box.b - box.t);
     let body = trail.name === "ratio" && low < 0 ? LL.hatch(box.l, Y(0), box.r - box.l, box.b - Y(0), LL.colour("ratio")) : "";
     body += LL.line(box.l, Y(0), box.r, Y(0), "axis") + LL.text(box.l - em * 0.4, Y(0) + em * 0.35, "0", { anchor: "end", kind: "soft" });
@@ -75,12 +75,12 @@
       }
     },
     sentence(state, { guess, scene }) {
-      const [softmax, ratio, hardmax] = paths(state), said = guess && scene.section.querySelector(".right") ? (guess === "2" ? "Right. " : "Sooner. ") : "";
+      const [softmax, ratio] = paths(state), said = guess && scene.section.querySelector(".right") ? (guess === "2" ? "Right. " : "Sooner. ") : "";
       const pull = LL.gradient("softmax", softmax.last, state.label)?.[state.label];
       const fate = ratio.stopped || !LL.gradient("ratio", ratio.last, state.label)
         ? ratio.steps ? `<b>${ratio.steps === 1 ? "One step takes" : `${ratio.steps} steps take`} the ratio to ${LL.list(ratio.last.map(v => Number(v.toFixed(2))).slice(0, 4))}</b>, where it has no answer` : `The ratio has <b>no answer</b> to begin with`
         : steps ? `After ${steps} ${steps === 1 ? "step" : "steps"} the ratio still has an answer: press Step` : "Press Step";
-      return `${said}${fate.replace("2 steps take", "Two steps take")}. Softmax pulls with <b>${LL.say(pull, 3)}</b> now, and never with more than 1${hardmax.stopped === "slope 0" ? "; hardmax has stopped, its order is right" : ""}.`;
+      return `${said}${fate.replace("2 steps take", "Two steps take")}. Softmax pulls with <b>${LL.say(pull, 3)}</b> now, and never with more than 1.`;
     },
   });
   LL.repaintScene = name => LL.paint(LL.scenes.get(name));

@@ -34,7 +34,7 @@
     },
     // The scores and log Σ e^x on one line: the loss is a distance.
     figure(fig, state, { open, t, scene }) {
-      const { w, em } = LL.size(fig), { scores, label } = state, whole = LL.logsumexp(scores), h = em * 17;
+      const { w, em } = LL.size(fig), { scores, label } = state, whole = LL.logsumexp(scores), h = em * 16;
       const least = Math.min(...scores), span = Math.max(whole - least, 1e-9), pad = span * 0.12, X = v => em * 2 + ((v - least + pad) / (span + 2 * pad)) * (w - em * 4), base = em * 9;
       let body = LL.line(em, base, w - em, base);
       const order = scores.map((v, i) => i).sort((a, b) => scores[a] - scores[b]);
@@ -63,7 +63,7 @@
     },
     sentence({ scores, label }, { guess }) {
       const loss = LL.loss("softmax", scores, label), said = !guess ? "" : guess === "inside" ? "Right. " : "Nearly: ";
-      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${LL.score(scores[label])} = ${four(loss)}</b>, since log(a/b) = log a − log b and log e<sup>x</sup> = x. The sum stays inside its logarithm.`.replace(/^a/, "A");
+      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${LL.score(scores[label])} = ${four(loss)}</b>. The sum stays inside its logarithm.`.replace(/^a/, "A");
     },
   });
 }

@@ -12,7 +12,7 @@
 
   const drawing = (element, record, state, { open, t }) => {
     const { w, em } = LL.size(element), other = state.scores[1] ?? 0, at = Math.max(other - REACH, Math.min(other + REACH, state.scores[0]));
-    const isMax = record.title === "max", tall = Math.min(w * 0.5, em * 10), low = isMax ? other - REACH * 0.4 : 0, high = isMax ? other + REACH : 1;
+    const isMax = record.title === "max", tall = Math.min(w * 0.5, em * (LL.state.ui === "present" ? 5.6 : 10)), low = isMax ? other - REACH * 0.4 : 0, high = isMax ? other + REACH : 1;
     const colour = record.colour ?? LL.colour(record.name);
     const shared = { from: other - REACH, to: other + REACH, xTicks: [[other, `x₁ = ${LL.score(other)}`]], right: 1.2, at: open ? null : at, steps: 240, marks: [{ x: other, words: "", colour: "var(--rule)", dash: "2 3" }] };
     const cut = f => x => (Math.abs(x - other) < REACH / 121 && record.jumps ? null : f(x, other));
