@@ -58,7 +58,7 @@ def written_page(folder: Path) -> Path:
 
 def ask(page: Any, function: str, calls: list[list[Any]]) -> list[Any]:
     """What the page's function gives for each list of arguments; all in one trip to the browser."""
-    page.wait_for_function("window.lastlayer")
+    page.wait_for_selector("html[data-ready]", state="attached")
     answers = json.loads(page.evaluate(SCRIPT, [function, json.dumps(_to_text(calls))]))
     return [_from_text(answer) for answer in answers]
 

@@ -13,7 +13,7 @@ from page_browser import ask, opened_browser, written_page
 from page_rows import rows
 
 import lastlayer as ll
-from lastlayer.comparison import Question, compare, judge
+from lastlayer.comparison import compare
 from lastlayer.comparison.claims import turning_scale
 from lastlayer.mappings import MAPPINGS
 from lastlayer.words.claims import CLAIMS
@@ -105,8 +105,7 @@ def test_softcap_and_temperature(page: Any, activation: dict[str, float]) -> Non
         found = ask(page, "LL.gradient", calls), ask(page, "lastlayer.loss", calls)
         probabilities = ask(page, "lastlayer.probabilities", [[name, row, activation] for row in some])
         for row, gradient, loss, p in zip(some, *found, probabilities, strict=True):
-            question = Question.ask(row, label=len(row) - 1, mappings=[name], **activation)
-            expected = compare(question).rows[0]
+            expected = compare(row, label=len(row) - 1, mappings=[name], **activation).rows[0]
             if not expected.defined:
                 assert (p, loss, gradient) == (None, None, None), (name, row)
                 continue
@@ -138,7 +137,7 @@ def test_claims(page: Any) -> None:
     found = ask(page, "lastlayer.claims", [list(question) for question in questions])
     verdicts: Counter[tuple[str, str]] = Counter()
     for (row, label, activation), claims in zip(questions, found, strict=True):
-        expected = judge(compare(Question.ask(row, label=label, mappings=["softmax"], **activation)))
+        expected = compare(row, label=label, mappings=["softmax"], **activation).claims
         assert [claim["name"] for claim in claims] == [claim.name for claim in expected]
         for claim, theirs in zip(claims, expected, strict=True):
             where = (row, label, activation, claim["name"], claim["evidence"], theirs.evidence)

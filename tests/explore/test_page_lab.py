@@ -248,6 +248,7 @@ def test_the_point_of_the_triangle(lab: Any) -> None:
         page = lab(f"s=2,0.5,1&m=softmax{more}")
         before = page.evaluate("LL.state.scores")
         grip = page.locator(".lab-handle")
+        page.locator(".lab-simplex svg").evaluate("drawing => drawing.scrollIntoView({ block: 'center' })")
         box, frame = grip.bounding_box(), page.locator(".lab-triangle").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.mouse.down()
