@@ -166,9 +166,13 @@ def test_what_is_no_question(page: Any) -> None:
     assert ask(page, "lastlayer.probabilities", [["softmax", []], ["softmax", [None, 1.0]]])[0] is None
     assert page.evaluate("lastlayer.probabilities('softmax', [NaN, 1])") is None
     assert page.evaluate("lastlayer.loss('ratio', [2, -1, .5], 0)") is None
+    assert page.evaluate("lastlayer.loss('softmax', [2, 1], 2)") is None
     assert page.evaluate("lastlayer.claims([NaN, 1]).every(claim => claim.here === 'not tested')")
-    message = page.evaluate(
-        "(() => { try { lastlayer.probabilities('sotfmax', [1]) } catch (e) { return e.message } })()"
-    )
-    assert "sotfmax" in message
-    assert "sparsemax" in message
+    for call, words in (
+        ("lastlayer.probabilities('sotfmax', [1])", ("sotfmax", "sparsemax")),
+        ("lastlayer.probabilities('entmax:alpha=0.5', [1, 2])", ("alpha is 0.5",)),
+        ("lastlayer.probabilities('taylor', [1, 2], {order: 3})", ("order is 3",)),
+        ("lastlayer.loss('softmax', [1, 2], 0, {temperature: 0})", ("temperature is 0",)),
+    ):
+        message = page.evaluate(f"(() => {{ try {{ return String({call}) }} catch (e) {{ return e.message }} }})()")
+        assert all(word in message for word in words), message

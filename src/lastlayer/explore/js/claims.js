@@ -2,7 +2,7 @@
 // the claims themselves, and what is true in general.
 "use strict"; {
   const EPS = 2 ** -52, LARGE = 1e100, STEPS = 10, HUGE = Number.MAX_VALUE;
-  const { value, total, largest, firstLargest } = LL.exact;
+  const { total, largest, firstLargest } = LL.exact;
   const short = (v, digits) => LL.short(v, digits);
   const plainSum = numbers => numbers.reduce((s, v) => s + v, 0);
   const smallest = numbers => -largest(numbers.map(v => -v));
