@@ -69,7 +69,7 @@ def _shares(mapping: object, scores: Sequence[float]) -> list[float] | None:
 
 
 def _bar(name: str, shares: Sequence[float] | None, y: float) -> str:
-    """One answer as a bar split between two classes; dashed where there is none."""
+    """One answer as a bar split between two classes; dashed if there is none."""
     mark, width = _MARKS[name], WIDTH - LEFT - 24
     colour = f"var(--hue{mark.hue})"
     sign = f'<path d="{mark.shape}" transform="translate({LEFT + 8} {y + BAR / 2})" fill="{colour}"/>'
