@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastlayer.comparison import Claim, Question, compare, judge
+from lastlayer.comparison import Claim, compare
 from lastlayer.comparison.claims import turning_scale
 from lastlayer.words.claims import CLAIMS
 
@@ -19,7 +19,7 @@ SHORT = {"y": "yes", "n": "no", "h": "half true", ".": "not tested"}
 
 
 def claims(*scores: float, **options: object) -> dict[str, Claim]:
-    return {claim.name: claim for claim in judge(compare(Question.ask(scores, **options)))}  # type: ignore[arg-type]
+    return {claim.name: claim for claim in compare(scores, **options).claims}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

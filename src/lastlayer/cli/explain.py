@@ -19,7 +19,7 @@ from lastlayer.mappings import MAPPINGS
 def explain(mapping: str | None) -> None:
     """Show a mapping's equation, laws and sources.
 
-    Also its domain, its loss and its error bound.
+    Also its domain, its loss and its accuracy.
 
     MAPPING is a name, as in sparsemax or entmax:alpha=1.3.
     Without it, all mappings are listed.

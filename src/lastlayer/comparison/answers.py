@@ -21,6 +21,8 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.words.numbers import short, tuple_of
 
 Vector = NDArray[np.float64]
+#: Scores in a block of rows.
+_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,22 @@ def _shown(scores: Vector) -> str:
 
 
 def _losses(mapping: ProbabilityMapping, question: Question) -> Vector:
-    """One row of the batch per possible true class."""
+    """The loss of each class as the true one: a row per class, in blocks, since there are as many rows as classes."""
     classes = len(question.scores)
-    labels = np.arange(classes)
-    batch = np.broadcast_to(question.scores, (classes, classes))
-    losses: Vector = loss(
-        batch,
-        labels,
-        mapping=mapping,
-        softcap=question.activation.softcap,
-        temperature=question.activation.temperature,
-        reduction="none",
+    block = max(1, _BLOCK // classes)
+    return np.concatenate(
+        [
+            loss(
+                np.broadcast_to(question.scores, (len(labels), classes)),
+                labels,
+                mapping=mapping,
+                softcap=question.activation.softcap,
+                temperature=question.activation.temperature,
+                reduction="none",
+            )
+            for labels in np.split(np.arange(classes), range(block, classes, block))
+        ]
     )
-    return losses
 
 
 def _gradient(mapping: ProbabilityMapping, question: Question) -> Vector | None:

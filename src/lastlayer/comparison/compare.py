@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lastlayer.comparison.answers import Answers
+from lastlayer.comparison.exploration import Exploration
+from lastlayer.comparison.html import to_html
 from lastlayer.comparison.json_form import to_json_dict
 from lastlayer.comparison.question import Question
 from lastlayer.comparison.summary import in_short
 from lastlayer.comparison.text import Paper, as_text, layout
 from lastlayer.mappings import ProbabilityMapping
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def compare(
@@ -59,6 +66,35 @@ class Comparison(Answers):
     def to_dict(self) -> dict[str, Any]:
         """The question, every row and every claim as JSON can carry them, as `lastlayer compare --json` prints."""
         return to_json_dict(self)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """The comparison as a matplotlib figure, written to `path` if there is one.
+
+        Raises:
+            ImportError: matplotlib is missing: pip install "lastlayer[study]".
+            ValueError: matplotlib writes no file of that kind.
+        """
+        try:
+            figure = importlib.import_module("lastlayer.comparison.figure")
+        except ModuleNotFoundError as missing:
+            raise ImportError(f'plot needs {missing.name}: pip install "lastlayer[study]"') from missing
+        if path is not None:
+            figure.require_format(Path(path))
+            figure.save(self, Path(path))
+        drawn: Figure = figure.draw(self)
+        return drawn
+
+    def explore(self) -> Exploration:
+        """The page to play with, at these scores. A notebook shows it; `.open()` and `.save(path)` elsewhere.
+
+        Raises:
+            ValueError: scores that the page cannot show: infinite ones, or more than 50.
+        """
+        return Exploration.of(self)
+
+    def _repr_html_(self) -> str:
+        """Bars and claims."""
+        return to_html(self)
 
     def __repr__(self) -> str:
         """The text."""

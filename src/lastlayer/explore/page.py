@@ -24,7 +24,7 @@ from lastlayer.words.short_answer import QUESTION, SHORT_ANSWER
 STYLES = ("page", "strip", "scenes", "lab", "present", "print")
 SCENES = ("certainty", "multiply", "add", "break", "choose_g", "logarithm", "learn", "max", "data")
 SCRIPTS = (
-    *("arithmetic", "mappings", "sparse", "losses", "claims"),
+    *("arithmetic", "normalized", "mappings", "sparse", "losses", "claims"),
     *("numbers", "state", "draw", "scene", "strip"),
     *(f"scenes/{scene}" for scene in SCENES),
     *("lab_parts", "lab_controls", "lab_table", "simplex", "lab_claims", "copy_as", "lab"),

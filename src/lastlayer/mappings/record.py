@@ -141,16 +141,14 @@ class Budget:
     def describe(self) -> str:
         """The bound in words, for the docs and `lastlayer explain`."""
         what = {
-            "ulp": "{} in the last digit (ULP)",
+            "ulp": "{} ULP",
             "absolute": "{} eps of the largest probability",
             "backward": "exact for scores moved by ≤ {} eps·max(1, |x − max|)",
         }[self.kind]
-        narrow, wide = f"{self.float32:g}", f"{self.float64:g}"
-        if self.kind == "ulp":
-            narrow, wide = (f"{number} unit" if number == "1" else f"{number} units" for number in (narrow, wide))
-        if narrow == wide:
-            return what.format(wide)
-        return f"{what.format(narrow)} in float32, {wide} in float64"
+        unit = " (units in the last digit)" if self.kind == "ulp" else ""
+        if self.float32 == self.float64:
+            return what.format(f"{self.float64:g}") + unit
+        return f"{what.format(f'{self.float32:g}')} in float32, {what.format(f'{self.float64:g}')} in float64{unit}"
 
 
 @dataclass(frozen=True)
@@ -222,6 +220,10 @@ class ProbabilityMapping:
         object.__setattr__(self, "values", values)
         if self.budget_at is not None:
             object.__setattr__(self, "budget", self.budget_at(**self.values))
+
+    def __repr__(self) -> str:
+        """The name and the equation."""
+        return f"<ProbabilityMapping {self.label!r}: {self.equation}>"
 
     def replace(self, **values: Any) -> ProbabilityMapping:
         """The same mapping with other parameter values: `MAPPINGS["entmax"].replace(alpha=1.3)`."""

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
-from lastlayer.comparison.answers import Answers, Vector
+from lastlayer.comparison.answers import Answers
 from lastlayer.comparison.figure.styles import INK, MUTED, Style
+from lastlayer.comparison.largest import largest_classes
 
 #: Up to so many classes have a piece each; of more the largest have, and the others share one.
 MOST_PIECES = 8
@@ -56,8 +57,7 @@ def draw_bars(axes: Axes, answers: Answers, styles: dict[str, Style], followed: 
 
 def _shown(answers: Answers, followed: int) -> list[int]:
     """The classes with a piece, in their order; of many the largest and the one that is followed."""
-    scores: Vector = answers.reached
-    if len(scores) <= MOST_PIECES:
-        return list(range(len(scores)))
-    largest = np.argsort(-scores, kind="stable")[: MOST_PIECES - 2].tolist()
-    return [*largest, *([] if followed in largest else [followed])]
+    classes = len(answers.reached)
+    return (
+        list(range(classes)) if classes <= MOST_PIECES else largest_classes(answers.reached, followed, MOST_PIECES - 2)
+    )

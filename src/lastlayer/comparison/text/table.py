@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lastlayer.comparison.answers import Answers, Row, Vector
+from lastlayer.comparison.largest import largest_classes
 from lastlayer.comparison.text.grid import Column, set_side_by_side, width_of
 from lastlayer.comparison.text.paper import Line, Paper
 from lastlayer.words.numbers import cell
@@ -102,7 +103,8 @@ def _bar(share: float, width: int, paper: Paper) -> str:
 
 def _row_per_class(answers: Answers, rows: Sequence[Row], paper: Paper) -> list[Line]:
     """The largest scores first, then the label, then what the others have together; the gradient where all is shown."""
-    shown = _shown_classes(answers, SHOWN_OF_EVERYTHING if paper.everything else SHOWN)
+    most = SHOWN_OF_EVERYTHING if paper.everything else SHOWN
+    shown = largest_classes(answers.reached, answers.question.label, most)
     hidden = np.setdiff1d(np.arange(len(answers.reached)), shown)
     label = answers.question.label
     names = [f"{k} (true)" if k == label else str(k) for k in shown]
@@ -121,14 +123,6 @@ def _row_per_class(answers: Answers, rows: Sequence[Row], paper: Paper) -> list[
 
 def _gradient(row: Row, shown: Sequence[int]) -> tuple[str, ...]:
     return tuple("" if row.gradient is None else cell(float(row.gradient[k]), 4) for k in shown)
-
-
-def _shown_classes(answers: Answers, most: int) -> list[int]:
-    largest = np.argsort(-answers.reached, kind="stable").tolist()
-    # One class alone is not worth a line that hides it.
-    shown: list[int] = largest if len(largest) <= most + 1 else largest[:most]
-    label = answers.question.label
-    return shown if label is None or label in shown else [*shown, label]
 
 
 def _cells(row: Row, shown: Sequence[int], hidden: Vector, label: int | None) -> tuple[str, ...]:

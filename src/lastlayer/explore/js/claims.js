@@ -2,7 +2,7 @@
 // the claims themselves, and what is true in general.
 "use strict"; {
   const EPS = 2 ** -52, LARGE = 1e100, STEPS = 10, HUGE = Number.MAX_VALUE;
-  const { value, total, largest, firstLargest } = LL.exact;
+  const { total, largest, firstLargest } = LL.exact;
   const short = (v, digits) => LL.short(v, digits);
   const plainSum = numbers => numbers.reduce((s, v) => s + v, 0);
   const smallest = numbers => -largest(numbers.map(v => -v));
@@ -35,6 +35,13 @@
     const x = LL.activate(given, parameters), ratio = ratioOf(x);
     const c = { given, x, softcap: parameters.softcap, K: x.length, size: largest(x.map(Math.abs)), softmax: softmax(x), ratio };
     c.label = label ?? x.indexOf(smallest(x));
+    const order = x.map((_, i) => i).sort((i, j) => x[j] - x[i]);
+    // Numbers per class: all of them up to 4, else those of the two largest scores, of `others` and of the label.
+    c.shown = (values, ...others) => {
+      if (c.K <= 4) return tuple(values);
+      const classes = new Set([...order.slice(0, 2), ...others, ...(label === null ? [] : [label])]);
+      return `(${[...classes].map(k => `class ${k}: ${short(values[k])}`).join(", ")}, …)`;
+    };
     c.allEqual = x.every(v => v === x[0]);
     c.nothingAhead = c.K === 1 ? "One class: it gets 1 either way." : "All scores are equal.";
     c.top = firstLargest(x);
@@ -90,9 +97,9 @@
     if (why) return untested(why);
     const { amount, slack, to } = moved(c), soft = softmax(to), plain = ratioOf(to);
     const keeps = largestChange(soft, c.softmax) <= slack, changes = !c.ratio || largestChange(plain, c.ratio) > slack;
-    const moves = changes ? `goes from ${c.ratio ? tuple(c.ratio) : "undefined"} to` : "stays";
+    const moves = changes ? `goes from ${c.ratio ? c.shown(c.ratio) : "undefined"} to` : "stays";
     return [!keeps ? "no" : changes ? "yes" : "not tested",
-      `Add ${short(amount)}: softmax ${stays(keeps)} ${tuple(soft)}, the ratio ${moves} ${tuple(plain)}.`];
+      `Add ${short(amount)}: softmax ${stays(keeps)} ${c.shown(soft)}, the ratio ${moves} ${c.shown(plain)}.`];
   };
 
   // The other ways to make scores positive that people propose.
@@ -129,9 +136,9 @@
     if (!c.ratio) return untested("The ratio has no answer here, whatever the scores are multiplied by.");
     const factor = c.size < 1e300 ? 2 : 0.5, x = c.x.map(v => v * factor), soft = softmax(x), plain = ratioOf(x);
     const multiply = `Multiply by ${short(factor)}: softmax`;
-    if (largestChange(soft, c.softmax) <= 5e-5) return untested(`${multiply} changes too little to be seen, from ${tuple(c.softmax)}.`);
+    if (largestChange(soft, c.softmax) <= 5e-5) return untested(`${multiply} changes too little to be seen, from ${c.shown(c.softmax)}.`);
     const keeps = largestChange(plain, c.ratio) <= 1e-12;
-    return [keeps ? "yes" : "no", `${multiply} goes to ${tuple(soft)}, the ratio ${stays(keeps)} ${tuple(plain)}.`];
+    return [keeps ? "yes" : "no", `${multiply} goes to ${c.shown(soft)}, the ratio ${stays(keeps)} ${c.shown(plain)}.`];
   };
 
   const negativeScores = c => {
@@ -142,7 +149,7 @@
     const scaled = c.x.map(v => v / c.size), sum = plainSum(scaled), shares = scaled.map(v => v / sum);
     if (smallest(shares) >= 0) {
       const turned = c.allEqual ? "" : ", but in the reverse order";
-      return ["yes", `${begins}, and the sum is negative too: x / Σx = ${tuple(shares)} looks like probabilities${turned}.`];
+      return ["yes", `${begins}, and the sum is negative too: x / Σx = ${c.shown(shares)} looks like probabilities${turned}.`];
     }
     const worst = shares.indexOf(smallest(shares));
     return ["yes", `${begins}: class ${worst} would get the "probability" ${short(shares[worst])}.`];
@@ -156,8 +163,9 @@
 
   const tanh = c => {
     const cap = c.softcap || 1, capped = c.given.map(v => cap * Math.tanh(v / cap));
-    const formula = cap === 1 ? `tanh${tuple(c.given)}` : `${short(cap)}·tanh(x / ${short(cap)})`;
-    const done = `${formula} = ${tuple(capped)}`;
+    const least = c.given.indexOf(smallest(c.given));
+    const formula = cap === 1 ? `tanh${c.shown(c.given, least)}` : `${short(cap)}·tanh(x / ${short(cap)})`;
+    const done = `${formula} = ${c.shown(capped, least)}`;
     if (!capped.some(v => v < 0)) return ["no", `${done}. A tanh keeps every sign, and no score was negative before.`];
     const zero = sumsToZero(capped) ? " Their sum is zero, too." : "";
     return ["yes", `${done}. But a tanh keeps every sign: these were negative before.${zero}`];
@@ -189,7 +197,7 @@
   const ratioLearns = c => {
     if (c.K === 1) return untested("One class: there is nothing to learn.");
     if (c.size > LARGE) return untested(`Steps of size 1 do not move scores of size ${short(c.size)}.`);
-    if (!c.ratio) return ["no", `The ratio has no answer at ${tuple(c.x)}, so it has no slope to follow.`];
+    if (!c.ratio) return ["no", `The ratio has no answer at ${c.shown(c.x, c.x.indexOf(smallest(c.x)))}, so it has no slope to follow.`];
     const y = c.label, score = c.x[y], sum = plainSum(c.x), isTrue = `If class ${y} is true,`;
     if (score === 0) return ["no", `${isTrue} its score is 0, its loss is infinite and so is the slope 1/S − 1/x${y}.`];
     if (!hasInverse(sum) || !hasInverse(score)) return ["no", `${isTrue} its score is ${short(score)} and the slope 1/S − 1/x${y} overflows.`];
@@ -198,7 +206,7 @@
     if (steps === null) return untested(`${slopes} In ${STEPS} gradient steps of size 1 the scores stay inside the ratio's domain.`);
     const takes = steps === 1 ? "One gradient step of size 1 takes" : `${steps} gradient steps of size 1 take`;
     const end = x.every(Number.isFinite) && smallest(x) < 0 ? ": a negative score, where it has no answer." : ", where its slope is infinite.";
-    return ["no", `${slopes} ${takes} the ratio to ${tuple(x)}${end}`];
+    return ["no", `${slopes} ${takes} the ratio to ${c.shown(x, x.indexOf(smallest(x)), y)}${end}`];
   };
 
   const hardmax = x => LL.MAPPINGS.hardmax.at(x).p;
@@ -212,7 +220,7 @@
     }
     const step = Math.min(first / 4 - second / 4, (HUGE - c.size) / 4);
     const slope = c.K <= 4 ? tuple(here) : `1 at class ${top} and 0 elsewhere`;
-    return ["half true", `max(x) has a slope here, ${slope}. But *which* score is largest cannot be learnt: nudge any score by ${short(step)} and the one-hot answer changes by 0.`];
+    return ["half true", `max(x) has a slope here, ${slope}. But which score is largest cannot be learnt: nudge any score by ${short(step)} and the one-hot answer changes by 0.`];
   };
 
   const logarithm = c => {
@@ -234,7 +242,7 @@
     if (c.K === 1) return untested("One class: its loss is 0 whatever its score, and so is the gradient.");
     if (4 * EPS * (1 + c.size) > 1e-7) return untested(`Scores of size ${short(c.size)} leave no digits for a difference quotient.`);
     const y = c.x.map((_, i) => Number(i === c.label)), which = c.K <= 4 ? `(${y.map(v => short(v)).join(", ")})` : `1 at class ${c.label}`;
-    return ["yes", `If class ${c.label} is true, p − y = ${tuple(c.softmax)} − ${which} = ${tuple(c.softmax.map((p, i) => p - y[i]))}.`];
+    return ["yes", `If class ${c.label} is true, p − y = ${c.shown(c.softmax, c.label)} − ${which} = ${c.shown(c.softmax.map((p, i) => p - y[i]), c.label)}.`];
   };
 
   const twoClasses = c => {

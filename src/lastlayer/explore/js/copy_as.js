@@ -29,11 +29,7 @@
     const classes = state.scores.map((_, i) => i);
     return { classes, rows: LL.labRows(state) };
   };
-  const before = state => {
-    const { temperature, softcap } = state.parameters;
-    return [softcap && `softcap ${LL.short(softcap)}`, temperature && `temperature ${LL.short(temperature)}`].filter(Boolean).map(t => `, ${t}`).join("");
-  };
-  const heading = state => `Scores (logits) [${state.scores.map(v => LL.short(v, 6)).join(", ")}], true class ${state.label}${before(state)}`;
+  const heading = state => `Scores (logits) [${state.scores.map(v => LL.short(v, 6)).join(", ")}], true class ${state.label}${LL.beforeMapping(state)}`;
 
   const markdown = state => {
     const { classes, rows } = columns(state), line = cells => `| ${cells.join(" | ")} |`;
@@ -70,7 +66,7 @@
     const bars = LL.labBars(LL.labRows(state), WIDTH - 32, { ink, soft, hue, top: 34 }), height = bars.height + 46;
     return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif">`
       + `<rect width="100%" height="100%" fill="${colour("--paper")}"/><g transform="translate(16 12)">`
-      + `<text y="14" font-size="15" font-weight="600" fill="${ink}">Scores ${LL.list(state.scores)}${LL.escape(before(state))}: what each mapping makes of them</text>${bars.text}`
+      + `<text y="14" font-size="15" font-weight="600" fill="${ink}">Scores ${LL.list(state.scores)}${LL.escape(LL.beforeMapping(state))}: what each mapping makes of them</text>${bars.text}`
       + `<text y="${bars.height + 18}" font-size="11" fill="${soft}">lastlayer ${LL.WORDS.version} · one bar per mapping, class 0 leftmost</text></g></svg>`;
   };
 

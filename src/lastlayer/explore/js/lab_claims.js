@@ -8,7 +8,7 @@
   const rowFor = claim => {
     const here = element("p", { class: "lab-here" }), evidence = element("p", { class: "lab-evidence" });
     const general = element("p", { class: `lab-general ${kind(claim.in_general)}` });
-    general.innerHTML = `<small>in general </small><b>${chip(claim.in_general)}</b>`;
+    general.innerHTML = `<small>in general </small><b>${chip(claim.in_general)}</b><small>${LL.prose(claim.brief)}</small>`;
     const reason = element("p", { class: "lab-reason" });
     reason.innerHTML = LL.prose(claim.reason);
     const attempt = element("button", { type: "button", class: "lab-try", onclick: () => LL.set({ scores: claim.shown_by }) }, `Try ${LL.list(claim.shown_by)}`);

@@ -19,7 +19,7 @@
     },
     {
       key: "order", label: "Taylor’s order", usual: 2, min: 2, max: 18, step: 2, toSlider: v => v, fromSlider: v => v,
-      explain: "terms of the series of e^x", least: 2, most: 18,
+      explain: "how far the series of eˣ goes", least: 2, most: 18,
     },
   ];
 

@@ -11,11 +11,9 @@
     return made;
   };
 
-  LL.hueOf = name => `var(--hue${LL.WORDS.marks[name].hue})`;
-
   // The mark of a mapping: its shape in its colour, ten units wide around (x, y).
   LL.markAt = (name, x = 0, y = 0, size = 1) =>
-    `<path d="${LL.WORDS.marks[name].shape}" transform="translate(${x} ${y}) scale(${size})" fill="${LL.hueOf(name)}"/>`;
+    `<path d="${LL.WORDS.marks[name].shape}" transform="translate(${x} ${y}) scale(${size})" fill="${LL.colour(name)}"/>`;
   LL.markIcon = name => `<svg class="lab-mark" viewBox="-6 -6 12 12" aria-hidden="true">${LL.markAt(name)}</svg>`;
 
   // "entmax:alpha=1.3", as the command and the library take it.
@@ -25,10 +23,13 @@
     return changed.length ? `${name}:${changed.join(",")}` : name;
   };
 
+  // ", softcap 3, temperature 0.5", where they are set.
+  LL.beforeMapping = ({ parameters: { temperature, softcap } }) =>
+    [softcap && `softcap ${LL.short(softcap)}`, temperature && `temperature ${LL.short(temperature)}`].filter(Boolean).map(t => `, ${t}`).join("");
+
   // The mappings that are ticked, in the library's order.
   LL.chosen = state => Object.keys(LL.MAPPINGS).filter(name => state.mappings.some(given => given.split(":")[0] === name));
 
-  LL.escape = text => text.replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`);
   // Typeset: a minus sign before a digit, e^x and x_i raised and lowered, *emphasis*.
   LL.prose = text => LL.escape(text)
     .replace(/-(?=\d|inf)/g, "−").replace(/\binf\b/g, "∞")

@@ -24,9 +24,9 @@
 
   // ---- bars
 
-  const TINTS = [0.36, 0.24, 0.15, 0.09];
+  const TINTS = [0.32, 0.17, 0.09, 0.04];
   // Bars as SVG text, `width` pixels wide. `ink` and `hue` name colours: variables on the page, values in a file.
-  LL.labBars = (rows, width, { ink = "var(--ink)", soft = "var(--soft)", hue = LL.hueOf, top = 0 } = {}) => {
+  LL.labBars = (rows, width, { ink = "var(--ink)", soft = "var(--soft)", hue = LL.colour, top = 0 } = {}) => {
     const narrow = width < 480, left = narrow ? 0 : 172, high = 26, pitch = narrow ? 50 : 34, wide = width - left - 2;
     const drawn = rows.map((row, place) => {
       const y = top + place * pitch, bar = narrow ? y + 20 : y + 2, colour = hue(row.name);
@@ -102,18 +102,28 @@
     const scroll = element("div", { class: "lab-scroll", role: "region", "aria-label": "Probabilities, loss and gradient", tabindex: "0" }, table);
     const all = element("input", { type: "checkbox", onchange: () => update(LL.state) });
     const everyClass = element("label", { class: "lab-tick" }, all, "every class in the table");
-    const box = element("div", { class: "lab-numbers" }, bars, scroll, everyClass, note);
+    const caption = element("figcaption", { class: "lab-note" }), figure = element("figure", { class: "lab-figure" }, caption, bars);
+    const box = element("div", { class: "lab-numbers" }, figure, scroll, everyClass, note);
+    let width = 640;
     const update = state => {
-      const rows = LL.labRows(state), width = Math.max(280, bars.clientWidth || 640);
+      const rows = LL.labRows(state);
       const { text, height } = LL.labBars(rows, width);
       bars.innerHTML = rows.length
         ? `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="One bar per mapping, its probabilities. ${spoken(rows)}">${text}</svg>`
         : "<p>Tick a mapping to see it.</p>";
+      caption.textContent = `Probabilities at the scores ${LL.list(state.scores)}${LL.beforeMapping(state)}, class 0 leftmost.`;
       table.innerHTML = rows.length ? tableText(state, rows, shownClasses(state, all.checked)) : "";
       everyClass.hidden = state.scores.length <= MANY;
-      note.innerHTML = `Loss: how much each mapping is punished if class ${state.label} is the true one, each by its own loss. Gradient: of that loss, in the scores${Object.keys(state.parameters).some(key => key !== "alpha" && key !== "order") ? " as given, before softcap and temperature" : ""}.`;
+      note.innerHTML = `<span class="lab-sideways">The table scrolls sideways. </span>Loss: how much each mapping is punished if class ${state.label} is the true one, each by its own loss. Gradient: of that loss, in the scores${Object.keys(state.parameters).some(key => key !== "alpha" && key !== "order") ? " as given, before softcap and temperature" : ""}.`;
     };
     link(box);
+    // The bars are drawn in pixels of their own width, which is asked for only when it changes: that would lay out the page.
+    new ResizeObserver(([entry]) => {
+      const now = Math.max(280, Math.round(entry.contentRect.width));
+      if (now === width) return;
+      width = now;
+      update(LL.state);
+    }).observe(bars);
     return { box, update };
   };
 }

@@ -1,12 +1,20 @@
-// What the page calls, and what it offers to others: probabilities, losses, gradients of scores after softcap and temperature.
+// Probabilities, losses and gradients of scores, after softcap and temperature: what the page calls and offers to others.
 "use strict"; {
-  const { value, total, largest, firstLargest } = LL.exact;
+  const { total, firstLargest } = LL.exact;
 
   // "entmax:alpha=1.3" → ["entmax", {alpha: 1.3}].
   const read = name => {
     const [plain, ...rest] = name.split(":");
     const own = rest.join(":").split(",").filter(Boolean).map(part => part.split("="));
     return [plain, Object.fromEntries(own.map(([key, number]) => [key, Number(number)]))];
+  };
+
+  const positive = v => v > 0 && v < Infinity;
+  const RANGES = { temperature: positive, softcap: positive, alpha: v => v >= 1 && v <= 1e100, order: v => v >= 2 && v <= 18 && v % 2 === 0 };
+  const check = parameters => {
+    for (const [name, v] of Object.entries(parameters)) {
+      if (v !== undefined && !(RANGES[name] ?? Number.isFinite)(v)) throw new RangeError(`${name} is ${v}, which is out of its range.`);
+    }
   };
 
   // tanh with the digits of its tail, as in lastlayer.activation.
@@ -24,10 +32,11 @@
     return g * (4 * tail / ((1 + tail) * (1 + tail))) / (temperature || 1);
   });
 
-  // A mapping at scores (a point of mappings.js), or null where it has no answer.
+  // A mapping at scores (a Point of normalized.js or what regularized of sparse.js gives), or null where it has no answer.
   LL.point = (name, scores, parameters = {}) => {
     const [plain, own] = read(name), mapping = LL.MAPPINGS[plain];
     if (!mapping) throw new RangeError(`There is no mapping ${name}; there are ${Object.keys(LL.MAPPINGS).join(", ")}.`);
+    check({ ...parameters, ...own });
     const x = LL.activate(scores, parameters);
     if (!x.length || x.some(Number.isNaN) || !mapping.domain(x)) return null;
     const options = { ...mapping.parameters };
@@ -37,20 +46,20 @@
     // A probability that may be one rounding away from 1.
     return x.length === 1 && mapping.sumsToOne ? certain(point) : point;
   };
-  const certain = point => ({ ...point, p: [1], logP: () => [0], loss: () => 0, gradient: () => [0] });
+  const certain = point => ({ ...point, p: [1], loss: () => 0, gradient: () => [0] });
 
   // p, (K,), or null where the mapping has no answer.
   LL.probabilities = (name, scores, parameters) => LL.point(name, scores, parameters)?.p ?? null;
 
   // The loss if class `label` is the true one: log loss, or Fenchel–Young for the regularized family.
   LL.loss = (name, scores, label, parameters) => {
-    const loss = LL.point(name, scores, parameters)?.loss(label) ?? NaN;
+    const point = LL.point(name, scores, parameters), loss = label in scores ? point?.loss(label) ?? NaN : NaN;
     return Number.isNaN(loss) ? null : loss;
   };
 
   // The gradient of that loss in the scores as given, so through softcap and temperature.
   LL.gradient = (name, scores, label, parameters) => {
-    const inside = LL.point(name, scores, parameters)?.gradient(label);
+    const inside = label in scores ? LL.point(name, scores, parameters)?.gradient(label) : null;
     const gradient = inside && pullBack(scores, inside, parameters);
     return gradient && !gradient.some(Number.isNaN) ? gradient.map(g => g + 0) : null;
   };
@@ -71,11 +80,5 @@
       if (rest(middle) > goal) low = middle; else high = middle;
     }
     return high < spread * Number.MAX_VALUE ? high / spread : Infinity;
-  };
-
-  window.lastlayer = {
-    probabilities: LL.probabilities,
-    loss: LL.loss,
-    claims: (scores, label = null, parameters = {}) => LL.claims(scores, label, parameters),
   };
 }

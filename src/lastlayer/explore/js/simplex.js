@@ -20,7 +20,7 @@
     alpha: { text: "entmax’s α 1 … 4", at: (s, t) => [s.scores, { ...s.parameters, alpha: 2.5 + 1.5 * t }] },
     none: { text: "no path" },
   };
-  const STEPS = 96;
+  const STEPS = 64;
 
   const pathOf = (name, state, path) => {
     let pen = "M", drawn = "", last = "";
@@ -31,7 +31,7 @@
       if (point !== last) drawn += pen + point;
       [pen, last] = ["L", point];
     }
-    return drawn.includes("L") ? `<path class="lab-path" d="${drawn}" stroke="${LL.hueOf(name)}"/>` : "";
+    return drawn.includes("L") ? `<path class="lab-path" d="${drawn}" stroke="${LL.colour(name)}"/>` : "";
   };
 
   // ---- dragging
@@ -62,7 +62,7 @@
       held = true;
       svg.setPointerCapture(event.pointerId);
       event.preventDefault();
-      svg.querySelector(".lab-handle").focus();
+      svg.querySelector(".lab-handle").focus({ preventScroll: true });
     });
     svg.addEventListener("pointermove", event => { if (held) here(event); });
     for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => { held = false; });
@@ -97,7 +97,7 @@
       ...Object.entries(PATHS).map(([key, path]) => element("option", { value: key }, path.text)));
     const drawing = element("div", { class: "lab-simplex-drawing" }, svg,
       element("label", { for: "lab-path" }, "Path: "), choice,
-      element("p", { class: "lab-note" }, "Each point is one answer: the nearer to a corner, the more probable that class. Drag the ringed point of softmax, or move it with the arrow keys."));
+      element("p", { class: "lab-note" }, "Each point is one answer: the nearer to a corner, the more probable that class. ", element("span", { class: "lab-drag" }, "Drag the ringed point of softmax, or move it with the arrow keys.")));
     const invitation = element("p", { class: "lab-note" }, "A triangle can show three probabilities. ",
       element("button", { type: "button", onclick: () => LL.set({ scores: [2, 0.5, 1] }) }, "Take [2, 0.5, 1]"));
     const box = element("div", { class: "lab-simplex" }, invitation, drawing);

@@ -18,7 +18,6 @@
     const complement = i => (i === leader ? total(p.filter((_, j) => j !== i)) : 1 - p[i]);
     return {
       p,
-      logP: () => p.map((v, i) => (i === leader && v > 0.5 ? Math.log1p(-complement(i)) : Math.log(v))),
       gradient: label => p.map((v, i) => (i === label ? -complement(i) : v)),
       loss: label => loss(label, p.map((v, i) => (i === label ? -complement(i) : v))),
     };
