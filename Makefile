@@ -71,6 +71,7 @@ suites: $(VENV)/.bench
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/render.py
+	$(BIN)/python docs/figures
 	$(MAKE) site
 
 # Without the network: no inventories of other projects are fetched.

@@ -1,4 +1,4 @@
-"""Write what the records say into docs/mappings.md, README.md's table, and docs/benchmarks.md with its figures; and the maps of the
+"""Write what the records say into docs/mappings.md, and docs/benchmarks.md with its figures; and the maps of the
 kernels' READMEs into docs/architecture.md.
 
 --check only says whether they are current.
@@ -19,7 +19,7 @@ from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, li
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.benchmark.summary import summary
-from lastlayer.comparison.markdown import page, table
+from lastlayer.comparison.markdown import page
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A rendered part of a file lies between these two lines.
@@ -36,12 +36,9 @@ RUNS = ("cpu-zen5", "cpu-zen4", "cpu", "cpu-float64")
 
 def rendered(root: Path) -> dict[Path, str]:
     """Each file that is rendered, in whole or in part, and the text that it should have."""
-    readme, architecture = root / "README.md", root / "docs" / "architecture.md"
+    architecture = root / "docs" / "architecture.md"
     return {
         root / "docs" / "mappings.md": page(ll.MAPPINGS.values()),
-        readme: with_part(
-            readme.read_text(encoding="utf-8"), "mappings", table(ll.MAPPINGS.values(), "docs/mappings.md"), readme.name
-        ),
         architecture: with_maps(architecture.read_text(encoding="utf-8")),
         **benchmarks(root),
     }

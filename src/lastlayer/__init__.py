@@ -1,6 +1,7 @@
 """lastlayer: the last layer of a classifier. Scores in, probabilities and a loss out."""
 
 from lastlayer.checks import check_mapping
+from lastlayer.comparison import Comparison, compare
 from lastlayer.functions import (
     DomainError,
     cross_entropy,
@@ -30,10 +31,12 @@ from lastlayer.version import __version__
 
 __all__ = [
     "MAPPINGS",
+    "Comparison",
     "DomainError",
     "ProbabilityMapping",
     "__version__",
     "check_mapping",
+    "compare",
     "cross_entropy",
     "entmax",
     "hardmax",

@@ -7,7 +7,7 @@ import pytest
 from warm_softmax import WARM_SOFTMAX, carry
 
 import lastlayer as ll
-from lastlayer.comparison import Question, compare
+from lastlayer.comparison import compare
 from lastlayer.mappings.normalized import normalized
 from lastlayer.sklearn import LastLayerClassifier
 
@@ -33,7 +33,7 @@ def test_the_classifier_and_the_comparison_take_it():
     warm = LastLayerClassifier(WARM_SOFTMAX, C=4.0, tol=1e-8).fit(SCORES, labels)
     plain = LastLayerClassifier("softmax", C=1.0, tol=1e-8).fit(SCORES, labels)
     np.testing.assert_allclose(warm.coef_, 2 * plain.coef_, rtol=1e-4, atol=1e-4)
-    assert compare(Question.ask([1.0, 0.5], mappings=[WARM_SOFTMAX])).rows[0].name == "warm_softmax"
+    assert compare([1.0, 0.5], mappings=[WARM_SOFTMAX]).rows[0].name == "warm_softmax"
 
 
 def test_a_wrong_slope_is_found():

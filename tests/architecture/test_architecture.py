@@ -59,9 +59,12 @@ NAMED = {
     "benchmark/peers/entmax.py": {"entmax", "sparsemax"},  # The functions of the entmax package.
     "benchmark/peers/table.py": {"entmax"},  # The name of that package.
     "comparison/claims/case.py": {"ratio"},  # Claims that compare softmax with the ratio.
+    "comparison/claims/derivatives.py": {"ratio"},
     "comparison/claims/invariance.py": {"ratio"},
-    "comparison/claims/learning.py": {"hardmax"},  # The claim that max is not differentiable.
-    "comparison/figure.py": {"ratio"},  # The two lines that are drawn thick.
+    "comparison/claims/maximum.py": {"hardmax"},  # The claim that max is not differentiable.
+    "comparison/figure/curves.py": {"ratio"},  # The curves that the titles speak of.
+    "comparison/figure/styles.py": {"hardmax", "ratio", "sparsemax"},  # The lines in colour.
+    "comparison/text/layout.py": {"hardmax", "ratio", "sparsemax"},  # The rows that are shown first.
     "evaluation/ladder.py": {"entmax", "sparsemax"},  # The mappings that an evaluation tries in the model's place.
     "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.
     "kernels/triton/loss.py": {"entmax"},

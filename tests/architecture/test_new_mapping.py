@@ -113,8 +113,9 @@ def test_the_commands_show_it(package: Path) -> None:
 def test_the_documents_show_it(package: Path) -> None:
     folder = package.parents[1]
     run_in_copy(package, DOCUMENTS.format(folder=folder))
-    assert "| [mymapping](docs/mappings.md#mymapping) |" in (folder / "README.md").read_text(encoding="utf-8")
-    assert "\n## mymapping\n" in (folder / "docs" / "mappings.md").read_text(encoding="utf-8")
+    page = (folder / "docs" / "mappings.md").read_text(encoding="utf-8")
+    assert "| [mymapping](#mymapping) |" in page
+    assert "\n## mymapping\n" in page
 
 
 def test_torch_has_it_and_no_list_has_to_name_it(package: Path) -> None:

@@ -90,7 +90,6 @@ def test_a_stale_page_is_found(tmp_path, capsys):
     results = tmp_path / "benchmarks" / "results"
     results.mkdir(parents=True)
     (tmp_path / "docs").mkdir()
-    shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copy(ROOT / "docs" / "architecture.md", tmp_path / "docs")
     synthetic_record().save(results / "cpu.json")
     assert render.main([], tmp_path) == 0

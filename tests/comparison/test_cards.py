@@ -67,7 +67,6 @@ def test_the_page_has_a_section_for_every_mapping():
 @pytest.fixture
 def checkout(tmp_path, render):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(with_place(render, "mappings"), encoding="utf-8")
     places = "".join(with_place(render, name) for name in render.MAPS)
     (tmp_path / "docs" / "architecture.md").write_text(places, encoding="utf-8")
     return tmp_path
@@ -79,12 +78,12 @@ def with_place(render, name):
 
 def test_render_writes_then_check_is_content(render, checkout, capsys):
     assert render.main(["--check"], checkout) == 1
-    assert "old" in (checkout / "README.md").read_text(encoding="utf-8")
+    assert "old" in (checkout / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert render.main([], checkout) == 0
-    readme = (checkout / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith(f"before\n{render.BEGIN.format('mappings')}\n| mapping |")
-    assert readme.endswith(f"|\n{render.END.format('mappings')}\nafter\n")
     architecture = (checkout / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert architecture.startswith("before\n")
+    assert architecture.endswith("\nafter\n")
+    assert "\nold\n" not in architecture
     for name, row in (("native map", "`softmax/long_softmax.hpp`"), ("triton map", "`softmax/cross_entropy.py`")):
         assert row in architecture.partition(render.BEGIN.format(name))[2].partition(render.END.format(name))[0]
     assert (checkout / "docs" / "mappings.md").exists()

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from lastlayer.comparison import Comparison, Question, Row, compare
+from lastlayer.comparison import Comparison, Question, Row, answers, compare
 from lastlayer.mappings import MAPPINGS
 
 
 def ask(*scores: float, **options: object) -> Comparison:
-    return compare(Question.ask(scores, **options))  # type: ignore[arg-type]
+    return compare(scores, **options)  # type: ignore[arg-type]
 
 
 def row(comparison: Comparison, name: str) -> Row:
@@ -113,6 +113,14 @@ def test_one_class():
     for r in comparison.rows:
         assert r.probabilities.tolist() == [1]
         assert r.losses.tolist() == [0]
+
+
+def test_many_classes_have_the_loss_of_each(monkeypatch):
+    """In blocks of two rows, the last of one."""
+    monkeypatch.setattr(answers, "_BLOCK", 10)
+    scores = np.array([1.0, 0.5, -1.0, 3.0, 2.0])
+    log_sum = math.log(sum(math.exp(x) for x in scores))
+    assert row(ask(*scores), "softmax").losses == pytest.approx(log_sum - scores, abs=1e-14)
 
 
 def test_parameters_and_repeated_names():

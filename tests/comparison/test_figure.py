@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from lastlayer.comparison import Question, compare
+from lastlayer.comparison import compare
 from lastlayer.comparison.figure import draw, require_format, save
 
 PNG = b"\x89PNG\r\n"
 
 
 def figure(*scores: float, **options: object):
-    return draw(compare(Question.ask(scores, **options)))  # type: ignore[arg-type]
+    return draw(compare(scores, **options))  # type: ignore[arg-type]
 
 
 def line(axes, label: str):
@@ -56,12 +56,12 @@ def test_undefined_is_written_in_its_row():
 
 @pytest.mark.parametrize("scores", [(math.inf, 0, 1), (1e308, 1, 2), (0, 0, 0), (1e-300, 0)])
 def test_extreme_scores_are_drawn(scores, tmp_path):
-    save(compare(Question.ask(scores)), tmp_path / "out.png")
+    save(compare(scores), tmp_path / "out.png")
     assert (tmp_path / "out.png").read_bytes().startswith(PNG)
 
 
 def test_format_follows_the_name_and_nothing_else_is_left(tmp_path):
-    comparison = compare(Question.ask([1, 0.5], mappings=["softmax"]))
+    comparison = compare([1, 0.5], mappings=["softmax"])
     for name, start in (("a.png", PNG), ("b.svg", b"<?xml"), ("c", PNG), ("d.PNG", PNG)):
         save(comparison, tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
@@ -80,7 +80,7 @@ def test_an_earlier_file_survives_a_failure(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Figure, "savefig", fail)
     with pytest.raises(OSError, match="No space"):
-        save(compare(Question.ask([1, 0.5])), path)
+        save(compare([1, 0.5]), path)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
 

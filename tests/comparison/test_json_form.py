@@ -7,20 +7,20 @@ import math
 
 import pytest
 
-from lastlayer.comparison import Question, compare, judge
-from lastlayer.comparison.json_form import to_json_dict
+from lastlayer.comparison import compare
+from lastlayer.version import __version__
 
 
 def form(*scores: float, **options: object) -> dict:
-    comparison = compare(Question.ask(scores, **options))  # type: ignore[arg-type]
-    return json.loads(json.dumps(to_json_dict(comparison, judge(comparison)), allow_nan=False))
+    return json.loads(json.dumps(compare(scores, **options).to_dict(), allow_nan=False))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("scores", [(1, 0.5), (2, -1, 0.5), (1, -1), (1, 0), (math.inf, 0), (-math.inf, -math.inf)])
 @pytest.mark.parametrize("label", [None, 0])
 def test_keys_and_types(scores, label):
     result = form(*scores, label=label)
-    assert list(result) == ["scores", "mappings", "claims"]
+    question = ["version", "scores", "label", "softcap", "temperature", "reached"]
+    assert list(result) == [*question, "mappings", "claims"]
     for entry in result["mappings"]:
         assert list(entry) == [
             "name",
@@ -38,8 +38,9 @@ def test_keys_and_types(scores, label):
         assert (entry["gradient"] is not None) is (entry["defined"] and label is not None)
         assert entry["family"] in ("normalized", "regularized")
     for claim in result["claims"]:
-        assert list(claim) == ["claim", "holds", "evidence"]
-        assert claim["holds"] in (True, False, None)
+        assert list(claim) == ["name", "claim", "here", "evidence", "in_general", "brief", "reason", "shown_by"]
+        assert claim["here"] in ("yes", "no", "half true", "not tested")
+        assert claim["in_general"] in ("true", "false", "depends", "half true")
 
 
 def test_infinities_are_strings_and_undefined_is_null():
@@ -52,5 +53,11 @@ def test_infinities_are_strings_and_undefined_is_null():
     assert [undefined[key] for key in ("probabilities", "losses", "entropy", "support")] == [None] * 4
 
 
-def test_scores_are_the_ones_given():
-    assert form(1, 0.5, softcap=1.0, temperature=3.0)["scores"] == [1.0, 0.5]
+def test_the_answer_says_which_question_it_answers():
+    result = form(1, 0.5, label=1, softcap=1.0, temperature=2.0, mappings=["ratio"])
+    assert result["version"] == __version__
+    asked = {key: result[key] for key in ("scores", "label", "softcap", "temperature")}
+    assert asked == {"scores": [1.0, 0.5], "label": 1, "softcap": 1.0, "temperature": 2.0}
+    assert [entry["name"] for entry in result["mappings"]] == ["ratio"]
+    # tanh(1) / 2 and tanh(0.5) / 2
+    assert result["reached"] == pytest.approx([0.3807970780, 0.2310585786], abs=1e-10)

@@ -61,15 +61,24 @@ def test_every_value_off_the_scale_is_named() -> None:
     assert "taylor" in shown.how
 
 
-def test_differences_count_and_split_by_direction() -> None:
-    results = synthetic_results()
-    lines = results.comparisons.query("metric == 'accuracy' and verdict == 'differs'")
-    said = note(results, "differences", "Accuracy")
-    assert said.startswith(f"{len(lines)} of 9")
-    better, _, worse = said.partition("worse:")
+@pytest.mark.parametrize("turned", [[], ["ratio"], ["ratio", "hardmax"]])
+def test_differences_are_named_by_direction(turned) -> None:
+    comparisons = synthetic_results().comparisons
+    comparisons.loc[comparisons["mapping"].isin(turned), "difference"] *= -1
+    lines = comparisons.query("metric == 'accuracy' and verdict == 'differs'")
+    said = note(synthetic_results(comparisons=comparisons), "differences", "Accuracy")
+    better = said.partition(" better")[0] if " better" in said else ""
+    worse = said.removeprefix(better)
+    assert len(lines) == 3
     for line in lines.itertuples():
         assert line.mapping in (better if line.difference > 0 else worse)
         assert line.mapping not in (worse if line.difference > 0 else better)
+
+
+def test_one_that_differs_alone_is_said_so() -> None:
+    comparisons = synthetic_results().comparisons
+    comparisons.loc[comparisons["mapping"] != "ratio", "verdict"] = "cannot be told apart"
+    assert note(synthetic_results(comparisons=comparisons), "differences", "Accuracy") == "only ratio is worse."
 
 
 def test_comparisons_with_another_mapping_are_not_shown_as_with_softmax() -> None:
@@ -80,8 +89,10 @@ def test_comparisons_with_another_mapping_are_not_shown_as_with_softmax() -> Non
 
 
 def test_what_cannot_be_compared_is_named() -> None:
-    assert "not comparable: entmax, sparsemax and hardmax." in note(synthetic_results(), "differences", "Log loss")
-    assert "not comparable" not in note(synthetic_results(), "differences", "Brier")
+    said = note(synthetic_results(), "differences", "Log loss")
+    why = "because they gave some true classes probability zero."
+    assert f"entmax, sparsemax and hardmax cannot be compared here, {why}" in said
+    assert "cannot be compared" not in note(synthetic_results(), "differences", "Brier")
 
 
 def test_no_difference_is_said_so() -> None:

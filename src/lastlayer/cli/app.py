@@ -14,9 +14,10 @@ from lastlayer.cli.config import config
 from lastlayer.cli.errors import CommandError, show_error
 from lastlayer.cli.evaluate import evaluate
 from lastlayer.cli.explain import explain
+from lastlayer.cli.explore import explore
 from lastlayer.cli.standard_output import OutputError, check_stdout, leave_stdout
 from lastlayer.cli.study import study
-from lastlayer.cli.terminal import clean_tracebacks_and_warnings, say
+from lastlayer.cli.terminal import clean_tracebacks_and_warnings, say, spell_what_cannot_be_shown
 from lastlayer.version import __version__
 
 
@@ -69,7 +70,7 @@ def _show_output_error(error: OSError) -> int:
 #: The line after \b keeps its line breaks in the help.
 COMPLETION = """
 \b
-Completion of names in bash; in zsh with zsh_source:
+Completion of commands, options and names in bash; zsh_source and fish_source for zsh and fish:
   eval "$(_LASTLAYER_COMPLETE=bash_source lastlayer)"
 """
 
@@ -93,16 +94,13 @@ def app(ctx: click.Context) -> None:
         say(ctx.get_help())
 
 
-for command in (compare, explain, study, evaluate, bench, config):
+for command in (compare, explore, explain, study, evaluate, bench, config):
     app.add_command(command)
 
 
 def main() -> None:
     """The entry point of `lastlayer`."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show σ or − shows a question mark instead of a traceback.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    spell_what_cannot_be_shown()
     check_stdout()
     clean_tracebacks_and_warnings()
     app(prog_name="lastlayer")

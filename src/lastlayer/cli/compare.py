@@ -1,4 +1,4 @@
-"""`lastlayer compare 1 0.5`: every mapping on one vector of scores, and the usual claims judged on it."""
+"""`lastlayer compare 1 0.5`: the mappings on one vector of scores, and what people say about softmax, judged on it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import json
 from pathlib import Path
 
 import click
+from rich.text import Text
 
-from lastlayer.cli.comparison_text import print_comparison
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.extras import load
-from lastlayer.cli.mapping_names import split_names
-from lastlayer.cli.negative_numbers import CommandWithScores, number
+from lastlayer.cli.mapping_names import complete_names, split_names
 from lastlayer.cli.paths import PATH
-from lastlayer.cli.terminal import say, say_json, terminal
-from lastlayer.comparison import Comparison, Question, judge
-from lastlayer.comparison import compare as compare_scores
+from lastlayer.cli.scores import CommandWithScores, read_scores
+from lastlayer.cli.terminal import is_ascii, say, say_json, terminal
+from lastlayer.comparison import Answers, Question
 from lastlayer.comparison.json_form import to_json_dict
+from lastlayer.comparison.text import Paper, layout
+from lastlayer.mappings import MAPPINGS
+
+#: `--mappings all` shows every one.
+ALL = "all"
 
 
 @click.command(cls=CommandWithScores)
@@ -31,8 +35,12 @@ from lastlayer.comparison.json_form import to_json_dict
     "--temperature", type=float, default=1.0, show_default=True, metavar="T", help="Then divide the scores by T."
 )
 @click.option(
-    "--mappings", metavar="A,B", help="Show only these, as in softmax,ratio,entmax:alpha=1.3.  [default: all]"
+    "--mappings",
+    metavar="A,B",
+    shell_complete=complete_names,
+    help="Show only these, as in softmax,ratio,entmax:alpha=1.3, or all of them: all.  [default: the most telling]",
 )
+@click.option("--all", "everything", is_flag=True, help="Show every mapping, and every claim with numbers and reasons.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--plot", type=PATH, metavar="FILE.png", help="Also draw the comparison.")
 def compare(
@@ -41,50 +49,57 @@ def compare(
     softcap: float | None,
     temperature: float,
     mappings: str | None,
+    everything: bool,
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Show what each mapping makes of your scores.
+    """Show what softmax, the ratio and others make of your scores.
 
-    The usual claims about softmax are judged on these scores, too.
+    Also what people say about softmax: whether it is so for these scores, and in general.
 
-    SCORE is any real number (also called a logit), one per class.
+    SCORE is any real number (a logit), one per class; 2 -1 0.5 and [2, -1, .5] are the same. A single - reads them from standard
+    input.
 
     Example: lastlayer compare 2 -1 0.5 --label 0
     """
     with expected(ValueError, TypeError, IndexError):
         question = Question.ask(
-            [number(text, place) for place, text in enumerate(scores)],
+            read_scores(scores),
             label=label,
             softcap=softcap,
             temperature=temperature,
-            mappings=None if mappings is None else split_names(mappings),
+            mappings=_names(mappings),
         )
-    comparison = compare_scores(question)
-    claims = judge(comparison)
+    answers = Answers.of(question)
     if plot is not None:
-        _save_figure(comparison, plot)
+        _save_figure(answers, plot)
     if as_json:
-        say_json(
-            json.dumps(
-                to_json_dict(comparison, claims),
-                indent=2,
-                ensure_ascii=False,
-                allow_nan=False,
-            )
-        )
+        say_json(json.dumps(to_json_dict(answers), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print_comparison(comparison, claims, terminal())
+        _print(answers, everything)
     if plot is not None:
         say(f"figure: {plot}", err=as_json)
 
 
-def _save_figure(comparison: Comparison, path: Path) -> None:
+def _names(mappings: str | None) -> list[str] | None:
+    """The mappings that were asked for; None for the usual ones."""
+    if mappings is None:
+        return None
+    return list(MAPPINGS) if mappings.strip().lower() == ALL else split_names(mappings)
+
+
+def _print(answers: Answers, everything: bool) -> None:
+    console = terminal()
+    for line in layout(answers, Paper(console.width, everything, is_ascii())):
+        console.print(Text.assemble(*line), soft_wrap=True)
+
+
+def _save_figure(answers: Answers, path: Path) -> None:
     figure = load("lastlayer.comparison.figure", extra="study", purpose="--plot")
     with expected(ValueError):
         figure.require_format(path)
     try:
-        figure.save(comparison, path)
+        figure.save(answers, path)
     except OSError as error:
         reason = error.strerror or str(error)
         remedy = "give a file in a folder that exists and that you may write to"

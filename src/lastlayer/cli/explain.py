@@ -7,22 +7,19 @@ from rich.table import Table
 from rich.text import Text
 
 from lastlayer.cli.errors import expected
-from lastlayer.cli.terminal import terminal
+from lastlayer.cli.mapping_names import complete_name, plain_name
+from lastlayer.cli.terminal import spelled, terminal
 from lastlayer.comparison import card
 from lastlayer.functions import resolve_mapping
 from lastlayer.mappings import MAPPINGS
 
 
-def _matching(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in MAPPINGS if name.startswith(incomplete)]
-
-
 @click.command
-@click.argument("mapping", required=False, metavar="[MAPPING]", shell_complete=_matching)
+@click.argument("mapping", required=False, metavar="[MAPPING]", shell_complete=complete_name)
 def explain(mapping: str | None) -> None:
     """Show a mapping's equation, laws and sources.
 
-    Also its domain, its loss and its error bound.
+    Also its domain, its loss and its accuracy.
 
     MAPPING is a name, as in sparsemax or entmax:alpha=1.3.
     Without it, all mappings are listed.
@@ -38,22 +35,22 @@ def explain(mapping: str | None) -> None:
         )
         return
     with expected(ValueError, TypeError):
-        facts = card(resolve_mapping(mapping))
+        facts = card(resolve_mapping(plain_name(mapping)))
     console.print(Text(facts.title, style="bold"))
-    console.print(Text(facts.summary))
+    console.print(Text(spelled(facts.summary)))
     console.print()
     rows = _grid()
     for heading, lines in facts.sections:
         # A hanging bullet keeps long lines of a list apart.
         text = lines[0] if len(lines) == 1 else "\n".join(f"· {line}" for line in lines)
-        rows.add_row(Text(heading, style="dim"), Text(text))
+        rows.add_row(Text(heading, style="dim"), Text(spelled(text)))
     console.print(rows)
 
 
 def _list() -> Table:
     rows = _grid()
     for record in MAPPINGS.values():
-        rows.add_row(Text(record.label, style="bold"), Text(record.summary))
+        rows.add_row(Text(record.label, style="bold"), Text(spelled(record.summary)))
     return rows
 
 

@@ -1,12 +1,17 @@
-"""`--mappings a,b`: a list of names, some with parameters."""
+"""`--mappings a,b`: a list of names, some with parameters, in any case; and what a shell completes them with."""
 
 from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+from lastlayer.mappings import MAPPINGS
 
 
 def split_names(text: str) -> list[str]:
     """The names in a comma-separated list; a part such as beta=2 belongs to the name before it.
 
-    >>> split_names("softmax, entmax:alpha=1.3,mine:alpha=1,beta=2")
+    >>> split_names("Softmax, entmax:alpha=1.3,mine:alpha=1,beta=2")
     ['softmax', 'entmax:alpha=1.3', 'mine:alpha=1,beta=2']
     """
     names: list[str] = []
@@ -14,5 +19,40 @@ def split_names(text: str) -> list[str]:
         if names and "=" in part and ":" not in part:
             names[-1] += f",{part}"
         elif part:
-            names.append(part)
+            names.append(plain_name(part))
     return names
+
+
+def plain_name(text: str) -> str:
+    """The name as its mapping has it, whatever its case and whether a hyphen or a blank is in the underscore's place.
+
+    >>> plain_name("Softmax-Plus-One"), plain_name("ENTMAX:alpha=1.3"), plain_name("none such")
+    ('softmax_plus_one', 'entmax:alpha=1.3', 'none such')
+    """
+    name, colon, options = text.strip().partition(":")
+    known = {_folded(key): key for key in MAPPINGS}
+    return known.get(_folded(name), name) + colon + options
+
+
+def _folded(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The mappings that the name may become, with what each is in one sentence."""
+    return [
+        CompletionItem(name, help=record.summary)
+        for name, record in MAPPINGS.items()
+        if name.startswith(incomplete.lower())
+    ]
+
+
+def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The same for the last name of a comma-separated list; a name that is there already is not offered again."""
+    before, comma, last = incomplete.rpartition(",")
+    there = {name.partition(":")[0] for name in split_names(before)}
+    return [
+        CompletionItem(f"{before}{comma}{item.value}", help=item.help)
+        for item in complete_name(ctx, param, last)
+        if item.value not in there
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 import traceback
@@ -15,7 +16,11 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.measure import Measurement
 from rich.segment import Segment
 
+from lastlayer.words.ascii import in_ascii
 from lastlayer.words.printable import clean_lines, is_control
+
+#: Anything beyond ASCII that the commands print can be told by what they print most.
+_SAMPLE = "−σΣ█…"
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -40,6 +45,34 @@ def escaped(text: str) -> str:
     return "".join(
         json.dumps(character)[1:-1] if character != "\n" and is_control(character) else character for character in text
     )
+
+
+def is_ascii() -> bool:
+    """Whether standard output cannot show what the commands print, so that it has to be spelled in ASCII."""
+    try:
+        _SAMPLE.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def spelled(text: str) -> str:
+    """The text as standard output can show it, for what is laid out in columns: in ASCII it may be longer."""
+    return in_ascii(text) if is_ascii() else text
+
+
+def spell_what_cannot_be_shown() -> None:
+    """Let standard output and error spell what they cannot encode, as in sigma for σ, instead of raising an error."""
+    codecs.register_error("spelled", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="spelled")
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return in_ascii(error.object[error.start : error.end]), error.end
 
 
 def clean_tracebacks_and_warnings() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 from lastlayer.mappings import LAWS, Parameter, ProbabilityMapping
 
@@ -20,6 +21,22 @@ class Card:
     summary: str
     sections: tuple[tuple[str, tuple[str, ...]], ...]
 
+    def __repr__(self) -> str:
+        """The card as text."""
+        margin = 2 + max(len(heading) for heading, _ in self.sections)
+        lines = [
+            f"{'' if i else heading:{margin}}{text}" for heading, texts in self.sections for i, text in enumerate(texts)
+        ]
+        return "\n".join([self.title, self.summary, "", *lines])
+
+    def _repr_html_(self) -> str:
+        """The card as a notebook shows it."""
+        rows = "".join(
+            f"<dt><b>{escape(heading)}</b></dt><dd>{'<br>'.join(map(escape, texts))}</dd>"
+            for heading, texts in self.sections
+        )
+        return f"<div><h3>{escape(self.title)}</h3><p>{escape(self.summary)}</p><dl>{rows}</dl></div>"
+
 
 def card(mapping: ProbabilityMapping) -> Card:
     """The card of a mapping, from its record alone; headings with nothing to say are left out."""
@@ -36,7 +53,7 @@ def card(mapping: ProbabilityMapping) -> Card:
             tuple(sentence for law, sentence in LAWS.items() if law in mapping.laws),
         ),
         ("loss", (mapping.loss_name,)),
-        ("error bound", (mapping.budget.describe(),)),
+        ("accuracy", (mapping.budget.describe(),)),
         ("limits", (mapping.limits,)),
         ("in a study", (mapping.study_note,)),
         ("references", mapping.references),

@@ -1,126 +1,101 @@
-"""Every mapping's answer for one vector of scores."""
+"""`ll.compare([1, 0.5])`: a comparison that shows itself, as text, HTML, a figure or the page to play with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lastlayer.comparison.answers import Answers
+from lastlayer.comparison.exploration import Exploration
+from lastlayer.comparison.html import to_html
+from lastlayer.comparison.json_form import to_json_dict
 from lastlayer.comparison.question import Question
-from lastlayer.functions import (
-    DomainError,
-    log_probabilities,
-    loss,
-    loss_and_grad,
-    probabilities,
-)
+from lastlayer.comparison.summary import in_short
+from lastlayer.comparison.text import Paper, as_text, layout
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.words.numbers import tuple_of
 
-Vector = NDArray[np.float64]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Row:
-    """One mapping's answer. Where it has none, `error` says why and the quantities are None."""
+def compare(
+    scores: Sequence[float],
+    *,
+    mappings: Sequence[str | ProbabilityMapping] | None = None,
+    label: int | None = None,
+    temperature: float = 1.0,
+    softcap: float | None = None,
+) -> Comparison:
+    """What each mapping makes of one vector of scores (logits), and what people say about softmax, judged on it.
 
-    name: str
-    family: str
-    error: str | None = None
-    #: p (K,) and log p (K,) of the scores that reach the mapping.
-    probabilities: Vector | None = None
-    log_probabilities: Vector | None = None
-    #: The loss of each class if it were the true one, (K,).
-    losses: Vector | None = None
-    #: Gradient of the true class's loss in the scores as given, so through the activation; None without a label.
-    gradient: Vector | None = None
-    #: −Σ p log p over the given classes, in nats.
-    entropy: float | None = None
-    #: How many classes have a probability above zero; one too small for a float64 counts, an exact zero does not.
-    support: int | None = None
+    Args:
+        scores: one real number per class, (K,).
+        mappings: which ones, as names or records; None for all.
+        label: the index of the true class; adds its loss and gradient.
+        temperature, softcap: applied to the scores first, as for `loss`.
+
+    Raises:
+        ValueError: no scores, a NaN, an unknown mapping, a softcap or temperature that is not a positive number.
+        TypeError: scores that are not real numbers, or a parameter that a mapping does not have.
+        IndexError: `label` is not the index of a score.
+
+    >>> compare([1, 0.5], mappings=["softmax", "ratio"]).rows[1].probabilities
+    array([0.66666667, 0.33333333])
+    >>> compare([1, 0.5]).in_short[:66]
+    'both put class 0 first. Here the ratio is the more certain one, 0.'
+    """
+    return Comparison.of(Question.ask(scores, label=label, softcap=softcap, temperature=temperature, mappings=mappings))
+
+
+class Comparison(Answers):
+    """The answers, and every way to look at them. A notebook shows bars and the claims."""
 
     @property
-    def defined(self) -> bool:
-        """Whether the mapping has probabilities for these scores."""
-        return self.error is None
+    def in_short(self) -> str:
+        """The bottom line."""
+        return in_short(self)
 
+    def text(self, *, width: int | None = None, everything: bool = False) -> str:
+        """The text that the command prints, `width` characters wide (None: the terminal's width)."""
+        width = min(shutil.get_terminal_size().columns, 100) if width is None else width
+        return as_text(layout(self, Paper(width, everything, in_python=True)))
 
-@dataclass(frozen=True)
-class Comparison:
-    """What was asked, the scores that reach the mappings, and one row per mapping."""
+    def to_dict(self) -> dict[str, Any]:
+        """The question, every row and every claim as JSON can carry them, as `lastlayer compare --json` prints."""
+        return to_json_dict(self)
 
-    question: Question
-    reached: Vector
-    rows: tuple[Row, ...]
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """The comparison as a matplotlib figure, written to `path` if there is one.
 
+        Raises:
+            ImportError: matplotlib is missing: pip install "lastlayer[study]".
+            ValueError: matplotlib writes no file of that kind.
+        """
+        try:
+            figure = importlib.import_module("lastlayer.comparison.figure")
+        except ModuleNotFoundError as missing:
+            raise ImportError(f'plot needs {missing.name}: pip install "lastlayer[study]"') from missing
+        if path is not None:
+            figure.require_format(Path(path))
+            figure.save(self, Path(path))
+        drawn: Figure = figure.draw(self)
+        return drawn
 
-def compare(question: Question) -> Comparison:
-    """Evaluate every mapping of the question on its scores."""
-    # A tiny temperature may send scores to infinity, which the mappings have limits for.
-    with np.errstate(over="ignore"):
-        reached = np.asarray(question.activation(question.scores, np))
-        return Comparison(
-            question,
-            reached,
-            tuple(_row(mapping, question, reached) for mapping in question.mappings),
-        )
+    def explore(self) -> Exploration:
+        """The page to play with, at these scores. A notebook shows it; `.open()` and `.save(path)` elsewhere.
 
+        Raises:
+            ValueError: scores that the page cannot show: infinite ones, or more than 50.
+        """
+        return Exploration.of(self)
 
-def _row(mapping: ProbabilityMapping, question: Question, reached: Vector) -> Row:
-    try:
-        p = probabilities(reached, mapping=mapping)
-    except DomainError:
-        error = f"{mapping.label} needs {mapping.domain.description}; the scores are {tuple_of(reached)}."
-        return Row(mapping.label, mapping.family, error=error)
-    if np.isnan(p).any():
-        error = f"{mapping.label} has no limit at the scores {tuple_of(reached)}. Its limits: {mapping.limits}."
-        return Row(mapping.label, mapping.family, error=error)
-    log_p = log_probabilities(reached, mapping=mapping)
-    return Row(
-        mapping.label,
-        mapping.family,
-        probabilities=p,
-        log_probabilities=log_p,
-        losses=_losses(mapping, question),
-        gradient=_gradient(mapping, question),
-        entropy=entropy(p, log_p),
-        support=int(np.sum(log_p > -np.inf)),
-    )
+    def _repr_html_(self) -> str:
+        """Bars and claims."""
+        return to_html(self)
 
-
-def _losses(mapping: ProbabilityMapping, question: Question) -> Vector:
-    """One row of the batch per possible true class."""
-    classes = len(question.scores)
-    batch = np.tile(question.scores, (classes, 1))
-    labels = np.arange(classes)
-    losses: Vector = loss(
-        batch,
-        labels,
-        mapping=mapping,
-        softcap=question.activation.softcap,
-        temperature=question.activation.temperature,
-        reduction="none",
-    )
-    return losses
-
-
-def _gradient(mapping: ProbabilityMapping, question: Question) -> Vector | None:
-    if question.label is None:
-        return None
-    _, gradient = loss_and_grad(
-        question.scores[None, :],
-        np.array([question.label]),
-        mapping=mapping,
-        softcap=question.activation.softcap,
-        temperature=question.activation.temperature,
-        reduction="sum",
-    )
-    row: Vector = gradient[0]
-    return row
-
-
-def entropy(p: Vector, log_p: Vector) -> float:
-    """−Σ p log p in nats, 0·log 0 = 0."""
-    positive = p > 0
-    return float(-np.sum(p[positive] * log_p[positive])) + 0.0
+    def __repr__(self) -> str:
+        """The text."""
+        return self.text()

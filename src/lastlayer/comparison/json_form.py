@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
-from lastlayer.comparison.claims import Claim
-from lastlayer.comparison.compare import Comparison, Row, Vector
+from lastlayer.comparison.answers import Answers, Row, Vector
 from lastlayer.findings.json_numbers import to_json
+from lastlayer.version import __version__
 
 
-def to_json_dict(comparison: Comparison, claims: Iterable[Claim]) -> dict[str, Any]:
-    """`scores` as given, one entry per mapping, one per claim; what is undefined is null."""
+def to_json_dict(answers: Answers) -> dict[str, Any]:
+    """The whole question, one entry per mapping, one per claim; what is undefined is null."""
+    question = answers.question
     form = {
-        "scores": comparison.question.scores.tolist(),
-        "mappings": [_mapping(row) for row in comparison.rows],
-        "claims": [{"claim": claim.claim, "holds": claim.holds, "evidence": claim.evidence} for claim in claims],
+        "version": __version__,
+        "scores": question.scores.tolist(),
+        "label": question.label,
+        "softcap": question.activation.softcap,
+        "temperature": question.activation.temperature,
+        "reached": answers.reached.tolist(),
+        "mappings": [_mapping(row) for row in answers.rows],
+        "claims": [asdict(claim) for claim in answers.claims],
     }
     checked: dict[str, Any] = to_json(form)
     return checked

@@ -1,4 +1,4 @@
-"""The table of mappings and their cards as Markdown, for README.md and docs/mappings.md."""
+"""The table of mappings and their cards as Markdown, for docs/mappings.md and the site."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ class Question:
     label: int | None
     activation: Activation
     mappings: tuple[ProbabilityMapping, ...]
+    #: Whether somebody named the mappings, so that all of them are of interest.
+    is_chosen: bool = False
 
     @classmethod
     def ask(
@@ -62,6 +64,7 @@ class Question:
             label,
             Activation(temperature, softcap),
             tuple(once.values()),
+            mappings is not None,
         )
 
 

@@ -57,7 +57,10 @@ def regularizer(targets: list[Any], mp: Any) -> Any:
 
 HARDMAX = regularized(
     name="hardmax",
-    summary="The largest score takes everything. Flat almost everywhere, so its gradient teaches nothing, and x = 0 already minimises its loss.",
+    summary=(
+        "The largest score takes everything. Its slope is 0 almost everywhere, and its loss is already zero when all scores are "
+        "equal, so there is nothing to learn from either."
+    ),
     equation="p = argmax over the simplex of <p, x>",
     domain=Domain("every real score"),
     evaluate=evaluate,

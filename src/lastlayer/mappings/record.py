@@ -145,9 +145,10 @@ class Budget:
             "absolute": "{} eps of the largest probability",
             "backward": "exact for scores moved by ≤ {} eps·max(1, |x − max|)",
         }[self.kind]
+        unit = " (units in the last digit)" if self.kind == "ulp" else ""
         if self.float32 == self.float64:
-            return what.format(f"{self.float64:g}")
-        return f"{what.format(f'{self.float32:g}')} in float32, {what.format(f'{self.float64:g}')} in float64"
+            return what.format(f"{self.float64:g}") + unit
+        return f"{what.format(f'{self.float32:g}')} in float32, {what.format(f'{self.float64:g}')} in float64{unit}"
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,10 @@ class ProbabilityMapping:
         object.__setattr__(self, "values", values)
         if self.budget_at is not None:
             object.__setattr__(self, "budget", self.budget_at(**self.values))
+
+    def __repr__(self) -> str:
+        """The name and the equation."""
+        return f"<ProbabilityMapping {self.label!r}: {self.equation}>"
 
     def replace(self, **values: Any) -> ProbabilityMapping:
         """The same mapping with other parameter values: `MAPPINGS["entmax"].replace(alpha=1.3)`."""

@@ -48,8 +48,8 @@ SIGMOID_RATIO = normalized(
     budget=Budget("ulp", float32=1, float64=2),
     linear=LinearModel(
         note=(
-            "Far below zero the sigmoid is an exponential, and free intercepts can move the scores there. Then training "
-            "approaches softmax, and the two cannot differ."
+            "It can imitate softmax. For very negative scores the sigmoid is almost an exponential, and training may move all "
+            "scores there. Then the two give the same probabilities."
         )
     ),
     limits="+inf counts as g = 1, with slope 0; −inf: probability 0, slope −1 as a label; all −inf: NaN",

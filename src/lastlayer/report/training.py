@@ -16,7 +16,10 @@ METHODS = {
         "An interior-point path, which keeps the scores of all training rows positive. A test row may still get a negative "
         "score: it then has no probabilities and counts as wrong."
     ),
-    "margin": "Its own loss is minimised by weights of zero, so the multiclass hinge loss maxⱼ (xⱼ + 1[j ≠ y]) − x_y is used.",
+    "margin": (
+        "Its own loss is already zero when all scores are equal, so there is nothing to learn from it. The multiclass hinge loss "
+        "maxⱼ (xⱼ + 1[j ≠ y]) − x_y is used instead."
+    ),
 }
 _SOFTMAX = "Newton steps on this loss: it is logistic regression."
 #: Baseline → how it is trained.

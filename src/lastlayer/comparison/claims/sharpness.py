@@ -1,4 +1,4 @@
-"""Who is sharper, softmax or the ratio, and at which multiple of the scores that turns."""
+"""Who is more certain, softmax or the ratio, at which multiple of the scores that turns, and what softmax goes to."""
 
 from __future__ import annotations
 
@@ -7,42 +7,67 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lastlayer.comparison.claims.case import Case, Verdict, probabilities_of
+from lastlayer.comparison.claims.case import EPS, Case, Here, Verdict, probabilities_of
 from lastlayer.words.numbers import short
 
 
 def sharper(case: Case) -> Verdict:
-    """Softmax sharpens wide scores and flattens narrow ones; the ratio looks at proportions alone."""
-    if case.classes == 1:
-        return None, "One class: its probability is 1 either way."
+    """Softmax sharpens large scores and flattens small ones; the ratio sees proportions alone."""
     if case.all_equal:
-        return None, "All scores are equal, and so are the probabilities."
-    here = f"Largest probability: softmax {short(case.softmax.max())}"
+        return "not tested", case.nothing_ahead
     if not case.has_ratio:
-        half = probabilities_of(0.5 * case.scores, "softmax").max()
-        return (
-            None,
-            f"{here} (at half these scores {short(half)}); the ratio is undefined.",
-        )
-    here += f", ratio {short(case.ratio.max())}"
+        return "not tested", "The ratio has no answer here, so there is nothing to compare softmax with."
+    softmax, ratio = (short(float(p.max())) for p in (case.softmax, case.ratio))
+    softmax_first, ratio_first = f"{softmax} against {ratio}", f"{ratio} against {softmax}"
+    if softmax == ratio:
+        softmax_first = ratio_first = f"by less than the digits of {ratio} show"
     turn = turning_scale(case.scores)
     if turn is None:
-        return (
-            False,
-            f"{here}: the ratio is sharper, at any scale, for it gives a zero score exactly nothing.",
-        )
+        reason = "the others have the score zero, and it gives them exactly nothing"
+        return "no", f"The ratio is more certain, {ratio_first}, and stays so at any multiple: {reason}."
     if math.isclose(turn, 1.0, rel_tol=1e-9):
-        return (
-            None,
-            f"{here}: equally sharp. Softmax is sharper for any larger multiple of these scores.",
-        )
+        return "no", f"Both give {softmax} to the largest score. Softmax is more certain for any larger multiple."
     if turn < 1:
+        agree = f"If all scores were {short(turn)} times as large the two would agree"
         return (
-            True,
-            f"{here}. It turns at {short(turn)} times these scores: below, the ratio is sharper.",
+            "yes",
+            f"Softmax is more certain, {softmax_first}. {agree}; below that the ratio is more certain.",
         )
-    where = f"{short(turn)} times these scores" if math.isfinite(turn) else "a multiple too large for a float64"
-    return False, f"{here}: the ratio is sharper. It turns at {where}."
+    if math.isinf(turn):
+        return "no", f"The ratio is more certain, {ratio_first}, at every multiple that a float64 holds."
+    agree = f"If all scores were {short(turn)} times as large the two would agree"
+    return "no", f"The ratio is more certain, {ratio_first}. {agree}; beyond that softmax is more certain."
+
+
+def soft_max(case: Case) -> Verdict:
+    """softmax(c·x) goes to the one-hot argmax as c grows, ratio(c·x) nowhere."""
+    if case.all_equal:
+        return "not tested", case.nothing_ahead
+    factor = _enlarging(case)
+    top = float(case.softmax.max())
+    enlarged = float(probabilities_of(factor * case.scores, "softmax").max())
+    # Both may be 1, give or take a rounding.
+    here: Here = "yes" if enlarged >= top * (1 - 8 * EPS) else "no"
+    ratio = f", the ratio still {short(float(case.ratio.max()))}" if case.has_ratio else ""
+    tied = int(np.sum(case.scores == case.scores.max()))
+    ties = f" It is shared by the {tied} largest scores." if tied > 1 else ""
+    if factor == 1:
+        return (
+            here,
+            f"Softmax gives the largest score {short(top)} here{ratio}; larger multiples do not fit a float64.{ties}",
+        )
+    gives = f"Softmax gives the largest score {short(top)} here, and {short(enlarged)} at {short(factor)} times these scores"
+    return here, f"{gives}{ratio}.{ties}"
+
+
+def _enlarging(case: Case) -> float:
+    """A power of ten that makes the largest score clearly the largest; 1 where the scores are too large for any."""
+    ordered = np.unique(case.scores)
+    gap = float(ordered[-1] - ordered[-2])
+    if not 10 * case.size < 1e308:
+        return 1.0
+    power = max(1, math.ceil(math.log10(5.0) - math.log10(gap)))
+    return float(10.0 ** min(power, 300, math.floor(300 - math.log10(case.size))))
 
 
 def turning_scale(scores: NDArray[np.float64]) -> float | None:

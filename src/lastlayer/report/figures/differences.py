@@ -13,7 +13,7 @@ from lastlayer.report.reading import Reading, Row
 from lastlayer.report.verdicts import OFTEN, verdict_word
 from lastlayer.study.schema import REFERENCE
 from lastlayer.study.statistics.comparisons import Comparison, Verdict
-from lastlayer.words.lists import listing, sentence, verb
+from lastlayer.words.lists import listing, sentence
 from lastlayer.words.numbers import decimals_for, interval, number
 
 
@@ -22,7 +22,8 @@ def differences_figure(reading: Reading) -> Figure | None:
     metrics = [metric for metric in reading.metrics if reading.compared(metric)]
     if not metrics:
         return None
-    see = f"{sentence(metrics[0].name).rstrip('.')}: {_who_differs(reading.compared(metrics[0]), metrics[0])}"
+    first = _who_differs(reading.compared(metrics[0]), metrics[0])
+    see = f"{sentence(metrics[0].name).rstrip('.')}: {first}"
     how = (
         "Each mark is the mean of a mapping’s value minus softmax’s on the same test rows. The thick bar is its "
         f"{100 * reading.results.settings.level:g} % interval; the thin one is wider by Holm’s correction for the number of mappings, and "
@@ -70,7 +71,7 @@ def _panel(reading: Reading, metric: Metric) -> Panel:
         width=WIDTH,
         height=height,
         drawing=plot,
-        note=sentence(_who_differs(pairs, metric)),
+        note=_who_differs(pairs, metric),
     )
 
 
@@ -95,13 +96,28 @@ def _power(reading: Reading, metric: Metric) -> str:
 
 
 def _who_differs(pairs: Sequence[tuple[Row, Comparison]], metric: Metric) -> str:
-    """How many differ, and in which direction."""
+    """Which mappings are better, which worse, and which cannot be compared."""
     differs = [(row, c) for row, c in pairs if c.verdict == Verdict.DIFFERS]
     unknown = [row.name for row, c in pairs if c.verdict == Verdict.NOT_COMPARABLE]
-    not_comparable = f"; not comparable: {listing(unknown, at_most=6)}" if unknown else ""
+    sides: dict[str, list[str]] = {"better": [], "worse": []}
+    for row, comparison in differs:
+        sides["better" if metric.is_improvement(comparison.difference.mean) else "worse"].append(row.name)
+    parts = [_are(names, side, len(differs)) for side, names in sides.items() if names]
     if not differs:
-        return f"none of {len(pairs)} found to differ from {REFERENCE}{not_comparable}."
-    better = [row.name for row, c in differs if metric.is_improvement(c.difference.mean)]
-    worse = [row.name for row, c in differs if not metric.is_improvement(c.difference.mean)]
-    sides = [f"{side}: {listing(names, at_most=6)}" for side, names in (("better", better), ("worse", worse)) if names]
-    return f"{len(differs)} of {len(pairs)} {verb(len(differs), 'differ')} from {REFERENCE}; {'; '.join(sides)}{not_comparable}."
+        parts.append(f"none of {len(pairs)} found to differ from {REFERENCE}")
+    if unknown:
+        parts.append(f"{listing(unknown, at_most=6)} cannot be compared here, because {_why(len(unknown), metric)}")
+    return f"{'; '.join(parts)}."
+
+
+def _are(names: Sequence[str], side: str, n_differ: int) -> str:
+    """`only ratio is worse`, `spherical and taylor are worse`"""
+    only = "only " if len(names) == n_differ == 1 else ""
+    return f"{only}{listing(names, at_most=6)} {'is' if len(names) == 1 else 'are'} {side}"
+
+
+def _why(n_unknown: int, metric: Metric) -> str:
+    it, their = ("it", "its") if n_unknown == 1 else ("they", "their")
+    if metric.key == "log_loss":
+        return f"{it} gave some true classes probability zero"
+    return f"in some test folds no row was in {their} domain"

@@ -25,7 +25,7 @@ def _fit_failed(finding: Finding) -> str:
 def _margin_form(finding: Finding) -> str:
     return (
         f"{finding.mapping} was trained by the margin form of its loss (scores + 1 on every class but the true one), "
-        "since weights of zero already minimise the loss itself."
+        "since the loss itself is already zero when all scores are equal."
     )
 
 

@@ -1,0 +1,103 @@
+"""What people say: here and in general. What the scores do not test is folded, or all of it is shown with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lastlayer.comparison.claims import Claim
+from lastlayer.comparison.text.paper import Line, Paper
+from lastlayer.words.lists import listing
+from lastlayer.words.numbers import short
+
+HEADING = "What people say about softmax"
+STYLES = {
+    "yes": "green",
+    "true": "green",
+    "no": "yellow",
+    "false": "yellow",
+    "half true": "cyan",
+    "depends": "cyan",
+    "not tested": "dim",
+}
+#: The widths of a claim, of a verdict here, of a verdict in general with its reason, and the narrowest paper for columns.
+CLAIM, HERE, GENERAL, NARROWEST = 40, 9, 9, 50
+#: Up to so many claims that are not tested are named.
+NAMED = 3
+
+
+def claim_lines(claims: Sequence[Claim], paper: Paper) -> list[Line]:
+    """Two columns of verdicts, then how to test the other claims; or every claim in full."""
+    if paper.everything:
+        return [line for claim in claims for line in [(), *_in_full(claim, paper)]][1:]
+    tested = [claim for claim in claims if claim.here != "not tested"]
+    folded = [claim for claim in claims if claim.here == "not tested"]
+    return (_in_columns(tested, paper) if tested else []) + _folded(folded, paper, bool(tested))
+
+
+def _in_columns(claims: Sequence[Claim], paper: Paper) -> list[Line]:
+    if paper.width < NARROWEST:
+        return [line for claim in claims for line in _stacked(claim, paper)]
+    # On narrow paper the reason is left out, then the gaps shrink, then claims take a second line.
+    gap = "  " if paper.width >= CLAIM + HERE + GENERAL + 4 else " "
+    claim_width = min(CLAIM, paper.width - HERE - GENERAL - 2 * len(gap))
+    room = paper.width - claim_width - HERE - 2 * len(gap)
+    has_reason = room >= GENERAL + 18
+    head = f"{gap}{'here':{HERE}}{gap}{'in general':.{room}}"
+    lines: list[Line] = [((f"{HEADING[:claim_width]:{claim_width}}", "bold"), (head, "dim"))]
+    for claim in claims:
+        first, *more = paper.folded(claim.claim, claim_width)
+        reason = f": {paper.spelled(claim.brief)}" if has_reason else ""
+        fits = len(claim.in_general + reason) <= room
+        lines.append(
+            (
+                (f"{first:{claim_width}}{gap}", ""),
+                (f"{claim.here:{HERE}}{gap}", STYLES[claim.here]),
+                (claim.in_general, STYLES[claim.in_general]),
+                (reason if fits else "", ""),
+            )
+        )
+        lines += [((f"  {text}", ""),) for text in more]
+    return lines
+
+
+def _stacked(claim: Claim, paper: Paper) -> list[Line]:
+    """For a narrow terminal: the verdicts under the claim."""
+    verdicts: Line = (
+        ("  here ", "dim"),
+        (claim.here, STYLES[claim.here]),
+        (", in general ", "dim"),
+        (claim.in_general, STYLES[claim.in_general]),
+    )
+    return [*paper.wrapped(claim.claim), verdicts]
+
+
+def _folded(claims: Sequence[Claim], paper: Paper, is_rest: bool) -> list[Line]:
+    """The claims that the scores do not test, and scores that do."""
+    if not claims:
+        return []
+    if len(claims) <= NAMED:
+        named = [f"{claim.claim} ({claim.in_general}; try {_scores(claim)})" for claim in claims]
+        return paper.wrapped(f"Not tested here: {'; '.join(named)}.", rest="  ", style="dim")
+    groups: dict[str, int] = {}
+    for claim in claims:
+        groups[_scores(claim)] = groups.get(_scores(claim), 0) + 1
+    tests = listing(f"{scores} ({count})" for scores, count in groups.items())
+    more = f"{len(claims)} {'more' if is_rest else 'claims'} are not tested by these scores; these test them: {tests}."
+    return paper.wrapped(more, rest="  ", style="dim")
+
+
+def _scores(claim: Claim) -> str:
+    return " ".join(short(x) for x in claim.shown_by)
+
+
+def _in_full(claim: Claim, paper: Paper) -> list[Line]:
+    """The claim, what it is here with the numbers, and what it is in general with the reason."""
+    evidence = claim.evidence + (f" Try {_scores(claim)}." if claim.here == "not tested" else "")
+    lines: list[Line] = [((paper.spelled(claim.claim), "bold"),)]
+    for where, verdict, why in (("here", claim.here, evidence), ("in general", claim.in_general, claim.reason)):
+        head = f"  {where}: "
+        # The verdict's width is part of the paragraph, so that its words wrap behind it.
+        (_, (text, _)), *more = paper.wrapped(f"{verdict}. {why}", first=head, rest="    ")
+        lines.append(((head, "dim"), (verdict, STYLES[verdict]), (text.removeprefix(verdict), "")))
+        lines += more
+    return lines

@@ -1,0 +1,293 @@
+"""The lab of the page: its numbers are those of `lastlayer compare --json`, its forms to copy run, and the keyboard reaches it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+from page_browser import opened_browser, written_page
+
+from lastlayer.cli import app
+from lastlayer.mappings import MAPPINGS
+from lastlayer.words.claims import CLAIMS
+from lastlayer.words.numbers import short
+
+pytestmark = pytest.mark.browser
+
+ALL = ",".join(MAPPINGS)
+#: Hash of the page → arguments of the command.
+STATES = {
+    f"s=1,0.5&m={ALL}": ["1", "0.5", "--label", "1"],
+    f"s=1,2&y=0&m={ALL}": ["1", "2", "--label", "0"],
+    f"s=10,20&y=0&m={ALL}": ["10", "20", "--label", "0"],
+    f"s=2,-1,0.5&y=1&m={ALL}": ["2", "-1", "0.5", "--label", "1"],
+    f"s=1,-1&y=1&m={ALL}": ["1", "-1", "--label", "1"],
+    f"s=-1,-2&y=1&m={ALL}": ["-1", "-2", "--label", "1"],
+    f"s=4,3,2&y=2&m={ALL}": ["4", "3", "2", "--label", "2"],
+    f"s=1000,0&y=1&m={ALL}": ["1000", "0", "--label", "1"],
+    f"s=3&y=0&m={ALL}": ["3", "--label", "0"],
+    f"s=0,0&y=0&m={ALL}": ["0", "0", "--label", "0"],
+    f"s=0.3,4.1,-2,1.5,0,0.7,-1,5.2,2,1.1&y=4&m={ALL}": [
+        *("0.3", "4.1", "-2", "1.5", "0", "0.7", "-1", "5.2", "2", "1.1"),
+        *("--label", "4"),
+    ],
+    "s=2,0.5,1&y=1&t=0.5&cap=3&m=softmax,sparsemax,ratio": [
+        *("2", "0.5", "1", "--label", "1", "--temperature", "0.5", "--softcap", "3"),
+        *("--mappings", "softmax,sparsemax,ratio"),
+    ],
+    "s=2,0.5,1&y=1&a=1.3&o=4&m=entmax,taylor": [
+        *("2", "0.5", "1", "--label", "1", "--mappings", "entmax:alpha=1.3,taylor:order=4"),
+    ],
+}
+CLAIM_TEXTS = """() => Object.fromEntries([...document.querySelectorAll(".lab-claim")].map(row =>
+  [row.dataset.claim, ["h4", ".lab-here", ".lab-general", ".lab-evidence"].map(part => row.querySelector(part).textContent)]))"""
+CELLS = """() => [...document.querySelectorAll(".lab-table td[data-what]")].map(cell =>
+  [cell.dataset.mapping, cell.dataset.what, cell.dataset.class, cell.textContent])"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written_page(tmp_path_factory.mktemp("explore"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with opened_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def lab(browser: Any, path: Path) -> Iterator[Any]:
+    """`lab(hash)` opens the page there; nothing may be logged to the console, and no address but the file's is asked for."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    complaints: list[str] = []
+
+    def opened(state: str = "", width: int = 1280, **options: Any) -> Any:
+        page = context.new_page() if not options else browser.new_context(**options).new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if "http" in request.url else None)
+        page.goto(f"{path.as_uri()}#v=1&{state}&scene=lab")
+        page.wait_for_selector(".lab-table tbody, .lab-bars p")
+        page.wait_for_timeout(250)
+        return page
+
+    yield opened
+    context.close()
+    assert not complaints
+
+
+def compared(arguments: list[str]) -> dict[str, Any]:
+    """What the command says, as JSON."""
+    result = CliRunner().invoke(app, ["compare", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+def shown(value: Any) -> str:
+    """A number of the JSON as the page prints it."""
+    if value is None:
+        return "–"
+    return short(float(value)).replace("-", "−").replace("inf", "∞")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_lab_says_what_the_command_says(lab: Any, state: str) -> None:
+    """Every number of the table, every verdict with its numbers, and the command to copy."""
+    answer, page = compared(STATES[state]), lab(state)
+    cells = {tuple(cell[:3]): cell[3] for cell in page.evaluate(CELLS)}
+    assert cells == expected_cells(answer, int(STATES[state][STATES[state].index("--label") + 1]))
+    assert [claim["name"] for claim in answer["claims"]] == [claim.name for claim in CLAIMS]
+    rows = page.evaluate(CLAIM_TEXTS)
+    for claim in answer["claims"]:
+        title, here, general, evidence = rows[claim["name"]]
+        assert title == claim["claim"]
+        assert here.endswith(claim["here"])
+        assert claim["in_general"] in general
+        expected = re.sub(r" Difference quotients.*$", "", claim["evidence"])
+        assert re.findall(r"\d+", evidence) == re.findall(r"\d+", expected)
+    command = page.evaluate("LL.COPIES.Command(LL.state)").split()
+    assert command[:2] == ["lastlayer", "compare"]
+    assert by_name(compared(command[2:])) == by_name(answer)
+
+
+def expected_cells(answer: dict[str, Any], label: int) -> dict[tuple[str, str, str], str]:
+    """The cells of the table by mapping, quantity and class."""
+    cells = {}
+    for mapping in answer["mappings"]:
+        name = mapping["name"].split(":")[0]
+        if not mapping["defined"]:
+            continue
+        cells[name, "loss", ""] = shown(mapping["losses"][label])
+        for i, p in enumerate(mapping["probabilities"]):
+            cells[name, "probability", str(i)] = shown(p)
+            cells[name, "gradient", str(i)] = shown(mapping["gradient"][i])
+    return cells
+
+
+def by_name(answer: dict[str, Any]) -> dict[str, Any]:
+    """The mappings of an answer, whatever their order."""
+    return {mapping["name"]: mapping for mapping in answer["mappings"]}
+
+
+def test_many_classes_show_the_largest_and_the_true_one(lab: Any) -> None:
+    page = lab(f"s={','.join(str(i % 7) for i in range(50))}&y=49&m=softmax")
+    columns = page.locator(".lab-table thead tr:last-child th[data-class]")
+    classes = {int(columns.nth(i).get_attribute("data-class")) for i in range(columns.count())}
+    assert {6, 13, 20, 27, 34, 41, 48, 49} <= classes
+    assert len(classes) == 10
+    page.get_by_label("every class in the table").check()
+    assert page.locator(".lab-table tbody td").count() == 101
+
+
+@pytest.mark.parametrize("state", list(STATES)[-3:])
+def test_the_python_to_copy(lab: Any, state: str) -> None:
+    code, names = lab(state).evaluate("LL.COPIES.Python(LL.state)"), {}
+    with redirect_stdout(StringIO()) as printed:
+        exec(code, names)
+    answer = compared(STATES[state])
+    assert by_name(names["comparison"].to_dict()) == by_name(answer)
+    assert "softmax" in printed.getvalue() or "entmax" in printed.getvalue()
+
+
+def test_the_tables_to_copy(lab: Any) -> None:
+    page = lab("s=1000,0&y=1&m=softmax,ratio,spherical")
+    markdown, latex = (page.evaluate(f"LL.COPIES.{kind}(LL.state)") for kind in ("Markdown", "LaTeX"))
+    assert "| softmax | 1 | 0 | 1000 | 1 | −1 |" in markdown
+    assert r"softmax & $1$ & $0$ & $1000$ & $1$ & $-1$ \\" in latex
+    assert r"\infty" in latex
+    assert len({line.count("|") for line in markdown.splitlines() if "|" in line}) == 1
+    assert len({line.count(" & ") for line in latex.splitlines() if "&" in line}) == 1
+
+
+def test_the_link_to_copy(lab: Any) -> None:
+    page = lab("s=2,-1,0.5&y=1&t=0.5&a=1.3&m=softmax,entmax")
+    state, link = page.evaluate("LL.state"), page.evaluate("LL.COPIES.Link(LL.state)")
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(".lab-table tbody")
+    assert page.evaluate("LL.state") == state
+
+
+def test_pictures_to_copy(lab: Any, tmp_path: Path) -> None:
+    page = lab("s=2,-1,0.5&y=1&m=softmax,ratio")
+    picture = ElementTree.fromstring(page.evaluate("LL.COPIES.SVG(LL.state)"))
+    text = "".join(picture.itertext())
+    assert "[2, −1, 0.5]" in text
+    assert "no answer here" in text
+    for kind, begins in (("SVG file", b"<svg"), ("PNG file", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=kind).click()
+        download.value.save_as(tmp_path / "picture")
+        assert (tmp_path / "picture").read_bytes().startswith(begins)
+
+
+def test_copying_shows_what_was_copied(lab: Any) -> None:
+    page = lab("s=1,0.5")
+    page.get_by_role("button", name="Command", exact=True).click()
+    page.wait_for_selector(".lab-copied:not([hidden])")
+    assert page.locator(".lab-copied").inner_text() == "lastlayer compare 1 0.5 --label 1 --mappings softmax,ratio"
+
+
+def test_dials_by_keyboard_and_by_number(lab: Any) -> None:
+    page = lab("s=1,0.5")
+    page.locator("#lab-temperature").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("LL.state.parameters.temperature") == pytest.approx(1.02)
+    page.get_by_label("Temperature, exact").fill("0.25")
+    page.keyboard.press("Tab")
+    assert page.evaluate("LL.state.parameters") == {"temperature": 0.25}
+    page.get_by_label("Softcap, exact").fill("-1")
+    page.keyboard.press("Tab")
+    assert page.get_by_label("Softcap, exact").get_attribute("aria-invalid") == "true"
+    assert page.evaluate("LL.state.parameters") == {"temperature": 0.25}
+    page.get_by_role("button", name="Reset the dials").click()
+    assert page.evaluate("LL.state.parameters") == {}
+
+
+def test_mappings_can_be_ticked(lab: Any) -> None:
+    page = lab("s=1,0.5&m=softmax,ratio")
+    page.get_by_label("sparsemax", exact=True).check()
+    page.get_by_label("ratio", exact=True).uncheck()
+    assert page.evaluate("LL.state.mappings") == ["softmax", "sparsemax"]
+    page.wait_for_timeout(100)
+    assert page.locator(".lab-table tbody tr").count() == 2
+    page.get_by_label("softmax", exact=True).uncheck()
+    page.get_by_label("sparsemax", exact=True).uncheck()
+    page.wait_for_timeout(100)
+    assert page.locator(".lab-table tbody tr").count() == 0
+    page.get_by_role("button", name="All mappings").click()
+    page.wait_for_timeout(100)
+    assert page.locator(".lab-table tbody tr").count() == len(MAPPINGS)
+
+
+def test_pointing_at_a_number_shows_its_bar(lab: Any) -> None:
+    page = lab("s=2,0.5,1&m=softmax,ratio")
+    page.locator('td[data-mapping="ratio"][data-what="probability"][data-class="2"]').hover()
+    hot = page.locator(".lab-bars [data-class].hottest")
+    assert hot.count() == 1
+    assert hot.get_attribute("data-class") == "2"
+    assert page.locator(".lab-bars [data-class].hot").count() == 2
+    page.mouse.move(1, 1)
+    assert page.locator(".hot").count() == 0
+
+
+def test_the_point_of_the_triangle(lab: Any) -> None:
+    """The scores follow the point, by hand and by keyboard, also through softcap and temperature."""
+    for more in ("", "&t=0.5", "&cap=4"):
+        page = lab(f"s=2,0.5,1&m=softmax{more}")
+        before = page.evaluate("LL.state.scores")
+        grip = page.locator(".lab-handle")
+        page.locator(".lab-simplex svg").evaluate("drawing => drawing.scrollIntoView({ block: 'center' })")
+        box, frame = grip.bounding_box(), page.locator(".lab-triangle").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] * 2 / 3, steps=4)
+        page.mouse.up()
+        p = page.evaluate("lastlayer.probabilities('softmax', LL.state.scores, LL.state.parameters)")
+        assert p == pytest.approx([1 / 3] * 3, abs=0.03)
+        assert page.evaluate("LL.state.scores") != before
+        page.keyboard.press("ArrowUp")
+        moved = page.evaluate("lastlayer.probabilities('softmax', LL.state.scores, LL.state.parameters)")
+        assert moved[2] > p[2] + 0.01
+    assert lab("s=1,0.5").get_by_role("button", name="Take [2, 0.5, 1]").is_visible()
+
+
+def test_try_shows_a_claim(lab: Any) -> None:
+    page = lab("s=1,0.5")
+    row = page.locator("#claim-negative_scores")
+    assert "not tested" in row.locator(".lab-here").inner_text()
+    row.get_by_role("button").click()
+    page.wait_for_timeout(200)
+    assert "yes" in row.locator(".lab-here").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_is_wider_than_the_page(browser: Any, path: Path, width: int, scheme: str) -> None:
+    page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
+    for state in (f"s=2,0.5,1&m={ALL}&cap=2", f"s={','.join(str(i % 7) for i in range(50))}&m={ALL}"):
+        page.goto("about:blank")
+        page.goto(f"{path.as_uri()}#v=1&{state}&scene=lab")
+        page.wait_for_selector(".lab-table tbody")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.close()
+
+
+def test_targets_are_large_enough_for_a_finger(lab: Any) -> None:
+    page = lab(f"s=2,0.5,1&m={ALL}", width=360)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("#lab button, #lab .lab-tick, #lab select, #lab input:not([type=checkbox]), #lab summary")]
+          .filter(e => e.offsetParent && !e.hidden).filter(e => e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML)"""
+    )
+    assert small == []
