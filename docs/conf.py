@@ -8,9 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from site_extensions.mapping_pages import hue_variables  # noqa: E402
-
 from lastlayer.version import __version__  # noqa: E402
+from site_extensions.mapping_pages import hue_variables  # noqa: E402
 
 project = "lastlayer"
 author = "The lastlayer authors"
@@ -34,6 +33,7 @@ extensions = [
     "site_extensions.mapping_pages",
     "site_extensions.mathml",
     "site_extensions.repository_links",
+    "site_extensions.sample_reports",
     "site_extensions.schema_pages",
 ]
 exclude_patterns = [

@@ -7,11 +7,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-#: Code between backticks, or one of the characters that reStructuredText would read as markup.
-MARKED = re.compile(r"(`[^`]*`)|([*|])")
-#: Code that a plural's s follows: reStructuredText wants something between the two.
-PLURAL = re.compile(r"(`[^`]+`)(?=\w)")
-
+#: Code between backticks and the letter after it, as in a plural; or a character that reStructuredText would read as markup.
+MARKED = re.compile(r"(`[^`]*`)(?=(\w?))|([*|])")
 ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 
 
@@ -21,9 +18,16 @@ def escaped(lines: list[str]) -> list[str]:
     for line in lines:
         is_doctest = bool(line.strip()) and (is_doctest or line.lstrip().startswith(">>>"))
         if not is_doctest:
-            line = PLURAL.sub(r"\1\\ ", MARKED.sub(lambda m: m[1] or f"\\{m[2]}", line))
+            line = MARKED.sub(_escape, line)
         result.append(line)
     return result
+
+
+def _escape(found: re.Match[str]) -> str:
+    code, letter, mark = found.groups()
+    if code is None:
+        return f"\\{mark}"
+    return f"{code}\\ " if letter else code
 
 
 def process(app: Sphinx, kind: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:

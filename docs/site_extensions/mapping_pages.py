@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from site_extensions.charts import Axis, Curve, chart
-from site_extensions.equations import FAMILIES, equation, loss_and_gradient
 from sphinx.application import Sphinx
 
 import lastlayer as ll
 from lastlayer.comparison.card import card
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.marks import HUES, marks
+from site_extensions.charts import Axis, Curve, chart
+from site_extensions.equations import FAMILIES, equation, loss_and_gradient
 
 FOLDER = Path("reference", "mappings")
 #: The cards' sections that the page says in another way.

@@ -11,6 +11,8 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+from site_extensions.sample_reports import REPORTS
+
 #: A file of the repository → the document with its text.
 PAGES = {
     "CONTRIBUTING.md": "how-to/contribute.md",
@@ -18,6 +20,9 @@ PAGES = {
     "src/lastlayer/kernels/native/README.md": "under-the-hood/native-kernels.md",
     "src/lastlayer/kernels/triton/README.md": "under-the-hood/triton-kernels.md",
 }
+#: Pages that other extensions write when all documents are done: for Sphinx a link to them is like one to another site. The
+#: page to play with also has its state after the #, which is no heading.
+WRITTEN_LATER = {"docs/explore.html", *(f"docs/reports/{name}" for name in REPORTS)}
 #: A link in Markdown whose target is a file, with or without a heading in it.
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
@@ -29,8 +34,7 @@ def led(text: str, document: str) -> str:
     def replace(match: re.Match[str]) -> str:
         path, heading = match[1], match[2] or ""
         target = posixpath.normpath(posixpath.join(folder, path))
-        if target == "docs/explore.html":
-            # The page keeps its state after the #, so the link is none to a heading.
+        if target in WRITTEN_LATER:
             return f"{match[0]}{{.external}}"
         if target == "docs/mappings.md":
             name = heading[1:] or "index"

@@ -32,13 +32,13 @@ def scripts(name: str) -> list[str]:
 
 
 WITH_SCRIPTS = [name for name in TEXTS if name not in ELSEWHERE and scripts(name)]
-#: (page, command, output)
-COMMANDS = [
-    (name, command, shown)
-    for name in TEXTS
-    for block in blocks(TEXTS[name], "console")
-    for command, shown in re.findall(r"^\$ (lastlayer\b.*)\n((?:(?!\$ ).*(?:\n|$))*)", block, re.MULTILINE)
-]
+WITH_COMMANDS = [name for name, text in TEXTS.items() if "$ lastlayer" in text]
+
+
+def commands(name: str) -> list[tuple[str, str]]:
+    """(command, the output shown below it) of a page's console blocks."""
+    pattern = re.compile(r"^\$ (lastlayer\b.*)\n((?:(?!\$ ).*(?:\n|$))*)", re.MULTILINE)
+    return [pair for block in blocks(TEXTS[name], "console") for pair in pattern.findall(block)]
 
 
 @pytest.mark.parametrize("name", named(containing=">>> "))
@@ -60,30 +60,57 @@ def test_scripts_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             exec(compile(block, f"{name}, block {i + 1}", "exec"), names)
 
 
-@pytest.mark.parametrize(("name", "command", "shown"), [each for each in COMMANDS if each[2].strip()])
-def test_output_of_commands_is_real(name: str, command: str, shown: str):
-    """Of a command whose output is shown; a line … stands for any lines."""
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_output_of_commands_is_real(name: str):
+    """Of the commands whose output is shown; a line … stands for any lines."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
-    call = [sys.executable, "-c", "from lastlayer.cli import main; main()", *shlex.split(command)[1:]]
-    got = subprocess.run(call, capture_output=True, text=True, check=True, env=environment, cwd=ROOT).stdout
+    for command, shown in commands(name):
+        if shown.strip():
+            call = [sys.executable, "-c", "from lastlayer.cli import main; main()", *shlex.split(command)[1:]]
+            got = subprocess.run(call, capture_output=True, text=True, check=True, env=environment, cwd=ROOT).stdout
+            assert shows(shown, got), f"{command}\n{got}"
+
+
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_exist_with_their_options(name: str):
+    for command, _ in commands(name):
+        check_options(shlex.split(command.partition(" > ")[0].partition(" | ")[0], comments=True)[1:])
+
+
+def shows(shown: str, output: str) -> bool:
+    """Whether an output is the one shown, up to spaces at the end of its lines."""
     lines = [re.escape(line.rstrip()) for line in shown.rstrip().splitlines()]
     pattern = "\n".join("(?:.*\n)*?.*" if line == re.escape("…") else line for line in lines)
-    assert re.fullmatch(pattern, "\n".join(line.rstrip() for line in got.rstrip().splitlines())), got
+    return re.fullmatch(pattern, "\n".join(line.rstrip() for line in output.rstrip().splitlines())) is not None
 
 
-@pytest.mark.parametrize(("name", "command", "shown"), COMMANDS)
-def test_commands_exist_with_their_options(name: str, command: str, shown: str):
-    words = shlex.split(command.partition(" > ")[0].partition(" | ")[0], comments=True)[1:]
-    known = app.commands[words[0]] if words and not words[0].startswith("-") else app
-    arguments = words[1:] if known is not app else words
-    if hasattr(known, "parse_args") and not {"--help", "-h"} & set(arguments):
-        with click.Context(known) as context:
-            known.make_parser(context).parse_args([word for word in arguments if not re.fullmatch(r"-[\d.]\S*", word)])
+def check_options(words: list[str]) -> None:
+    """Parse the words after `lastlayer` without running anything.
+
+    Raises:
+        click.UsageError: there is no such command or option.
+    """
+    known: click.Command = app
+    if words and not words[0].startswith("-"):
+        found = app.get_command(click.Context(app), words[0])
+        if found is None:
+            raise click.UsageError(f"there is no command {words[0]}")
+        known, words = found, words[1:]
+    # Negative scores are no options; the command itself sorts them out.
+    words = [word for word in words if not re.fullmatch(r"-[\d.]\S*", word)]
+    known.make_parser(click.Context(known)).parse_args(words)
 
 
-def test_a_wrong_option_is_found():
-    with click.Context(app.commands["compare"]) as context, pytest.raises(click.NoSuchOption):
-        app.commands["compare"].make_parser(context).parse_args(["1", "0.5", "--lable", "0"])
+def test_a_difference_is_found():
+    assert shows("a\n…\nd\n", "a \nb\nc\nd\n")
+    assert not shows("a\n…\nd\n", "a\nb\n")
+    assert not shows("0.6225\n", "0.6226\n")
+
+
+@pytest.mark.parametrize("words", [["compare", "1", "0.5", "--lable", "0"], ["comprae", "1"], ["--verzion"]])
+def test_a_wrong_option_is_found(words: list[str]):
+    with pytest.raises(click.UsageError):
+        check_options(words)
 
 
 def test_blocks_inside_of_directives_are_found():
