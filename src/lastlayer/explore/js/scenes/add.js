@@ -16,7 +16,7 @@
       const edge = -Math.min(...state.scores), end = LL.mix(-r, r, t);
       const series = open ? [] : ["softmax", "ratio"].map(name => ({ name, f: c => (c <= end ? answer(name, state.scores, c) : null) }));
       const { body, box, X } = LL.curves(w, h, em, {
-        from: -r, to: r, steps: 240, series, at: open ? null : at, right: w < 420 ? 4.6 : 6.4, hatches: open || edge <= -r ? [] : [[-r, Math.min(edge, r), LL.colour("ratio")]],
+        from: -r, to: r, steps: 240, series, at: open ? null : at, right: w < 420 ? 5.2 : 6.4, hatches: open || edge <= -r ? [] : [[-r, Math.min(edge, r), LL.colour("ratio")]],
         xTicks: [-r, 0, r].map(c => [c, c ? added(c) : "0"]), yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), xName: "added to every score", yName: "probability of the largest score",
       });
       const wide = X(Math.min(edge, r)) - box.l > em * 9;

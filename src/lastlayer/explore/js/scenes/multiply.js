@@ -30,7 +30,7 @@
       const series = open ? [] : ["softmax", "ratio"].map(name => ({ name, f: k => (k <= end ? answer(name, state.scores, k) : null) }));
       const ticks = Array.from({ length: 2 * r + 1 }, (_, i) => i - r);
       const { body } = LL.curves(w, h, em, {
-        from: -r, to: r, xTicks: ticks.map(k => [k, `×\u00a0${LL.say(10 ** k)}`]), yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), series, marks, at: open ? null : at, right: w < 420 ? 4.6 : 6.4,
+        from: -r, to: r, xTicks: ticks.map(k => [k, `×\u00a0${LL.say(10 ** k)}`]), yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), series, marks, at: open ? null : at, right: w < 420 ? 5.2 : 6.4,
         xName: "all scores times this factor", yName: "probability of the largest score",
       });
       LL.svg(fig, w, h, body, open ? "An empty chart: probability of the largest score against a factor from a tenth to ten."
