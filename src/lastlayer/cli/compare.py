@@ -54,7 +54,7 @@ def compare(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Show what softmax and others make of your scores.
+    """Show what softmax and others make of scores.
 
     What people say about softmax is judged: whether it is so for these scores, and in general.
 
