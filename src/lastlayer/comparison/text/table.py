@@ -12,7 +12,7 @@ from lastlayer.comparison.text.grid import Column, set_side_by_side, width_of
 from lastlayer.comparison.text.paper import Line, Paper
 from lastlayer.words.numbers import cell
 
-#: Up to so many classes a table has a row per mapping, if it fits.
+#: The most classes that a table with a row per mapping has, if it fits.
 FEW_CLASSES = 12
 #: The largest classes that a table of many shows, and that of all options.
 SHOWN, SHOWN_OF_EVERYTHING = 8, 40
