@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lastlayer as ll
-from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, linear, temperatures
+from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, head_cases, linear, temperatures
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.benchmark.summary import summary
@@ -62,8 +62,10 @@ def benchmarks(root: Path) -> dict[Path, str]:
     rows = stored(root, "rows-cuda-float32", "rows-cuda-bfloat16")
     fits = stored(root, "fit")
     calibrations = stored(root, "temperature")
+    conformance = stored(root, "heads-cpu", "heads-cuda")
     sections = [
         *map(linear.section, heads),
+        *map(head_cases.section, conformance),
         *map(device_rows.section, rows),
         *map(classifier_fits.section, fits),
         *map(temperatures.section, calibrations),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from synthetic_record import synthetic_record
 
-from lastlayer.benchmark import Record, classifier_fits, temperatures
+from lastlayer.benchmark import Record, classifier_fits, head_cases, temperatures
 from lastlayer.benchmark.summary import summary
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -85,3 +85,17 @@ def test_the_page_has_every_figure() -> None:
     parts = summary(records, [stored("linear-cpu"), stored("linear-cuda")], stored("fit"))
     assert len(parts) == 11
     assert all(part in page for part in parts)
+
+
+def test_heads_are_said_as_they_were_recorded() -> None:
+    record = stored("heads-cpu")
+    cells = rows(head_cases.section(record))
+    assert cells["case"] == list(record["heads"])
+    for place, results in enumerate(record["heads"].values()):
+        found = [cells[name][place] for name in record["cases"]]
+        assert found.count("✓") == sum(result["outcome"] == "passed" for result in results)
+        for result in results:
+            if result["outcome"] == "wrong" and result["error"] != "inf":
+                number = cells[result["name"]][place].removeprefix("wrong by ")
+                assert float(number) == pytest.approx(result["error"], rel=0.1)
+    assert all(result["outcome"] == "passed" for result in record["heads"]["lastlayer"])

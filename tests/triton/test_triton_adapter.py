@@ -100,11 +100,12 @@ def test_head_and_its_statistics(name):
 @pytest.mark.parametrize(
     ("rows", "height"), [(50, 16), (50, 48), (50, 40), (50, 64)], ids=["planes", "whole", "half", "one"]
 )
-def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
+@pytest.mark.parametrize("scores_dtype", [None, torch.float32], ids=["half scores", "float32 scores"])
+def test_head_of_half_types(dtype, rows, height, reduction, scores_dtype, monkeypatch):
     """Gradients are rounded to the half type once or twice, however many blocks they are the sum of."""
     monkeypatch.setattr(weight_sums, "PLANES_SLAB", 300)
     monkeypatch.setattr(weight_sums, "WHOLE_SLAB", 300)
-    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given: height)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given, **also: height)
     generator = torch.Generator().manual_seed(2)
     tensors = [torch.randn(*shape, generator=generator).to(dtype) for shape in ((rows, 26), (300, 26), (300,))]
     # A weight whose columns are contiguous; its gradient must not take over this layout.
@@ -113,9 +114,9 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
     wide = [t.double().requires_grad_() for t in tensors]
     here = [t.to(DEVICE).requires_grad_() for t in tensors]
     F.cross_entropy(F.linear(*wide), labels, reduction=reduction).backward()
-    linear_loss(here[0], here[1], labels.to(DEVICE), bias=here[2], reduction=reduction).backward(
-        torch.tensor(1.0, device=DEVICE)
-    )
+    linear_loss(
+        here[0], here[1], labels.to(DEVICE), bias=here[2], reduction=reduction, scores_dtype=scores_dtype
+    ).backward(torch.tensor(1.0, device=DEVICE))
     for mine, exact in zip(here, wide, strict=True):
         assert mine.grad.dtype == dtype
         # Scores of half types are off by half an ULP, and so are the slopes.
@@ -126,7 +127,7 @@ def test_head_of_half_types(dtype, rows, height, reduction, monkeypatch):
 @pytest.mark.parametrize("height", [600, 128])
 def test_float16_gradients_are_finite_where_their_values_are(height, monkeypatch):
     """Sums beyond 65504 whose mean is a small number; and rows that do not count, with an infinite factor."""
-    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given: height)
+    monkeypatch.setattr(sys.modules["lastlayer.torch.linear.operator"], "block_height", lambda *given, **also: height)
     input = torch.full((600, 4), 300.0, dtype=torch.float16, device=DEVICE)
     weight = torch.zeros(2, 4, dtype=torch.float16, device=DEVICE)
     labels = torch.zeros(600, dtype=torch.long, device=DEVICE)

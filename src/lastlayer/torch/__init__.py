@@ -2,6 +2,7 @@
 
 from lastlayer.backends.torch.export import decompositions
 from lastlayer.torch.calibrator import Calibrator
+from lastlayer.torch.check_head import HeadReport, check_head
 from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.modules import (
     MODULES,
@@ -19,6 +20,7 @@ globals().update(MODULES)
 __all__ = [
     "Calibrator",
     "CrossEntropyLoss",
+    "HeadReport",
     "LinearLoss",
     "LinearPlan",
     "LinearStatistics",
@@ -26,6 +28,7 @@ __all__ = [
     "LogSoftmax",
     "MappingLoss",
     "Probabilities",
+    "check_head",
     "decompositions",
     "linear_loss",
     "linear_statistics",

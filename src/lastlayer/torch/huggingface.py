@@ -61,6 +61,7 @@ def use_linear_loss(
     when: str = "training",
     mapping: str | ProbabilityMapping = "softmax",
     max_memory: int | None = None,
+    scores_dtype: torch.dtype | None = None,
     **options: Any,
 ) -> LinearLossHandle:
     """Let a transformers causal language model compute its training loss by `linear_loss`.
@@ -76,7 +77,7 @@ def use_linear_loss(
             PeftModel, DistributedDataParallel or torch.compile.
         when: "training", or "always": in evaluation mode as well, for the loss of many tokens in little memory. The logits of an
             evaluation are then None, too.
-        mapping, max_memory and all other options: as for `linear_loss`; softcap and temperature come after the model's scale and
+        mapping, max_memory, scores_dtype and all other options: as for `linear_loss`; softcap and temperature come after the model's scale and
             softcap.
         class_weight: one weight w per class. The loss is Σ w·l / Σ w over the labels; where the caller gives
             num_items_in_batch = n, as a Trainer always does, it is Σ w·l / n, so that micro-batches and processes add up. Give
@@ -104,7 +105,8 @@ def use_linear_loss(
     if when not in ("training", "always"):
         raise ValueError(f"when is {when!r}; choose 'training' or 'always'.")
     refuse_unknown("use_linear_loss", options, {name: None for name in HEAD_OPTIONS if name not in _NOT_OURS})
-    loss = CausalLoss({"class_weight": None, "softcap": None, **options, "mapping": mapping, "max_memory": max_memory})
+    own_options = {"mapping": mapping, "max_memory": max_memory, "scores_dtype": scores_dtype}
+    loss = CausalLoss({"class_weight": None, "softcap": None, **options, **own_options})
     model = _inside(model)
     if "labels" not in inspect.signature(type(model).forward).parameters:
         _head_of(model)

@@ -157,7 +157,7 @@ class LinearLoss(torch.nn.Module):
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         class_weight: one weight per class; moved with the module, but no part of its state, which is torch.nn.Linear's.
         temperature: a number; a torch.nn.Parameter is learned and part of the state.
-        max_memory, options: as for `linear_loss`.
+        max_memory, scores_dtype, options: as for `linear_loss`.
 
     Raises:
         TypeError: another option.
@@ -183,6 +183,7 @@ class LinearLoss(torch.nn.Module):
         class_weight: Tensor | None = None,
         temperature: float | Tensor = 1.0,
         max_memory: int | None = None,
+        scores_dtype: torch.dtype | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -194,6 +195,8 @@ class LinearLoss(torch.nn.Module):
         check_max_memory(max_memory)
         if max_memory is not None:
             options["max_memory"] = max_memory
+        if scores_dtype is not None:
+            options["scores_dtype"] = scores_dtype
         self.in_features, self.out_features = in_features, out_features
         if not isinstance(class_weight, Tensor | None):
             raise TypeError(
@@ -226,7 +229,9 @@ class LinearLoss(torch.nn.Module):
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
         """`linear_statistics` of this head."""
         given: dict[str, Any] = {"bias": self.bias, "mapping": self.mapping, "temperature": self.temperature}
-        given |= {k: v for k, v in self.options.items() if k in ("ignore_index", "softcap", "max_memory")}
+        given |= {
+            k: v for k, v in self.options.items() if k in ("ignore_index", "softcap", "max_memory", "scores_dtype")
+        }
         return linear_statistics(input, self.weight, labels, **given)
 
     def scores(self, input: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from lastlayer.backends.torch.reduction import inverse, reduce_rows, row_denomin
 from lastlayer.backends.torch.rows import loss_rows
 from lastlayer.losses import LossOptions, counted_rows
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.linear.matmul import add_in_float32, input_gradient, scores_by_slabs
+from lastlayer.torch.linear.matmul import add_in_float32, input_gradient, scores_by_slabs, scores_in_float32
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes, sum_dtype
 from lastlayer.torch.linear.weight_sums import weight_sum
 
@@ -54,16 +54,17 @@ def scores_of_blocks(
     height: int,
     rows: Tensor | None = None,
     tail: Callable[[], Tensor | None] = lambda: None,
+    is_wide: bool = False,
 ) -> Iterator[Block]:
     """The blocks in turn. Each overwrites the scores of the one before in the workspace, or uses the memory that `tail` returns.
 
-    With `rows`, only these rows are visited.
+    With `rows`, only these rows are visited. With `is_wide`, half inputs have float32 scores.
     """
     count = input.shape[0] if rows is None else rows.shape[0]
     classes = weight.shape[0]
     # Matrix products of half types are slow if rows do not start at a multiple of the vector length.
     stride = padded_classes(classes) if gpu.is_device(input) else classes
-    workspace = new_tensor(input, (min(height, count), stride))[:, :classes]
+    workspace = new_tensor(input, (min(height, count), stride), torch.float32 if is_wide else None)[:, :classes]
     columns = (
         new_tensor(input, (min(height, count) * SLAB,)) if goes_by_slabs(input.device, input.dtype, classes) else None
     )
@@ -72,7 +73,9 @@ def scores_of_blocks(
         place = slice(start, stop) if rows is None else rows[start:stop]
         elsewhere = tail() if start else None
         part, scores = input[place], workspace[: stop - start] if elsewhere is None else elsewhere
-        if columns is not None:
+        if is_wide:
+            scores_in_float32(part, weight, bias, scores)
+        elif columns is not None:
             scores_by_slabs(part, weight, bias, columns, scores)
         elif bias is None:
             torch.mm(part, weight.T, out=scores)
@@ -104,8 +107,10 @@ class Accumulator:
         wanted: Wanted,
         height: int,
         rows: Tensor | None = None,
+        is_wide: bool = False,
     ) -> None:
         self._weight, self._wanted = weight, wanted
+        self._narrow = new_tensor(weight, (height, weight.shape[0])) if is_wide and any(wanted) else None
         self.input = new_tensor(input, input.shape if wanted.input else (0,), sum_dtype(input.dtype, input.device))
         if rows is not None and wanted.input:
             # Rows that no block visits have no gradient.
@@ -114,7 +119,7 @@ class Accumulator:
         self.bias = weight.new_zeros(
             weight.shape[:1] if has_bias else 0, dtype=torch.promote_types(weight.dtype, torch.float32)
         )
-        self._sum = weight_sum(weight, input, rows, height) if wanted.weight else None
+        self._sum = weight_sum(weight, input, rows, height, has_tail=not is_wide) if wanted.weight else None
 
     @property
     def tail(self) -> Tensor | None:
@@ -123,6 +128,11 @@ class Accumulator:
 
     def add(self, block: Block, slopes: Tensor) -> None:
         """Add one block's part: slopes · weight, slopesᵀ · input, and the sum of slopes."""
+        if self._wanted.bias:
+            self.bias += slopes.sum(0, dtype=self.bias.dtype)
+        if self._narrow is not None:
+            # The products take operands of one dtype: the slopes are rounded only now.
+            slopes = self._narrow[: len(slopes)].copy_(slopes)
         if self._wanted.input:
             if slopes.dtype == torch.float16:
                 self._add_float16(block.place, slopes)
@@ -134,8 +144,6 @@ class Accumulator:
                 self.input[block.place] = slopes @ self._weight
         if self._sum is not None:
             self._sum.add(slopes, block.input)
-        if self._wanted.bias:
-            self.bias += slopes.sum(0, dtype=self.bias.dtype)
 
     def finish(self) -> Gradients:
         """The gradients; zero if no row counted."""
@@ -171,13 +179,14 @@ def loss_of_blocks(
     options: LossOptions,
     height: int,
     wanted: Wanted,
+    is_wide: bool = False,
 ) -> tuple[Any, Tensor, Gradients]:
     """The reduced loss, a scale, and gradients; times the scale they are the gradients of the reduced loss.
 
     If possible the scale of a mean is part of the slopes already, since scaling the gradients takes one more pass over them.
     """
     rows = rows_that_count(targets, is_soft, options, mapping.family)
-    blocks = begun(scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail))
+    blocks = begun(scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail, is_wide))
     denominators = row_denominators(targets, is_soft, options)
     scale = inverse(denominators.sum()) if options.reduction == "mean" else denominators.new_ones(())
     place = place_of_scale(input) if options.reduction == "mean" else None
@@ -185,7 +194,7 @@ def loss_of_blocks(
     dtype = torch.promote_types(input.dtype, torch.float32)
     # Rows that no block visits have no loss.
     losses = (input.new_empty if rows is None else input.new_zeros)(input.shape[0], dtype=dtype)
-    sums = Accumulator(input, weight, bias, wanted, height, rows)
+    sums = Accumulator(input, weight, bias, wanted, height, rows, is_wide)
     weights = options.sample_weight
     if place == "rows":
         weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale

@@ -20,7 +20,7 @@ from lastlayer.torch.linear.arguments import (
     refuse_gradients,
 )
 from lastlayer.torch.linear.eager import head_loss
-from lastlayer.torch.linear.plan import check_max_memory, plan
+from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
 
 Tensor = torch.Tensor
 
@@ -47,6 +47,7 @@ def linear_loss(
     bias: Tensor | None = None,
     mapping: str | ProbabilityMapping = "softmax",
     max_memory: int | None = None,
+    scores_dtype: torch.dtype | None = None,
     **options: Unpack[HeadKeywords],
 ) -> Any:
     """The loss of a linear head, as `ll.loss(input @ weight.T + bias, targets)` gives it, in blocks of rows.
@@ -62,6 +63,8 @@ def linear_loss(
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size, on CUDA of
             512 MiB and eight fifths of it.
+        scores_dtype: torch.float32 keeps the scores of bfloat16 and float16 inputs in float32: the sums of the product are not
+            rounded to the half type before the loss. A block takes three times the memory. Weights stay as they are.
         {loss options}
 
     A tensor as temperature may be learned, but not together with a softcap.
@@ -74,7 +77,7 @@ def linear_loss(
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing it makes its loss NaN).
         TypeError: dtypes that do not fit, or a gradient required of any other argument.
-        ValueError: shapes that do not fit, soft targets that are no distributions, or an option outside its range.
+        ValueError: shapes that do not fit, soft targets that are no distributions, an option outside its range, or another scores_dtype.
 
     The row losses have the mapping's error bound at the scores that the matrix product gives.
 
@@ -88,13 +91,14 @@ def linear_loss(
     refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
     check_max_memory(max_memory)
     head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
+    is_wide = has_wide_scores(scores_dtype, head.input.dtype)
     record = prepare_mapping(resolve_mapping(mapping), head)
     checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
     goal = prepare_targets(targets, head, checked)
     is_tracking = torch.is_grad_enabled()
     wanted = [t is not None and t.requires_grad and is_tracking for t in (head.input, head.weight, head.bias)]
     value, denominator = head_loss(
-        head.input, head.weight, head.bias, *flatten(record, goal, checked), max_memory, *wanted
+        head.input, head.weight, head.bias, *flatten(record, goal, checked), max_memory, is_wide, *wanted
     )
     if checked.reduction == "parts":
         return value, denominator.detach()

@@ -33,6 +33,26 @@ def scores_by_slabs(part: Tensor, weight: Tensor, bias: Tensor | None, columns: 
         cpu.place_columns(slab, scores[:, first : first + SLAB])
 
 
+def scores_in_float32(part: Tensor, weight: Tensor, bias: Tensor | None, scores: Tensor) -> None:
+    """float32 scores of inputs and weights of a half type: the sums of the products are not rounded to the half type."""
+    if _is_widened_by_torch(part):
+        torch.mm(part, weight.T, out_dtype=torch.float32, out=scores)  # type: ignore[call-overload]
+        if bias is not None:
+            scores += bias
+        return
+    rows = part.float()
+    height = max(1, _WIDENED // (4 * max(1, weight.shape[1])))
+    buffer = rows.new_empty(min(height, len(weight)) * weight.shape[1])
+    for first in range(0, len(weight), height):
+        place = slice(first, first + height)
+        some, part_of_scores = _widened(weight[place], buffer), scores[:, place]
+        # With `out`, since autocast rounds the operands of other products to the half type again.
+        if bias is None:
+            torch.mm(rows, some.T, out=part_of_scores)
+        else:
+            torch.addmm(bias[place].float(), rows, some.T, out=part_of_scores)
+
+
 def input_gradient(slopes: Tensor, weight: Tensor) -> Tensor:
     """slopes (n, K) · weight (K, D).
 

@@ -23,7 +23,7 @@ from lastlayer.torch.linear.scaling import scale_sums, weighted_rows
 Tensor = torch.Tensor
 
 _HEAD = (
-    f"Tensor input, Tensor weight, Tensor? bias, {LOSS_SCHEMA}, int? max_memory, "
+    f"Tensor input, Tensor weight, Tensor? bias, {LOSS_SCHEMA}, int? max_memory, bool wide_scores, "
     "bool input_wanted, bool weight_wanted, bool bias_wanted"
 )
 HEAD = Arguments(_HEAD)
@@ -49,9 +49,18 @@ def linear_loss_of(*arguments: Any) -> tuple[Tensor, ...]:
     mapping, targets, options = options_of(head)
     # Losses by row are weighted by their upstream gradients, which only backward knows: it computes the gradients.
     wanted = Wanted(False, False, False) if options.reduction == "none" else wanted_of(head)
-    height = block_height(head.input, head.weight, head.max_memory)
+    height = block_height(head.input, head.weight, head.max_memory, is_wide=head.wide_scores)
     value, scale, gradients = loss_of_blocks(
-        mapping, head.input, head.weight, head.bias, targets, is_soft(targets), options, height, wanted
+        mapping,
+        head.input,
+        head.weight,
+        head.bias,
+        targets,
+        is_soft(targets),
+        options,
+        height,
+        wanted,
+        head.wide_scores,
     )
     total, denominator = value if isinstance(value, tuple) else (value, head.input.new_empty(0))
     return total, denominator, scale, *gradients
@@ -118,9 +127,18 @@ def _weighted_sums(given: Any) -> tuple[Tensor, ...]:
     """Gradients of Σ upstream · loss, with the upstream gradients as row weights."""
     mapping, targets, options = options_of(given)
     options = replace(options, sample_weight=weighted_rows(given.upstream, options))
-    height = block_height(given.input, given.weight, given.max_memory)
+    height = block_height(given.input, given.weight, given.max_memory, is_wide=given.wide_scores)
     _, scale, sums = loss_of_blocks(
-        mapping, given.input, given.weight, given.bias, targets, is_soft(targets), options, height, wanted_of(given)
+        mapping,
+        given.input,
+        given.weight,
+        given.bias,
+        targets,
+        is_soft(targets),
+        options,
+        height,
+        wanted_of(given),
+        given.wide_scores,
     )
     if given.input.dtype == torch.float16:
         for total in sums:

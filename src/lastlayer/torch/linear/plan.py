@@ -97,11 +97,13 @@ def plan(
     *,
     device: torch.device | str = "cpu",
     max_memory: int | None = None,
+    scores_dtype: torch.dtype | None = None,
 ) -> LinearPlan:
     """What `linear_loss` of (rows, features) inputs and (classes, features) weights allocates, before it runs.
 
     Args:
         device: where it will run.
+        scores_dtype: torch.float32 for float32 scores of half inputs.
         max_memory: bytes besides inputs and gradients.
             - Default on the CPU: the larger of 64 MiB and a third of the weight's size.
             - Default on CUDA: the larger of 512 MiB and 1.6 times the weight's size.
@@ -120,13 +122,14 @@ def plan(
     if rows < 0:
         raise ValueError(f"rows is {rows}; give 0 or more.")
     place = torch.device(device)
-    height = block_rows(rows, features, classes, dtype, place, max_memory)
+    is_wide = has_wide_scores(scores_dtype, dtype)
+    height = block_rows(rows, features, classes, dtype, place, max_memory, is_wide=is_wide)
     is_in_planes = place.type == "cuda" and dtype == torch.bfloat16
     blocks = -(-rows // height)
     # The sum of a half type has 4 bytes per number; in planes, two of them are part of the gradient.
     sum_bytes = 0 if dtype.itemsize > 2 else 2 if is_in_planes else 4
     if dtype != torch.float16 and (
-        blocks <= 1 or (is_in_planes and tail_start(rows, height, classes, features) is not None)
+        blocks <= 1 or (is_in_planes and not is_wide and tail_start(rows, height, classes, features) is not None)
     ):
         sum_bytes = 0
     input_bytes = dtype.itemsize + (4 if dtype == torch.float16 else 0)
@@ -137,7 +140,7 @@ def plan(
         dtype=dtype,
         block_rows=height,
         blocks=blocks,
-        workspace_bytes=min(rows, height) * _row_bytes(classes, dtype, place),
+        workspace_bytes=min(rows, height) * _row_bytes(classes, dtype, place, is_wide),
         gradient_bytes=rows * features * input_bytes + classes * features * (dtype.itemsize + sum_bytes),
         unfused_bytes=2 * rows * classes * dtype.itemsize,
         operations=6 * rows * features * classes,
@@ -152,11 +155,13 @@ def block_rows(
     device: torch.device,
     max_memory: int | None,
     buffers: int = 1,
+    is_wide: bool = False,
 ) -> int:
     """Rows per block: as few blocks as the memory allows, of equal height, so that no block is small.
 
     Args:
         buffers: how many buffers of a block's size exist at one time.
+        is_wide: whether the scores of a half type are float32, with a copy of their gradients in the half type.
 
     Raises:
         ValueError: `max_memory` is below 1.
@@ -167,7 +172,7 @@ def block_rows(
         max(SMALLEST_ON_CUDA, weight_bytes * 8 // 5) if is_cuda else max(SMALLEST_BUDGET, weight_bytes // 3)
     )
     for_scores = max(budget - _RESERVE, budget * 3 // 5)
-    row_bytes = _row_bytes(classes, dtype, device) * buffers
+    row_bytes = _row_bytes(classes, dtype, device, is_wide) * buffers
     if not is_cuda:
         return _equal_blocks(rows, for_scores // row_bytes, TILE)
     if dtype == torch.float16:
@@ -175,6 +180,11 @@ def block_rows(
         for_scores = max(for_scores - PLANES_SLAB, budget // 4)
     if dtype != torch.bfloat16 or rows * row_bytes <= for_scores:
         return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
+    if is_wide:
+        # float32 scores of a second block do not fit into the gradient's memory.
+        return _equal_blocks(
+            rows, max(for_scores - PLANES_SLAB - weight_bytes, budget // 4) // row_bytes, _TILE_ON_CUDA
+        )
     # If the gradient's memory holds the second block, there is no sum over blocks.
     tail = min(classes // 2 * features // padded_classes(classes), rows // 2)
     least = -(-(rows - tail) // _TILE_ON_CUDA) * _TILE_ON_CUDA
@@ -185,10 +195,27 @@ def block_rows(
     return _equal_blocks(rows, for_scores // row_bytes, _TILE_ON_CUDA)
 
 
-def block_height(input: torch.Tensor, weight: torch.Tensor, max_memory: int | None, buffers: int = 1) -> int:
+def block_height(
+    input: torch.Tensor, weight: torch.Tensor, max_memory: int | None, buffers: int = 1, is_wide: bool = False
+) -> int:
     """`block_rows` of a head's tensors."""
     rows, features = input.shape
-    return block_rows(rows, features, weight.shape[0], input.dtype, input.device, max_memory, buffers)
+    return block_rows(rows, features, weight.shape[0], input.dtype, input.device, max_memory, buffers, is_wide)
+
+
+def has_wide_scores(scores_dtype: torch.dtype | None, dtype: torch.dtype) -> bool:
+    """Whether the scores of inputs of this dtype are wider than the inputs.
+
+    Raises:
+        ValueError: another dtype than float32 or the inputs' own.
+    """
+    if scores_dtype in (None, dtype):
+        return False
+    if scores_dtype != torch.float32 or dtype.itemsize > 2:
+        raise ValueError(
+            f"scores_dtype is {scores_dtype} for inputs of {dtype}; give torch.float32 for bfloat16 and float16 inputs, or None."
+        )
+    return True
 
 
 def check_max_memory(max_memory: int | None) -> None:
@@ -209,8 +236,12 @@ def _equal_blocks(rows: int, most: int, tile: int) -> int:
     return rounded if rounded <= most else height
 
 
-def _row_bytes(classes: int, dtype: torch.dtype, device: torch.device) -> int:
-    """Bytes of one row of scores in the workspace, and of its part of the slab that is transposed into it."""
+def _row_bytes(classes: int, dtype: torch.dtype, device: torch.device, is_wide: bool = False) -> int:
+    """Bytes of one row of scores in the workspace, and of its part of the slab that is transposed into it.
+
+    A wide row has its float32 scores and its slopes in the half type.
+    """
+    itemsize = dtype.itemsize + 4 * is_wide
     if device.type == "cuda":
-        return padded_classes(classes) * dtype.itemsize
-    return (classes + SLAB * goes_by_slabs(device, dtype, classes)) * dtype.itemsize
+        return padded_classes(classes) * itemsize
+    return (classes + SLAB * goes_by_slabs(device, dtype, classes)) * itemsize

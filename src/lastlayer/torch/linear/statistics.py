@@ -12,7 +12,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head, prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.labels import prepare_labels
-from lastlayer.torch.linear.plan import check_max_memory
+from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.statistics_operator import head_statistics
 
 Tensor = torch.Tensor
@@ -38,6 +38,7 @@ def linear_statistics(
     temperature: float | Tensor = 1.0,
     softcap: float | None = None,
     max_memory: int | None = None,
+    scores_dtype: torch.dtype | None = None,
 ) -> LinearStatistics:
     """What training of policies and preferences needs from a linear head's scores, in blocks of rows.
 
@@ -49,6 +50,7 @@ def linear_statistics(
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         ignore_index: rows with this label have log_prob 0 and no gradient through it; their other statistics are computed.
         temperature, softcap: as for `linear_loss`.
+        scores_dtype: torch.float32 for float32 scores of bfloat16 and float16 inputs, as for `linear_loss`.
         max_memory: bytes for a block's buffers; as for `linear_loss` by default. Backward computes the scores again.
 
     Returns:
@@ -58,7 +60,7 @@ def linear_statistics(
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing its log_prob is NaN).
         TypeError: dtypes that do not fit, or a gradient required of anything but input, weight, bias and temperature.
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or another scores_dtype.
 
     >>> import torch
     >>> found = linear_statistics(torch.eye(2), torch.zeros(4, 2), torch.tensor([0, 3]))
@@ -82,5 +84,6 @@ def linear_statistics(
         float(options.temperature),
         None if options.softcap is None else float(options.softcap),
         max_memory,
+        has_wide_scores(scores_dtype, head.input.dtype),
     )
     return LinearStatistics(*(part.reshape(head.shape) for part in found))

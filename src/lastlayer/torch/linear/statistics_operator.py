@@ -25,7 +25,7 @@ Tensor = torch.Tensor
 
 _HEAD = (
     "Tensor input, Tensor weight, Tensor? bias, Tensor labels, Tensor? parameter, str mapping, int ignore_index, "
-    "float temperature, float? softcap, int? max_memory"
+    "float temperature, float? softcap, int? max_memory, bool wide_scores"
 )
 HEAD = Arguments(_HEAD)
 _UPSTREAM = ("in_log_prob", "in_entropy", "in_partition")
@@ -52,7 +52,7 @@ def linear_statistics_operator(*arguments: Any) -> tuple[Tensor, ...]:
     dtype = loss_dtype(input, xp)
     log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
     argmax = labels.new_empty(input.shape[0], dtype=torch.int64)
-    for block in scores_of_blocks(input, head.weight, head.bias, height):
+    for block in scores_of_blocks(input, head.weight, head.bias, height, is_wide=head.wide_scores):
         place, record = block.place, of_rows(mapping, block.place)
         argmax[place] = block.scores.argmax(1)
         scores = activation(block.scores.to(dtype), xp)
@@ -89,8 +89,8 @@ def linear_statistics_backward(*arguments: Any) -> tuple[Tensor, ...]:
     tensors, ignore_index = (given.input, given.weight, given.bias), given.ignore_index
     labels, height = plain_labels(given.labels, ignore_index, xp), _height(given)
     mapping, activation = record_of(given.mapping, given.parameter), Activation(given.temperature, given.softcap)
-    sums = Accumulator(*tensors, _wanted_of(given), height)
-    for block in scores_of_blocks(*tensors, height, tail=lambda: sums.tail):
+    sums = Accumulator(*tensors, _wanted_of(given), height, is_wide=given.wide_scores)
+    for block in scores_of_blocks(*tensors, height, tail=lambda: sums.tail, is_wide=given.wide_scores):
         upstream = tuple(getattr(given, name)[block.place][:, None] for name in _UPSTREAM)
         slopes = _slopes(of_rows(mapping, block.place), block, labels[block.place], ignore_index, activation, upstream)
         sums.add(block, slopes)
@@ -98,7 +98,7 @@ def linear_statistics_backward(*arguments: Any) -> tuple[Tensor, ...]:
 
 
 def _height(head: Any) -> int:
-    return block_height(head.input, head.weight, head.max_memory, _BUFFERS)
+    return block_height(head.input, head.weight, head.max_memory, _BUFFERS, head.wide_scores)
 
 
 def _wanted_of(given: Any) -> Wanted:

@@ -37,8 +37,11 @@ class WeightSum(Protocol):
         """Called after the last block."""
 
 
-def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int) -> WeightSum:
-    """The sum for a weight and the inputs of all rows, in blocks of `height` rows; only the indices `rows` are visited, if given."""
+def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int, *, has_tail: bool = True) -> WeightSum:
+    """The sum for a weight and the inputs of all rows, in blocks of `height` rows; only the indices `rows` are visited, if given.
+
+    `has_tail` allows a sum whose memory holds the scores of the last block.
+    """
     if weight.dtype == torch.float16:
         return WideSum(weight)
     count = input.shape[0] if rows is None else rows.shape[0]
@@ -47,7 +50,7 @@ def weight_sum(weight: Tensor, input: Tensor, rows: Tensor | None, height: int) 
     if not gpu.sums_in_planes(weight):
         return FloatSum(weight)
     start = tail_start(count, height, *weight.shape)
-    if start is None:
+    if start is None or not has_tail:
         return PlanesSum(weight, -(-count // height))
     return WholeSum(weight, input if rows is None else input[rows], height, start)
 
