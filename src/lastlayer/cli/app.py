@@ -14,6 +14,7 @@ from lastlayer.cli.config import config
 from lastlayer.cli.errors import CommandError, show_error
 from lastlayer.cli.evaluate import evaluate
 from lastlayer.cli.explain import explain
+from lastlayer.cli.explore import explore
 from lastlayer.cli.standard_output import OutputError, check_stdout, leave_stdout
 from lastlayer.cli.study import study
 from lastlayer.cli.terminal import clean_tracebacks_and_warnings, say, spell_what_cannot_be_shown
@@ -93,7 +94,7 @@ def app(ctx: click.Context) -> None:
         say(ctx.get_help())
 
 
-for command in (compare, explain, study, evaluate, bench, config):
+for command in (compare, explore, explain, study, evaluate, bench, config):
     app.add_command(command)
 
 

@@ -60,7 +60,7 @@
       const title = labels ? LL.mark(name, em * 0.55, y + tall / 2, em / 13) + LL.text(em * 1.5, middle, name, { kind: "strong" }) : "";
       const frame = `<rect x="${n(left)}" y="${n(y)}" width="${n(width)}" height="${n(tall)}" rx="2" fill="none" stroke="${open ? "var(--rule)" : colour}" stroke-width="1.5" ${p ? "" : 'stroke-dasharray="5 4"'}/>`;
       if (open) return title + frame + LL.text(left + width / 2, middle, "?", { anchor: "middle", kind: "soft strong" });
-      if (!p) return title + LL.hatch(left, y, width, tall, colour) + frame + LL.text(left + em * 0.8, middle, why ?? "no answer", { kind: "halo strong" });
+      if (!p) return title + LL.hatch(left, y, width, tall, colour) + frame + LL.text(left + em * 0.8, middle, why && why.length * em * 0.62 < width ? why : "no answer", { kind: "halo strong" });
       return title + segments(left, y, width, tall, p, colour, em) + frame;
     });
     return { h: rows.length * step - em * gap + 2, body: body.join("") };

@@ -24,6 +24,16 @@
   };
   LL.revealAll = () => LL.set({ reveal: 1 });
 
+  // A row of buttons of which one is pressed. It is built once per set of keys, so that the focus stays where it is.
+  LL.buttons = (element, entries, current) => {
+    const keys = entries.map(([key]) => key).join();
+    if (element.dataset.keys !== keys) {
+      element.dataset.keys = keys;
+      element.innerHTML = entries.map(([key, words]) => `<button type="button" data-key="${key}">${words}</button>`).join("");
+    }
+    for (const button of element.children) button.setAttribute("aria-pressed", String(button.dataset.key === String(current)));
+  };
+
   const guess = (scene, value) => { scene.guess = value; if (LL.isRevealed(scene.name)) paint(scene); else LL.reveal(scene.name); };
 
   const mount = scene => {
@@ -86,6 +96,7 @@
     }
     // Scenes out of sight are painted when they come into it, so that a drag costs what can be seen.
     LL.onchange((state, keys) => {
+      if (keys.size && [...keys].every(key => key === "scene")) return;
       for (const scene of LL.scenes.values()) {
         scene.dirty = true;
         if (scene.seen || !keys.size) paint(scene);
@@ -95,6 +106,7 @@
     matchMedia("print").addEventListener("change", ({ matches }) => {
       LL.printing = matches;
       LL.repaint();
+      LL.redraw();
     });
   };
   LL.repaint = () => { for (const scene of LL.scenes.values()) { LL.forget(scene.fig); paint(scene); } };

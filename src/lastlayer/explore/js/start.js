@@ -30,6 +30,7 @@
   const { scene } = LL.state;
   LL.redraw();
   if (scene !== "0") LL.jump(scene);
+  performance.mark("ready");
   root.dataset.ready = "";
 
   // What tests and the console call: null where a mapping has no answer.

@@ -83,7 +83,20 @@
   // ---- changing it
 
   const listeners = [];
-  LL.onchange = f => { listeners.push(f); };
+  // With an element, `f` waits while the element is out of sight: a drag costs what can be seen.
+  LL.onchange = (f, element = null) => {
+    const listener = { f, near: true, waits: false };
+    listeners.push(listener);
+    if (!element) return;
+    new IntersectionObserver(([entry]) => {
+      listener.near = entry.isIntersecting;
+      if (listener.near && listener.waits) call(listener, new Set());
+    }, { rootMargin: "300px" }).observe(element);
+  };
+  const call = (listener, keys) => {
+    listener.waits = !listener.near && keys.size > 0;
+    if (!listener.waits) listener.f(LL.state, keys);
+  };
 
   let changed = new Set();
   let frame = 0;
@@ -97,7 +110,7 @@
     frame = 0;
     const keys = changed;
     changed = new Set();
-    for (const f of listeners) f(LL.state, keys);
+    for (const listener of listeners) call(listener, keys);
     save();
   };
 

@@ -4,7 +4,7 @@
   const nice = v => { const p = 10 ** Math.floor(Math.log10(v)); return [1, 2, 3, 5, 10].map(m => m * p).find(m => m >= v * 0.9999999); };
   LL.nice = nice;
   const reach = scores => nice(Math.max(3, 1.5 * Math.max(...scores.map(Math.abs))));
-  const added = c => `${c < 0 ? "−" : "+"} ${LL.say(Math.abs(c), 3)}`;
+  const added = c => `${c < 0 ? "−" : "+"} ${LL.say(Math.abs(c))}`;
   const answer = (name, scores, c) => LL.probabilities(name, scores.map(v => v + c))?.[LL.top(scores)] ?? null;
 
   LL.scene("3", {

@@ -59,7 +59,6 @@
     order.splice(to, 0, name);
     list(section);
   };
-  const tabs = (element, names, current) => { element.innerHTML = names.map(([key, words]) => `<button type="button" data-key="${key}" aria-pressed="${key === current}">${words}</button>`).join(""); };
 
   LL.scene("9", {
     setup(section, scene) {
@@ -100,8 +99,8 @@
         const { w, em } = LL.size(fig), h = em * 13;
         return LL.svg(fig, w, h, ORDERED.map((name, i) => LL.line(em * 8, em * (2.5 + 3.4 * i), w - em, em * (2.5 + 3.4 * i), "grid") + LL.text(0, em * (2.85 + 3.4 * i), name, { kind: "strong" }) + LL.text((w + em * 8) / 2, em * (2.85 + 3.4 * i), "?", { kind: "strong soft" })).join(""), "Three empty lines: ratio, softmax, sparsemax.");
       }
-      tabs(scene.section.querySelector("#tables"), Object.entries(TITLES), table);
-      tabs(scene.section.querySelector("#metrics"), Object.entries(LL.STUDIES.metrics).map(([key, m]) => [key, m.name]).sort((a, b) => (a[0] === "accuracy" ? -1 : b[0] === "accuracy" ? 1 : 0)), metric);
+      LL.buttons(scene.section.querySelector("#tables"), Object.entries(TITLES), table);
+      LL.buttons(scene.section.querySelector("#metrics"), Object.entries(LL.STUDIES.metrics).map(([key, m]) => [key, m.name]).sort((a, b) => (a[0] === "accuracy" ? -1 : b[0] === "accuracy" ? 1 : 0)), metric);
       forest(fig, t);
     },
     sentence() {

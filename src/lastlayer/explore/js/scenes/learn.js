@@ -2,7 +2,7 @@
 "use strict"; {
   const LL = (window.LL ??= {});
   const NAMES = ["softmax", "ratio", "hardmax"];
-  let steps = 2;
+  let steps = 2, shown = 2;
 
   // Every mapping's path of scores from the same start; it ends where there is no answer or nothing changes.
   const path = (name, start, label, rate, count) => {
@@ -16,11 +16,11 @@
     }
     return { name, points, stopped, last: points.at(-1), steps: points.length - 1 };
   };
-  const paths = state => NAMES.map(name => path(name, state.scores, state.label, state.rate, steps));
+  const paths = state => NAMES.map(name => path(name, state.scores, state.label, state.rate, shown));
 
   const panel = (element, trail, label, low, high) => {
     const { w, em } = LL.size(element), h = Math.min(w * 0.78, em * (LL.state.ui === "present" ? 9.2 : 17)), box = { l: em * 1.6, r: w - em * 4.2, t: em * 0.8, b: h - em * 2 };
-    const most = Math.max(2, steps), X = i => box.l + (i / most) * (box.r - box.l), Y = v => box.b - ((v - low) / (high - low)) * (box.b - box.t);
+    const most = Math.max(2, shown), X = i => box.l + (i / most) * (box.r - box.l), Y = v => box.b - ((v - low) / (high - low)) * (box.b - box.t);
     let body = trail.name === "ratio" && low < 0 ? LL.hatch(box.l, Y(0), box.r - box.l, box.b - Y(0), LL.colour("ratio")) : "";
     body += LL.line(box.l, Y(0), box.r, Y(0), "axis") + LL.text(box.l - em * 0.4, Y(0) + em * 0.35, "0", { anchor: "end", kind: "soft" });
     for (const i of [...new Set([0, Math.ceil(most / 2), most])]) body += LL.text(X(i), box.b + em * 1.4, i, { anchor: "middle", kind: "soft" });
@@ -56,7 +56,6 @@
   LL.scene("7", {
     words: { rate: state => LL.say(state.rate, 3) },
     right: state => (state.scores.join() === "1,0.5" && state.label === 1 && state.rate === 1 ? "2" : null),
-    begin: () => { steps = 2; },
     setup(section, scene) {
       section.querySelector("#trails").innerHTML = NAMES.map(name => `<div class="panel"><h3>${LL.swatch(name)} ${name}</h3><div data-trail="${name}"></div><p data-words="${name}"></p></div>`).join("");
       const go = count => { steps = Math.min(200, steps + count); LL.repaintScene("7"); };
@@ -67,7 +66,8 @@
       section.querySelectorAll("[data-trail]").forEach(element => LL.watch(element, () => LL.repaintScene("7")));
     },
     figure(fig, state, { open, t, scene }) {
-      if (open || t < 1) steps = open ? 0 : Math.round(2 * t);
+      if (t < 1) steps = 2;
+      shown = open ? 0 : Math.round(steps * t);
       const trails = paths(state), all = trails.flatMap(t => t.points.flat()), high = Math.max(1, ...all), low = Math.min(-0.25 * high, ...all), pad = (high - low) * 0.12;
       for (const trail of trails) {
         panel(scene.section.querySelector(`[data-trail="${trail.name}"]`), trail, state.label, low - pad, high + pad);
@@ -79,7 +79,7 @@
       const pull = LL.gradient("softmax", softmax.last, state.label)?.[state.label];
       const fate = ratio.stopped || !LL.gradient("ratio", ratio.last, state.label)
         ? ratio.steps ? `<b>${ratio.steps === 1 ? "One step takes" : `${ratio.steps} steps take`} the ratio to ${LL.list(ratio.last.map(v => Number(v.toFixed(2))).slice(0, 4))}</b>, where it has no answer` : `The ratio has <b>no answer</b> to begin with`
-        : steps ? `After ${steps} ${steps === 1 ? "step" : "steps"} the ratio still has an answer: press Step` : "Press Step";
+        : shown ? `After ${shown} ${shown === 1 ? "step" : "steps"} the ratio still has an answer: press Step` : "Press Step";
       return `${said}${fate.replace("2 steps take", "Two steps take")}. Softmax pulls with <b>${LL.say(pull, 3)}</b> now, and never with more than 1.`;
     },
   });

@@ -3,6 +3,8 @@
   const LL = (window.LL ??= {});
   // Four decimals, so that the subtraction can be followed; large ones in the page's own digits.
   const four = v => (Math.abs(v) < 1000 ? LL.fixed(v, 4).replace(/\.?0+$/, "") : LL.say(v));
+  // What is subtracted, in brackets if it has a sign of its own.
+  const taken = v => (v < 0 ? `(${LL.score(v)})` : LL.score(v));
   const exp = v => `e<sup>${LL.score(v)}</sup>`;
   const sumOf = scores => (scores.length > 5 ? `${scores.slice(0, 4).map(exp).join(" + ")} + …` : scores.map(exp).join(" + "));
 
@@ -13,8 +15,8 @@
   };
   const lines = ({ scores, label }) => {
     const whole = LL.logsumexp(scores), loss = LL.loss("softmax", scores, label), y = `<sub>${label}</sub>`;
-    const rows = [`−log p${y} = −log( ${exp(scores[label])} / (${sumOf(scores)}) )`, `&emsp;= log(${sumOf(scores)}) − ${LL.score(scores[label])}`,
-      `&emsp;= ${four(whole)} − ${LL.score(scores[label])} = <b>${four(loss)}</b>`];
+    const rows = [`−log p${y} = −log( ${exp(scores[label])} / (${sumOf(scores)}) )`, `&emsp;= log(${sumOf(scores)}) − ${taken(scores[label])}`,
+      `&emsp;= ${four(whole)} − ${taken(scores[label])} = <b>${four(loss)}</b>`];
     if (scores.length === 2) {
       const other = scores[1 - label] - scores[label];
       rows.push(`two classes: = log(1 + e<sup>x${LL.sub(1 - label)} − x${LL.sub(label)}</sup>) = log(1 + ${exp(other)}) = <b>${four(loss)}</b>`);
@@ -28,8 +30,8 @@
     right: () => "inside",
     setup(section) {
       section.querySelector("#truths").onclick = event => {
-        const button = event.target.closest("[data-label]");
-        if (button) LL.set({ label: Number(button.dataset.label) });
+        const button = event.target.closest("[data-key]");
+        if (button) LL.set({ label: Number(button.dataset.key) });
       };
     },
     // The scores and log Σ e^x on one line: the loss is a distance.
@@ -57,13 +59,13 @@
           + LL.text(w / 2, base + em * 6.6, "The loss is how far the true score is from log Σ eˣ.", { anchor: "middle", kind: "soft" });
       }
       const section = scene.section;
-      section.querySelector("#truths").innerHTML = scores.slice(0, 6).map((v, i) => `<button type="button" data-label="${i}" aria-pressed="${i === label}">class ${i} is true</button>`).join("");
+      LL.buttons(section.querySelector("#truths"), scores.slice(0, 6).map((v, i) => [i, `class ${i} is true`]), label);
       section.querySelector("#log-lines").innerHTML = lines(state);
       LL.svg(fig, w, h, body, open ? `A line with the scores ${LL.list(scores)}.` : `A line with the scores ${LL.list(scores)} and the logarithm of the sum of exponentials, ${four(whole)}. The loss is their distance, ${LL.say(LL.loss("softmax", scores, label))}.`);
     },
     sentence({ scores, label }, { guess }) {
       const loss = LL.loss("softmax", scores, label), said = !guess ? "" : guess === "inside" ? "Right. " : "Nearly: ";
-      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${LL.score(scores[label])} = ${four(loss)}</b>. The sum stays inside its logarithm.`.replace(/^a/, "A");
+      return `${said}a subtraction, <b>${four(LL.logsumexp(scores))} − ${taken(scores[label])} = ${four(loss)}</b>. The sum stays inside its logarithm.`.replace(/^a/, "A");
     },
   });
 }

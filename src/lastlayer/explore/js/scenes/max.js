@@ -20,9 +20,9 @@
     const end = LL.mix(other - REACH, other + REACH, t);
     const slope = x => (x > end || (Math.abs(x - other) < REACH / 121 && record.title !== "softmax") ? null : record.slope(x, other));
     const lower = LL.curves(w, tall, em, { ...shared, low: 0, high: 1, yTicks: [[0, "0"], [1, "1"]], yName: "its slope", series: open ? [] : [{ colour, f: slope }] });
-    const here = record.slope(at, other);
+    const here = record.slope(state.scores[0], other);
     LL.svg(element, w, tall * 2 + em * 0.6, upper.body + `<g transform="translate(0 ${LL.n(tall + em * 0.6)})">${lower.body}</g>`,
-      open ? `${record.title} against x0; its slope is still hidden` : `${record.title}: ${LL.say(record.f(at, other), 3)} at x0 = ${LL.score(at)}, slope ${here === null ? "none, a tie" : LL.say(here, 3)}`);
+      open ? `${record.title} against x0; its slope is still hidden` : `${record.title}: ${LL.say(record.f(state.scores[0], other), 3)} at x0 = ${LL.score(state.scores[0])}, slope ${here === null ? "none, a tie" : LL.say(here, 3)}`);
     return here === null ? "none: a tie" : LL.say(here, 3);
   };
 

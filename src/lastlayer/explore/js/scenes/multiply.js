@@ -8,18 +8,21 @@
   const factor = k => `× ${LL.say(10 ** k, 3)}`;
   const answer = (name, scores, k) => LL.probabilities(name, times(scores, k))?.[LL.top(scores)] ?? null;
 
+  // Only where the ratio has an answer is there a factor at which both agree.
+  const turning = scores => (LL.probabilities("ratio", scores) ? LL.turning(scores) : null);
+
   LL.scene("2", {
     words: { scale: state => factor(state.scale) },
     setup(section) {
       section.querySelector("[data-show]").addEventListener("click", () => { guessed = LL.state.scale; });
     },
     figure(fig, state, { open, t, scene }) {
-      const { w, em } = LL.size(fig), h = Math.min(w * 0.62, em * (LL.state.ui === "present" ? 15 : 26)), turn = LL.turning(state.scores), r = reach(turn);
+      const { w, em } = LL.size(fig), h = Math.min(w * 0.62, em * (LL.state.ui === "present" ? 15 : 26)), turn = turning(state.scores), r = reach(turn);
       scene.section.querySelector("[data-state]").min = -r;
       scene.section.querySelector("[data-state]").max = r;
       const at = Math.max(-r, Math.min(r, state.scale)), marks = [];
-      if (open) marks.push({ x: at, words: `my guess ${factor(at)}`, colour: "var(--ink)", dash: "5 4" });
-      else {
+      if (open && !LL.printing) marks.push({ x: at, words: `my guess ${factor(at)}`, colour: "var(--ink)", dash: "5 4" });
+      if (!open) {
         if (guessed !== null) marks.push({ x: guessed, words: `guess ${factor(guessed)}`, colour: "var(--soft)", dash: "5 4", low: true });
         if (turn !== null && Number.isFinite(turn)) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t), words: factor(Math.log10(turn)) });
       }
@@ -34,7 +37,7 @@
         : `Probability of the largest score against the factor. At ${factor(at)}: softmax ${LL.say(answer("softmax", state.scores, at))}, ratio ${LL.say(answer("ratio", state.scores, at))}. ${turn ? `They agree at ${factor(Math.log10(turn))}.` : "They do not cross."}`);
     },
     sentence(state) {
-      const turn = LL.turning(state.scores), at = state.scale, ratio = answer("ratio", state.scores, at);
+      const turn = turning(state.scores), at = state.scale, ratio = answer("ratio", state.scores, at);
       const here = `At ${factor(at)} softmax gives <b>${LL.say(answer("softmax", state.scores, at))}</b>`;
       if (ratio === null) return `${here}. The ratio has no answer at any factor: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
       const both = `${here}, the ratio <b>${LL.say(ratio)}</b>, as at every factor.`;
