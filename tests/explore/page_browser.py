@@ -37,7 +37,7 @@ SCRIPT = """([names, text]) => {
 
 @contextmanager
 def opened_browser() -> Iterator[Any]:
-    """A browser; the test is skipped where there is none."""
+    """A browser; the test is skipped if there is none."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the path; install one, on Debian with `apt-get install -y chromium`")
     playwright = pytest.importorskip(
