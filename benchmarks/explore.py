@@ -59,7 +59,11 @@ def main() -> None:
             "machine": platform.machine(),
             "bytes": path.stat().st_size,
             "load_ms": summary([load(browser, path) for _ in range(LOADS)]),
-            **{f"{place}_{name}": v for place in ("top", "scene 2", "lab") for name, v in drag(browser, path, place).items()},
+            **{
+                f"{place}_{name}": v
+                for place in ("top", "scene 2", "lab")
+                for name, v in drag(browser, path, place).items()
+            },
         }
         browser.close()
     text = json.dumps(result, indent=2) + "\n"

@@ -39,7 +39,7 @@ def call(*arguments):
 
 call("explain")
 call("explain", "mymapping")
-call("compare", "1", "0.5", "--label", "0")
+call("compare", "1", "0.5", "--label", "0", "--all")
 call("study", "iris", "--folds", "2", "--repeats", "1", "--C", "1", "--mappings", "softmax,mymapping", "--out", "{folder}/study")
 """
 DOCUMENTS = """
@@ -102,10 +102,10 @@ def test_the_commands_show_it(package: Path) -> None:
     folder = package.parents[1]
     shown = run_in_copy(package, COMMAND.format(folder=folder), NO_COLOR="1", COLUMNS="100").stdout
     explained, card, compared, studied = (
-        shown.index(text) for text in ("mymapping", "Author year, title", "scores  1  0.5", "Studied: iris (150 rows")
+        shown.index(text) for text in ("mymapping", "Author year, title", "loss if 0", "Studied: iris (150 rows")
     )
     assert explained < card < compared < studied
-    assert re.search(r"^mymapping +0\.5622 0\.4378", shown[compared:studied], re.MULTILINE)
+    assert re.search(r"^mymapping +0\.5622  0\.4378", shown[compared:studied], re.MULTILINE)
     assert re.search(r"^mymapping +(better|equal|cannot|unclear|worse)", shown[studied:], re.MULTILINE)
     assert "mymapping" in (folder / "study" / "iris" / "report.html").read_text(encoding="utf-8")
 

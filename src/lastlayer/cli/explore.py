@@ -25,7 +25,14 @@ FILE = Path("lastlayer-explore.html")
     metavar="CLASS",
     help="The true class, counted from 0.  [default: that of the smallest score]",
 )
-@click.option("--out", type=PATH, default=FILE, show_default=True, metavar="FILE", help="Where the page is written; a folder gets the default name.")
+@click.option(
+    "--out",
+    type=PATH,
+    default=FILE,
+    show_default=True,
+    metavar="FILE",
+    help="Where the page is written; a folder gets the default name.",
+)
 @click.option("--no-open", is_flag=True, help="Only write the page; open no browser.")
 def explore(scores: tuple[str, ...], label: int | None, out: Path, no_open: bool) -> None:
     """Play with scores in the browser: drag them, and see what softmax and the ratio make of them.

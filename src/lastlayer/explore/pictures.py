@@ -29,9 +29,7 @@ def picture() -> str:
             body.append(_bar(mapping.__name__, shares, y + place * (BAR + 3)))
             words.append(f"{mapping.__name__} {'no answer' if shares is None else ' and '.join(map(_share, shares))}")
     height = len(EXAMPLES) * ROW - 6
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{"; ".join(words)}" font-size="13">{"".join(body)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{"; ".join(words)}" font-size="13">{"".join(body)}</svg>'
 
 
 def curve() -> str:
@@ -69,12 +67,14 @@ def _shares(mapping: object, scores: Sequence[float]) -> list[float] | None:
 
 
 def _bar(name: str, shares: Sequence[float] | None, y: float) -> str:
-    """One answer as a bar split between two classes; dashed where there is none."""
+    """One answer as a bar split between two classes; dashed if there is none."""
     mark, width = _MARKS[name], WIDTH - LEFT - 24
     colour = f"var(--hue{mark.hue})"
     sign = f'<path d="{mark.shape}" transform="translate({LEFT + 8} {y + BAR / 2})" fill="{colour}"/>'
     x = LEFT + 22
-    frame = f'<rect x="{x}" y="{y}" width="{width}" height="{BAR}" rx="2" fill="none" stroke="{colour}" stroke-width="1.5"'
+    frame = (
+        f'<rect x="{x}" y="{y}" width="{width}" height="{BAR}" rx="2" fill="none" stroke="{colour}" stroke-width="1.5"'
+    )
     if shares is None:
         return f'{sign}{frame} stroke-dasharray="5 4"/><text x="{x + 9}" y="{y + 15.5}">no answer</text>'
     first = shares[0] * width

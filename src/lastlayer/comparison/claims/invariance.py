@@ -45,7 +45,7 @@ def scale(case: Case) -> Verdict:
 
 
 def only_exp(case: Case) -> Verdict:
-    """Of the shares g(x) / Σ g(x) of five functions g, an added constant changes all but the exponential's."""
+    """An added constant changes the shares g(x) / Σ g(x) of four functions g, and not those of the exponential."""
     if (why := untested_shift(case)) is not None:
         return "not tested", why
     amount, slack = shift_amount(case), shift_slack(case)

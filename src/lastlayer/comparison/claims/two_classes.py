@@ -20,7 +20,7 @@ def logistic(case: Case) -> Verdict:
         p = float(case.softmax[0])
         same = math.isclose(sigma, p, rel_tol=1e-9, abs_tol=1e-300)
         return "yes" if same else "no", f"{left}, and softmax gives class 0 {short(p)}."
-    # Of these two scores alone: beside much larger ones p0 and p1 would have lost their digits.
+    # Computed from these two scores alone: next to much larger ones p0 and p1 would lose their digits.
     pair = float(probabilities_of(case.scores[:2], "softmax")[0])
     any_two = f"There are {case.classes} classes, but it holds between any two of them"
     return "not tested", f"{any_two}: {left}, and p0 / (p0 + p1) = {short(pair)}."

@@ -10,7 +10,7 @@ from lastlayer.comparison.answers import Answers
 from lastlayer.comparison.figure.styles import INK, MUTED, Style
 from lastlayer.comparison.largest import largest_classes
 
-#: Up to so many classes have a piece each; of more the largest have, and the others share one.
+#: The most classes that have a piece each. If there are more, the largest have one, and the others share one.
 MOST_PIECES = 8
 REST = "#dfe2e6"
 

@@ -92,7 +92,7 @@ def _mark_crossing(axes: Axes, answers: Answers, curves: dict[str, Vector], foll
     """The multiple at which softmax and the ratio agree, if both are drawn and it is on the axis."""
     if not set(TOLD) <= curves.keys() or np.isnan(curves["ratio"]).any() or np.ptp(answers.reached) == 0:
         return
-    # Of more than two classes only the largest is as certain there.
+    # With more than two classes only the largest one's curves cross there.
     if len(answers.reached) > 2 and answers.reached[followed] != answers.reached.max():
         return
     turn = turning_scale(answers.reached) if np.isfinite(answers.reached).all() else None

@@ -15,7 +15,7 @@ FAINT = "#c9ccd1"
 MUTED = "#777777"
 #: The mappings in colour where nobody chose some: the two of the question, and two that give zeros.
 FIRST = ("softmax", "ratio", "sparsemax", "hardmax")
-#: Up to so many chosen mappings are in colour, all of them.
+#: The most chosen mappings that are all in colour.
 MOST_COLOURS = 8
 _HOURGLASS = Shape([(-1, 1), (1, 1), (-1, -1), (1, -1), (-1, 1)], closed=True)
 _MARKERS: dict[str, Any] = {
@@ -31,7 +31,7 @@ _MARKERS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Style:
-    """Of a line and of the point on it; a named one is in colour."""
+    """How a line and the point on it are drawn; a named one is in colour."""
 
     colour: str
     marker: Any

@@ -21,7 +21,7 @@ STYLES = {
 }
 #: The widths of a claim, of a verdict here, of a verdict in general with its reason, and the narrowest paper for columns.
 CLAIM, HERE, GENERAL, NARROWEST = 40, 9, 9, 50
-#: Up to so many claims that are not tested are named.
+#: The most claims that are named if they are not tested; more are counted.
 NAMED = 3
 
 

@@ -1,4 +1,4 @@
-"""What lines are written on: so many columns, how much is shown, which characters there are."""
+"""What lines are written on: its width, how much is shown, which characters there are."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lastlayer.comparison.text.grid import Column, set_side_by_side, width_of
 from lastlayer.comparison.text.paper import Line, Paper
 from lastlayer.words.numbers import cell
 
-#: Up to so many classes a table has a row per mapping, if it fits.
+#: The most classes that a table with a row per mapping has, if it fits.
 FEW_CLASSES = 12
 #: The largest classes that a table of many shows, and that of all options.
 SHOWN, SHOWN_OF_EVERYTHING = 8, 40
@@ -29,11 +29,6 @@ def tables(answers: Answers, rows: Sequence[Row], paper: Paper) -> list[Line]:
                 grids[0] = _with_bars(answers, rows, grids[0], paper)
                 return _stacked([set_side_by_side(grid, _styles(rows)) for grid in grids])
     return _row_per_class(answers, rows, paper)
-
-
-def has_tiny_support(rows: Sequence[Row]) -> bool:
-    """Whether some class has a probability above zero that is too small for a float64."""
-    return any(_is_tiny(row) for row in rows)
 
 
 def _quantities(answers: Answers, paper: Paper) -> tuple[str, ...]:
