@@ -299,7 +299,7 @@ def test_a_link_arrives(browser: Any, path: Path, place: str) -> None:
     page.goto(f"{path.as_uri()}#v=1&s=4,3,2&scene={place}")
     page.wait_for_selector("html[data-ready]", state="attached")
     page.wait_for_timeout(400)
-    assert page.evaluate("LL.state.scene") == "lab"
+    assert page.evaluate("LL.state.scene") == place
     strip = page.locator("#strip").bounding_box()
     top = page.locator(f"#{place}").bounding_box()["y"]
     assert strip["y"] + strip["height"] - 20 <= top < 300
