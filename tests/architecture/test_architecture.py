@@ -66,6 +66,7 @@ NAMED = {
     "comparison/figure/styles.py": {"hardmax", "ratio", "sparsemax"},  # The lines in colour.
     "comparison/text/layout.py": {"hardmax", "ratio", "sparsemax"},  # The rows that are shown first.
     "evaluation/ladder.py": {"entmax", "sparsemax"},  # The mappings that an evaluation tries in the model's place.
+    "explore/pictures.py": {"ratio"},  # The picture of the question.
     "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.
     "kernels/triton/loss.py": {"entmax"},
     "kernels/triton/serves.py": {"entmax", "sparsemax"},

@@ -1,4 +1,4 @@
-"""Rows of scores for the page's functions: ordinary, tied, tiny, huge, infinite, of one class or many."""
+"""Mappings and rows of scores for the page's functions: ordinary, tied, tiny, huge, infinite, of one class or many."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from itertools import cycle, islice
 
 import numpy as np
 
+#: The mappings that the page has. A new one in the library need not be there, as it need not have a kernel.
+ON_PAGE = (
+    "softmax",
+    "ratio",
+    "spherical",
+    "taylor",
+    "softplus_ratio",
+    "sigmoid_ratio",
+    "stablemax",
+    "softmax_plus_one",
+    "hardmax",
+    "sparsemax",
+    "entmax",
+)
 INFINITY = float("inf")
 #: Rows that a page is likely to meet, and edges that a random row would not find.
 KNOWN: tuple[tuple[float, ...], ...] = (

@@ -63,7 +63,7 @@ def visit(browser: Any, path: Path) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert messages == []
-    assert set(requests) <= {path.as_uri(), "data:,"}
+    assert set(requests) <= {path.as_uri(), "data:,", "about:srcdoc"}
 
 
 def settled(page: Any) -> None:
@@ -200,6 +200,32 @@ def test_a_place_in_the_address_is_scrolled_to(visit: Any) -> None:
         )
         assert top < 400, hash_
         assert bottom > 0, hash_
+
+
+def test_the_place_in_the_address_is_kept_until_somebody_scrolls(visit: Any) -> None:
+    for scene in ("3", "9", "lab", "claims"):
+        page = visit(f"#v=1&s=4,3,2&y=2&scene={scene}")
+        page.wait_for_timeout(400)
+        assert page.evaluate("LL.state.scene") == scene
+    page.mouse.move(600, 700)
+    page.mouse.wheel(0, 1)
+    page.evaluate("scrollBy(0, document.getElementById('scene-4').getBoundingClientRect().top - innerHeight / 4)")
+    page.locator(".contents a[data-scene='4'][aria-current]").wait_for(state="attached")
+
+
+def test_a_frame_without_an_address_works(visit: Any, path: Path) -> None:
+    """As in a notebook, whose frame has its page inside an attribute."""
+    page = visit()
+    page.evaluate(
+        """text => { const frame = document.createElement('iframe'); frame.srcdoc = text; frame.style.cssText = 'width: 900px; height: 600px';
+        document.body.prepend(frame); }""",
+        path.read_text(encoding="utf-8"),
+    )
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for(state="attached")
+    frame.locator("#scene-1 [data-guess=ratio]").click()
+    assert "0.6667" in frame.locator("#scene-1 [data-say]").inner_text()
+    page.wait_for_timeout(300)
 
 
 # ---- playing

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from page_browser import ask, opened_browser, written_page
-from page_rows import rows
+from page_rows import ON_PAGE, rows
 
 import lastlayer as ll
 from lastlayer.comparison import compare
@@ -21,7 +21,7 @@ from lastlayer.words.claims import CLAIMS
 pytestmark = pytest.mark.browser
 
 ROWS = rows(2000)
-NAMES = [*MAPPINGS, "entmax:alpha=1", "entmax:alpha=1.3", "entmax:alpha=2", "taylor:order=6"]
+NAMES = [*ON_PAGE, "entmax:alpha=1", "entmax:alpha=1.3", "entmax:alpha=2", "taylor:order=6"]
 ACTIVATIONS: tuple[dict[str, float], ...] = (
     {},
     {"softcap": 1.0},
@@ -70,6 +70,11 @@ def test_the_comparison_finds_what_is_wrong() -> None:
     assert disagreement(right, [np.nan, np.nan])
 
 
+def test_the_mappings_of_the_page(page: Any) -> None:
+    assert page.evaluate("Object.keys(LL.MAPPINGS)") == list(ON_PAGE)
+    assert set(ON_PAGE) <= set(MAPPINGS)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_probabilities(page: Any, name: str) -> None:
     found = ask(page, "lastlayer.probabilities", [[name, row] for row in ROWS])
@@ -100,7 +105,7 @@ def test_losses_and_gradients(page: Any, name: str) -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS[1:])
 def test_softcap_and_temperature(page: Any, activation: dict[str, float]) -> None:
     some = [row for row in ROWS if SUBNORMAL < np.max(np.abs(row)) < 1e3][:150]
-    for name in MAPPINGS:
+    for name in ON_PAGE:
         calls = [[name, row, len(row) - 1, activation] for row in some]
         found = ask(page, "LL.gradient", calls), ask(page, "lastlayer.loss", calls)
         probabilities = ask(page, "lastlayer.probabilities", [[name, row, activation] for row in some])

@@ -14,15 +14,15 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 from page_browser import opened_browser, written_page
+from page_rows import ON_PAGE
 
 from lastlayer.cli import app
-from lastlayer.mappings import MAPPINGS
 from lastlayer.words.claims import CLAIMS
 from lastlayer.words.numbers import short
 
 pytestmark = pytest.mark.browser
 
-ALL = ",".join(MAPPINGS)
+ALL = ",".join(ON_PAGE)
 #: Hash of the page → arguments of the command.
 STATES = {
     f"s=1,0.5&m={ALL}": ["1", "0.5", "--label", "1"],
@@ -228,7 +228,7 @@ def test_mappings_can_be_ticked(lab: Any) -> None:
     assert page.locator(".lab-table tbody tr").count() == 0
     page.get_by_role("button", name="All mappings").click()
     page.wait_for_timeout(100)
-    assert page.locator(".lab-table tbody tr").count() == len(MAPPINGS)
+    assert page.locator(".lab-table tbody tr").count() == len(ON_PAGE)
 
 
 def test_pointing_at_a_number_shows_its_bar(lab: Any) -> None:
@@ -291,3 +291,16 @@ def test_targets_are_large_enough_for_a_finger(lab: Any) -> None:
           .filter(e => e.offsetParent && !e.hidden).filter(e => e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML)"""
     )
     assert small == []
+
+
+@pytest.mark.parametrize("place", ["lab", "claims", "claim-shift"])
+def test_a_link_arrives(browser: Any, path: Path, place: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{path.as_uri()}#v=1&s=4,3,2&scene={place}")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.wait_for_timeout(400)
+    assert page.evaluate("LL.state.scene") == place
+    strip = page.locator("#strip").bounding_box()
+    top = page.locator(f"#{place}").bounding_box()["y"]
+    assert strip["y"] + strip["height"] - 20 <= top < 300
+    page.close()

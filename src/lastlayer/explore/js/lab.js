@@ -2,6 +2,8 @@
 "use strict"; {
   const { element } = LL;
 
+  const SHOWN = ["scores", "label", "mappings", "parameters"];
+
   // A drag draws what is in view in every frame; the rest follows when the hand rests, and before it is seen or printed.
   const lazily = parts => {
     const inView = new Map(parts.map(part => [part, true])), stale = new Set();
@@ -20,7 +22,8 @@
     parts.forEach(part => observer.observe(part.seen));
     window.addEventListener("beforeprint", all);
     let timer = 0;
-    LL.onchange(() => {
+    LL.onchange((state, keys) => {
+      if (keys.size && !SHOWN.some(key => keys.has(key))) return;
       for (const part of parts) {
         stale.add(part);
         if (inView.get(part)) draw(part);

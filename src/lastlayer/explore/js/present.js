@@ -81,12 +81,14 @@
     timer = setTimeout(() => root.classList.add("idle"), 4000);
   };
 
-  // Where a reader is, for the address: the question in the upper part of the window.
+  // Where a reader is, for the address: the question in the upper part of the window, once somebody scrolls by hand.
   const follow = () => {
+    let byHand = false;
+    const hand = () => { byHand = true; };
+    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(kind, hand, { passive: true });
     const watcher = new IntersectionObserver(entries => {
       const entry = entries.filter(e => e.isIntersecting).at(-1);
-      if (entry && !LL.state.ui && document.scrollingElement.scrollTop > 0) LL.set({ scene: entry.target.dataset.scene
-        ?? "lab" });
+      if (entry && byHand && !LL.state.ui) LL.set({ scene: entry.target.dataset.scene ?? entry.target.id });
     }, { rootMargin: "-30% 0px -60% 0px" });
     document.querySelectorAll(".scene, #lab").forEach(element => watcher.observe(element));
   };

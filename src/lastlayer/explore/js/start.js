@@ -17,6 +17,11 @@
     const link = event.target.closest?.('a[href^="#"]');
     if (!link || link.hash.includes("=")) return;
     event.preventDefault();
+    if (link.dataset.scene) {
+      LL.set({ scene: link.dataset.scene });
+      LL.jump(link.dataset.scene, true);
+      return;
+    }
     const target = document.getElementById(link.hash.slice(1));
     target?.scrollIntoView();
     target?.focus({ preventScroll: true });

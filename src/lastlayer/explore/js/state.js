@@ -115,7 +115,9 @@
   LL.saveHash = () => {
     clearTimeout(timer);
     const hash = LL.formatHash(LL.state);
-    if (hash !== window.location.hash) history.replaceState(null, "", hash);
+    if (hash === window.location.hash) return;
+    // A frame without an address of its own, as in a notebook, keeps its state to itself.
+    try { history.replaceState(null, "", hash); } catch { LL.saveHash = () => {}; }
   };
 
   // One step of undo is one gesture: a whole drag, or one key held down.

@@ -35,6 +35,7 @@
 
   LL.scene("5", {
     right: () => "exp",
+    words: { shift: state => `${state.shift < 0 ? "−" : "+"}\u00a0${LL.say(Math.abs(state.shift))}` },
     setup(section) {
       section.querySelector("#tiles").innerHTML = Object.entries(G).map(([key, { words, g }]) =>
         `<button type="button" data-guess="${key}">${picture(g)}<span>${words}</span></button>`).join("");
@@ -50,6 +51,7 @@
         { section } = view.scene, { open, t } = view;
       const chosen = G[state.g] ? state.g : "exp",
         r = Math.max(3, LL.nice(1.5 * Math.max(...state.scores.map(Math.abs))));
+      Object.assign(section.querySelector("[data-state]"), { min: -r, max: r, step: r / 60 });
       view.scene.guess = G[state.g] ? state.g : null;
       section.querySelectorAll("[data-guess]").forEach(b =>
         b.setAttribute("aria-pressed", String(b.dataset.guess === state.g)));
