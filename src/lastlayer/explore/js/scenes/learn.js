@@ -61,7 +61,7 @@
     const at = `[${trail.last.slice(0, 3).map(v => LL.fixed(v, 2)).join(", ")}${trail.last.length > 3 ? ", …" : ""}]`;
     if (!slope || !Number.isFinite(loss)) return `${at}: <b>no answer</b>${trail.steps ? ` after ${trail.steps === 1 ? "one step" : `${trail.steps} steps`}` : ""}.`;
     if (slope.every(v => v === 0)) return `${at}: loss 0, slope 0: nothing left to learn.`;
-    return `${at}: loss ${LL.say(loss, 3)}, slope at the true class <b>${LL.say(slope[label], 3)}</b>`;
+    return `${at}: loss ${LL.say(loss, 3)}, slope at x${LL.sub(label)} <b>${LL.say(slope[label], 3)}</b>`;
   };
 
   LL.scene("7", {
