@@ -33,7 +33,7 @@
     trail.points[0].forEach((_, j) => {
       const isTrue = j === label, at = i =>
         `${LL.n(X(i))} ${LL.n(Y(Math.max(low, Math.min(high, trail.points[i][j]))))}`;
-      const colour = LL.colour(trail.name), width = isTrue ? 3.4 : 2;
+      const colour = LL.colour(trail.name), width = Math.max(isTrue ? 3.4 : 2, em * (isTrue ? 0.18 : 0.125));
       body += LL.stroke(`M${trail.points.map((_, i) => at(i)).join("L")}`, colour, width, isTrue ? "" : "5 3");
       if (trail.points.length < 14) body += trail.points.map((_, i) =>
         LL.dot(...at(i).split(" ").map(Number), isTrue ? 3.6 : 2.8, `fill="${colour}"`)).join("");
