@@ -43,7 +43,8 @@
     `<text x="${n(x)}" y="${n(y)}" text-anchor="${anchor}" class="${kind}"${colour ? ` style="fill:${colour}"` : ""}>${words}</text>`;
   LL.line = (x0, y0, x1, y1, kind = "axis", more = "") =>
     `<line x1="${n(x0)}" y1="${n(y0)}" x2="${n(x1)}" y2="${n(y1)}" class="${kind}" ${more}/>`;
-  LL.rect = (x, y, w, h, more) => `<rect x="${n(x)}" y="${n(y)}" width="${n(Math.max(0, w))}" height="${n(h)}" ${more}/>`;
+  LL.rect = (x, y, w, h, more) =>
+    `<rect x="${n(x)}" y="${n(y)}" width="${n(Math.max(0, w))}" height="${n(Math.max(0, h))}" ${more}/>`;
   LL.path = (d, more) => `<path d="${d}" ${more}/>`;
   LL.dot = (x, y, r, more) => `<circle cx="${n(x)}" cy="${n(y)}" r="${n(r)}" ${more}/>`;
   LL.stroke = (d, colour, width, dash = "") => LL.path(d, `fill="none" stroke="${colour}" stroke-width="${n(width)}"
@@ -138,8 +139,12 @@
     let last = -Infinity;
     for (const e of sorted) { e.ty = Math.max(e.y, last + em * 1.2); last = e.ty; }
     const over = Math.max(0, last - box.b);
-    return sorted.map(e => LL.text(e.x + em * 0.6, e.ty - over + em * 0.35, e.s.words ?? e.s.name,
-      { kind: "strong halo", colour: e.s.colour ?? LL.colour(e.s.name) })).join("");
+    // The name is in ink, which can be read from afar; its mark has the colour.
+    return sorted.map(({ x, ty, s }) => {
+      const y = ty - over, words = s.words ?? s.name;
+      if (!s.name) return LL.text(x + em * 0.6, y + em * 0.35, words, { kind: "strong halo", colour: s.colour });
+      return LL.mark(s.name, x + em * 0.95, y, em / 12) + LL.text(x + em * 1.7, y + em * 0.35, words, { kind: "strong halo" });
+    }).join("");
   };
   const markOf = ({ x, words, colour = "var(--better)", dash = "", low = false }, X, box, em) => {
     const at = X(x), left = at > box.l + (box.r - box.l) * 0.68;

@@ -19,14 +19,14 @@
       const series = open ? [] : ["softmax", "ratio"].map(name =>
         ({ name, f: c => (c <= end ? answer(name, state.scores, c) : null) }));
       const { body, box, X } = LL.curves(w, h, em, {
-        from: -r, to: r, steps: 240, series, at: open ? null : at, right: w < 420 ? 5.2 : 6.4,
+        from: -r, to: r, steps: 144, series, at: open ? null : at, right: w < 420 ? 6.2 : 7.2,
           hatches: open || edge <= -r ? [] : [[-r, Math.min(edge, r), LL.colour("ratio")]],
         xTicks: [-r, 0, r].map(c => [c, c ? added(c) : "0"]), yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]),
           xName: "added to every score", yName: "probability of the largest score",
       });
       const wide = X(Math.min(edge, r)) - box.l > em * 9;
       const note = open || !wide ? "" : LL.text(box.l + em * 0.7, box.b - em * 0.8, "ratio: no answer",
-        { kind: "halo strong", colour: LL.colour("ratio") });
+        { kind: "halo strong" });
       LL.svg(fig, w, h, body + note,
         open ? "An empty chart: probability of the largest score against a number added to every score."
         : `Probability of the largest score against the number added. At ${added(at)}: softmax ${LL.say(answer("softmax", state.scores, at))}, ratio ${LL.say(answer("ratio", state.scores, at))}. Below ${added(edge)} the ratio has no answer.`);

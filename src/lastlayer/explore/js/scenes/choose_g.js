@@ -64,7 +64,7 @@
         ({ f: of(key), colour: "var(--rule)", words: "", plain: true })),
         { f: of(chosen), colour: chosen === "exp" ? LL.colour("softmax") : "var(--hue1)", words: G[chosen].words }];
       const { body } = LL.curves(w, h, em,
-        { from: -r, to: r, steps: 180, series, at: open ? null : Math.max(-r, Math.min(r, state.shift)),
+        { from: -r, to: r, steps: 120, series, at: open ? null : Math.max(-r, Math.min(r, state.shift)),
         right: w < 420 ? 5.6 : 7.4,
         xTicks: [-r, 0, r].map(c => [c, c ? `${c < 0 ? "−" : "+"} ${LL.say(Math.abs(c))}` : "0"]),
           yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), xName: "added to every score",

@@ -33,7 +33,7 @@
     trail.points[0].forEach((_, j) => {
       const isTrue = j === label, at = i =>
         `${LL.n(X(i))} ${LL.n(Y(Math.max(low, Math.min(high, trail.points[i][j]))))}`;
-      const colour = LL.colour(trail.name), width = isTrue ? 3.4 : 2;
+      const colour = LL.colour(trail.name), width = Math.max(isTrue ? 3.4 : 2, em * (isTrue ? 0.18 : 0.125));
       body += LL.stroke(`M${trail.points.map((_, i) => at(i)).join("L")}`, colour, width, isTrue ? "" : "5 3");
       if (trail.points.length < 14) body += trail.points.map((_, i) =>
         LL.dot(...at(i).split(" ").map(Number), isTrue ? 3.6 : 2.8, `fill="${colour}"`)).join("");
@@ -61,7 +61,7 @@
     const at = `[${trail.last.slice(0, 3).map(v => LL.fixed(v, 2)).join(", ")}${trail.last.length > 3 ? ", …" : ""}]`;
     if (!slope || !Number.isFinite(loss)) return `${at}: <b>no answer</b>${trail.steps ? ` after ${trail.steps === 1 ? "one step" : `${trail.steps} steps`}` : ""}.`;
     if (slope.every(v => v === 0)) return `${at}: loss 0, slope 0: nothing left to learn.`;
-    return `${at}: loss ${LL.say(loss, 3)}, slope at the true class <b>${LL.say(slope[label], 3)}</b>`;
+    return `${at}: loss ${LL.say(loss, 3)}, slope at x${LL.sub(label)} <b>${LL.say(slope[label], 3)}</b>`;
   };
 
   LL.scene("7", {

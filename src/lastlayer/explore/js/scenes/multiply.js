@@ -36,9 +36,9 @@
         ({ name, f: k => (k <= end ? answer(name, state.scores, k) : null) }));
       const ticks = Array.from({ length: 2 * r + 1 }, (_, i) => i - r);
       const { body } = LL.curves(w, h, em, {
-        from: -r, to: r, xTicks: ticks.map(k => [k, `×\u00a0${LL.say(10 ** k)}`]),
+        from: -r, to: r, steps: 100, xTicks: ticks.map(k => [k, `×\u00a0${LL.say(10 ** k)}`]),
           yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), series, marks, at: open ? null : at,
-          right: w < 420 ? 5.2 : 6.4,
+          right: w < 420 ? 6.2 : 7.2,
         xName: "all scores times this factor", yName: "probability of the largest score",
       });
       LL.svg(fig, w, h, body, open ? "An empty chart: probability of the largest score against a factor from a tenth to ten."
