@@ -17,7 +17,16 @@ import lastlayer.sklearn
 import lastlayer.study
 import lastlayer.torch
 from lastlayer.cli import app
-from site_extensions import charts, commands, docstrings, equations, mapping_pages, repository_links, schema_pages
+from site_extensions import (
+    charts,
+    commands,
+    docstrings,
+    equations,
+    explore_page,
+    mapping_pages,
+    repository_links,
+    schema_pages,
+)
 
 MAPPINGS = list(lastlayer.MAPPINGS.values())
 API = DOCS / "reference" / "api"
@@ -145,6 +154,10 @@ def test_every_public_name_is_in_the_reference():
 def test_every_command_is_in_the_reference():
     text = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
     assert re.findall(r":prog: lastlayer (\w+)", text) == list(app.commands)
+
+
+def test_the_page_to_play_with_leads_back():
+    assert explore_page.page_of_site().count('href="index.html"') == 1
 
 
 def test_a_schema_becomes_tables_with_its_keys():

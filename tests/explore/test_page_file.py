@@ -46,7 +46,9 @@ def test_it_can_reach_nothing() -> None:
     assert "default-src 'none'" in PAGE
     assert re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']*""", PAGE) == []
     assert (
-        re.findall(r"url\((?!data:|#)|@import|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon|\beval\(", PAGE + code(PAGE))
+        re.findall(
+            r"url\((?!data:|#)|@import|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon|\beval\(", PAGE + code(PAGE)
+        )
         == []
     )
 
