@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+import lastlayer as ll
+from lastlayer.cli import app
 from lastlayer.mappings import MAPPINGS
 
 
@@ -26,11 +30,78 @@ def test_the_table_for_people(real_lastlayer):
     assert run.code == 0
     assert run.err == ""
     assert "\x1b" not in run.out
-    for name in MAPPINGS:
+    for name in ("softmax", "ratio", "sparsemax", "hardmax"):
         assert f"\n{name} " in run.out
-    assert "0.6225 0.3775" in run.out
+    assert "0.6225  0.3775" in run.out
     assert "The ratio breaks on negative scores" in run.out
-    assert "It turns at 1.386 times" in run.out
+    assert "1.386 times as large" in run.out
+    assert run.out.splitlines()[-1] == "lastlayer explore 1 0.5 plays with them"
+
+
+def test_all_shows_every_mapping_and_the_numbers_behind_every_claim(lastlayer):
+    out = lastlayer("compare", "1", "0.5", "--all").out
+    words = " ".join(out.split())
+    for name in MAPPINGS:
+        assert f"\n{name} " in f"\n{out}"
+    assert "1.4741 − 0.5 = 0.9741" in words
+    assert "Difference quotients agree with the quotient rule" in words
+
+
+@pytest.mark.parametrize("asked", ["all", "ALL"])
+def test_all_mappings_with_the_short_claims(lastlayer, asked):
+    out = lastlayer("compare", "1", "0.5", "--mappings", asked).out
+    assert all(f"\n{name} " in f"\n{out}" for name in MAPPINGS)
+    assert "Difference quotients" not in out
+
+
+PASTED = [
+    ["[1,", ".5]"],
+    ["[1, .5]"],
+    ["[1,.5]"],
+    ["1,0.5"],
+    ["1,", "0.5"],
+    ["(1", "0.5)"],
+    ["[[1.0, 0.5]]"],
+    ["1;", ".5"],
+    ["1 0.5"],
+]
+
+
+@pytest.mark.parametrize("arguments", PASTED, ids=" | ".join)
+def test_scores_as_people_paste_them(lastlayer, arguments):
+    assert lastlayer("compare", *arguments, "--json").json["scores"] == [1, 0.5]
+
+
+@pytest.mark.parametrize("arguments", [["[-1,", "-.5]"], ["-1,-.5"], ["-1,", "-.5"], ["−1", "−.5"]])
+def test_negative_scores_as_people_paste_them(lastlayer, arguments):
+    assert lastlayer("compare", *arguments, "--json", "--label", "0").json["scores"] == [-1, -0.5]
+
+
+@pytest.mark.parametrize("text", ["1 0.5\n", "[1, 0.5]", "1\n0.5\n", "1,0.5"])
+def test_scores_from_standard_input(text):
+    done = CliRunner().invoke(app, ["compare", "-", "--json"], input=text)
+    assert json.loads(done.stdout)["scores"] == [1, 0.5]
+
+
+@pytest.mark.parametrize("name", ["Softmax", "SOFTMAX", "softmax"])
+def test_names_in_any_case(lastlayer, name):
+    result = lastlayer("compare", "1", "0.5", "--mappings", f"{name},Softmax-Plus-One,ENTMAX:alpha=1.3", "--json").json
+    assert [entry["name"] for entry in result["mappings"]] == ["softmax", "softmax_plus_one", "entmax:alpha=1.3"]
+    assert lastlayer("explain", name).out.startswith("softmax\n")
+
+
+def test_json_says_which_question_it_answers(lastlayer):
+    result = lastlayer("compare", "1", "0.5", "--label", "1", "--softcap", "2", "--temperature", "3", "--json").json
+    assert (result["label"], result["softcap"], result["temperature"]) == (1, 2, 3)
+    assert result["version"] == ll.__version__
+
+
+def test_a_terminal_without_unicode_gets_words_for_signs(real_lastlayer):
+    run = real_lastlayer("compare", "1", "0.5", "--all", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert run.out.isascii()
+    assert "?" not in run.out
+    assert "sigma(x0 - x1) = sigma(0.5) = 0.6225" in " ".join(run.out.split())
+    assert max(map(len, run.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("scores", [["2", "-1", "0.5"], ["1", "-1"]])
@@ -38,7 +109,7 @@ def test_undefined_rows_say_why(lastlayer, scores):
     run = lastlayer("compare", *scores)
     assert run.code == 0
     assert "undefined" in run.out
-    assert "ratio needs scores >= 0, not all zero; the scores are" in run.out
+    assert "ratio needs scores >= 0, not all zero; the scores are" in " ".join(run.out.split())
 
 
 NEGATIVE = ["-1", "-.5", "-1e-3", "-2E+1", "-0", "-inf", "−3", "-1_0"]
@@ -87,44 +158,19 @@ def test_scores_at_the_edge_of_float64_print_no_warnings(lastlayer, arguments):
     assert not run.err
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("label", [[], ["--label", "0"]])
-@pytest.mark.parametrize("scores", ["1 0.5", "2 -1 0.5", "1 2 3 4 5 6 7 8 9 10", "1e-9 2e-9", "-300 2 1e5"])
-def test_tables_fit_the_terminal(lastlayer, width, label, scores):
-    run = lastlayer("compare", *scores.split(), *label, width=width)
-    assert run.code == 0
-    table = run.out.split("loss: log loss")[0]
-    assert max(map(len, run.out.splitlines())) <= width
-    # Rich cuts what does not fit with an ellipsis; ours stand for further classes and follow a space.
-    assert all(part == "…" for part in table.split() if "…" in part)
-    assert "softmax_plus_one" in table
-
-
-def test_what_does_not_fit_is_counted(lastlayer):
-    run = lastlayer("compare", *map(str, range(40)), width=80)
-    assert " more" in run.out.split("softmax")[0]
-    shown = next(line for line in run.out.splitlines() if line.startswith("mapping")).split()
-    classes = [int(word) for word in shown if word.isdigit()]
-    assert f"+{40 - len(classes)}" in shown
-
-
-def test_two_and_three_scores_are_shown_whole_at_80_columns(lastlayer):
-    assert " more" not in lastlayer("compare", "1", "0.5", "--label", "0").out
-    assert " more" not in lastlayer("compare", "2", "-1", "0.5", "--label", "0").out
-
-
 def test_label_adds_its_loss_and_gradient(lastlayer):
     lines = lastlayer("compare", "1", "0.5", "--label", "1").out.splitlines()
     softmax = next(line for line in lines if line.startswith("softmax ")).split()
-    # p, −log p₁, p − y, entropy, support
-    assert softmax[1:] == ["0.6225", "0.3775", "0.9741", "0.6225", "-0.6225", "0.6628", "2"]
+    # p, −log p₁, p − y
+    assert softmax[1:] == ["0.6225", "0.3775", "0.9741", "0.6225", "-0.6225"]
 
 
 def test_activation_is_shown_and_judged(lastlayer):
     run = lastlayer("compare", "2", "-1", "--softcap", "1", "--temperature", "2")
     # tanh(2)/2 and −tanh(1)/2
-    assert "after softcap 1, temperature 2  0.482  -0.3808" in run.out
-    assert "judged on the scores after the activation" in run.out
+    assert run.out.startswith("After softcap 1 and temperature 2 the scores are 0.482 -0.3808.\n")
+    # tanh(2, -1), of the scores as given
+    assert "(0.964, -0.7616)" in lastlayer("compare", "2", "-1", "--softcap", "1", "--temperature", "2", "--all").out
 
 
 def test_chosen_mappings_with_parameters(lastlayer):
@@ -145,7 +191,7 @@ def test_plot_beside_json_leaves_the_json_alone(lastlayer, tmp_path):
     [
         ([], "There are no scores"),
         (["1", "x"], "Score 1 is 'x', which is not a number"),
-        (["1,5", "2"], "decimal comma"),
+        (["1,5", "2"], "Score 0 is '1,5', which is not a number; write a point for the decimal comma"),
         (["-1,5", "2"], "decimal comma"),
         (["1", "nan"], "Score 1 is NaN"),
         (["1", "2", "--label", "2"], "label is 2, but there are 2 classes; give one from 0 to 1."),
@@ -171,7 +217,8 @@ def test_bad_input_is_one_sentence(lastlayer, arguments, says):
 
 
 def test_plot_without_matplotlib_says_how_to_get_it(lastlayer, monkeypatch):
-    monkeypatch.delitem(sys.modules, "lastlayer.comparison.figure", raising=False)
+    for name in [name for name in sys.modules if name.startswith("lastlayer.comparison.figure")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     sentence = lastlayer("compare", "1", "0.5", "--plot", "out.png").error()
     assert sentence == '--plot needs matplotlib; install it with: pip install "lastlayer[study]"'
@@ -179,19 +226,19 @@ def test_plot_without_matplotlib_says_how_to_get_it(lastlayer, monkeypatch):
 
 def test_a_new_mapping_appears(lastlayer, monkeypatch):
     monkeypatch.setitem(MAPPINGS, "toy", dataclasses.replace(MAPPINGS["softmax"], name="toy"))
-    assert "\ntoy " in lastlayer("compare", "1", "0.5").out
+    assert "\ntoy " in lastlayer("compare", "1", "0.5", "--all").out
     assert probabilities(lastlayer("compare", "1", "0.5", "--json").json, "toy") == pytest.approx(
         [0.62246, 0.37754], abs=1e-5
     )
 
 
 def test_our_own_bugs_keep_their_traceback(lastlayer, monkeypatch):
-    import lastlayer.cli.compare as command
+    from lastlayer.comparison import Answers
 
     def bug(question):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(command, "compare_scores", bug)
+    monkeypatch.setattr(Answers, "of", bug)
     with pytest.raises(ValueError, match="a bug"):
         lastlayer("compare", "1", "0.5")
 

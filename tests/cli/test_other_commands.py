@@ -10,11 +10,15 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 
 import lastlayer as ll
 from lastlayer.cli import app
+from lastlayer.cli.completion import DATASETS, MAPS
 from lastlayer.comparison import card
+from lastlayer.evaluation.ladder import LADDER
 from lastlayer.mappings import MAPPINGS
+from lastlayer.study.data.datasets import BUNDLED
 
 FULL = Path("/dev/full")
 
@@ -94,11 +98,39 @@ def test_version(lastlayer):
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("lastlayer comp", {"compare"}), ("lastlayer explain softm", {"softmax", "softmax_plus_one"})],
+    [
+        ("comp", {"plain,compare"}),
+        ("explain softm", {"plain,softmax", "plain,softmax_plus_one"}),
+        ("explain Softm", {"plain,softmax", "plain,softmax_plus_one"}),
+        ("compare --la", {"plain,--label"}),
+        ("compare --mappings ra", {"plain,ratio"}),
+        # Softmax is in the list already.
+        ("compare --mappings softmax,softm", {"plain,softmax,softmax_plus_one"}),
+        ("study wi", {"plain,wine"}),
+        ("study my", {"file,my"}),
+        ("study iris --mappings ent", {"plain,entmax"}),
+        ("evaluate x.npy --mapping ra", {"plain,ratio"}),
+        ("evaluate x.npy --maps none,mat", {"plain,none,matrix"}),
+        ("evaluate x.npy --as p", {"plain,probabilities"}),
+        ("bench --peers to", {"plain,torch"}),
+        ("bench --operations softmax,logs", {"plain,softmax,logsumexp"}),
+    ],
 )
-def test_the_shell_completes_commands_and_mappings(real_lastlayer, words, offered):
-    asked = {"_LASTLAYER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    assert set(real_lastlayer(**asked).out.split()) == {f"plain,{name}" for name in offered}
+def test_the_shell_completes_commands_options_and_names(words, offered, monkeypatch):
+    for name, value in (("COMP_WORDS", f"lastlayer {words}"), ("COMP_CWORD", str(len(words.split())))):
+        monkeypatch.setenv(name, value)
+    completion = BashComplete(app, {}, "lastlayer", "_LASTLAYER_COMPLETE")
+    assert set(completion.complete().splitlines()) == offered
+
+
+def test_the_installed_command_completes(real_lastlayer):
+    asked = {"_LASTLAYER_COMPLETE": "bash_complete", "COMP_WORDS": "lastlayer comp", "COMP_CWORD": "1"}
+    assert real_lastlayer(**asked).out == "plain,compare\n"
+
+
+def test_completion_offers_what_the_commands_take():
+    assert set(DATASETS) == set(BUNDLED)
+    assert set(MAPS) <= set(LADDER)
 
 
 def test_without_a_command_there_is_help(lastlayer):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from lastlayer.comparison import compare
 from lastlayer.comparison.figure import draw, require_format, save
+from lastlayer.comparison.figure.labels import spread
+from lastlayer.comparison.figure.styles import FAINT
+from lastlayer.marks import HUES, marks
 
 PNG = b"\x89PNG\r\n"
 
@@ -69,7 +75,6 @@ def test_format_follows_the_name_and_nothing_else_is_left(tmp_path):
 
 
 def test_an_earlier_file_survives_a_failure(tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
 
     path = tmp_path / "out.png"
     path.write_bytes(b"earlier")
@@ -88,3 +93,105 @@ def test_an_earlier_file_survives_a_failure(tmp_path, monkeypatch):
 def test_unknown_format(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.xyz.*png"):
         require_format(tmp_path / "out.xyz")
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize(
+    ("label", "followed"),
+    [(None, 2), (0, 0), (1, 1)],
+)
+def test_curves_follow_the_label_or_else_the_largest_score(label, followed):
+    scores = (0.5, 1.0, 3.0, 2.0)
+    scale, shift = figure(*scores, label=label).axes[1:]
+    for axes in (scale, shift):
+        assert axes.get_ylabel() == f"probability of class {followed}"
+    multiples, p = line(scale, "softmax").get_data()
+    x = np.multiply.outer(np.asarray(multiples), scores)
+    assert p == pytest.approx(np.exp(x[:, followed]) / np.exp(x).sum(axis=1), abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("scores", "label", "says"),
+    [
+        # σ(0.05), σ(5), 2/3; and (0.5 + 0.5 + 3) / (0.5 + 2·3.5) at the end
+        ((1, 0.5), None, ["softmax goes from 0.51 to 0.99,\nthe ratio stays at 0.67", "softmax stays at 0.62,"]),
+        ((1, 0.5), 1, ["softmax goes from 0.49 to 0.0067,\nthe ratio stays at 0.33", "softmax stays at 0.38,"]),
+        ((2, -1, 0.5), None, ["the ratio has no answer", "softmax stays at 0.79,\nthe ratio goes from 0.67 to 0.41"]),
+        ((1e-9, 2e-9), None, ["softmax stays at 0.5,\nthe ratio stays at 0.67", "softmax stays at 0.5,"]),
+    ],
+)
+def test_titles_say_what_the_curves_do(scores, label, says):
+    for axes, words in zip(figure(*scores, label=label).axes[-2:], says, strict=True):
+        assert words in axes.get_title(loc="left")
+
+
+def test_titles_speak_of_what_is_drawn():
+    title = figure(1, 0.5, mappings=["spherical"]).axes[1].get_title(loc="left")
+    assert title == "Multiply: spherical stays at 0.8"
+
+
+@pytest.mark.parametrize(
+    ("scores", "label", "crossing"),
+    [
+        ((1, 0.5), None, "equal at 1.386 ×"),  # ln 2 / 0.5
+        ((1, 0.5), 1, "equal at 1.386 ×"),  # of two classes both cross there
+        ((4, 3, 2), None, "equal at 0.3219 ×"),
+        ((4, 3, 2), 2, None),  # the curves of another class cross elsewhere
+        ((2, -1), None, None),
+        ((1, 0), None, None),
+        ((1, 1), None, None),
+        ((1e-9, 2e-9), None, None),  # off the axis
+    ],
+)
+def test_the_crossing_of_softmax_and_the_ratio_is_marked(scores, label, crossing):
+    found = [text for text in texts(figure(*scores, label=label).axes[-2]) if text.startswith("equal")]
+    assert found == ([] if crossing is None else [crossing])
+
+
+def test_lines_are_named_at_their_ends_and_the_others_are_grey():
+    scale = figure(1, 0.5).axes[1]
+    assert {"softmax", "ratio", "sparsemax", "hardmax", "grey: 7 others"} <= set(texts(scale))
+    assert "taylor" not in texts(scale)
+    assert line(scale, "taylor").get_color() == line(scale, "entmax").get_color() == FAINT
+    assert scale.get_legend() is None
+
+
+def test_colours_are_those_of_the_marks():
+    scale = figure(1, 0.5, mappings=["softmax", "ratio", "taylor"]).axes[1]
+    for name, mark in marks(["softmax", "ratio", "taylor"]).items():
+        assert line(scale, name).get_color() == HUES[mark.hue][0]
+    assert {"softmax", "ratio", "taylor"} <= set(texts(scale))
+
+
+@pytest.mark.parametrize("places", [[1.0, 1.0, 1.0], [0.0, 0.0], [0.5, 0.51, 0.9, 0.91], [0.3]])
+def test_names_are_kept_apart_and_on_the_axes(places):
+    moved = sorted(spread(places, 0.1))
+    assert all(b - a > 0.0999 for a, b in itertools.pairwise(moved))
+    assert moved[0] > -1e-9
+    assert moved[-1] < 1 + 1e-9
+
+
+def test_of_many_classes_the_largest_and_the_label_have_a_piece_and_the_others_share_one():
+    scores = np.ones(50)
+    scores[37] = 5.0
+    bars = figure(*scores, label=20, mappings=["softmax", "ratio"]).axes[0]
+    # 6 largest, the label and the others for each of two mappings
+    assert len(bars.patches) == 2 * 8
+    assert sum(bar.get_width() for bar in bars.patches) == pytest.approx(2, abs=1e-12)
+    assert "class 37" in texts(bars)
+
+
+def test_nothing_is_outside_the_picture():
+    """Names at the ends of lines and titles lie inside the image."""
+    drawn = figure(1, 0.5)
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    renderer, width = canvas.get_renderer(), drawn.bbox.width
+    for axes in drawn.axes:
+        for text in [*axes.texts, axes.title, axes._left_title]:
+            if text.get_text():
+                box = text.get_window_extent(renderer)
+                assert 0 <= box.x0 <= box.x1 <= width, text.get_text()

@@ -143,6 +143,18 @@ def test_probabilities_too_small_for_a_float_are_marked():
     assert "*" not in text(1, 0.5, everything=True).partition("In short")[0]
 
 
+def test_the_columns_beside_the_probabilities_are_explained():
+    assert "gradient: the slope of that loss in each score." in " ".join(text(1, 0.5, label=0).split())
+    assert "each score, through the activation." in " ".join(text(1, 0.5, label=0, softcap=1.0).split())
+    assert "entropy: in nats" in " ".join(text(1, 0.5, everything=True).split())
+    many = text(*range(50), label=0, width=120)
+    assert "loss: how much" in many
+    # The gradient of many classes is shown with everything else.
+    assert "gradient" not in many.partition("In short")[0]
+    assert "gradient" in text(*range(50), label=0, width=120, everything=True).partition("In short")[0]
+    assert "loss:" not in text(1, 0.5)
+
+
 def test_few_mappings_are_shown_first_and_all_that_were_chosen():
     assert list(rows_of(text(1, 0.5)))[1:5] == ["softmax", "ratio", "hardmax", "sparsemax"]
     assert f"{len(MAPPINGS) - 4} more mappings: --mappings all" in text(1, 0.5)

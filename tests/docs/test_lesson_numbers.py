@@ -97,6 +97,7 @@ SAYINGS: list[tuple[str, Callable[[], Any]]] = [
     ("tanh(1, 0.5) is ({})", lambda: [pair(np.tanh(QUESTION))]),
     ("[1, 0.5] gives {}, [2, 1.5] gives {}", lambda: [ratio()[0], ratio(QUESTION + 1)[0]]),
     ("goes from {} to {}, and the ratio stays at {}", lambda: [softmax()[0], softmax(2 * QUESTION)[0], ratio()[0]]),
+    ("gives the second class {}, then nearly {}.", lambda: [softmax([1, 2])[1], softmax([10, 20])[1]]),
     ("seriously: {} and {}. ", ratio),
     ("Show softmax: {} and {}.", softmax),
     ("the shares {} and {}.", ratio),

@@ -363,6 +363,7 @@ def test_a_lecture_is_driven_by_keys(visit: Any) -> None:
     page.keyboard.press("Home")
     page.keyboard.press("7")
     page.keyboard.press("Backspace")
+    settled(page)
     assert page.locator("#scene-7 [data-say]:visible").count() == 0
     page.keyboard.press("Escape")
     settled(page)
@@ -383,7 +384,7 @@ def test_what_changes_is_said(visit: Any) -> None:
     """Every figure has words, sliders say their value, and the answer is announced."""
     page = visit("#reveal=1")
     labels = page.evaluate(
-        "[...document.querySelectorAll('svg')].filter(e => !e.closest('[aria-hidden=true]') && !e.getAttribute('aria-hidden') && !e.getAttribute('aria-label')).map(e => e.outerHTML.slice(0, 90))"
+        "[...document.querySelectorAll('svg')].filter(e => e.checkVisibility() && !e.closest('[aria-hidden=true]') && !e.getAttribute('aria-hidden') && !e.getAttribute('aria-label')).map(e => e.outerHTML.slice(0, 90))"
     )
     assert labels == []
     assert page.get_attribute("#scene-3 [data-state=shift]", "aria-valuetext") == "+\xa00"
@@ -392,7 +393,7 @@ def test_what_changes_is_said(visit: Any) -> None:
     page.keyboard.press("PageDown")
     settled(page)
     assert page.get_attribute(".column:nth-child(2) [type=range]", "aria-valuetext") == "minus 0.5"
-    page.wait_for_function("document.getElementById('live').textContent.includes('no answer')")
+    page.locator("#live", has_text="no answer").wait_for(state="attached")
 
 
 def test_motion_is_reduced_on_demand_and_otherwise_ends_at_the_truth(browser: Any, path: Path) -> None:
@@ -401,7 +402,7 @@ def test_motion_is_reduced_on_demand_and_otherwise_ends_at_the_truth(browser: An
     page.goto(path.as_uri())
     page.wait_for_selector("html[data-ready]", state="attached")
     page.click("#scene-1 [data-guess=ratio]")
-    page.wait_for_function("document.querySelector('#scene-1 svg').getAttribute('aria-label').includes('softmax: .62')")
+    page.locator("#scene-1 svg[aria-label*='softmax: .62']").wait_for(state="attached")
     context.close()
 
 

@@ -70,8 +70,10 @@ def _show_output_error(error: OSError) -> int:
 #: The line after \b keeps its line breaks in the help.
 COMPLETION = """
 \b
-Completion of commands, options and names in bash; zsh_source and fish_source for zsh and fish:
-  eval "$(_LASTLAYER_COMPLETE=bash_source lastlayer)"
+Completion of commands, options and names:
+bash: eval "$(_LASTLAYER_COMPLETE=bash_source lastlayer)"
+zsh:  eval "$(_LASTLAYER_COMPLETE=zsh_source lastlayer)"
+fish: _LASTLAYER_COMPLETE=fish_source lastlayer | source
 """
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
-from lastlayer.benchmark import Plan, Record, load_peers, run_benchmark
+from lastlayer.benchmark import PEERS, Plan, Record, load_peers, run_benchmark
+from lastlayer.benchmark.operations import all_operations
+from lastlayer.benchmark.plan import DTYPES
 from lastlayer.benchmark.terminal import TerminalBenchmark
+from lastlayer.cli.completion import complete_list
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.paths import PATH
 from lastlayer.cli.progress_bar import ProgressBar
@@ -18,9 +21,26 @@ from lastlayer.cli.terminal import say, say_json, terminal
 @click.option(
     "--shapes", metavar="NxK,…", help="Rows x classes, as in 65536x10,8192x1000.  [default: 2 to 128256 classes]"
 )
-@click.option("--operations", metavar="A,B", help="Time only these, as in softmax,cross_entropy_grad.  [default: all]")
-@click.option("--peers", metavar="A,B", help="Compare with these only, as in torch,scipy; '' for none.  [default: all]")
-@click.option("--dtype", default="float32", show_default=True, metavar="DTYPE", help="float32 or float64.")
+@click.option(
+    "--operations",
+    metavar="A,B",
+    shell_complete=complete_list(all_operations()),
+    help="Time only these, as in softmax,cross_entropy_grad.  [default: all]",
+)
+@click.option(
+    "--peers",
+    metavar="A,B",
+    shell_complete=complete_list(PEERS),
+    help="Compare with these only, as in torch,scipy; '' for none.  [default: all]",
+)
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    metavar="DTYPE",
+    shell_complete=complete_list(DTYPES),
+    help="float32 or float64.",
+)
 @click.option("--quick", is_flag=True, help="Use small shapes and short runs, to see that it works.")
 @click.option("--seconds", type=float, metavar="S", help="Time spent per shape and operation.  [default: 2]")
 @click.option(

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from lastlayer.cli.completion import complete_mappings
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.extras import load
-from lastlayer.cli.mapping_names import complete_names, split_names
+from lastlayer.cli.mapping_names import split_names
 from lastlayer.cli.paths import PATH
 from lastlayer.cli.scores import CommandWithScores, read_scores
 from lastlayer.cli.terminal import is_ascii, say, say_json, terminal
@@ -37,7 +38,7 @@ ALL = "all"
 @click.option(
     "--mappings",
     metavar="A,B",
-    shell_complete=complete_names,
+    shell_complete=complete_mappings,
     help="Show only these, as in softmax,ratio,entmax:alpha=1.3, or all of them: all.  [default: the most telling]",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every mapping, and every claim with numbers and reasons.")
@@ -53,9 +54,9 @@ def compare(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Show what softmax, the ratio and others make of your scores.
+    """Show what softmax and others make of scores.
 
-    Also what people say about softmax: whether it is so for these scores, and in general.
+    What people say about softmax is judged: whether it is so for these scores, and in general.
 
     SCORE is any real number (a logit), one per class; 2 -1 0.5 and [2, -1, .5] are the same. A single - reads them from standard
     input.

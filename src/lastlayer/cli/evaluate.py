@@ -13,10 +13,11 @@ from typing import Any
 
 import click
 
+from lastlayer.cli.completion import MAPS, complete_list, complete_mapping
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.evaluation_folder import Folder, folder_for
 from lastlayer.cli.extras import load
-from lastlayer.cli.mapping_names import split_names
+from lastlayer.cli.mapping_names import plain_name, split_names
 from lastlayer.cli.option_names import with_options
 from lastlayer.cli.paths import PATH
 from lastlayer.cli.progress_bar import ProgressBar
@@ -64,13 +65,19 @@ class _Bound(click.ParamType):  # type: ignore[type-arg]
     default="softmax",
     show_default=True,
     metavar="NAME",
+    shell_complete=complete_mapping,
     help="How the model turns scores into probabilities.",
 )
 @click.option("--groups", metavar="FILE|COLUMN", help="Keep rows of one group together, in folds and in intervals.")
 @click.option("--fit", type=PATH, metavar="SCORES", help="Fit the maps on this file, and judge them on SCORES.")
 @click.option("--fit-labels", type=PATH, metavar="FILE", help="The true classes of the rows of --fit.")
 @click.option("--folds", default=5, show_default=True, metavar="N", help="Folds of the cross-fitting, without --fit.")
-@click.option("--maps", metavar="A,B", help="Try only these maps, as in temperature,vector.  [default: all]")
+@click.option(
+    "--maps",
+    metavar="A,B",
+    shell_complete=complete_list(MAPS),
+    help="Try only these maps, as in temperature,vector.  [default: all]",
+)
 @click.option("--key", metavar="NAME", help="The array with the scores, in a file of several arrays.")
 @click.option("--labels-key", metavar="NAME", help="The array with the labels, in a file of several arrays.")
 @click.option(
@@ -143,6 +150,7 @@ def _arguments(options: dict[str, Any]) -> dict[str, Any]:
     given = dict(options)
     maps = given.pop("maps")
     with expected(ValueError, TypeError):
+        given["mapping"] = plain_name(given["mapping"])
         resolve_mapping(given["mapping"])
     if (given["fit_labels"] is not None) and given["fit"] is None:
         raise click.UsageError("--fit-labels are the labels of --fit; give --fit SCORES too.")

@@ -6,8 +6,9 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from lastlayer.cli.completion import complete_mapping
 from lastlayer.cli.errors import expected
-from lastlayer.cli.mapping_names import complete_name, plain_name
+from lastlayer.cli.mapping_names import plain_name
 from lastlayer.cli.terminal import spelled, terminal
 from lastlayer.comparison import card
 from lastlayer.functions import resolve_mapping
@@ -15,7 +16,7 @@ from lastlayer.mappings import MAPPINGS
 
 
 @click.command
-@click.argument("mapping", required=False, metavar="[MAPPING]", shell_complete=complete_name)
+@click.argument("mapping", required=False, metavar="[MAPPING]", shell_complete=complete_mapping)
 def explain(mapping: str | None) -> None:
     """Show a mapping's equation, laws and sources.
 

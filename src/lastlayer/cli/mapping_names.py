@@ -1,9 +1,6 @@
-"""`--mappings a,b`: a list of names, some with parameters, in any case; and what a shell completes them with."""
+"""`--mappings a,b`: a list of names, some with parameters, in any case."""
 
 from __future__ import annotations
-
-import click
-from click.shell_completion import CompletionItem
 
 from lastlayer.mappings import MAPPINGS
 
@@ -36,23 +33,3 @@ def plain_name(text: str) -> str:
 
 def _folded(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(" ", "_")
-
-
-def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The mappings that the name may become, with what each is in one sentence."""
-    return [
-        CompletionItem(name, help=record.summary)
-        for name, record in MAPPINGS.items()
-        if name.startswith(incomplete.lower())
-    ]
-
-
-def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The same for the last name of a comma-separated list; a name that is there already is not offered again."""
-    before, comma, last = incomplete.rpartition(",")
-    there = {name.partition(":")[0] for name in split_names(before)}
-    return [
-        CompletionItem(f"{before}{comma}{item.value}", help=item.help)
-        for item in complete_name(ctx, param, last)
-        if item.value not in there
-    ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lastlayer.cli.completion import complete_dataset, complete_mappings
 from lastlayer.cli.durations import DURATION
 from lastlayer.cli.errors import expected
 from lastlayer.cli.extras import load
@@ -21,11 +22,14 @@ from lastlayer.functions import resolve_mapping
 
 
 @click.command
-@click.argument("dataset", default="digits", metavar="[DATASET|FILE]")
+@click.argument("dataset", default="digits", metavar="[DATASET|FILE]", shell_complete=complete_dataset)
 @click.option("--target", metavar="COLUMN", help="The column with the classes; needed for a file.")
 @click.option("--labels", type=PATH, metavar="FILE", help="The labels, where FILE has features alone (.npy, .npz).")
 @click.option(
-    "--mappings", metavar="A,B", help="Study only these and softmax, as in ratio,entmax:alpha=1.3.  [default: all]"
+    "--mappings",
+    metavar="A,B",
+    shell_complete=complete_mappings,
+    help="Study only these and softmax, as in ratio,entmax:alpha=1.3.  [default: all]",
 )
 @click.option("--groups", metavar="COLUMN", help="Keep rows with the same value together, as those of one patient.")
 @click.option("--time", metavar="COLUMN", help="Train on earlier rows and test on later ones.")

@@ -7,27 +7,35 @@ from collections.abc import Iterable, Sequence
 from lastlayer.comparison.answers import Answers, Row
 from lastlayer.comparison.summary import in_short
 from lastlayer.comparison.text.claims_text import claim_lines
-from lastlayer.comparison.text.paper import Line, Paper
-from lastlayer.comparison.text.table import TINY, has_tiny_support, tables
+from lastlayer.comparison.text.paper import Line, Paper, as_text
+from lastlayer.comparison.text.table import TINY, tables
 from lastlayer.words.numbers import short
 
 #: The rows that are shown first: the two of the question, and two that give zeros.
 FIRST = ("softmax", "ratio", "sparsemax", "hardmax")
 
+#: What the headings mean.
+MEANINGS = {
+    "loss": "how much the mapping would be punished if that class were the true one, each by its own loss",
+    "gradient": "the slope of that loss in each score",
+    "entropy": "in nats",
+    "support": "how many classes get more than zero",
+}
+
 
 def layout(answers: Answers, paper: Paper) -> list[Line]:
     """The lines of a comparison."""
     rows = _shown_rows(answers, paper)
-    lines = _activation(answers, paper)
-    lines += tables(answers, rows, paper)
+    table = tables(answers, rows, paper)
+    lines = [*_activation(answers, paper), *table]
     for row in rows:
         if row.error is not None:
             lines += paper.wrapped(row.error, first="– " if not paper.is_ascii else "- ", rest="  ", style="dim")
     if len(rows) < len(answers.rows):
         more = "" if paper.in_python else ": --mappings all"
         lines += paper.wrapped(f"{len(answers.rows) - len(rows)} more mappings{more}", style="dim")
-    if paper.everything:
-        lines += [(), *paper.wrapped(_legend(answers, rows), style="dim")]
+    if legend := _legend(answers, as_text(table)):
+        lines += paper.wrapped(legend, style="dim")
     lines += [(), *_bottom_line(answers, paper), (), *claim_lines(answers.claims, paper)]
     if not paper.everything:
         lines += [(), *_more(answers, paper)]
@@ -57,15 +65,13 @@ def _bottom_line(answers: Answers, paper: Paper) -> list[Line]:
     return [((head, "bold"), (text.removeprefix(head), "")), *more]
 
 
-def _legend(answers: Answers, rows: Sequence[Row]) -> str:
-    """What the columns mean."""
-    parts = ["loss: how much the mapping would be punished if that class were the true one, each by its own loss"]
-    if answers.question.label is not None:
-        through = "" if answers.question.activation.is_identity else ", through the activation"
-        parts.append(f"gradient: the slope of that loss in each score{through}")
-    parts += ["entropy: in nats", "support: how many classes get more than zero"]
-    tiny = f" {TINY} Some are too small for a float64 and print as 0." if has_tiny_support(rows) else ""
-    return f"{'; '.join(parts)}.{tiny}"
+def _legend(answers: Answers, table: str) -> str:
+    """What the columns of the table mean, beside the probabilities."""
+    activation = answers.question.activation
+    through = "" if activation.is_identity else ", through the activation"
+    parts = [f"{heading}: {meaning}" for heading, meaning in MEANINGS.items() if heading in table]
+    legend = "; ".join(parts).replace("each score", f"each score{through}") + "." * bool(parts)
+    return f"{legend} {TINY} Some are too small for a float64 and print as 0." if TINY in table else legend
 
 
 def _more(answers: Answers, paper: Paper) -> list[Line]:

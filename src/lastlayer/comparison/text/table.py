@@ -31,11 +31,6 @@ def tables(answers: Answers, rows: Sequence[Row], paper: Paper) -> list[Line]:
     return _row_per_class(answers, rows, paper)
 
 
-def has_tiny_support(rows: Sequence[Row]) -> bool:
-    """Whether some class has a probability above zero that is too small for a float64."""
-    return any(_is_tiny(row) for row in rows)
-
-
 def _quantities(answers: Answers, paper: Paper) -> tuple[str, ...]:
     per_class = ("loss", "gradient") if answers.question.label is not None else ("loss if true",) * paper.everything
     return ("probability", *per_class, *("entropy", "support") * paper.everything)

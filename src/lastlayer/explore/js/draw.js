@@ -1,17 +1,19 @@
-// Drawing: SVG as text. A figure is drawn in CSS pixels at its measured width, so that its words have the size of the page's words.
+// Drawing: SVG as text. A figure is drawn in CSS pixels at its measured width, so that its words are as large as the page's.
 "use strict"; {
   const LL = (window.LL ??= {});
 
   LL.colour = name => `var(--hue${LL.WORDS.marks[name.split(":")[0]]?.hue ?? 7})`;
   LL.mark = (name, x, y, size = 1) =>
-    `<path d="${LL.WORDS.marks[name.split(":")[0]].shape}" transform="translate(${n(x)} ${n(y)}) scale(${size})" fill="${LL.colour(name)}" class="halo"/>`;
+    LL.path(LL.WORDS.marks[name.split(":")[0]].shape, `transform="translate(${n(x)} ${n(y)}) scale(${size})"
+    fill="${LL.colour(name)}" class="halo"`);
   // The sign of a mapping in a line of text.
   LL.swatch = name =>
-    `<svg viewBox="-6 -6 12 12" style="display:inline-block;width:.75em;height:.75em" aria-hidden="true"><path d="${LL.WORDS.marks[name].shape}" fill="${LL.colour(name)}"/></svg>`;
+    `<svg viewBox="-6 -6 12 12" class="swatch" aria-hidden="true">${LL.path(LL.WORDS.marks[name].shape, `fill="${LL.colour(name)}"`)}</svg>`;
 
   const n = v => Math.round(v * 10) / 10;
   LL.n = n;
-  LL.escape = text => String(text).replace(/[&<>"]/g, c => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+  LL.escape = text => String(text).replace(/[&<>"]/g,
+    c => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 
   // Width of a figure in pixels, and its size of type; measured again only when it changes.
   const sizes = new WeakMap();
@@ -41,14 +43,21 @@
     `<text x="${n(x)}" y="${n(y)}" text-anchor="${anchor}" class="${kind}"${colour ? ` style="fill:${colour}"` : ""}>${words}</text>`;
   LL.line = (x0, y0, x1, y1, kind = "axis", more = "") =>
     `<line x1="${n(x0)}" y1="${n(y0)}" x2="${n(x1)}" y2="${n(y1)}" class="${kind}" ${more}/>`;
+  LL.rect = (x, y, w, h, more) => `<rect x="${n(x)}" y="${n(y)}" width="${n(Math.max(0, w))}" height="${n(h)}" ${more}/>`;
+  LL.path = (d, more) => `<path d="${d}" ${more}/>`;
+  LL.dot = (x, y, r, more) => `<circle cx="${n(x)}" cy="${n(y)}" r="${n(r)}" ${more}/>`;
+  LL.stroke = (d, colour, width, dash = "") => LL.path(d, `fill="none" stroke="${colour}" stroke-width="${n(width)}"
+    stroke-linejoin="round" stroke-linecap="round" stroke-dasharray="${dash}"`);
   LL.sub = i => String(i).replace(/\d/g, d => "₀₁₂₃₄₅₆₇₈₉"[d]);
 
   // Where a mapping has no answer: hatched, so that it is not colour alone.
   let hatches = 0;
   LL.hatch = (x, y, w, h, colour = "var(--soft)") => {
     const id = `hatch${hatches++}`;
-    return w <= 0 || h <= 0 ? "" : `<pattern id="${id}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line x1="0" y1="0" x2="0" y2="7"
-      stroke="${colour}" stroke-width="1.6" stroke-opacity=".45"/></pattern><rect x="${n(x)}" y="${n(y)}" width="${n(w)}" height="${n(h)}" fill="url(#${id})"/>`;
+    if (w <= 0 || h <= 0) return "";
+    const line = LL.line(0, 0, 0, 7, "", `stroke="${colour}" stroke-width="1.6" stroke-opacity=".45"`);
+    return `<pattern id="${id}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">${line}</pattern>`
+      + LL.rect(x, y, w, h, `fill="url(#${id})"`);
   };
 
   const OPACITY = [0.32, 0.17, 0.09, 0.04];
@@ -57,10 +66,15 @@
     const left = labels ? em * 7 : 0, width = w - left - 2, tall = em * height, step = tall + em * gap;
     const body = rows.map(({ name, p, why, open }, row) => {
       const y = row * step + 1, middle = y + tall / 2 + em * 0.35, colour = LL.colour(name);
-      const title = labels ? LL.mark(name, em * 0.55, y + tall / 2, em / 13) + LL.text(em * 1.5, middle, name, { kind: "strong" }) : "";
-      const frame = `<rect x="${n(left)}" y="${n(y)}" width="${n(width)}" height="${n(tall)}" rx="2" fill="none" stroke="${open ? "var(--rule)" : colour}" stroke-width="1.5" ${p ? "" : 'stroke-dasharray="5 4"'}/>`;
-      if (open) return title + frame + LL.text(left + width / 2, middle, "?", { anchor: "middle", kind: "soft strong" });
-      if (!p) return title + LL.hatch(left, y, width, tall, colour) + frame + LL.text(left + em * 0.8, middle, why && why.length * em * 0.62 < width ? why : "no answer", { kind: "halo strong" });
+      const title = labels ? LL.mark(name, em * 0.55, y + tall / 2, em / 13)
+        + LL.text(em * 1.5, middle, name, { kind: "strong" }) : "";
+      const frame = LL.rect(left, y, width, tall, `rx="2" fill="none" stroke="${open ? "var(--rule)" : colour}" stroke-width="1.5"
+        stroke-dasharray="${p ? "" : "5 4"}"`);
+      if (open) return title + frame
+        + LL.text(left + width / 2, middle, "?", { anchor: "middle", kind: "soft strong" });
+      if (!p) return title + LL.hatch(left, y, width, tall, colour) + frame
+        + LL.text(left + em * 0.8, middle, why && why.length * em * 0.62 < width ? why : "no answer",
+        { kind: "halo strong" });
       return title + segments(left, y, width, tall, p, colour, em) + frame;
     });
     return { h: rows.length * step - em * gap + 2, body: body.join("") };
@@ -72,20 +86,24 @@
       x += w;
       const full = `class ${i}: ${words}`;
       const shown = w > em * 0.62 * full.length ? full : w > em * 0.66 * words.length ? words : "";
-      return `<rect x="${n(at)}" y="${n(y)}" width="${n(Math.max(0, w))}" height="${n(tall)}" fill="${colour}" fill-opacity="${OPACITY[Math.min(i, 3)]}"/>`
+      return LL.rect(at, y, w, tall, `fill="${colour}" fill-opacity="${OPACITY[Math.min(i, 3)]}"`)
         + (i && w > 0.5 ? LL.line(at, y, at, y + tall, "", `stroke="${colour}" stroke-width="1.5"`) : "")
         + (shown ? LL.text(at + w / 2, y + tall / 2 + em * 0.35, shown, { anchor: "middle", kind: "strong" }) : "");
     }).join("");
   };
 
   // Curves over an axis. series: [{name, words, f, colour, dash}]; f gives null where there is nothing.
-  LL.curves = (w, h, em, { from, to, low = 0, high = 1, xTicks, yTicks, series, at = null, marks = [], hatches: bands = [], steps = 160, xName = "", yName = "", right = 6.4 }) => {
+  LL.curves = (w, h, em, { from, to, low = 0, high = 1, xTicks, yTicks, series, at = null, marks = [],
+    hatches: bands = [], steps = 160, xName = "", yName = "", right = 6.4 }) => {
     const box = { l: em * 3, r: w - em * right, t: em * (yName ? 1.9 : 0.7), b: h - em * (xName ? 3.3 : 1.9) };
     const X = v => box.l + ((v - from) / (to - from)) * (box.r - box.l);
     const Y = v => box.b - ((v - low) / (high - low)) * (box.b - box.t);
-    let body = bands.map(([a, b, colour]) => LL.hatch(X(Math.max(a, from)), box.t, X(Math.min(b, to)) - X(Math.max(a, from)), box.b - box.t, colour)).join("");
-    for (const [v, words] of yTicks) body += LL.line(box.l, Y(v), box.r, Y(v), "grid") + LL.text(box.l - em * 0.5, Y(v) + em * 0.35, words, { anchor: "end", kind: "soft" });
-    for (const [v, words] of xTicks) body += LL.line(X(v), box.b, X(v), box.b + em * 0.35, "axis") + LL.text(X(v), box.b + em * 1.5, words, { anchor: "middle", kind: "soft" });
+    let body = bands.map(([a, b, colour]) =>
+      LL.hatch(X(Math.max(a, from)), box.t, X(Math.min(b, to)) - X(Math.max(a, from)), box.b - box.t, colour)).join("");
+    for (const [v, words] of yTicks) body += LL.line(box.l, Y(v), box.r, Y(v), "grid")
+      + LL.text(box.l - em * 0.5, Y(v) + em * 0.35, words, { anchor: "end", kind: "soft" });
+    for (const [v, words] of xTicks) body += LL.line(X(v), box.b, X(v), box.b + em * 0.35, "axis")
+      + LL.text(X(v), box.b + em * 1.5, words, { anchor: "middle", kind: "soft" });
     body += LL.line(box.l, box.b, box.r, box.b, "axis");
     if (xName) body += LL.text((box.l + box.r) / 2, box.b + em * 2.9, xName, { anchor: "middle", kind: "soft" });
     if (yName) body += LL.text(0, em * 0.9, yName, { kind: "soft" });
@@ -94,10 +112,11 @@
     const ends = [];
     for (const s of series) {
       const { path, end } = trace(s.f, from, to, steps, X, Y, box);
-      body += `<path d="${path}" fill="none" stroke="${s.colour ?? LL.colour(s.name)}" stroke-width="${n(Math.max(2.6, em * 0.21))}" stroke-linejoin="round" stroke-linecap="round" ${s.dash ? `stroke-dasharray="${s.dash}"` : ""}/>`;
+      body += LL.stroke(path, s.colour ?? LL.colour(s.name), Math.max(2.6, em * 0.21), s.dash);
       if (end) ends.push({ ...end, s });
       const here = at === null || s.plain ? null : s.f(at);
-      if (here !== null && Number.isFinite(here)) body += s.name ? LL.mark(s.name, X(at), Y(here), em / 9.5) : `<circle cx="${n(X(at))}" cy="${n(Y(here))}" r="${n(em * 0.42)}" fill="${s.colour}" class="halo"/>`;
+      if (here !== null && Number.isFinite(here)) body += s.name ? LL.mark(s.name, X(at), Y(here), em / 9.5)
+        : LL.dot(X(at), Y(here), em * 0.42, `fill="${s.colour}" class="halo"`);
     }
     return { body: body + endLabels(ends, em, box), X, Y, box };
   };
@@ -119,12 +138,15 @@
     let last = -Infinity;
     for (const e of sorted) { e.ty = Math.max(e.y, last + em * 1.2); last = e.ty; }
     const over = Math.max(0, last - box.b);
-    return sorted.map(e => LL.text(e.x + em * 0.6, e.ty - over + em * 0.35, e.s.words ?? e.s.name, { kind: "strong halo", colour: e.s.colour ?? LL.colour(e.s.name) })).join("");
+    return sorted.map(e => LL.text(e.x + em * 0.6, e.ty - over + em * 0.35, e.s.words ?? e.s.name,
+      { kind: "strong halo", colour: e.s.colour ?? LL.colour(e.s.name) })).join("");
   };
   const markOf = ({ x, words, colour = "var(--better)", dash = "", low = false }, X, box, em) => {
     const at = X(x), left = at > box.l + (box.r - box.l) * 0.68;
-    return LL.line(at, box.t, at, box.b, "", `stroke="${colour}" stroke-width="${n(Math.max(1.6, em * 0.13))}" stroke-dasharray="${dash}"`)
-      + LL.text(at + em * (left ? -0.5 : 0.5), low ? box.b - em * 0.7 : box.t + em * 0.9, words, { anchor: left ? "end" : "start", kind: "strong halo", colour });
+    return LL.line(at, box.t, at, box.b, "",
+      `stroke="${colour}" stroke-width="${n(Math.max(1.6, em * 0.13))}" stroke-dasharray="${dash}"`)
+      + LL.text(at + em * (left ? -0.5 : 0.5), low ? box.b - em * 0.7 : box.t + em * 0.9, words,
+        { anchor: left ? "end" : "start", kind: "strong halo", colour });
   };
 
   // ---- motion

@@ -1,4 +1,5 @@
-// The lecture hall: one question per screen, driven by keys or a clicker. Also the page for handing out, and for printing notes.
+// The lecture hall: one question per screen, driven by keys or a clicker.
+// Also the page for handing out, and for printing notes.
 "use strict"; {
   const LL = (window.LL ??= {});
   const $ = id => document.getElementById(id);
@@ -35,9 +36,12 @@
   const hide = () => (current() ? LL.conceal(String(current())) : root.classList.remove("show-picture"));
 
   const ACTIONS = {
-    ArrowRight: () => go(current() + 1), PageDown: () => go(current() + 1), ArrowLeft: () => go(current() - 1), PageUp: () => go(current() - 1),
-    Home: () => go(0), End: () => go(LAST), " ": show, Backspace: hide, a: () => root.classList.toggle("show-algebra"), s: () => root.classList.toggle("show-strip"),
-    b: () => { $("blank").hidden = !$("blank").hidden; }, ".": () => { $("blank").hidden = !$("blank").hidden; }, Escape: () => LL.present(false), p: () => LL.present(false),
+    ArrowRight: () => go(current() + 1), PageDown: () => go(current() + 1), ArrowLeft: () => go(current() - 1),
+      PageUp: () => go(current() - 1),
+    Home: () => go(0), End: () => go(LAST), " ": show, Backspace: hide, a: () => root.classList.toggle("show-algebra"),
+      s: () => root.classList.toggle("show-strip"),
+    b: () => { $("blank").hidden = !$("blank").hidden; }, ".": () => { $("blank").hidden = !$("blank").hidden; },
+      Escape: () => LL.present(false), p: () => LL.present(false),
   };
   for (let n = 0; n <= LAST; n++) ACTIONS[n] = () => go(n);
 
@@ -81,7 +85,8 @@
   const follow = () => {
     const watcher = new IntersectionObserver(entries => {
       const entry = entries.filter(e => e.isIntersecting).at(-1);
-      if (entry && !LL.state.ui && document.scrollingElement.scrollTop > 0) LL.set({ scene: entry.target.dataset.scene ?? "lab" });
+      if (entry && !LL.state.ui && document.scrollingElement.scrollTop > 0) LL.set({ scene: entry.target.dataset.scene
+        ?? "lab" });
     }, { rootMargin: "-30% 0px -60% 0px" });
     document.querySelectorAll(".scene, #lab").forEach(element => watcher.observe(element));
   };
@@ -93,12 +98,15 @@
   };
 
   LL.mountPresent = () => {
-    const all = [...TITLES.map((words, i) => [String(i + 1), `${i + 1} ${words}`]), ["lab", "Lab"], ["claims", "What people say"]];
-    $("contents").innerHTML = all.map(([scene, words]) => `<li><a href="#${/\d/.test(scene) ? `scene-${scene}` : scene}" data-scene="${scene}">${words}</a></li>`).join("")
+    const all = [...TITLES.map((words, i) => [String(i + 1), `${i + 1} ${words}`]), ["lab", "Lab"],
+      ["claims", "What people say"]];
+    $("contents").innerHTML = all.map(([scene, words]) =>
+      `<li><a href="#${/\d/.test(scene) ? `scene-${scene}` : scene}" data-scene="${scene}">${words}</a></li>`).join("")
       + '<li><button type="button" id="reveal-all">Reveal all</button></li><li><button type="button" id="lecture">Lecture mode</button></li>';
     $("reveal-all").onclick = LL.revealAll;
     $("lecture").onclick = $("present").onclick = () => LL.present(true);
-    $("handout").onclick = () => { LL.set({ reveal: 0, seen: [], scene: "0" }); LL.redraw(); $("answer").open = false; scrollTo(0, 0); };
+    $("handout").onclick = () => { LL.set({ reveal: 0, seen: [], scene: "0" }); LL.redraw(); $("answer").open = false;
+    scrollTo(0, 0); };
     $("print-notes").onclick = printNotes;
     addEventListener("keydown", onKey);
     addEventListener("mousemove", awake);

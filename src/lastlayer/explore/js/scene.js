@@ -1,4 +1,5 @@
-// A scene is one question: predict, reveal, takeaway, algebra. Its words are in html/scene_*.html, its figure in js/scenes/.
+// A scene is one question: predict, reveal, takeaway, algebra.
+// Its words are in html/scene_*.html, its figure in js/scenes/.
 "use strict"; {
   const LL = (window.LL ??= {});
 
@@ -6,7 +7,8 @@
   LL.scenes = new Map();
   LL.scene = (name, record) => { LL.scenes.set(name, { name, guess: null, t: 1, seen: true, ...record }); };
   // On paper everything is answered, but for a page that is handed out unanswered.
-  LL.isRevealed = name => LL.state.reveal === 1 || LL.state.seen.includes(Number(name)) || (LL.printing && LL.state.reveal !== 0);
+  LL.isRevealed = name => LL.state.reveal === 1 || LL.state.seen.includes(Number(name))
+    || (LL.printing && LL.state.reveal !== 0);
 
   LL.reveal = name => {
     if (LL.isRevealed(name)) return;
@@ -20,7 +22,8 @@
   // Back to the question, for the next class in the lecture hall.
   LL.conceal = name => {
     LL.scenes.get(name).guess = null;
-    LL.set({ reveal: LL.state.reveal === 1 ? null : LL.state.reveal, seen: (LL.state.reveal === 1 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : LL.state.seen).filter(n => n !== Number(name)) });
+    LL.set({ reveal: LL.state.reveal === 1 ? null : LL.state.reveal,
+      seen: (LL.state.reveal === 1 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : LL.state.seen).filter(n => n !== Number(name)) });
   };
   LL.revealAll = () => LL.set({ reveal: 1 });
 
@@ -29,12 +32,15 @@
     const keys = entries.map(([key]) => key).join();
     if (element.dataset.keys !== keys) {
       element.dataset.keys = keys;
-      element.innerHTML = entries.map(([key, words]) => `<button type="button" data-key="${key}">${words}</button>`).join("");
+      element.innerHTML = entries.map(([key, words]) =>
+        `<button type="button" data-key="${key}">${words}</button>`).join("");
     }
-    for (const button of element.children) button.setAttribute("aria-pressed", String(button.dataset.key === String(current)));
+    for (const button of element.children) button.setAttribute("aria-pressed",
+      String(button.dataset.key === String(current)));
   };
 
-  const guess = (scene, value) => { scene.guess = value; if (LL.isRevealed(scene.name)) paint(scene); else LL.reveal(scene.name); };
+  const guess = (scene, value) => { scene.guess = value; if (LL.isRevealed(scene.name)) paint(scene);
+  else LL.reveal(scene.name); };
 
   const mount = scene => {
     const section = (scene.section = document.getElementById(`scene-${scene.name}`));

@@ -6,7 +6,8 @@
 
   // Scroll to a question, the lab or the top; focus follows, so that the keyboard goes on from there.
   LL.jump = (scene, smooth = false) => {
-    const target = scene === "0" ? document.querySelector(".top") : document.getElementById(/^\d$/.test(scene) ? `scene-${scene}` : scene);
+    const target = scene === "0" ? document.querySelector(".top")
+      : document.getElementById(/^\d$/.test(scene) ? `scene-${scene}` : scene);
     if (!target) return;
     target.scrollIntoView({ behavior: smooth && !LL.still() ? "smooth" : "auto", block: "start" });
     if (scene !== "0") target.focus?.({ preventScroll: true });

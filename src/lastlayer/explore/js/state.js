@@ -13,7 +13,8 @@
   LL.MOST_CLASSES = MOST_CLASSES;
 
   const copy = state => ({
-    ...state, scores: [...state.scores], mappings: [...state.mappings], seen: [...state.seen], parameters: { ...state.parameters },
+    ...state, scores: [...state.scores], mappings: [...state.mappings], seen: [...state.seen],
+      parameters: { ...state.parameters },
   });
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -22,7 +23,8 @@
   const finite = text => (text.trim() === "" ? NaN : Number(text));
   const numbers = text => text.split(",").map(finite);
   const areScores = list => list.length >= 1 && list.length <= MOST_CLASSES && list.every(Number.isFinite);
-  const positive = { alpha: v => v >= 1, temperature: v => v > 0, softcap: v => v > 0, order: v => v >= 2 && v <= 18 && v % 2 === 0 };
+  const positive = { alpha: v => v >= 1, temperature: v => v > 0, softcap: v => v > 0, order: v => v >= 2 && v <= 18
+    && v % 2 === 0 };
 
   const READERS = {
     s: (text, state) => { const list = numbers(text); if (areScores(list)) state.scores = list; },
@@ -32,13 +34,15 @@
     m: (text, state) => { state.mappings = text.split(",").filter(name => /^[a-z_]+(:[a-z]+=[\d.]+)*$/.test(name)); },
     scene: (text, state) => { if (PLACES.test(text)) state.scene = text; },
     reveal: (text, state) => { state.reveal = text === "1" ? 1 : text === "0" ? 0 : null; },
-    seen: (text, state) => { state.seen = [...new Set(numbers(text).filter(n => n >= 1 && n <= 9 && n % 1 === 0))].sort((a, b) => a - b); },
+    seen: (text, state) => { state.seen = [...new Set(numbers(text).filter(n => n >= 1 && n <= 9
+      && n % 1 === 0))].sort((a, b) => a - b); },
     ui: (text, state) => { state.ui = text === "present" || text === "embed" ? text : ""; },
     g: (text, state) => { if (/^[a-z]*$/.test(text)) state.g = text; },
     rate: (text, state) => { const v = finite(text); if (v > 0 && v <= 10) state.rate = v; },
   };
   for (const [key, name] of Object.entries(PARAMETERS)) {
-    READERS[key] = (text, state) => { const v = finite(text); if (Number.isFinite(v) && positive[name](v)) state.parameters[name] = v; };
+    READERS[key] = (text, state) => { const v = finite(text);
+    if (Number.isFinite(v) && positive[name](v)) state.parameters[name] = v; };
   }
   const WRITERS = {
     k: s => s.scale, c: s => s.shift, m: s => s.mappings.join(","), scene: s => s.scene, reveal: s => s.reveal ?? "",
@@ -46,7 +50,8 @@
   };
 
   const sound = state => {
-    if (!(state.label >= 0 && state.label < state.scores.length && state.label % 1 === 0)) state.label = lowest(state.scores);
+    if (!(state.label >= 0 && state.label < state.scores.length
+      && state.label % 1 === 0)) state.label = lowest(state.scores);
     return state;
   };
   const lowest = scores => scores.indexOf(Math.min(...scores));

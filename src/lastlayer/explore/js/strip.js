@@ -1,4 +1,5 @@
-// The strip of scores: a bar per class to drag, a field to type into, presets, and what softmax and the ratio make of them.
+// The strip of scores: a bar per class to drag, a field to type into, presets, and what softmax and the ratio make
+// of them.
 "use strict"; {
   const LL = (window.LL ??= {});
   const $ = id => document.getElementById(id);
@@ -11,14 +12,16 @@
 
   // "[1, .5]", "1 0.5", "(−1; 2)" as numbers; null if it is no list of numbers.
   LL.parseScores = text => {
-    const parts = String(text).replaceAll("−", "-").replace(/^[^[(\d.+-]*/, "").replace(/[[\](){}]/g, " ").trim().split(/[\s,;]+/);
+    const parts = String(text).replaceAll("−", "-").replace(/^[^[(\d.+-]*/, "").replace(/[[\](){}]/g,
+      " ").trim().split(/[\s,;]+/);
     const list = parts.map(Number);
     return parts[0] !== "" && list.every(Number.isFinite) && list.length <= LL.MOST_CLASSES ? list : null;
   };
 
   // The range of the bars: wide enough for every score, with room below zero to drag into.
   const fit = scores => {
-    const most = Math.max(...scores.map(Math.abs)) * 1.25, power = 10 ** Math.max(0, Math.floor(Math.log10(most || 1)) - 1);
+    const most = Math.max(...scores.map(Math.abs)) * 1.25,
+      power = 10 ** Math.max(0, Math.floor(Math.log10(most || 1)) - 1);
     let high = LADDER.map(v => v * power).find(v => v >= most);
     if (!high) high = most;
     const low = scores.some(v => v < 0) ? -high : -high / 2;
@@ -34,7 +37,8 @@
     touched = true;
     LL.set({ scores });
   };
-  const replace = (scores, label) => { touched = true; LL.set({ scores, label: label ?? scores.indexOf(Math.min(...scores)) }); };
+  const replace = (scores, label) => { touched = true;
+  LL.set({ scores, label: label ?? scores.indexOf(Math.min(...scores)) }); };
   LL.replaceScores = replace;
   // Whether the strip may show the answers: somebody has answered question 1, or has begun to play.
   LL.isLive = () => LL.isRevealed("1") || (LL.state.reveal !== 0 && touched);
@@ -48,19 +52,25 @@
       <button type="button" id="undo" title="undo (Ctrl Z)">Undo</button>
       <label>paste a list <input type="text" id="paste" spellcheck="false" autocomplete="off" placeholder="[1, .5]"></label></div>
       <p class="wrong" id="paste-wrong" role="alert" hidden></p>`;
-    $("presets").innerHTML = PRESETS.map(([scores, words], i) => `<button type="button" data-preset="${i}"><b>${LL.list(scores)}</b><small>${words}</small></button>`).join("");
+    $("presets").innerHTML = PRESETS.map(([scores, words], i) =>
+      `<button type="button" data-preset="${i}"><b>${LL.list(scores)}</b><small>${words}</small></button>`).join("");
     $("presets").onclick = event => {
       const button = event.target.closest("[data-preset]");
       if (button) replace(PRESETS[button.dataset.preset][0]);
     };
-    $("add").onclick = () => LL.state.scores.length < LL.MOST_CLASSES && (touched = true, LL.set({ scores: [...LL.state.scores, 0] }));
-    $("remove").onclick = () => LL.state.scores.length > 1 && (touched = true, LL.set({ scores: LL.state.scores.slice(0, -1) }));
+    $("add").onclick = () => LL.state.scores.length < LL.MOST_CLASSES
+      && (touched = true, LL.set({ scores: [...LL.state.scores, 0] }));
+    $("remove").onclick = () => LL.state.scores.length > 1
+      && (touched = true, LL.set({ scores: LL.state.scores.slice(0, -1) }));
     $("undo").onclick = LL.undo;
     $("paste").onchange = event => take(event.target.value);
-    $("paste").onkeydown = event => { if (event.key === "Enter") { event.preventDefault(); take(event.target.value); } };
+    $("paste").onkeydown = event => { if (event.key === "Enter") { event.preventDefault(); take(event.target.value);
+    } };
     $("mini").innerHTML = '<button type="button" aria-label="back to the scores"></button>';
-    $("mini").firstChild.onclick = () => { strip().scrollIntoView({ behavior: LL.still() ? "auto" : "smooth", block: "center" }); strip().querySelector("input").focus({ preventScroll: true }); };
-    new IntersectionObserver(([entry]) => { $("mini").hidden = entry.isIntersecting || entry.boundingClientRect.top > 0; }).observe(strip());
+    $("mini").firstChild.onclick = () => { strip().scrollIntoView({ behavior: LL.still() ? "auto" : "smooth",
+      block: "center" }); strip().querySelector("input").focus({ preventScroll: true }); };
+    new IntersectionObserver(([entry]) => { $("mini").hidden = entry.isIntersecting
+      || entry.boundingClientRect.top > 0; }).observe(strip());
     LL.watch($("results"), drawResults);
     document.addEventListener("paste", event => {
       const list = LL.parseScores(event.clipboardData.getData("text"));
@@ -92,10 +102,12 @@
   };
 
   const wire = (element, i) => {
-    const well = element.querySelector(".well"), slider = well.querySelector("input"), field = element.querySelector("[type=text]");
+    const well = element.querySelector(".well"), slider = well.querySelector("input"),
+      field = element.querySelector("[type=text]");
     const valueAt = event => {
       const box = well.getBoundingClientRect();
-      const share = box.width > box.height * 1.6 ? (event.clientX - box.left) / box.width : (box.bottom - event.clientY) / box.height;
+      const share = box.width > box.height * 1.6 ? (event.clientX - box.left) / box.width
+        : (box.bottom - event.clientY) / box.height;
       const value = range.low + Math.min(1, Math.max(0, share)) * (range.high - range.low);
       return Number((Math.round(value / range.step) * range.step).toPrecision(6));
     };
@@ -140,13 +152,15 @@
     const place = v => Math.min(1, Math.max(0, (v - range.low) / (range.high - range.low)));
     strip().style.setProperty("--zero", place(0));
     $("columns").querySelectorAll(".column").forEach((element, i) => {
-      const value = state.scores[i], slider = element.querySelector("[type=range]"), field = element.querySelector("[type=text]");
+      const value = state.scores[i], slider = element.querySelector("[type=range]"),
+        field = element.querySelector("[type=text]");
       element.style.setProperty("--from", Math.min(place(0), place(value)));
       element.style.setProperty("--to", Math.max(place(0), place(value)));
       element.style.setProperty("--at", place(value));
       Object.assign(slider, { min: range.low, max: range.high, value });
       slider.setAttribute("aria-valuetext", LL.spoken(LL.score(value)));
-      if (document.activeElement !== field || !field.matches(":focus-visible") || LL.parseScores(field.value)?.[0] === value) field.value = LL.score(value);
+      if (document.activeElement !== field || !field.matches(":focus-visible")
+        || LL.parseScores(field.value)?.[0] === value) field.value = LL.score(value);
       field.setAttribute("aria-invalid", "false");
       element.querySelector("[type=radio]").checked = i === state.label;
     });
@@ -159,9 +173,12 @@
 
   const drawResults = () => {
     const { scores } = LL.state, live = LL.isLive(), results = $("results"), { w, em } = LL.size(results);
-    const rows = ["softmax", "ratio"].map(name => ({ name, p: live ? LL.probabilities(name, scores) : null, why: LL.whyNot(scores), open: !live }));
+    const rows = ["softmax", "ratio"].map(name =>
+      ({ name, p: live ? LL.probabilities(name, scores) : null, why: LL.whyNot(scores), open: !live }));
     const { h, body } = LL.stacked(w, em, rows, { height: 2.1, gap: 0.5 });
-    const words = live ? rows.map(r => `${r.name} ${r.p ? r.p.slice(0, 4).map(LL.share).join(" ") : "no answer"}`).join(" · ") : "answer question 1 to see the probabilities";
+    const words = live ? rows.map(r =>
+      `${r.name} ${r.p ? r.p.slice(0, 4).map(LL.share).join(" ") : "no answer"}`).join(" · ")
+      : "answer question 1 to see the probabilities";
     LL.svg(results, w, h, body, words);
     $("mini").firstChild.innerHTML = `<b>${LL.list(scores.length > 4 ? scores.slice(0, 4) : scores)}</b> ${live ? words : ""}`;
     if (live) LL.announce(words);
@@ -178,9 +195,11 @@
 
   LL.mountStrip = () => {
     build();
-    LL.onchange((state, keys) => { if (["scores", "label", "reveal", "seen"].some(key => keys.has(key)) || !keys.size) draw(state); });
+    LL.onchange((state, keys) => { if (["scores", "label", "reveal", "seen"].some(key => keys.has(key))
+      || !keys.size) draw(state); });
     addEventListener("keydown", event => {
-      if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches?.("input[type=text]")) { event.preventDefault(); LL.undo(); }
+      if ((event.ctrlKey || event.metaKey) && event.key === "z"
+        && !event.target.matches?.("input[type=text]")) { event.preventDefault(); LL.undo(); }
     });
   };
 }

@@ -13,18 +13,24 @@
 
   // Shares as bars from zero; the band from 0 to 1 is where probabilities live.
   const panel = (x, w, h, em, name, words, shares, t) => {
-    const top = em * 2.2, base = h - em * 2.2, low = -1, high = 1.5, Y = v => base - ((Math.max(low, Math.min(high, v)) - low) / (high - low)) * (base - top);
-    let body = LL.mark(name, x + em * 0.5, em * 0.75, em / 13) + LL.text(x + em * 1.4, em * 1.1, words, { kind: "strong" })
-      + `<rect x="${LL.n(x)}" y="${LL.n(Y(1))}" width="${LL.n(w)}" height="${LL.n(Y(0) - Y(1))}" fill="var(--band)" fill-opacity=".7"/>`
-      + LL.text(x + w - em * 0.3, Y(1) - em * 0.35, "1", { anchor: "end", kind: "soft" }) + LL.line(x, Y(0), x + w, Y(0));
+    const top = em * 2.2, base = h - em * 2.2, low = -1, high = 1.5, Y = v =>
+      base - ((Math.max(low, Math.min(high, v)) - low) / (high - low)) * (base - top);
+    let body = LL.mark(name, x + em * 0.5, em * 0.75, em / 13)
+      + LL.text(x + em * 1.4, em * 1.1, words, { kind: "strong" })
+      + LL.rect(x, Y(1), w, Y(0) - Y(1), 'fill="var(--band)" fill-opacity=".7"')
+      + LL.text(x + w - em * 0.3, Y(1) - em * 0.35, "1", { anchor: "end", kind: "soft" })
+        + LL.line(x, Y(0), x + w, Y(0));
     const step = w / (shares?.length || 3);
     if (!shares) return body + LL.text(x + w / 2, Y(0.5) + em * 0.35, "÷ 0", { anchor: "middle", kind: "strong" });
     shares.forEach((share, i) => {
-      const v = share * t, y = Y(Math.max(v, 0)), tall = Math.abs(Y(v) - Y(0)), bad = share < 0 || share > 1, at = x + step * (i + 0.5);
+      const v = share * t, y = Y(Math.max(v, 0)), tall = Math.abs(Y(v) - Y(0)), bad = share < 0 || share > 1,
+        at = x + step * (i + 0.5);
       const words = Math.abs(share) >= 1000 ? LL.say(share, 2) : LL.fixed(share, 2);
       const over = v > high || v < low ? (v > 0 ? "▲ " : "▼ ") : "";
-      body += `<rect x="${LL.n(at - step * 0.32)}" y="${LL.n(y)}" width="${LL.n(step * 0.64)}" height="${LL.n(tall)}" fill="${LL.colour(name)}" fill-opacity="${bad ? 0.75 : 0.3}" stroke="${LL.colour(name)}" stroke-width="1.5"/>`
-        + (t < 1 ? "" : LL.text(at, share < 0 ? Math.min(Y(v) + em * 1.15, base + em * 0.4) : y - em * 0.4, over + words, { anchor: "middle", kind: "strong halo" }))
+      body += LL.rect(at - step * 0.32, y, step * 0.64, tall, `fill="${LL.colour(name)}" fill-opacity="${bad ? 0.75 : 0.3}"
+        stroke="${LL.colour(name)}" stroke-width="1.5"`)
+        + (t < 1 ? "" : LL.text(at, share < 0 ? Math.min(Y(v) + em * 1.15, base + em * 0.4) : y - em * 0.4,
+          over + words, { anchor: "middle", kind: "strong halo" }))
         + LL.text(at, h - em * 0.4, step > em * 4.2 ? `class ${i}` : i, { anchor: "middle", kind: "soft" });
     });
     return body;
@@ -33,11 +39,16 @@
   LL.scene("4", {
     right: () => "negative",
     figure(fig, state, { open, t }) {
-      const { w, em } = LL.size(fig), h = Math.min(w * 0.6, em * (LL.state.ui === "present" ? 17 : 24)), half = (w - em * 2) / 2, scores = shown(state, open);
-      const ratio = open ? null : divided(scores), softmax = open ? null : LL.probabilities("softmax", scores), few = p => p?.slice(0, 6);
-      const empty = open ? LL.text(half / 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) + LL.text(half * 1.5 + em * 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) : "";
-      const body = open ? panel(0, half, h, em, "ratio", "x / Σx", [], t) + panel(half + em * 2, half, h, em, "softmax", "softmax", [], t) + empty
-        : panel(0, half, h, em, "ratio", "x / Σx", few(ratio), t) + panel(half + em * 2, half, h, em, "softmax", "softmax", few(softmax), t);
+      const { w, em } = LL.size(fig), h = Math.min(w * 0.6, em * (LL.state.ui === "present" ? 17 : 24)),
+        half = (w - em * 2) / 2, scores = shown(state, open);
+      const ratio = open ? null : divided(scores), softmax = open ? null : LL.probabilities("softmax", scores),
+        few = p => p?.slice(0, 6);
+      const empty = open ? LL.text(half / 2, h / 2, "?", { anchor: "middle", kind: "strong soft" })
+        + LL.text(half * 1.5 + em * 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) : "";
+      const body = open ? panel(0, half, h, em, "ratio", "x / Σx", [], t)
+        + panel(half + em * 2, half, h, em, "softmax", "softmax", [], t) + empty
+        : panel(0, half, h, em, "ratio", "x / Σx", few(ratio), t)
+          + panel(half + em * 2, half, h, em, "softmax", "softmax", few(softmax), t);
       LL.svg(fig, w, h, body, open ? "Two empty charts of shares, for the ratio and for softmax."
         : `Dividing by the sum: ${ratio ? ratio.map(v => LL.fixed(v, 2)).join(", ") : "a division by zero"}. Softmax: ${softmax.map(LL.share).join(", ")}.`);
     },

@@ -6,7 +6,8 @@
 
   const state2 = scores => {
     const softmax = LL.probabilities("softmax", scores), ratio = LL.probabilities("ratio", scores), i = top(scores);
-    const winner = !ratio ? null : Math.abs(softmax[i] - ratio[i]) < 1e-9 ? "same" : softmax[i] > ratio[i] ? "softmax" : "ratio";
+    const winner = !ratio ? null : Math.abs(softmax[i] - ratio[i]) < 1e-9 ? "same" : softmax[i] > ratio[i] ? "softmax"
+      : "ratio";
     return { softmax, ratio, i, winner };
   };
 
@@ -18,15 +19,18 @@
         const p = LL.probabilities(name, state.scores);
         return { name, p: open || !p ? null : p.map(v => LL.mix(even, v, t)), why: LL.whyNot(state.scores), open };
       });
-      const { h, body } = LL.stacked(w, em, rows, LL.state.ui === "present" ? { height: 5.5, gap: 1.6 } : { height: 3.6, gap: 1.1 });
-      LL.svg(fig, w, h, body, open ? "Two bars, still empty: softmax and the ratio." : rows.map(r => `${r.name}: ${r.p ? r.p.map(LL.share).join(", ") : `no answer, ${r.why}`}`).join("; "));
+      const { h, body } = LL.stacked(w, em, rows, LL.state.ui === "present" ? { height: 5.5, gap: 1.6 }
+        : { height: 3.6, gap: 1.1 });
+      LL.svg(fig, w, h, body, open ? "Two bars, still empty: softmax and the ratio."
+        : rows.map(r => `${r.name}: ${r.p ? r.p.map(LL.share).join(", ") : `no answer, ${r.why}`}`).join("; "));
     },
     sentence(state, { guess }) {
       const { softmax, ratio, i, winner } = state2(state.scores), of = `class ${i}`;
       if (!winner) return `Softmax gives ${of} <b>${LL.say(softmax[i])}</b>. The ratio has <b>no answer</b> here: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
       const numbers = `Softmax gives ${of} <b>${LL.say(softmax[i])}</b>, the ratio <b>${LL.say(ratio[i])}</b>`;
       const said = !guess ? "" : guess === winner ? "Right. " : "Not here. ";
-      return winner === "same" ? `${said}${numbers}: the same.` : `${said}${numbers}: the <b>${winner}</b> is the more certain of the two.`;
+      return winner === "same" ? `${said}${numbers}: the same.`
+        : `${said}${numbers}: the <b>${winner}</b> is the more certain of the two.`;
     },
   });
 }

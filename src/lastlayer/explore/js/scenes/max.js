@@ -4,33 +4,49 @@
   const logistic = d => (d >= 0 ? 1 / (1 + Math.exp(-d)) : Math.exp(d) / (1 + Math.exp(d)));
   // f and its slope in x₀; null at the tie, where there is none.
   const FUNCTIONS = [
-    { name: "hardmax", colour: "var(--hue1)", title: "max", value: "max(x₀, x₁)", f: (x, y) => Math.max(x, y), slope: (x, y) => (x === y ? null : x > y ? 1 : 0), says: "a kink at the tie" },
-    { name: "hardmax", title: "argmax, as 0 or 1", value: "is x₀ the largest?", f: (x, y) => (x === y ? 0.5 : x > y ? 1 : 0), slope: (x, y) => (x === y ? null : 0), says: "a step: slope 0 on both sides", jumps: true },
-    { name: "softmax", title: "softmax", value: "p₀", f: (x, y) => logistic(x - y), slope: (x, y) => logistic(x - y) * logistic(y - x), says: "an S: a slope everywhere" },
+    { name: "hardmax", colour: "var(--hue1)", title: "max", value: "max(x₀, x₁)", f: (x, y) => Math.max(x, y),
+      slope: (x, y) => (x === y ? null : x > y ? 1 : 0), says: "a kink at the tie" },
+    { name: "hardmax", title: "argmax, as 0 or 1", value: "is x₀ the largest?", f: (x, y) =>
+      (x === y ? 0.5 : x > y ? 1 : 0), slope: (x, y) => (x === y ? null : 0), says: "a step: slope 0 on both sides",
+      jumps: true },
+    { name: "softmax", title: "softmax", value: "p₀", f: (x, y) => logistic(x - y), slope: (x, y) =>
+      logistic(x - y) * logistic(y - x), says: "an S: a slope everywhere" },
   ];
   const REACH = 3;
 
   const drawing = (element, record, state, { open, t }) => {
-    const { w, em } = LL.size(element), other = state.scores[1] ?? 0, at = Math.max(other - REACH, Math.min(other + REACH, state.scores[0]));
-    const isMax = record.title === "max", tall = Math.min(w * 0.5, em * (LL.state.ui === "present" ? 5.6 : 10)), low = isMax ? other - REACH * 0.4 : 0, high = isMax ? other + REACH : 1;
+    const { w, em } = LL.size(element), other = state.scores[1] ?? 0,
+      at = Math.max(other - REACH, Math.min(other + REACH, state.scores[0]));
+    const isMax = record.title === "max", tall = Math.min(w * 0.5, em * (LL.state.ui === "present" ? 5.6 : 10)),
+      low = isMax ? other - REACH * 0.4 : 0, high = isMax ? other + REACH : 1;
     const colour = record.colour ?? LL.colour(record.name);
-    const shared = { from: other - REACH, to: other + REACH, xTicks: [[other, `x₁ = ${LL.score(other)}`]], right: 1.2, at: open ? null : at, steps: 240, marks: [{ x: other, words: "", colour: "var(--rule)", dash: "2 3" }] };
+    const shared = { from: other - REACH, to: other + REACH, xTicks: [[other, `x₁ = ${LL.score(other)}`]], right: 1.2,
+      at: open ? null : at, steps: 240, marks: [{ x: other, words: "", colour: "var(--rule)", dash: "2 3" }] };
     const cut = f => x => (Math.abs(x - other) < REACH / 121 && record.jumps ? null : f(x, other));
-    const upper = LL.curves(w, tall, em, { ...shared, low, high, yTicks: isMax ? [[other, LL.score(other)]] : [[0, "0"], [1, "1"]], yName: record.value, series: [{ colour, f: cut(record.f) }] });
+    const upper = LL.curves(w, tall, em,
+      { ...shared, low, high, yTicks: isMax ? [[other, LL.score(other)]] : [[0, "0"], [1, "1"]], yName: record.value,
+      series: [{ colour, f: cut(record.f) }] });
     const end = LL.mix(other - REACH, other + REACH, t);
-    const slope = x => (x > end || (Math.abs(x - other) < REACH / 121 && record.title !== "softmax") ? null : record.slope(x, other));
-    const lower = LL.curves(w, tall, em, { ...shared, low: 0, high: 1, yTicks: [[0, "0"], [1, "1"]], yName: "its slope", series: open ? [] : [{ colour, f: slope }] });
+    const slope = x => (x > end || (Math.abs(x - other) < REACH / 121 && record.title !== "softmax") ? null
+      : record.slope(x, other));
+    const lower = LL.curves(w, tall, em,
+      { ...shared, low: 0, high: 1, yTicks: [[0, "0"], [1, "1"]], yName: "its slope",
+      series: open ? [] : [{ colour, f: slope }] });
     const here = record.slope(state.scores[0], other);
-    LL.svg(element, w, tall * 2 + em * 0.6, upper.body + `<g transform="translate(0 ${LL.n(tall + em * 0.6)})">${lower.body}</g>`,
-      open ? `${record.title} against x0; its slope is still hidden` : `${record.title}: ${LL.say(record.f(state.scores[0], other), 3)} at x0 = ${LL.score(state.scores[0])}, slope ${here === null ? "none, a tie" : LL.say(here, 3)}`);
+    LL.svg(element, w, tall * 2 + em * 0.6,
+      upper.body + `<g transform="translate(0 ${LL.n(tall + em * 0.6)})">${lower.body}</g>`,
+      open ? `${record.title} against x0; its slope is still hidden`
+        : `${record.title}: ${LL.say(record.f(state.scores[0], other), 3)} at x0 = ${LL.score(state.scores[0])}, slope ${here === null ? "none, a tie" : LL.say(here, 3)}`);
     return here === null ? "none: a tie" : LL.say(here, 3);
   };
 
   LL.scene("8", {
     right: () => "nearly",
     setup(section, scene) {
-      section.querySelector("#slopes").innerHTML = FUNCTIONS.map((record, i) => `<div class="panel"><h3>${i ? LL.swatch(record.name) : ""} ${record.title}</h3><div data-slope="${i}"></div><p data-slope-words="${i}"></p></div>`).join("");
-      section.querySelector("#x0").oninput = event => LL.replaceScores([Number(event.target.value), ...LL.state.scores.slice(1)], LL.state.label);
+      section.querySelector("#slopes").innerHTML = FUNCTIONS.map((record, i) =>
+        `<div class="panel"><h3>${i ? LL.swatch(record.name) : ""} ${record.title}</h3><div data-slope="${i}"></div><p data-slope-words="${i}"></p></div>`).join("");
+      section.querySelector("#x0").oninput = event =>
+        LL.replaceScores([Number(event.target.value), ...LL.state.scores.slice(1)], LL.state.label);
       section.querySelectorAll("[data-slope]").forEach(element => LL.watch(element, () => LL.paint(scene)));
     },
     figure(fig, state, view) {
@@ -41,13 +57,16 @@
       section.querySelector("#x0-out").textContent = LL.score(state.scores[0]);
       FUNCTIONS.forEach((record, i) => {
         const slope = drawing(section.querySelector(`[data-slope="${i}"]`), record, state, view);
-        section.querySelector(`[data-slope-words="${i}"]`).innerHTML = view.open ? "" : `slope here <b>${slope}</b>; ${record.says}`;
+        section.querySelector(`[data-slope-words="${i}"]`).innerHTML = view.open ? ""
+          : `slope here <b>${slope}</b>; ${record.says}`;
       });
     },
     sentence(state, { guess }) {
-      const [x, y] = [state.scores[0], state.scores[1] ?? 0], said = !guess ? "" : guess === "nearly" ? "Right. " : "Not quite. ";
+      const [x, y] = [state.scores[0], state.scores[1] ?? 0], said = !guess ? "" : guess === "nearly" ? "Right. "
+        : "Not quite. ";
       const p = logistic(x - y);
-      const here = x === y ? "At this tie max has a kink and the argmax jumps" : `Here max has the slope <b>${x > y ? 1 : 0}</b> and the argmax the slope <b>0</b>`;
+      const here = x === y ? "At this tie max has a kink and the argmax jumps"
+        : `Here max has the slope <b>${x > y ? 1 : 0}</b> and the argmax the slope <b>0</b>`;
       return `${said}${here}; softmax has <b>${LL.say(p * (1 - p), 3)}</b>. What cannot be learnt from is <em>which</em> score is largest.`;
     },
   });

@@ -3,7 +3,8 @@
   const LL = (window.LL ??= {});
   let guessed = null;
 
-  const reach = turn => (turn !== null && Number.isFinite(turn) && (turn > 9 || turn < 0.11) ? Math.min(3, Math.ceil(Math.abs(Math.log10(turn)) + 0.2)) : 1);
+  const reach = turn => (turn !== null && Number.isFinite(turn) && (turn > 9 || turn < 0.11)
+    ? Math.min(3, Math.ceil(Math.abs(Math.log10(turn)) + 0.2)) : 1);
   const times = (scores, k) => scores.map(v => v * 10 ** k);
   const factor = k => `× ${LL.say(10 ** k, 3)}`;
   const answer = (name, scores, k) => LL.probabilities(name, times(scores, k))?.[LL.top(scores)] ?? null;
@@ -17,20 +18,27 @@
       section.querySelector("[data-show]").addEventListener("click", () => { guessed = LL.state.scale; });
     },
     figure(fig, state, { open, t, scene }) {
-      const { w, em } = LL.size(fig), h = Math.min(w * 0.62, em * (LL.state.ui === "present" ? 15 : 26)), turn = turning(state.scores), r = reach(turn);
+      const { w, em } = LL.size(fig), h = Math.min(w * 0.62, em * (LL.state.ui === "present" ? 15 : 26)),
+        turn = turning(state.scores), r = reach(turn);
       scene.section.querySelector("[data-state]").min = -r;
       scene.section.querySelector("[data-state]").max = r;
       const at = Math.max(-r, Math.min(r, state.scale)), marks = [];
-      if (open && !LL.printing) marks.push({ x: at, words: `my guess ${factor(at)}`, colour: "var(--ink)", dash: "5 4" });
+      if (open && !LL.printing) marks.push({ x: at, words: `my guess ${factor(at)}`, colour: "var(--ink)",
+        dash: "5 4" });
       if (!open) {
-        if (guessed !== null) marks.push({ x: guessed, words: `guess ${factor(guessed)}`, colour: "var(--soft)", dash: "5 4", low: true });
-        if (turn !== null && Number.isFinite(turn)) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t), words: factor(Math.log10(turn)) });
+        if (guessed !== null) marks.push({ x: guessed, words: `guess ${factor(guessed)}`, colour: "var(--soft)",
+          dash: "5 4", low: true });
+        if (turn !== null && Number.isFinite(turn)) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t),
+          words: factor(Math.log10(turn)) });
       }
       const end = LL.mix(-r, r, t);
-      const series = open ? [] : ["softmax", "ratio"].map(name => ({ name, f: k => (k <= end ? answer(name, state.scores, k) : null) }));
+      const series = open ? [] : ["softmax", "ratio"].map(name =>
+        ({ name, f: k => (k <= end ? answer(name, state.scores, k) : null) }));
       const ticks = Array.from({ length: 2 * r + 1 }, (_, i) => i - r);
       const { body } = LL.curves(w, h, em, {
-        from: -r, to: r, xTicks: ticks.map(k => [k, `×\u00a0${LL.say(10 ** k)}`]), yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), series, marks, at: open ? null : at, right: w < 420 ? 4.6 : 6.4,
+        from: -r, to: r, xTicks: ticks.map(k => [k, `×\u00a0${LL.say(10 ** k)}`]),
+          yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), series, marks, at: open ? null : at,
+          right: w < 420 ? 5.2 : 6.4,
         xName: "all scores times this factor", yName: "probability of the largest score",
       });
       LL.svg(fig, w, h, body, open ? "An empty chart: probability of the largest score against a factor from a tenth to ten."
