@@ -97,6 +97,11 @@ def test_docstrings_keep_their_mathematics():
     ]
 
 
+def test_words_of_a_result_are_no_type():
+    lines = ["Returns:", "    An array (integers: float64).", "    More: words."]
+    assert docstrings.escaped(lines) == ["Returns:", "    : An array (integers: float64).", "    More: words."]
+
+
 def test_signatures_show_the_name_of_a_type():
     shown = docstrings.process_signature(
         None,
@@ -112,6 +117,7 @@ def test_signatures_show_the_name_of_a_type():
 
 def test_the_example_of_a_help_text_is_code():
     assert "   $ lastlayer compare 1 0.5" in commands.as_code(["Words.", "", "Example: lastlayer compare 1 0.5"])
+    assert "   $ eval x" in commands.as_code(["| Completion:", "| bash: eval x"])
     assert commands.as_code(["Words about lastlayer and more."]) == ["Words about lastlayer and more."]
 
 
