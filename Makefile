@@ -99,4 +99,4 @@ $(VENV)/.bench: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	@touch $@ $(VENV)/.test $(VENV)/.study
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build docs/gallery docs/reference/mappings

@@ -59,7 +59,8 @@ myst_enable_extensions = [
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
-default_role = "code"
+# A name between backticks in a docstring is linked, if the reference has it.
+default_role = "py:obj"
 # Quotes and dashes in help and docstrings are to be typed.
 smartquotes = False
 autodoc_member_order = "bysource"

@@ -31,7 +31,7 @@ def three_predictions() -> Drawn:
         words = f"log loss {loss:.2f}, Brier {brier:.2f}"
         axes.text(0.5, 1.04, words, transform=axes.transAxes, ha="center", color=COLOURS["soft"])
         said.append(f"{name}, {', '.join(decimal(entry) for entry in p)}: {words}")
-    return Drawn(figure, f"Three predictions of three classes, of which class 0 is true. {'; '.join(said)}.")
+    return Drawn(figure, f"Three predictions of three classes; class 0 is the true one. {'; '.join(said)}.")
 
 
 def scores_of(p: tuple[float, ...]) -> tuple[float, float]:

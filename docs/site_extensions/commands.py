@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
 
-EXAMPLE = "Example: "
-#: A command line in the text of a help: at its beginning, or indented as in the terminal.
-TYPED = ("lastlayer ", 'eval "')
+#: What a line to be typed comes after, and the line: an example, or a shell's own way.
+TYPED = re.compile(r"(?:\| )?\s*(Example|bash|zsh|fish): (.+)")
 
 
 def as_code(lines: list[str]) -> list[str]:
     """Lines of a help text, with each command line in a block of code."""
     result: list[str] = []
     for line in lines:
-        text = line.removeprefix("| ").strip()
-        typed = text.removeprefix(EXAMPLE)
-        if typed.startswith(TYPED):
-            introduction = ["Example:", ""] if text.startswith(EXAMPLE) else [""]
-            result += [*introduction, ".. code-block:: console", "", f"   $ {typed}", ""]
+        typed = TYPED.fullmatch(line)
+        if typed:
+            result += ["", f"{typed[1]}:", "", ".. code-block:: console", "", f"   $ {typed[2].strip()}", ""]
         else:
             result.append(line)
     return result

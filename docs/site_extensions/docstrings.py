@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 #: Code between backticks and the letter after it, as in a plural; or a character that reStructuredText would read as markup.
@@ -13,12 +15,18 @@ ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 
 
 def escaped(lines: list[str]) -> list[str]:
-    """The lines of a docstring; those of a doctest, from >>> to an empty line, are left alone."""
-    result, is_doctest = [], False
-    for line in lines:
+    """The lines of a docstring; those of a doctest, from >>> to an empty line, are left alone.
+
+    The first line below `Returns:` begins with a colon: napoleon takes what is before one for a type, and there is none here.
+    """
+    result: list[str] = []
+    is_doctest = False
+    for before, line in pairwise(["", *lines]):
         is_doctest = bool(line.strip()) and (is_doctest or line.lstrip().startswith(">>>"))
         if not is_doctest:
             line = MARKED.sub(_escape, line)
+            if before.strip() == "Returns:":
+                line = re.sub(r"^( *)", r"\1: ", line)
         result.append(line)
     return result
 
@@ -42,8 +50,16 @@ def process_signature(
     return shown[0], shown[1]
 
 
+def set_dashes(app: Sphinx, tree: nodes.document) -> None:
+    """The dash between a parameter and its words."""
+    for text in list(tree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     # Before napoleon, which runs at 500 and writes markup of its own.
     app.connect("autodoc-process-docstring", process, priority=400)
     app.connect("autodoc-process-signature", process_signature)
+    app.connect("doctree-read", set_dashes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

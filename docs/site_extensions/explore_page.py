@@ -6,26 +6,33 @@ docs/explore.md gives it a place in the contents and in the search; when the sit
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
+from lastlayer.explore import page
 
-def page() -> str | None:
-    """The page, or None as long as there is none."""
-    try:
-        built: str = import_module("lastlayer.explore.page").build()
-    except ModuleNotFoundError:
-        return None
-    return built
+#: Above the page's title: a file has its name there, the site a way back.
+KICKER = '<p class="kicker">lastlayer explore</p>'
+WAY_BACK = '<p class="kicker"><a href="index.html">← lastlayer documentation</a></p>'
+
+
+def page_of_site() -> str:
+    """The page with a link to the site's first page.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
+    before, found, after = page.build().partition(KICKER)
+    if not found:
+        raise ValueError(f"the page of lastlayer explore has no {KICKER}")
+    return f"{before}{WAY_BACK}{after}"
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    built = page()
-    if error is None and app.builder.name == "html" and built is not None:
-        (Path(app.outdir) / "explore.html").write_text(built, encoding="utf-8")
+    if error is None and app.builder.name == "html":
+        (Path(app.outdir) / "explore.html").write_text(page_of_site(), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -22,7 +22,7 @@ GROWTH = (1.0, 0.5, 0.0)
 
 
 def first_class(mapping: ProbabilityMapping, x: np.ndarray) -> list[float]:
-    """The probability of the first class for the scores [x, 1]; NaN where there is none."""
+    """The probability of the first class for the scores [x, 1]; NaN outside of the domain."""
     scores = np.stack([x, np.ones_like(x)], axis=-1)
     return list(ll.probabilities(scores, mapping=mapping, on_domain="nan")[:, 0])
 

@@ -32,6 +32,8 @@ BANNED = {
 PATTERNS = {re.compile(f'(?<!")(?:{pattern.replace(" ", GAP)})', re.IGNORECASE): say for pattern, say in BANNED.items()}
 #: A comment or docstring that begins with "Of the …" has no subject.
 HEADLESS = re.compile(r'(?:^|\s)(?:\#:?|//|""")\s*Of\s')
+#: What the build of the site writes.
+GENERATED = (ROOT / "docs" / "gallery",)
 SUFFIXES = {".py", ".pyi", ".hpp", ".cpp", ".md", ".toml", ".txt"}
 
 
@@ -49,7 +51,11 @@ def rooms() -> dict[str, list[Path]]:
     folders = [ROOT, *(ROOT / name for name in ("src/lastlayer", "tests", "docs", "examples", "benchmarks"))]
     for folder in folders:
         for path in sorted(folder.iterdir()):
-            is_room = path.is_dir() and folder.name in ("lastlayer", "tests", "benchmarks")
+            is_room = (
+                path.is_dir()
+                and path not in GENERATED
+                and folder.name in ("lastlayer", "tests", "docs", "examples", "benchmarks")
+            )
             files = [path] if path.is_file() else sorted(path.rglob("*")) if is_room else []
             name = path if is_room else folder
             kept = [file for file in files if file.suffix in SUFFIXES and file != Path(__file__)]

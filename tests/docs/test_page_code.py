@@ -62,7 +62,7 @@ def test_scripts_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_output_of_commands_is_real(name: str):
-    """Of the commands whose output is shown; a line … stands for any lines."""
+    """A command whose output is shown prints it; a line … stands for any lines."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     for command, shown in commands(name):
         if shown.strip():

@@ -17,7 +17,16 @@ import lastlayer.sklearn
 import lastlayer.study
 import lastlayer.torch
 from lastlayer.cli import app
-from site_extensions import charts, commands, docstrings, equations, mapping_pages, repository_links, schema_pages
+from site_extensions import (
+    charts,
+    commands,
+    docstrings,
+    equations,
+    explore_page,
+    mapping_pages,
+    repository_links,
+    schema_pages,
+)
 
 MAPPINGS = list(lastlayer.MAPPINGS.values())
 API = DOCS / "reference" / "api"
@@ -88,6 +97,11 @@ def test_docstrings_keep_their_mathematics():
     ]
 
 
+def test_words_of_a_result_are_no_type():
+    lines = ["Returns:", "    An array (integers: float64).", "    More: words."]
+    assert docstrings.escaped(lines) == ["Returns:", "    : An array (integers: float64).", "    More: words."]
+
+
 def test_signatures_show_the_name_of_a_type():
     shown = docstrings.process_signature(
         None,
@@ -103,6 +117,7 @@ def test_signatures_show_the_name_of_a_type():
 
 def test_the_example_of_a_help_text_is_code():
     assert "   $ lastlayer compare 1 0.5" in commands.as_code(["Words.", "", "Example: lastlayer compare 1 0.5"])
+    assert "   $ eval x" in commands.as_code(["| Completion:", "| bash: eval x"])
     assert commands.as_code(["Words about lastlayer and more."]) == ["Words about lastlayer and more."]
 
 
@@ -145,6 +160,10 @@ def test_every_public_name_is_in_the_reference():
 def test_every_command_is_in_the_reference():
     text = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
     assert re.findall(r":prog: lastlayer (\w+)", text) == list(app.commands)
+
+
+def test_the_page_to_play_with_leads_back():
+    assert explore_page.page_of_site().count('href="index.html"') == 1
 
 
 def test_a_schema_becomes_tables_with_its_keys():
