@@ -1,7 +1,11 @@
 """lastlayer: the last layer of a classifier. Scores in, probabilities and a loss out."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lastlayer.checks import check_mapping
-from lastlayer.comparison import Comparison, compare
 from lastlayer.functions import (
     DomainError,
     cross_entropy,
@@ -28,6 +32,9 @@ from lastlayer.functions import (
 )
 from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.version import __version__
+
+if TYPE_CHECKING:
+    from lastlayer.comparison import Comparison, compare  # type: ignore[no-redef]
 
 __all__ = [
     "MAPPINGS",
@@ -59,3 +66,16 @@ __all__ = [
     "stablemax",
     "taylor",
 ]
+
+#: Loaded when they are first used: a program that only computes does not wait for the words.
+_LATER = ("Comparison", "compare")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module("lastlayer.comparison"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

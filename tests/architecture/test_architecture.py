@@ -103,3 +103,11 @@ def test_public_names():
 
 def test_names_in_a_record_are_its_key():
     assert all(name == mapping.name for name, mapping in ll.MAPPINGS.items())
+
+
+def test_the_words_are_loaded_when_they_are_first_used():
+    code = (
+        "import sys, lastlayer as ll; before = 'lastlayer.comparison' in sys.modules\n"
+        "print(before, 'compare' in dir(ll), type(ll.compare([1, 0.5])) is ll.Comparison)"
+    )
+    assert run_python(code).stdout.split() == ["False", "True", "True"]
