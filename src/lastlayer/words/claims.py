@@ -48,7 +48,7 @@ CLAIMS: tuple[ClaimText, ...] = (
     ),
     ClaimText(
         "shift",
-        "Adding a constant changes only the ratio",
+        "A constant moves the ratio, not softmax",
         "true",
         "keeps differences",
         "Softmax sees only the differences between scores, and adding a constant to all of them changes no difference. The "
@@ -62,12 +62,12 @@ CLAIMS: tuple[ClaimText, ...] = (
         "of all g(x) / Σ g(x)",
         "Of all g(x) / Σ g(x) only the exponential stays the same when a constant is added to every score. For if "
         "g(x + c) / g(y + c) = g(x) / g(y) for all x, y and c, then g(x + c) = g(x)·h(c). The continuous positive solutions "
-        "are multiples of e^(kx), and k is a temperature.",
+        "are multiples of e^(kx): k > 0 keeps the order, and 1/k is the temperature.",
         (1.0, 0.5),
     ),
     ClaimText(
         "scale",
-        "Multiplying changes only softmax",
+        "A factor moves softmax, not the ratio",
         "true",
         "keeps proportions",
         "The ratio sees only the proportions of the scores, and a common factor changes none. For softmax the size of the "
@@ -110,10 +110,11 @@ CLAIMS: tuple[ClaimText, ...] = (
     ClaimText(
         "ratio_learns",
         "One can train through the ratio as well",
-        "false",
-        "it leaves its domain",
-        "The ratio's log loss has the slope 1/S − 1/x at the true class. It grows without bound as that score goes to 0, and the "
-        "steps push the other scores below 0, where the ratio has no answer. Softmax's slope p − y is never more than 1.",
+        "half true",
+        "not by plain steps",
+        "The ratio's log loss has the slope 1/S − 1/x at the true class, which grows without bound as that score goes to 0. "
+        "Plain steps push the other scores below 0, where the ratio has no answer, so training must keep every score positive. "
+        "Softmax's slope p − y is never more than 1 in size, and every step has an answer.",
         (1.0, 0.5),
     ),
     ClaimText(

@@ -13,6 +13,6 @@ SHORT_ANSWER: tuple[str, ...] = (
     "the sum, the exponential is the only one that depends on differences alone. It also makes the log loss (cross-entropy) "
     "convex in the scores, with the simple gradient p − y.",
     "Does it matter? For these two numbers it hardly does, and the ratio is even the more certain of the two; softmax overtakes "
-    "it once the scores are 1.39 times as large. In training it does matter: two plain gradient steps of size 1 from [1, 0.5] "
-    "take the ratio to a negative score, where it has no answer.",
+    "it once the scores are 1.39 times as large. In training it does matter: two plain gradient steps of size 1 from [1, 0.5], "
+    "with the second class true, take the ratio to a negative score, where it has no answer.",
 )
