@@ -50,7 +50,7 @@
       const { w, em } = LL.size(fig), h = Math.min(w * 0.66, em * (LL.state.ui === "present" ? 14 : 27)),
         { section } = view.scene, { open, t } = view;
       const chosen = known(state.g) ? state.g : "exp",
-        r = Math.max(3, LL.nice(1.5 * Math.max(...state.scores.map(Math.abs))));
+        r = LL.nice(Math.max(3, 1.5 * Math.max(...state.scores.map(Math.abs))));
       Object.assign(section.querySelector("[data-state]"), { min: -r, max: r, step: r / 60 });
       view.scene.guess = known(state.g) ? state.g : null;
       section.querySelectorAll("[data-guess]").forEach(b =>
