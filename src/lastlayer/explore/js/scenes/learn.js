@@ -67,7 +67,7 @@
   };
 
   // Two places, and more where a negative score would read as 0.
-  const place = v => (v < 0 && v > -0.005 ? LL.say(v, 2) : LL.fixed(v, 2));
+  const place = v => (v < 0 && v > -0.005 ? LL.say(v, 2) : Math.abs(v) < 100 ? LL.fixed(v, 2) : LL.score(v));
   const list = scores => `[${scores.slice(0, 4).map(place).join(", ")}${scores.length > 4 ? ", …" : ""}]`;
   const counted = (n, verb = "") => (n === 1 ? `one step${verb && ` ${verb}s`}`
     : `${n === 2 ? "two" : n} steps${verb && ` ${verb}`}`);
@@ -125,7 +125,8 @@
       const [softmax] = paths(state), end = fall(state), truth = this.right(state);
       const said = !guess || !truth ? "" : guess === truth ? "Right. " : guess === "2" ? "Later. " : "Sooner. ";
       const pull = LL.gradient("softmax", softmax.last, state.label)?.[state.label];
-      const more = shown < end.steps ? " Press Step to see it." : "";
+      // The lecture hall has its own hint.
+      const more = shown < end.steps && state.ui !== "present" ? " Press Step to see it." : "";
       return `${said}${fate(end, state.rate)}. Softmax pulls with <b>${LL.say(pull, 3)}</b> now, and never with more than 1.${more}`;
     },
   });
