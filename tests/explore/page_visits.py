@@ -25,7 +25,8 @@ def visits(browser: Any, path: Path) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: messages.append((hash_, str(error))))
         page.on("request", lambda request: requests.append(request.url.split("#")[0]))
         page.goto(path.as_uri() + hash_)
-        page.wait_for_selector(READY, state="attached", timeout=10_000)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(READY, state="attached", timeout=10_000)
         return page
 
     try:
@@ -40,6 +41,12 @@ def visits(browser: Any, path: Path) -> Iterator[Callable[..., Any]]:
 def drawn(page: Any) -> None:
     """Draw at once what was asked for."""
     page.evaluate("LL.redraw()")
+
+
+def settled(page: Any) -> None:
+    """Wait until what was asked for is drawn, and in the address."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate("LL.saveHash()")
 
 
 def said(page: Any, scene: int) -> str:

@@ -64,7 +64,7 @@ def test_it_gives_the_short_answer_without_its_scripts() -> None:
 def test_it_has_a_picture_without_its_scripts() -> None:
     words = re.findall(r'aria-label="([^"]+)"', PAGE)
     assert (
-        "[1, 0.5]; softmax .62 and .38; ratio .67 and .33; [100, 50]; softmax 1 and &lt;.01; ratio .67 and .33"
+        "[1, 0.5]; softmax .62 and .38; ratio .67 and .33; [100, 50]; softmax 1.00 and &lt;.01; ratio .67 and .33"
         in " ".join(words)
     )
     assert any("cross at 1.386" in label for label in words)

@@ -21,11 +21,16 @@
   };
   // Back to the question, for the next class in the lecture hall.
   LL.conceal = name => {
-    LL.scenes.get(name).guess = null;
+    const scene = LL.scenes.get(name);
+    scene.guess = null;
+    scene.restart?.();
     LL.set({ reveal: LL.state.reveal === 1 ? null : LL.state.reveal,
       seen: (LL.state.reveal === 1 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : LL.state.seen).filter(n => n !== Number(name)) });
   };
   LL.revealAll = () => LL.set({ reveal: 1 });
+
+  // A probability in a sentence: what is less than 1 never reads as 1.
+  LL.chance = p => (p < 1 && LL.say(p) === "1" ? "1.0000" : LL.say(p));
 
   // A row of buttons of which one is pressed. It is built once per set of keys, so that the focus stays where it is.
   LL.buttons = (element, entries, current) => {

@@ -26,11 +26,11 @@
     },
     sentence(state, { guess }) {
       const { softmax, ratio, i, winner } = state2(state.scores), of = `class ${i}`;
-      if (!winner) return `Softmax gives ${of} <b>${LL.say(softmax[i])}</b>. The ratio has <b>no answer</b> here: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
-      const numbers = `Softmax gives ${of} <b>${LL.say(softmax[i])}</b>, the ratio <b>${LL.say(ratio[i])}</b>`;
+      if (!winner) return `Softmax gives ${of} <b>${LL.chance(softmax[i])}</b>. The ratio has <b>no answer</b> here: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
+      const numbers = `Softmax gives ${of} <b>${LL.chance(softmax[i])}</b>, the ratio <b>${LL.chance(ratio[i])}</b>`;
       const said = !guess ? "" : guess === winner ? "Right. " : "Not here. ";
       return winner === "same" ? `${said}${numbers}: the same.`
-        : `${said}${numbers}: the <b>${winner}</b> is the more certain of the two.`;
+        : `${said}${numbers}: <b>${winner === "ratio" ? "the ratio" : winner}</b> is the more certain of the two.`;
     },
   });
 }

@@ -58,9 +58,9 @@
         const from = X(scores[label]), to = LL.mix(from, X(whole), t), y = base - em * 2,
           loss = LL.loss("softmax", scores, label);
         body += LL.line(X(whole), base - em * 4.6, X(whole), base + em * 0.6, "",
-          'stroke="var(--hue1)" stroke-width="3"')
+          'stroke="var(--neutral)" stroke-width="3"')
           + LL.text(Math.min(X(whole), w - em * 6), base - em * 5.2, `log Σ eˣ = ${four(whole)}`,
-            { anchor: "middle", kind: "strong halo", colour: "var(--hue1)" })
+            { anchor: "middle", kind: "strong halo", colour: "var(--neutral)" })
           + LL.line(from, y, to, y, "", 'stroke="var(--ink)" stroke-width="3"')
             + LL.line(from, y - em * 0.5, from, base, "", 'stroke="var(--ink)" stroke-width="1.5"')
           + (Math.abs(to - from) > em ? LL.path(`M${LL.n(to)} ${LL.n(y)}l${LL.n(-em * 0.8)} ${LL.n(-em * 0.45)}v${LL.n(em * 0.9)}Z`, 'fill="var(--ink)"') : "")
