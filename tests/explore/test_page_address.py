@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_browser import opened_browser, written_page
 from page_visits import visits
 
 from lastlayer.explore.page import PageState, build
@@ -39,23 +37,6 @@ EDGES = (
     "#s=1e-300,2e-300&t=1000&k=-3&reveal=1",
     "#s=1,-0.9999999999999&reveal=1",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with opened_browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written_page(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def visit(browser: Any, path: Path) -> Iterator[Any]:
-    with visits(browser, path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("hash_", IGNORED)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from page_browser import opened_browser, written_page
-from page_visits import visits
 
 pytestmark = pytest.mark.browser
 
@@ -32,23 +28,6 @@ ARRIVED = """new Promise(done => {
   const look = () => ([...LL.scenes.values()].every(scene => scene.t === 1) ? done() : requestAnimationFrame(look));
   look();
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with opened_browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written_page(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def visit(browser: Any, path: Path) -> Iterator[Any]:
-    with visits(browser, path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from page_browser import opened_browser, written_page
-from page_visits import drawn, said, visits
+from page_visits import drawn, said
 
 import lastlayer as ll
 from lastlayer.explore.page import build
@@ -23,23 +20,6 @@ PASTE = """([selector, text]) => {
   return LL.state.scores;
 }"""
 FIELD = ".column:nth-child(1) input[type=text]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with opened_browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written_page(tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def visit(browser: Any, path: Path) -> Iterator[Any]:
-    with visits(browser, path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(
