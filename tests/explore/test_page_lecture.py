@@ -96,13 +96,67 @@ def test_the_algebra_waits_for_the_answer(visit: Any) -> None:
 def test_steps_are_driven_by_the_space_bar(visit: Any) -> None:
     page = visit("#ui=present&scene=7")
     assert page.locator("#step:visible").count() == 1
+    assert page.inner_text("[data-words=ratio]") == "[1.00, 0.50]"
     for words in ("[1.00, 0.50]: loss 1.1", "[0.33, 1.83]: loss 0.167", "[−0.13, 1.92]: no answer after two steps."):
         page.keyboard.press("Space")
         settled(page)
         assert page.inner_text("[data-words=ratio]").startswith(words)
     page.keyboard.press("Backspace")
     settled(page)
-    assert page.inner_text("[data-words=ratio]").startswith("[1.00, 0.50]: loss 1.1")
+    assert page.inner_text("[data-words=ratio]") == "[1.00, 0.50]"
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
+@pytest.mark.parametrize("scores", ["0.3,4.1,-2,1.5,0,0.7", "0.3,4.1,-2,1.5,0,0.7,-1,5.2,2,1.1"])
+def test_many_classes_fit_the_screen(visit: Any, size: tuple[int, int], scores: str) -> None:
+    page = visit(f"#ui=present&reveal=1&s={scores}", *size)
+    for scene in range(1, 10):
+        page.keyboard.press(str(scene))
+        settled(page)
+        over = page.evaluate(
+            "(e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth])(document.querySelector('.scene.current'))"
+        )
+        assert max(over) <= 0, scene
+
+
+def test_leaving_takes_the_black_screen_away(visit: Any) -> None:
+    page = visit("#ui=present&scene=2")
+    page.keyboard.press("b")
+    page.mouse.click(600, 300)
+    assert page.locator("#blank:visible").count() == 0
+    page.keyboard.press("b")
+    page.keyboard.press("Escape")
+    settled(page)
+    assert page.locator("#blank:visible").count() == 0
+
+
+def test_a_button_that_the_keyboard_is_on_is_pressed(visit: Any) -> None:
+    page = visit("#ui=present&scene=7")
+    page.keyboard.press("Tab")
+    page.focus("#step")
+    page.keyboard.press("Space")
+    settled(page)
+    assert page.inner_text("[data-words=ratio]") == "[0.33, 1.83]"
+    assert page.locator("#scene-7 [data-say]:visible").count() == 0
+
+
+def test_the_last_class_to_go_passes_the_focus_on(visit: Any) -> None:
+    page = visit()
+    page.focus("#remove")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.evaluate("LL.state.scores") == [1]
+    assert page.evaluate("document.activeElement.id") == "add"
+
+
+def test_a_frame_of_a_course_page_shows_what_it_was_asked_for(visit: Any) -> None:
+    for scene in ("lab", "claims"):
+        page = visit(f"#ui=embed&scene={scene}")
+        assert page.locator("#lab:visible").count() == 1
+        assert page.locator("#scenes .scene:visible").count() == 0
+    page.keyboard.press("p")
+    settled(page)
+    assert page.evaluate("LL.state.ui") == "embed"
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])

@@ -18,6 +18,9 @@ def test_a_page_that_is_handed_out_is_unanswered(visit: Any) -> None:
     page = visit("#reveal=0")
     assert not page.evaluate("document.getElementById('answer').open")
     assert page.locator("[data-say]:visible, #lab:visible, #answer:visible, #reveal-all:visible").count() == 0
+    assert page.locator("#contents [data-scene=lab]:visible, #contents [data-scene=claims]:visible").count() == 0
+    assert "".join(page.locator("[data-say]").all_text_contents()) == ""
+    assert not re.search("loss [0-9]|slope at", page.inner_text("#scene-7"))
     page.emulate_media(media="print")
     settled(page)
     assert page.locator("[data-say]:visible, .answer:visible, #order:visible").count() == 0
@@ -56,3 +59,11 @@ def test_the_notes_have_the_plan_of_the_documents() -> None:
     assert asked == list(range(1, asked[-1] + 1))
     says = f"<b>10 minutes:</b> questions 1 to {asked[-1]} in order, a show of hands before each reveal; question {handed_out[0]} is the handout."
     assert says in build()
+
+
+def test_all_questions_are_printed_from_the_lecture_hall(visit: Any) -> None:
+    page = visit("#ui=present&scene=3")
+    page.emulate_media(media="print")
+    settled(page)
+    assert page.locator("#scenes .scene:visible").count() == 9
+    assert page.locator("#stage:visible, #blank:visible").count() == 0

@@ -109,7 +109,7 @@ def test_steps_of_gradient_descent(visit: Any) -> None:
 def test_steps_are_taken_by_hand_also_before_a_guess(visit: Any) -> None:
     page = visit()
     page.click("#step")
-    assert page.inner_text("[data-words=ratio]").startswith("[0.33, 1.83]: loss 0.167")
+    assert page.inner_text("[data-words=ratio]") == "[0.33, 1.83]"
     assert page.locator("#scene-7 [data-say]:visible").count() == 0
     page.click("#reset")
     page.click("#scene-7 [data-guess=never]")
@@ -192,3 +192,33 @@ def test_the_page_offers_its_functions(visit: Any) -> None:
         lastlayer.claims([1, 0.5]).map(claim => claim.name)]"""
     )
     assert answers == [None, [0.5, 0.5], None, [claim.name for claim in CLAIMS]]
+
+
+def test_one_class_has_nothing_to_pass(visit: Any) -> None:
+    page = visit("#s=5&reveal=1")
+    assert said(page, 8).startswith("Here max has the slope 1 and the argmax the slope 0; softmax has 0.")
+
+
+def test_far_scores_are_judged_as_the_claim_does(visit: Any) -> None:
+    """Both probabilities print as 1; they agree at scores 2.3e-9 times as large."""
+    page = visit("#s=1e10,1&reveal=1")
+    assert said(page, 1).endswith("softmax is the more certain of the two, by less than these digits show.")
+    assert page.evaluate("LL.claims(LL.state.scores).find(c => c.name === 'sharper').here") == "yes"
+    assert "2.303e−9" in said(page, 2)
+    assert "e−9" not in page.inner_text("#scene-2 svg")
+
+
+def test_many_scores_are_named_by_the_first(visit: Any) -> None:
+    page = visit(f"#s={','.join(['1'] * 49 + ['-2'])}&reveal=1")
+    assert len(page.inner_text("#q1")) < 70
+    assert len(page.inner_text("#q4")) < 70
+    assert "0.02, 0.02, 0.02, 0.02, … They sum" in said(page, 4)
+
+
+def test_bars_stay_with_colours_of_the_reader_s_own(visit: Any) -> None:
+    page = visit(forced_colors="active")
+    paper, fill, grip = page.evaluate(
+        "[document.body, document.querySelector('.fill'), document.querySelector('.grip')].map(e => getComputedStyle(e).backgroundColor)"
+    )
+    assert paper not in (fill, grip)
+    assert page.evaluate("getComputedStyle(document.querySelector('.well')).borderTopStyle") == "solid"

@@ -19,6 +19,7 @@
 
   LL.present = on => {
     root.classList.remove("show-picture", "show-algebra", "show-strip");
+    $("blank").hidden = true;
     LL.set({ ui: on ? "present" : "", scene: on && !/^[1-9]$/.test(LL.state.scene) ? "0" : LL.state.scene });
     LL.redraw();
     if (on) document.fullscreenEnabled && root.requestFullscreen?.().catch(() => {});
@@ -65,7 +66,10 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target, key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (target.matches?.("input[type=text], select, textarea")) return;
-    if (!isOn()) { if (key === "p") { event.preventDefault(); LL.present(true); } return; }
+    // A frame of a course page has no lecture of its own.
+    if (!isOn()) { if (key === "p" && !LL.state.ui) { event.preventDefault(); LL.present(true); } return; }
+    // A button that the keyboard is on is pressed by the space bar; one that was clicked leaves it to the answers.
+    if (key === " " && target.matches?.("button:focus-visible, summary:focus-visible")) return;
     // The arrows of a slider or a choice are its own.
     if (target.matches?.("input") && /^Arrow|Home|End|Page/.test(key)) return;
     const act = ACTIONS[key];
@@ -79,6 +83,7 @@
     root.classList.toggle("present", on);
     root.classList.toggle("embed", state.ui === "embed");
     root.classList.toggle("one", state.ui === "embed" && /^[1-9]$/.test(state.scene));
+    root.classList.toggle("only-lab", state.ui === "embed" && /^(lab|claim)/.test(state.scene));
     for (const { name, section } of LL.scenes.values()) section.classList.toggle("current", name === state.scene);
     root.classList.toggle("title", on && current() === 0);
     $("stage").hidden = !on;
@@ -127,6 +132,7 @@
     scrollTo(0, 0); };
     $("print-notes").onclick = printNotes;
     addEventListener("keydown", onKey);
+    $("blank").onclick = () => { $("blank").hidden = true; };
     addEventListener("mousemove", awake);
     awake();
     new ResizeObserver(fitAbove).observe($("strip"));

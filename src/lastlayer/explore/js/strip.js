@@ -177,6 +177,9 @@
       element.querySelector("[type=radio]").checked = i === state.label;
     });
     $("undo").disabled = !LL.canUndo();
+    // A button that is switched off loses the focus: the other one gets it.
+    if (document.activeElement === $("remove") && state.scores.length < 2) $("add").focus();
+    if (document.activeElement === $("add") && state.scores.length >= LL.MOST_CLASSES) $("remove").focus();
     $("remove").disabled = state.scores.length < 2;
     $("add").disabled = state.scores.length >= LL.MOST_CLASSES;
     $("as-command").textContent = LL.command(state);

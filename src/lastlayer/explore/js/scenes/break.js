@@ -14,7 +14,6 @@
     const shares = divided(scores), share = shares?.[asked(scores)];
     return share < 0 ? "negative" : shares?.some(v => v < share) ? "most" : null;
   };
-  const list = scores => (scores.length > 6 ? `${LL.list(scores.slice(0, 6)).slice(0, -1)}, …]` : LL.list(scores));
 
   // Shares as bars from zero; the band from 0 to 1 is where probabilities live.
   const panel = (x, w, h, em, name, words, shares, t) => {
@@ -46,10 +45,10 @@
     figure(fig, state, { open, t, scene }) {
       const { w, em } = LL.size(fig), h = Math.min(w * 0.6, em * (LL.state.ui === "present" ? 17 : 24)),
         half = (w - em * 2) / 2, scores = shown(state), i = asked(scores);
-      scene.section.querySelector("[data-broken]").textContent = list(scores);
+      scene.section.querySelector("[data-broken]").textContent = LL.brief(scores);
       scene.section.querySelector("[data-asked]").textContent = `class ${i}, with its ${LL.score(scores[i])},`;
       const ratio = open ? null : divided(scores), softmax = open ? null : LL.probabilities("softmax", scores),
-        few = p => p?.slice(0, 6);
+        few = p => p?.slice(0, Math.max(3, Math.min(6, Math.floor(half / (em * 3.6)))));
       const empty = open ? LL.text(half / 2, h / 2, "?", { anchor: "middle", kind: "strong soft" })
         + LL.text(half * 1.5 + em * 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) : "";
       const body = open ? panel(0, half, h, em, "ratio", "x / Σx", [], t)
@@ -62,15 +61,15 @@
     sentence(state, { guess }) {
       const scores = shown(state), shares = divided(scores), truth = right(scores);
       const said = guess && truth ? (guess === truth ? "Right. " : truth === "most" ? "No, the largest one. " : "Worse. ") : "";
-      if (!shares) return `${list(scores)} sum to <b>0</b>, and the ratio divides by it.`;
-      const first = shares.slice(0, 4).map(v => LL.fixed(v, 2)).join(", ");
+      if (!shares) return `${LL.brief(scores)} sum to <b>0</b>, and the ratio divides by it.`;
+      const first = shares.slice(0, 4).map(v => LL.fixed(v, 2)).join(", ") + (shares.length > 4 ? ", …" : "");
       if (shares.every(v => v >= 0)) {
         const order = scores.every(v => v === scores[0]) ? `: <b>${first}</b>, as if nothing were wrong`
           : `, <b>in the reverse order</b>: the smallest score gets the most`;
         return `${said}Dividing by ${LL.say(total(scores))} leaves no share negative${order}. Nobody is warned.`;
       }
       const worst = Math.max(...shares.map(Math.abs)) > 10 ? " Close to a zero sum they are huge." : "";
-      return `${said}Dividing by the sum gives <b>${first}</b>. They sum to one, but they are no probabilities.${worst}`;
+      return `${said}Dividing by the sum gives <b>${first}</b>${shares.length > 4 ? "" : "."} They sum to one, but they are no probabilities.${worst}`;
     },
   });
 }

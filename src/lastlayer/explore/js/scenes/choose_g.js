@@ -19,7 +19,7 @@
   const known = key => Object.hasOwn(G, key);
   const share = (key, scores, c) => {
     const moved = scores.map(v => v + c), i = LL.top(scores);
-    if (key === "exp") return LL.probabilities("softmax", moved)[i];
+    if (key === "exp") return LL.probabilities("softmax", moved)?.[i] ?? null;
     const values = moved.map(G[key].g), sum = values.reduce((a, b) => a + b, 0);
     return sum > 0 ? values[i] / sum : null;
   };

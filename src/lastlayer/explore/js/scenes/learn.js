@@ -29,7 +29,7 @@
   // The ratio's path to its end.
   const fall = state => path("ratio", state.scores, state.label, state.rate, MOST);
 
-  const panel = (element, trail, label, low, high) => {
+  const panel = (element, trail, label, low, high, open) => {
     const { w, em } = LL.size(element), h = Math.min(w * 0.78, em * (LL.state.ui === "present" ? 9.2 : 17)),
       box = { l: em * 1.6, r: w - em * 4.2, t: em * 0.8, b: h - em * 2 };
     const most = Math.max(2, shown), X = i => box.l + (i / most) * (box.r - box.l), Y = v =>
@@ -49,13 +49,13 @@
       if (trail.points.length < 14) body += trail.points.map((_, i) =>
         LL.dot(...at(i).split(" ").map(Number), isTrue ? 3.6 : 2.8, `fill="${colour}"`)).join("");
       const [x, y] = at(trail.points.length - 1).split(" ").map(Number);
-      if (slope && Math.abs(slope[j]) > 1e-9) body += arrow(x, y,
+      if (!open && slope && Math.abs(slope[j]) > 1e-9) body += arrow(x, y,
         Math.max(box.t - em * 0.4, Math.min(box.b + em * 0.4,
         y + Math.sign(slope[j]) * Math.min(em * 4, (Math.abs(slope[j]) / (high - low)) * (box.b - box.t)))), em);
       ends.push({ x, y, words: `x${LL.sub(j)}${isTrue ? " true" : ""}` });
     });
     ends.sort((a, b) => a.y - b.y).forEach((e, i, all) => { e.ty = Math.max(e.y, i ? all[i - 1].ty + em * 1.1 : 0); });
-    if (ends.length < 7) body += ends.map(e =>
+    if (ends.length * em * 1.1 < box.b - box.t) body += ends.map(e =>
       LL.text(e.x + em * 0.9, e.ty + em * 0.35, e.words, { kind: "halo" })).join("");
     LL.svg(element, w, h, body, `${trail.name}, after ${trail.steps} steps: scores ${list(trail.last)}${trail.stopped ? `, ${trail.stopped}` : ""}`);
   };
@@ -73,8 +73,10 @@
     : `${n === 2 ? "two" : n} steps${verb && ` ${verb}`}`);
   const capital = text => text[0].toUpperCase() + text.slice(1);
 
-  const words = ({ name, last, stopped, steps: n }, label) => {
+  // Before the answer only what somebody's own steps have shown: no loss, no slope.
+  const words = ({ name, last, stopped, steps: n }, label, open) => {
     const at = list(last), after = n ? ` after ${counted(n)}` : "";
+    if (open && !(n && stopped)) return at;
     if (stopped === "no answer") return `${at}: <b>no answer</b>${after}.`;
     if (stopped === "infinite loss") return `${at}: <b>loss ∞</b>${after}, no slope to follow.`;
     const loss = LL.loss(name, last, label), slope = LL.gradient(name, last, label);
@@ -117,8 +119,8 @@
       const trails = paths(state), all = trails.flatMap(t => t.points.flat()), high = Math.max(1, ...all),
         low = Math.min(-0.25 * high, ...all), pad = (high - low) * 0.12;
       for (const trail of trails) {
-        panel(scene.section.querySelector(`[data-trail="${trail.name}"]`), trail, state.label, low - pad, high + pad);
-        scene.section.querySelector(`[data-words="${trail.name}"]`).innerHTML = words(trail, state.label);
+        panel(scene.section.querySelector(`[data-trail="${trail.name}"]`), trail, state.label, low - pad, high + pad, open);
+        scene.section.querySelector(`[data-words="${trail.name}"]`).innerHTML = words(trail, state.label, open);
       }
     },
     sentence(state, { guess }) {

@@ -6,8 +6,11 @@
   // What is subtracted, in brackets if it has a sign of its own.
   const taken = v => (v < 0 ? `(${LL.score(v)})` : LL.score(v));
   const exp = v => `e<sup>${LL.score(v)}</sup>`;
-  const sumOf = scores => (scores.length > 5 ? `${scores.slice(0, 4).map(exp).join(" + ")} + …`
-    : scores.map(exp).join(" + "));
+  // On the page four terms of a long sum, on the narrow half of a lecture's screen two.
+  const sumOf = scores => {
+    const most = LL.state.ui === "present" ? 3 : 5;
+    return scores.length > most ? `${scores.slice(0, most - 1).map(exp).join(" + ")} + …` : scores.map(exp).join(" + ");
+  };
 
   // log p as a program computes it that takes softmax first and the logarithm after it.
   const naive = (scores, y) => {
@@ -70,6 +73,7 @@
             { anchor: "middle", kind: "soft" });
       }
       const section = scene.section;
+      section.classList.toggle("many", scores.length > 3);
       LL.buttons(section.querySelector("#truths"), scores.slice(0, 6).map((v, i) => [i, `class ${i} is true`]), label);
       section.querySelector("#log-lines").innerHTML = lines(state);
       LL.svg(fig, w, h, body, open ? `A line with the scores ${LL.list(scores)}.`

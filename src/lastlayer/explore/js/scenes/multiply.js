@@ -28,7 +28,7 @@
       if (!open) {
         if (guessed !== null) marks.push({ x: guessed, words: `guess ${factor(guessed)}`, colour: "var(--soft)",
           dash: "5 4", low: true });
-        if (turn !== null && Number.isFinite(turn)) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t),
+        if (turn !== null && Math.abs(Math.log10(turn)) <= r) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t),
           words: factor(Math.log10(turn)) });
       }
       const end = LL.mix(-r, r, t);
