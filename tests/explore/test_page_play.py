@@ -205,7 +205,7 @@ def test_far_scores_are_judged_as_the_claim_does(visit: Any) -> None:
     assert said(page, 1).endswith("softmax is the more certain of the two, by less than these digits show.")
     assert page.evaluate("LL.claims(LL.state.scores).find(c => c.name === 'sharper').here") == "yes"
     assert "2.303e−9" in said(page, 2)
-    assert "e−9" not in page.inner_text("#scene-2 svg")
+    assert "e−9" not in page.text_content("#scene-2 [data-fig] svg")
 
 
 def test_many_scores_are_named_by_the_first(visit: Any) -> None:
