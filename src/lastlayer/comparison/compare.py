@@ -88,9 +88,10 @@ class Comparison(Answers):
         """The page to play with, at these scores. A notebook shows it; `.open()` and `.save(path)` elsewhere.
 
         Raises:
-            ValueError: scores that the page cannot show: infinite ones, or more than 50.
+            ValueError: what the page cannot show: scores that are infinite or above 1e300, more than 50 of them, or a temperature
+                or softcap that its dials do not reach.
         """
-        return Exploration.of(self)
+        return Exploration.of(self.question)
 
     def _repr_html_(self) -> str:
         """Bars and claims."""

@@ -27,6 +27,7 @@ def to_html(answers: Answers) -> str:
         f"<style>{_colours()}</style>",
         f"<p><b>In short:</b> {escape(in_short(answers))}</p>",
         _table(answers),
+        "<p><small>Classes are counted from 0.</small></p>",
         _claims(answers.claims),
     )
     return f'<div class="lastlayer-comparison">{"".join(parts)}</div>'

@@ -162,6 +162,7 @@
   };
 
   const tanh = c => {
+    if (c.K === 1) return untested("One class: it gets 1 whatever its score.");
     const cap = c.softcap || 1, capped = c.given.map(v => cap * Math.tanh(v / cap));
     const least = c.given.indexOf(smallest(c.given));
     const formula = cap === 1 ? `tanh${c.shown(c.given, least)}` : `${short(cap)}·tanh(x / ${short(cap)})`;
