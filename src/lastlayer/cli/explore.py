@@ -26,6 +26,12 @@ FILE = Path("lastlayer-explore.html")
     help="The true class, counted from 0.  [default: that of the smallest score]",
 )
 @click.option(
+    "--softcap", type=float, metavar="C", help="Put the scores through C·tanh(x / C) first; 1 is the plain tanh."
+)
+@click.option(
+    "--temperature", type=float, default=1.0, show_default=True, metavar="T", help="Then divide the scores by T."
+)
+@click.option(
     "--out",
     type=PATH,
     default=FILE,
@@ -34,7 +40,14 @@ FILE = Path("lastlayer-explore.html")
     help="Where the page is written; a folder gets the default name.",
 )
 @click.option("--no-open", is_flag=True, help="Only write the page; open no browser.")
-def explore(scores: tuple[str, ...], label: int | None, out: Path, no_open: bool) -> None:
+def explore(
+    scores: tuple[str, ...],
+    label: int | None,
+    softcap: float | None,
+    temperature: float,
+    out: Path,
+    no_open: bool,
+) -> None:
     """Play with scores in the browser: drag them, and see what softmax and the ratio make of them.
 
     Writes one HTML file, which asks nine questions about softmax and answers them. It needs no server and makes no request.
@@ -44,7 +57,8 @@ def explore(scores: tuple[str, ...], label: int | None, out: Path, no_open: bool
     Example: lastlayer explore 2 -1 0.5
     """
     with expected(ValueError, TypeError, IndexError):
-        page = build(PageState(tuple(read_scores(scores)) if scores else PageState.scores, label))
+        values = tuple(read_scores(scores)) if scores else PageState.scores
+        page = build(PageState(values, label, _parameters(softcap, temperature)))
     if out.is_dir():
         out = out / FILE
     _write(out, page)
@@ -53,6 +67,12 @@ def explore(scores: tuple[str, ...], label: int | None, out: Path, no_open: bool
         return
     if not webbrowser.open(out.resolve().as_uri()):
         say("No browser could be started here; open the file in one.", err=True)
+
+
+def _parameters(softcap: float | None, temperature: float) -> dict[str, float]:
+    """Those that change something."""
+    before = {"softcap": softcap, "temperature": None if temperature == 1 else temperature}
+    return {name: value for name, value in before.items() if value is not None}
 
 
 def _write(path: Path, page: str) -> None:

@@ -26,10 +26,12 @@
     return text === "-0" ? "0" : text;
   };
 
+  // Zero but for the rounding of the sum: what the ratio cannot divide by.
   const sumsToZero = x => {
     const size = largest(x.map(Math.abs));
     return size === 0 || Math.abs(total(x.map(v => v / size))) <= 4 * EPS * x.length;
   };
+  LL.sumsToZero = sumsToZero;
 
   const caseOf = (given, label, parameters) => {
     const x = LL.activate(given, parameters), ratio = ratioOf(x);
@@ -177,8 +179,9 @@
     const least = smallest(c.x);
     if (least <= 0) return untested(`The ratio has no derivative at a score of ${short(least)}, the edge of its domain or beyond.`);
     if (c.size > LARGE || least < 1 / LARGE) return untested("Such huge or tiny scores leave no digits for a derivative.");
-    const { top } = c, slope = (1 - c.ratio[top]) / plainSum(c.x);
-    const soft = c.softmax[top] * total(c.softmax.filter((_, i) => i !== top));
+    // 1 − p as the sum of the others, which keeps its digits where p is about 1.
+    const { top } = c, others = p => total(p.filter((_, i) => i !== top)), slope = others(c.ratio) / plainSum(c.x);
+    const soft = c.softmax[top] * others(c.softmax);
     return ["no", `∂p${top}/∂x${top} = (1 − p${top}) / S = ${short(slope)} for the ratio, and p${top}·(1 − p${top}) = ${short(soft)} for softmax.`];
   };
 
@@ -259,9 +262,11 @@
     only_differentiable: onlyDifferentiable, ratio_learns: ratioLearns, max_slope: maxSlope, logarithm, gradient, two_classes: twoClasses,
   };
 
-  // Every claim: {name, here: "yes" | "no" | "half true" | "not tested", evidence}; null without scores.
+  // Every claim: {name, here: "yes" | "no" | "half true" | "not tested", evidence}; null without scores, or if the label is none
+  // of their classes.
   LL.claims = (scores, label = null, parameters = {}) => {
-    if (!scores.length) return null;
+    LL.checkParameters(parameters);
+    if (!scores.length || (label !== null && !LL.isClass(label, scores))) return null;
     const names = Object.keys(JUDGES), reached = LL.activate(scores, parameters);
     if (!reached.every(Number.isFinite)) {
       const evidence = `The scores ${tuple(reached)} are not all finite.`;

@@ -24,6 +24,20 @@
     return `${value < 0 ? "-" : ""}${cut}e${exponent}`;
   };
 
+  // A number as people write it, "−.5" too; NaN for anything else: "0x10", "", "Infinity".
+  LL.number = text => (/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : NaN);
+  LL.MOST_CLASSES = 50;
+  LL.areScores = list => list.length >= 1 && list.length <= LL.MOST_CLASSES && list.every(v => LL.fits("scores", v));
+  // "1 0.5", "[1, .5]", "(−1; 2)" and nothing else, as numbers; null if it is no list of numbers that the page takes.
+  LL.strictScores = text => {
+    const inside = String(text).replaceAll("−", "-").trim().replace(/^(?:\[([^[\](){}]*)\]|\(([^[\](){}]*)\))$/, "$1$2").trim();
+    const list = inside.split(/\s*[,;]\s*|\s+/).map(LL.number);
+    return LL.areScores(list) ? list : null;
+  };
+  // In a field for scores also with words before the bracket: "logits = [1, .5]", "tensor([1., .5])".
+  LL.parseScores = text => LL.strictScores(text)
+    ?? LL.strictScores(/^[^[(\d]*[[(]+([^[\](){}]*)[\])]+\s*$/.exec(text)?.[1] ?? "");
+
   // With a typeset minus sign, for sentences: −0.5, ∞; a dash where there is no number.
   LL.typeset = text => String(text).replace(/^nan$/, "–").replace("inf", "∞").replaceAll("-", "−");
   LL.say = (value, digits = 4) => (value === null || value === undefined ? "–" : LL.typeset(LL.short(value, digits)));

@@ -63,7 +63,7 @@
   LL.paint = scene => paint(scene);
 
   const paint = scene => {
-    const { section, fig } = scene, state = LL.state, open = !LL.isRevealed(scene.name);
+    const { section, fig } = scene, state = LL.reached(LL.state), open = !LL.isRevealed(scene.name);
     const view = { open, guess: scene.guess, t: scene.t, scene };
     section.classList.toggle("answered", !open);
     section.querySelectorAll("[data-answer]").forEach(element => { element.hidden = open; });

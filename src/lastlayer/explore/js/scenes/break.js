@@ -3,12 +3,13 @@
   const LL = (window.LL ??= {});
   const EXAMPLE = [2, -1, 0.5];
 
-  const isBroken = scores => scores.some(v => v < 0) || scores.reduce((a, b) => a + b, 0) === 0;
+  const isBroken = scores => scores.some(v => v < 0) || LL.sumsToZero(scores);
   // The question's scores until somebody breaks the ratio with scores of their own.
   const shown = (state, open) => (!open && isBroken(state.scores) ? state.scores : EXAMPLE);
   const divided = scores => {
+    if (LL.sumsToZero(scores)) return null;
     const sum = scores.reduce((a, b) => a + b, 0);
-    return Math.abs(sum) < 1e-12 * Math.max(...scores.map(Math.abs)) ? null : scores.map(v => v / sum);
+    return scores.map(v => v / sum);
   };
 
   // Shares as bars from zero; the band from 0 to 1 is where probabilities live.

@@ -49,10 +49,10 @@
     figure(fig, state, view) {
       const { w, em } = LL.size(fig), h = Math.min(w * 0.66, em * (LL.state.ui === "present" ? 14 : 27)),
         { section } = view.scene, { open, t } = view;
-      const chosen = G[state.g] ? state.g : "exp",
-        r = Math.max(3, LL.nice(1.5 * Math.max(...state.scores.map(Math.abs))));
+      const chosen = Object.hasOwn(G, state.g) ? state.g : "exp",
+        r = LL.nice(Math.max(3, 1.5 * Math.max(...state.scores.map(Math.abs))));
       Object.assign(section.querySelector("[data-state]"), { min: -r, max: r, step: r / 60 });
-      view.scene.guess = G[state.g] ? state.g : null;
+      view.scene.guess = Object.hasOwn(G, state.g) ? state.g : null;
       section.querySelectorAll("[data-guess]").forEach(b =>
         b.setAttribute("aria-pressed", String(b.dataset.guess === state.g)));
       section.querySelectorAll("[data-g]").forEach(row =>

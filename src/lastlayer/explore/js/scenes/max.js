@@ -46,7 +46,7 @@
       section.querySelector("#slopes").innerHTML = FUNCTIONS.map((record, i) =>
         `<div class="panel"><h3>${i ? LL.swatch(record.name) : ""} ${record.title}</h3><div data-slope="${i}"></div><p data-slope-words="${i}"></p></div>`).join("");
       section.querySelector("#x0").oninput = event =>
-        LL.replaceScores([Number(event.target.value), ...LL.state.scores.slice(1)], LL.state.label);
+        LL.replaceScores([...LL.given([Number(event.target.value)]), ...LL.state.scores.slice(1)], LL.state.label);
       section.querySelectorAll("[data-slope]").forEach(element => LL.watch(element, () => LL.paint(scene)));
     },
     figure(fig, state, view) {
