@@ -72,9 +72,9 @@ def explore_command(question: Question) -> str:
 def _state(question: Question) -> Any:
     """The question as the page takes it. What it names itself it shows; without a choice the page has its own."""
     softcap = question.activation.softcap
-    parameters = {} if question.activation.temperature == 1 else {"temperature": _temperature(question)}
-    if softcap is not None:
-        parameters["softcap"] = float(softcap)
+    parameters = {} if softcap is None else {"softcap": float(softcap)}
+    if question.activation.temperature != 1:
+        parameters["temperature"] = _temperature(question)
     # A mapping of somebody's own is not on the page.
     chosen = question.mappings if question.is_chosen else ()
     mappings = tuple(mapping.label for mapping in chosen if mapping.name in MAPPINGS)
