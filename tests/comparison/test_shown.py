@@ -92,6 +92,12 @@ def test_the_colours_are_those_of_the_marks():
     assert f'fill="var(--ll{hue})"' in text
 
 
+def test_softmax_has_the_colour_of_the_text_whatever_the_background():
+    text = ll.compare([1, 0.5], mappings="softmax")._repr_html_()
+    assert text.count("--ll0:currentColor") == 2
+    assert HUES[0][0] not in text
+
+
 def test_html_of_a_name_with_angle_brackets():
     hostile = dataclasses.replace(ll.MAPPINGS["softmax"], name="<script>")
     assert "<script>" not in ll.compare([1, 0.5], mappings=[hostile])._repr_html_()
@@ -101,6 +107,18 @@ def test_plot_gives_the_figure_and_writes_it(tmp_path):
     figure = ll.compare([1, 0.5]).plot(tmp_path / "out.png")
     assert len(figure.axes) == 3
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("scores", [[float("inf")] * 2, [float("-inf")] * 2, [float("-inf"), 1, float("inf")]])
+def test_infinite_scores_are_drawn_without_a_warning(scores):
+    """Warnings are errors here."""
+    assert ll.compare(scores).plot().axes
+
+
+def test_plot_names_the_file_that_cannot_be_written(tmp_path):
+    with pytest.raises(OSError, match="No such file") as caught:
+        ll.compare([1, 0.5]).plot(tmp_path / "none" / "out.png")
+    assert caught.value.filename == str(tmp_path / "none" / "out.png")
 
 
 def test_plot_without_matplotlib_says_how_to_get_it(monkeypatch):

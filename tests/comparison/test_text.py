@@ -58,7 +58,7 @@ def rows_of(printed: str) -> dict[str, list[str]]:
     "options", [{}, {"label": 0}, {"softcap": 2.0, "label": 0}], ids=["plain", "label", "activation"]
 )
 @pytest.mark.parametrize("everything", [False, True])
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("width", [28, 31, 40, 60, 80, 120])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_line_fits(question, width, everything, options):
     printed = text(*QUESTIONS[question], width=width, everything=everything, **options)
@@ -66,6 +66,11 @@ def test_every_line_fits(question, width, everything, options):
     lines = [line for line in printed.splitlines() if not line.startswith("lastlayer explore ")]
     assert max(map(len, lines)) <= width
     assert all(line == line.rstrip() for line in printed.splitlines())
+
+
+@pytest.mark.parametrize("width", [-5, 0, 1])
+def test_paper_is_never_too_narrow_for_a_word(width):
+    assert text(1, 0.5, width=width) == text(1, 0.5, width=28)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -103,7 +108,7 @@ def test_the_question_of_the_project():
             (1, 0),
             "Softmax overtakes it at no multiple of these scores. If class 1 is true, the ratio's loss is infinite.",
         ),
-        ((5,), "a single class gets probability 1 whatever its score."),
+        ((5,), "softmax gives a single class probability 1, whatever its score."),
         ((math.inf, 1), "some scores are infinite."),
     ],
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def compare(
     scores: Sequence[float],
     *,
-    mappings: Sequence[str | ProbabilityMapping] | None = None,
+    mappings: str | ProbabilityMapping | Sequence[str | ProbabilityMapping] | None = None,
     label: int | None = None,
     temperature: float = 1.0,
     softcap: float | None = None,
@@ -33,7 +33,7 @@ def compare(
 
     Args:
         scores: one real number per class, (K,).
-        mappings: which ones, as names or records; None for all.
+        mappings: which ones, as names or records, or a single one; None for all.
         label: the index of the true class; adds its loss and gradient.
         temperature, softcap: applied to the scores first, as for `loss`.
 

@@ -18,7 +18,7 @@ def in_short(answers: Answers) -> str:
         return "some scores are infinite. Every mapping gives its limit there, if it has one."
     case = Case.of(answers.question, answers.reached)
     if case.classes == 1:
-        return "a single class gets probability 1 whatever its score. Give two or more scores."
+        return "softmax gives a single class probability 1, whatever its score. Give two or more scores."
     # Moved scores may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         if not case.has_ratio:

@@ -20,6 +20,8 @@ STYLES = {
 }
 #: The widths of a claim, of a verdict here, of a verdict in general with its reason, and the narrowest paper for columns.
 CLAIM, HERE, GENERAL, NARROWEST = 40, 9, 9, 50
+#: Room for two verdicts in one line: here half true, in general half true.
+NARROWEST_PAIR = 38
 UNTESTED = "Not tested here, but by these scores (in brackets: what is so in general):"
 
 
@@ -61,13 +63,11 @@ def _in_columns(claims: Sequence[Claim], paper: Paper) -> list[Line]:
 
 def _stacked(claim: Claim, paper: Paper) -> list[Line]:
     """For a narrow terminal: the verdicts under the claim."""
-    verdicts: Line = (
-        ("  here ", "dim"),
-        (claim.here, STYLES[claim.here]),
-        (", in general ", "dim"),
-        (claim.in_general, STYLES[claim.in_general]),
-    )
-    return [*paper.wrapped(claim.claim), verdicts]
+    here: Line = (("  here ", "dim"), (claim.here, STYLES[claim.here]))
+    general = (claim.in_general, STYLES[claim.in_general])
+    if paper.width < NARROWEST_PAIR:
+        return [*paper.wrapped(claim.claim), here, (("  in general ", "dim"), general)]
+    return [*paper.wrapped(claim.claim), (*here, (", in general ", "dim"), general)]
 
 
 def _folded(claims: Sequence[Claim], paper: Paper) -> list[Line]:
@@ -90,7 +90,7 @@ def _scores(claim: Claim) -> str:
 def _in_full(claim: Claim, paper: Paper) -> list[Line]:
     """The claim, what it is here with the numbers, and what it is in general with the reason."""
     evidence = claim.evidence + (f" Try {_scores(claim)}." if claim.here == "not tested" else "")
-    lines: list[Line] = [((paper.spelled(claim.claim), "bold"),)]
+    lines = paper.wrapped(claim.claim, style="bold")
     for where, verdict, why in (("here", claim.here, evidence), ("in general", claim.in_general, claim.reason)):
         head = f"  {where}: "
         # The verdict's width is part of the paragraph, so that its words wrap behind it.
