@@ -50,7 +50,9 @@ def explore(
     out: Path,
     no_open: bool,
 ) -> None:
-    """Play with scores in the browser: drag them, and see what softmax and the ratio make of them.
+    """Play with scores on a page in the browser.
+
+    Drag the scores, and see what softmax and the ratio make of them.
 
     Writes one HTML file, which asks nine questions about softmax and answers them. It needs no server and makes no request.
 
