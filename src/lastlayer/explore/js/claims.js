@@ -6,6 +6,8 @@
   const short = (v, digits) => LL.short(v, digits), probability = p => LL.probability(p);
   const plainSum = numbers => numbers.reduce((s, v) => s + v, 0);
   const smallest = numbers => -largest(numbers.map(v => -v));
+  // 1 − p of a class as the sum of the others, which keeps its digits where p is about 1.
+  const others = (p, i) => total(p.filter((_, j) => j !== i));
   const largestChange = (a, b) => largest(a.map((v, i) => Math.abs(v - b[i])));
   const softmax = x => LL.MAPPINGS.softmax.at(x).p;
   const ratioOf = x => LL.probabilities("ratio", x);
@@ -179,9 +181,7 @@
     const least = smallest(c.x);
     if (least <= 0) return untested(`The ratio has no derivative at a score of ${short(least)}, the edge of its domain or beyond.`);
     if (c.size > LARGE || least < 1 / LARGE) return untested("Such huge or tiny scores leave no digits for a derivative.");
-    // 1 − p as the sum of the others, which keeps its digits where p is about 1.
-    const { top } = c, others = p => total(p.filter((_, i) => i !== top)), slope = others(c.ratio) / plainSum(c.x);
-    const soft = c.softmax[top] * others(c.softmax);
+    const { top } = c, slope = others(c.ratio, top) / plainSum(c.x), soft = c.softmax[top] * others(c.softmax, top);
     return ["no", `∂p${top}/∂x${top} = (1 − p${top}) / S = ${short(slope)} for the ratio, and p${top}·(1 − p${top}) = ${short(soft)} for softmax.`];
   };
 
@@ -205,7 +205,7 @@
     const y = c.label, score = c.x[y], sum = plainSum(c.x), isTrue = `If class ${y} is true,`;
     if (score === 0) return ["no", `${isTrue} its score is 0, its loss is infinite and so is the slope 1/S − 1/x${y}.`];
     if (!hasInverse(sum) || !hasInverse(score)) return ["no", `${isTrue} its score is ${short(score)} and the slope 1/S − 1/x${y} overflows.`];
-    const slopes = `${isTrue} the slope at its score is ${short(1 / sum - 1 / score)} for the ratio, ${short(c.softmax[y] - 1)} for softmax.`;
+    const slopes = `${isTrue} the slope at its score is ${short(1 / sum - 1 / score)} for the ratio, ${short(-others(c.softmax, y))} for softmax.`;
     const [steps, x] = LL.stepsToLeave(c.x, y);
     if (steps === null) return untested(`${slopes} In ${STEPS} gradient steps of size 1 the scores stay inside the ratio's domain.`);
     const takes = steps === 1 ? "One gradient step of size 1 takes" : `${steps} gradient steps of size 1 take`;
@@ -246,7 +246,8 @@
     if (c.K === 1) return untested("One class: its loss is 0 whatever its score, and so is the gradient.");
     if (4 * EPS * (1 + c.size) > 1e-7) return untested(`Scores of size ${short(c.size)} leave no digits for a difference quotient.`);
     const y = c.x.map((_, i) => Number(i === c.label)), which = c.K <= 4 ? `(${y.map(v => short(v)).join(", ")})` : `1 at class ${c.label}`;
-    return ["yes", `If class ${c.label} is true, p − y = ${c.shown(c.softmax, c.label)} − ${which} = ${c.shown(c.softmax.map((p, i) => p - y[i]), c.label)}.`];
+    const difference = c.softmax.map((p, i) => (i === c.label ? -others(c.softmax, i) : p));
+    return ["yes", `If class ${c.label} is true, p − y = ${c.shown(c.softmax, c.label)} − ${which} = ${c.shown(difference, c.label)}.`];
   };
 
   const twoClasses = c => {

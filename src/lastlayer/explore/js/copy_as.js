@@ -1,7 +1,9 @@
 // The lab's state in other forms: link, command, Python, LaTeX, Markdown, SVG, PNG.
 "use strict"; {
   const { element } = LL;
-  const plain = scores => scores.join(", ");
+  // Beyond 2^53 with a point: Python would take digits alone for an integer of any size.
+  const number = v => (Number.isInteger(v) && !Number.isSafeInteger(v) && !/[.e]/.test(v) ? `${v}.0` : String(v));
+  const plain = scores => scores.map(number).join(", ");
   const allUsual = (names, state) => names.length === Object.keys(LL.MAPPINGS).length && names.every(name => LL.labelOf(name, state.parameters) === name);
   const labels = state => LL.chosen(state).map(name => LL.labelOf(name, state.parameters));
 

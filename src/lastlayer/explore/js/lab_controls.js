@@ -37,7 +37,10 @@
     const text = field.value.trim().replace("∞", "");
     const value = text === "" || text === "none" ? dial.usual : LL.number(text);
     const fits = value === undefined || LL.fits(dial.key, value);
+    const { least, most, even } = LL.RANGES[dial.key], wrong = field.parentElement.querySelector("[role=alert]");
     field.setAttribute("aria-invalid", String(!fits));
+    wrong.hidden = fits;
+    wrong.textContent = fits ? "" : `${even ? "An even number" : "A number"} from ${LL.say(least)} to ${LL.say(most, 6)}, please.`;
     if (fits) set(dial, value);
   };
 
@@ -45,14 +48,19 @@
     const id = `lab-${dial.key}`;
     const slider = element("input", {
       type: "range", id, min: dial.min, max: dial.max, step: dial.step, "aria-describedby": `${id}-why`,
-      oninput: event => set(dial, rounded(dial.fromSlider(Number(event.target.value)))),
+      oninput: event => {
+        event.target.parentElement.querySelector("[role=alert]").hidden = true;
+        set(dial, rounded(dial.fromSlider(Number(event.target.value))));
+      },
     });
     const field = element("input", {
       type: "text", inputmode: "decimal", "aria-label": `${dial.label}, exact`, placeholder: "none",
       onchange: event => typed(dial, event.target),
+      onblur: () => { field.setAttribute("aria-invalid", "false"); update(LL.state); },
     });
     const box = element("div", { class: "lab-dial" }, element("label", { for: id }, dial.label), field, slider,
-      element("small", { id: `${id}-why` }, dial.explain));
+      element("small", { id: `${id}-why` }, dial.explain),
+      element("p", { class: "wrong", role: "alert", hidden: true }));
     const update = state => {
       const value = valueOf(dial, state);
       slider.value = value === undefined ? dial.max : dial.toSlider(value);

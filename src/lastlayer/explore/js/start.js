@@ -34,7 +34,12 @@
   if (LL.state.reveal === 0) document.getElementById("answer").open = false;
   if (LL.state.ui === "embed") root.classList.add("embed");
   const { scene } = LL.state;
-  LL.redraw();
+  // An address that cannot be drawn, whatever the reason, leaves the page as it was written.
+  try { LL.redraw(); } catch (error) {
+    console.error(error);
+    LL.startOver();
+    LL.redraw();
+  }
   if (scene !== "0") LL.jump(scene);
   performance.mark("ready");
   root.dataset.ready = "";

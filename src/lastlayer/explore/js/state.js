@@ -94,6 +94,7 @@
   };
 
   LL.defaults = sound({ ...copy(CANONICAL), ...(LL.START ?? {}) });
+  LL.startOver = () => { LL.state = copy(LL.defaults); };
   LL.state = LL.parseHash(window.location?.hash ?? "");
 
   // ---- changing it

@@ -27,9 +27,10 @@
     const scores = [...LL.state.scores];
     scores[i] = value;
     touched = true;
+    complain("");
     LL.set({ scores });
   };
-  const replace = (scores, label) => { touched = true;
+  const replace = (scores, label) => { touched = true; complain("");
   LL.set({ scores, label: label ?? scores.indexOf(Math.min(...scores)) }); };
   LL.replaceScores = replace;
   // Whether the strip may show the answers: somebody has answered a question, or has begun to play.
@@ -72,11 +73,16 @@
       replace(list);
     });
   };
+  const quoted = text => `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`;
+  const complain = words => {
+    $("paste-wrong").hidden = !words;
+    $("paste-wrong").textContent = words;
+  };
   const take = text => {
-    const list = LL.parseScores(text), wrong = $("paste-wrong");
-    wrong.hidden = !!list || !text.trim();
-    $("paste").setAttribute("aria-invalid", String(!wrong.hidden));
-    wrong.textContent = `“${text}” is no list of at most ${LL.MOST_CLASSES} numbers. Write [1, .5] or 1 0.5.`;
+    const list = LL.parseScores(text), isWrong = !list && text.trim() !== "";
+    $("paste").setAttribute("aria-invalid", String(isWrong));
+    complain(!isWrong ? "" : LL.hasDecimalComma(text) ? `${quoted(text)}: write a point for the decimal comma.`
+      : `${quoted(text)} is no list of at most ${LL.MOST_CLASSES} numbers. Write [1, .5] or 1 0.5.`);
     if (!list) return;
     $("paste").value = "";
     replace(list);
@@ -125,15 +131,27 @@
       event.preventDefault();
       change(i, Number((LL.state.scores[i] + step * range.step).toPrecision(12)));
     };
+    wireField(field, i);
+    element.querySelector("[type=radio]").onchange = () => LL.set({ label: i });
+  };
+
+  // One number, or a whole list in brackets; anything else is said, and taken back when the field is left.
+  const wireField = (field, i) => {
     field.onfocus = () => field.select();
     field.onchange = () => {
-      const list = LL.parseScores(field.value);
-      field.setAttribute("aria-invalid", String(!list));
-      if (list?.length === 1) change(i, list[0]);
+      const value = LL.number(field.value), list = /^\s*[[(]/.test(field.value) ? LL.strictScores(field.value) : null;
+      const isOne = LL.fits("scores", value);
+      complain(isOne || list ? "" : `${quoted(field.value)} is no score. Write a number${/\d,\d/.test(field.value) ? ", with a point for the decimal comma" : " such as −0.5"}.`);
+      field.setAttribute("aria-invalid", String(!isOne && !list));
+      if (isOne) change(i, value);
       else if (list) replace(list);
     };
+    field.onblur = () => {
+      if (field.getAttribute("aria-invalid") !== "true") return;
+      field.value = LL.score(LL.state.scores[i]);
+      field.setAttribute("aria-invalid", "false");
+    };
     field.onkeydown = event => { if (event.key === "Enter") field.onchange(); };
-    element.querySelector("[type=radio]").onchange = () => LL.set({ label: i });
   };
 
   // ---- drawn
@@ -152,11 +170,16 @@
       Object.assign(slider, { min: range.low, max: range.high, value });
       slider.setAttribute("aria-valuetext", LL.spoken(LL.score(value)));
       if (document.activeElement !== field || !field.matches(":focus-visible")
-        || LL.parseScores(field.value)?.[0] === value) field.value = LL.score(value);
-      field.setAttribute("aria-invalid", "false");
+        || LL.number(field.value) === value) {
+        field.value = LL.score(value);
+        field.setAttribute("aria-invalid", "false");
+      }
       element.querySelector("[type=radio]").checked = i === state.label;
     });
     $("undo").disabled = !LL.canUndo();
+    // A button that is switched off loses the focus: the other one gets it.
+    if (document.activeElement === $("remove") && state.scores.length < 2) $("add").focus();
+    if (document.activeElement === $("add") && state.scores.length >= LL.MOST_CLASSES) $("remove").focus();
     $("remove").disabled = state.scores.length < 2;
     $("add").disabled = state.scores.length >= LL.MOST_CLASSES;
     $("as-command").textContent = LL.command(state);
