@@ -8,20 +8,20 @@ import numpy as np
 from answer import QUESTION, scale_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from style import COLOURS, INK, SIZE, Drawn, bare, colour, decimal, share_bar
+from style import COLOURS, INK, NARROW, SIZE, Drawn, bare, colour, decimal, share_bar
 
 import lastlayer as ll
 
 Elementwise = Callable[[np.ndarray], np.ndarray]
 #: What people put before the division, with the mapping whose colour it has ("" where no mapping has this g).
 TRIES: tuple[tuple[str, Elementwise, str], ...] = (
-    ("|x|", np.abs, "ratio"),
+    ("|x|", np.abs, ""),
     ("x²", np.square, "spherical"),
     ("max(0, x)", lambda x: np.maximum(0, x), ""),
     ("softplus", lambda x: np.logaddexp(0, x), "softplus_ratio"),
     ("exp x", np.exp, "softmax"),
 )
-TESTS = ("not negative", "keeps order", "ignores + c")
+TESTS = ("always answers", "keeps order", "ignores + c")
 
 
 def scale() -> Drawn:
@@ -65,10 +65,14 @@ def shift() -> Drawn:
     )
 
 
-def before_the_division() -> Drawn:
+def before_the_division(*, is_narrow: bool = False) -> Drawn:
     """Five functions g: their graphs, what g(x) / Σ g(x) gives before and after a constant, and which tests each passes."""
-    figure = Figure(figsize=(8.2, 4.6), layout="constrained")
-    graphs, shares = figure.subplots(2, len(TRIES), height_ratios=(1, 1.5))
+    if is_narrow:
+        figure = Figure(figsize=(NARROW, 11.5), layout="constrained")
+        graphs, shares = figure.subplots(len(TRIES), 2, width_ratios=(1, 1.5)).T
+    else:
+        figure = Figure(figsize=(8.2, 4.6), layout="constrained")
+        graphs, shares = figure.subplots(2, len(TRIES), height_ratios=(1, 1.5))
     said = []
     for place, (name, g, mapping) in enumerate(TRIES):
         _graph(graphs[place], name, g, mapping)
@@ -78,7 +82,7 @@ def before_the_division() -> Drawn:
 
 
 def passes(g: Elementwise) -> dict[str, bool]:
-    """The three tests, tried on a grid: is g never negative, does it never fall, do shares of it ignore a constant?"""
+    """The three tests, tried on a grid: is g positive, so that no sum is zero, does it rise, do its shares ignore a constant?"""
     grid = np.linspace(-4, 4, 161)
     scores = np.array([0.3, -0.4, 1.1])
     shares = [g(scores + constant) / g(scores + constant).sum() for constant in (0.0, 1.0, 2.5)]
@@ -86,7 +90,7 @@ def passes(g: Elementwise) -> dict[str, bool]:
         zip(
             TESTS,
             (
-                bool((g(grid) >= 0).all()),
+                bool((g(grid) > 0).all()),
                 bool((np.diff(g(grid)) > 0).all()),
                 bool(np.allclose(shares[1:], shares[0], rtol=1e-12)),
             ),
