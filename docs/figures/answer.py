@@ -19,12 +19,12 @@ def answer(*, is_narrow: bool = False) -> Drawn:
     """The bars of three rows of scores, and next to them the share of the largest class against the factor; below if narrow."""
     figure = Figure(figsize=(NARROW, 6.4) if is_narrow else (8.9, 3.5), layout="constrained")
     bars, curves = figure.subplots(2, 1) if is_narrow else figure.subplots(1, 2, width_ratios=(1.8, 1))
-    sees = _what_each_sees(bars)
+    sees = _what_each_sees(bars, SIZE if is_narrow else SIZE + 1)
     scale = scale_curves(curves)
     return Drawn(figure, f"{sees} {scale}")
 
 
-def _what_each_sees(axes: Axes) -> str:
+def _what_each_sees(axes: Axes, size: float) -> str:
     columns = {
         "ratio": (0.92, "divide by sum", "sees proportions"),
         "softmax": (2.2, "softmax", "sees differences"),
@@ -35,7 +35,7 @@ def _what_each_sees(axes: Axes) -> str:
     said = []
     axes.text(0.02, -0.62, "scores", color=COLOURS["soft"], va="bottom")
     for place, scores in enumerate(ROWS):
-        axes.text(0.02, place, f"[{scores[0]:g}, {scores[1]:g}]".replace("-", "−"), va="center", fontsize=SIZE + 1)
+        axes.text(0.02, place, f"[{scores[0]:g}, {scores[1]:g}]".replace("-", "−"), va="center", fontsize=size)
         probabilities = {name: ll.probabilities(scores, mapping=name, on_domain="nan") for name in columns}
         for name, (start, _, _) in columns.items():
             if np.isfinite(probabilities[name]).all():

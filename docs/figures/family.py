@@ -24,7 +24,9 @@ def max_argmax_softmax(*, is_narrow: bool = False) -> Drawn:
         ("argmax", "slope 0, and a jump", argmax, colour("hardmax"), (-0.06, 1.06)),
         ("softmax", "a slope everywhere", ll.softmax(pair)[:, 0], colour("softmax"), (-0.06, 1.06)),
     )
-    for axes, (title, note, y, line, limits) in zip(figure.subplots(*((3, 1) if is_narrow else (1, 3))), panels, strict=True):
+    for axes, (title, note, y, line, limits) in zip(
+        figure.subplots(*((3, 1) if is_narrow else (1, 3))), panels, strict=True
+    ):
         whole = np.where(np.isclose(x, 0) & (title.startswith("argmax")), np.nan, y)
         axes.plot(x, whole, color=line)
         axes.set_xlim(-4, 4)

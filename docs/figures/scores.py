@@ -8,7 +8,7 @@ import numpy as np
 from answer import QUESTION, scale_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from style import COLOURS, INK, NARROW, SIZE, Drawn, bare, colour, decimal, share_bar
+from style import COLOURS, NARROW, SIZE, Drawn, bare, colour, decimal, share_bar
 
 import lastlayer as ll
 
@@ -21,7 +21,8 @@ TRIES: tuple[tuple[str, Elementwise, str], ...] = (
     ("softplus", lambda x: np.logaddexp(0, x), "softplus_ratio"),
     ("exp x", np.exp, "softmax"),
 )
-TESTS = ("always answers", "keeps order", "ignores + c")
+#: The three tests, and how they are written below the bars.
+TESTS = {"always an answer": "an answer", "keeps the order": "keeps order", "ignores a constant": "ignores + c"}
 
 
 def scale() -> Drawn:
@@ -68,7 +69,7 @@ def shift() -> Drawn:
 def before_the_division(*, is_narrow: bool = False) -> Drawn:
     """Five functions g: their graphs, what g(x) / Σ g(x) gives before and after a constant, and which tests each passes."""
     if is_narrow:
-        figure = Figure(figsize=(NARROW, 11.5), layout="constrained")
+        figure = Figure(figsize=(NARROW, 14.5), layout="constrained")
         graphs, shares = figure.subplots(len(TRIES), 2, width_ratios=(1, 1.5)).T
     else:
         figure = Figure(figsize=(8.2, 4.6), layout="constrained")
@@ -123,9 +124,7 @@ def _shares(axes: Axes, g: Elementwise, mapping: str, *, is_first: bool) -> list
     for place, (test, is_passed) in enumerate(passes(g).items()):
         style = {"color": COLOURS["good"], "fontweight": "bold"} if is_passed else {"color": COLOURS["soft"]}
         axes.text(0, 3.2 + 1.05 * place, "✓" if is_passed else "✗", va="center", fontsize=SIZE, **style)
-        axes.text(
-            0.13, 3.2 + 1.05 * place, test, va="center", fontsize=SIZE - 1, color=INK if is_passed else COLOURS["soft"]
-        )
+        axes.text(0.13, 3.2 + 1.05 * place, TESTS[test], va="center", fontsize=SIZE - 1, color=style["color"])
         if is_passed:
             passed.append(test)
     return passed
