@@ -25,7 +25,9 @@ LOADED = {
 LINKED = {("a", "href"), *LOADED}
 #: The page to play with keeps its state after the #: keys and values, no anchor.
 PLAYGROUND = "explore.html"
-PLAYGROUND_KEYS = frozenset(["v", "s", "y", "k", "c", "m", "scene", "reveal", "ui", "a", "t", "cap", "o", "g", "seen", "rate"])
+PLAYGROUND_KEYS = frozenset(
+    ["v", "s", "y", "k", "c", "m", "scene", "reveal", "ui", "a", "t", "cap", "o", "g", "seen", "rate"]
+)
 
 
 @dataclass

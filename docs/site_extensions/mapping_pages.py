@@ -12,7 +12,7 @@ import lastlayer as ll
 from lastlayer.comparison.card import card
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.marks import HUES, marks
-from lastlayer.report.colophon import mapping_references
+from lastlayer.report.colophon import address
 from site_extensions.charts import Axis, Curve, chart
 from site_extensions.equations import FAMILIES, equation, loss_and_gradient
 
@@ -98,9 +98,8 @@ def facts(mapping: ProbabilityMapping) -> str:
 
 
 def references(mapping: ProbabilityMapping) -> list[str]:
-    """What the record names, each as a link to its page."""
-    found = mapping_references([mapping])
-    return [f"[{plain(text.text)}]({text.link})" if text.link else plain(text.text) for text in found]
+    """What the record names, each as a link to where it can be read."""
+    return [f"[{plain(text)}]({address(text)})" if address(text) else plain(text) for text in mapping.references]
 
 
 def use(mapping: ProbabilityMapping) -> str:

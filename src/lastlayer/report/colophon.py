@@ -120,9 +120,10 @@ def references(reading: Reading) -> list[Reference]:
 def mapping_references(found: Iterable[ProbabilityMapping]) -> list[Reference]:
     """What the records of mappings name, in the order of the alphabet."""
     texts = {text for record in found for text in record.references}
-    return [Reference(sentence(text), _link(text)) for text in sorted(texts)]
+    return [Reference(sentence(text), address(text)) for text in sorted(texts)]
 
 
-def _link(text: str) -> str:
+def address(text: str) -> str:
+    """Where a record's reference can be read; empty if that is not known."""
     found = _UP_TO_THE_YEAR.match(text)
     return _LINKS.get(found.group(), "") if found else ""
