@@ -5,7 +5,8 @@
 # make sanitize  the native tests on kernels that abort at any read out of bounds or undefined behaviour
 # make bench   time every mapping beside its peers, into benchmarks/results/ and docs/benchmarks.md
 # make suites  run the peers' own tests and samples on lastlayer
-# make docs    refresh what README and docs/ render from the records, and build the documentation site into build/site
+# make docs    refresh what README and docs/ render from the records, and build the documentation site into build/site;
+#              the screenshots docs/images/explore*.png are made by docs/screenshots.py, where there is a Chromium
 # make site    only build the site, with warnings as errors, and check its links
 
 PYTHON ?= python3
@@ -72,6 +73,7 @@ suites: $(VENV)/.bench
 docs: $(VENV)/.test
 	$(BIN)/python docs/render.py
 	$(BIN)/python docs/figures
+	@echo 'Has the page of lastlayer explore changed? Its screenshots are made by: $(BIN)/python docs/screenshots.py'
 	$(MAKE) site
 
 # Without the network: no inventories of other projects are fetched.

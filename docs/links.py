@@ -13,10 +13,21 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 #: Attributes that a browser loads by itself.
-LOADED = {("img", "src"), ("script", "src"), ("iframe", "src"), ("link", "href"), ("source", "src"), ("video", "src")}
+LOADED = {
+    ("img", "src"),
+    ("script", "src"),
+    ("iframe", "src"),
+    ("link", "href"),
+    ("source", "src"),
+    ("source", "srcset"),
+    ("video", "src"),
+}
 LINKED = {("a", "href"), *LOADED}
 #: The page to play with keeps its state after the #: keys and values, no anchor.
 PLAYGROUND = "explore.html"
+PLAYGROUND_KEYS = frozenset(
+    ["v", "s", "y", "k", "c", "m", "scene", "reveal", "ui", "a", "t", "cap", "o", "g", "seen", "rate"]
+)
 
 
 @dataclass
@@ -73,7 +84,10 @@ def fault(path: Path, tag: str, target: str, pages: dict[Path, Page]) -> str | N
     anchor = unquote(parts.fragment)
     if not anchor or file not in pages or anchor in pages[file].anchors:
         return None
-    return None if file.name == PLAYGROUND and "=" in anchor else "no such anchor"
+    if file.name == PLAYGROUND and "=" in anchor:
+        unknown = {part.partition("=")[0] for part in anchor.split("&")} - PLAYGROUND_KEYS
+        return f"the page knows no {', '.join(sorted(unknown))}" if unknown else None
+    return "no such anchor"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from style import COLOURS, INK, SIZE, Drawn, bare, colour, decimal, no_answer, share_bar
+from style import COLOURS, INK, NARROW, SIZE, Drawn, bare, colour, decimal, no_answer, share_bar
 
 import lastlayer as ll
 
@@ -15,16 +15,16 @@ QUESTION = np.array([1.0, 0.5])
 ROWS = ((1.0, 0.5), (100.0, 50.0), (-1.0, -1.5))
 
 
-def answer() -> Drawn:
-    """Left the bars of three rows of scores, right the share of the largest class against the factor."""
-    figure = Figure(figsize=(8.9, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.8, 1))
-    sees = _what_each_sees(left)
-    scale = scale_curves(right)
+def answer(*, is_narrow: bool = False) -> Drawn:
+    """The bars of three rows of scores, and next to them the share of the largest class against the factor; below if narrow."""
+    figure = Figure(figsize=(NARROW, 6.4) if is_narrow else (8.9, 3.5), layout="constrained")
+    bars, curves = figure.subplots(2, 1) if is_narrow else figure.subplots(1, 2, width_ratios=(1.8, 1))
+    sees = _what_each_sees(bars, SIZE if is_narrow else SIZE + 1)
+    scale = scale_curves(curves)
     return Drawn(figure, f"{sees} {scale}")
 
 
-def _what_each_sees(axes: Axes) -> str:
+def _what_each_sees(axes: Axes, size: float) -> str:
     columns = {
         "ratio": (0.92, "divide by sum", "sees proportions"),
         "softmax": (2.2, "softmax", "sees differences"),
@@ -35,14 +35,16 @@ def _what_each_sees(axes: Axes) -> str:
     said = []
     axes.text(0.02, -0.62, "scores", color=COLOURS["soft"], va="bottom")
     for place, scores in enumerate(ROWS):
-        axes.text(0.02, place, f"[{scores[0]:g}, {scores[1]:g}]".replace("-", "−"), va="center", fontsize=SIZE + 1)
+        axes.text(0.02, place, f"[{scores[0]:g}, {scores[1]:g}]".replace("-", "−"), va="center", fontsize=size)
         probabilities = {name: ll.probabilities(scores, mapping=name, on_domain="nan") for name in columns}
         for name, (start, _, _) in columns.items():
             if np.isfinite(probabilities[name]).all():
                 share_bar(axes, start, place, probabilities[name], name)
             else:
-                no_answer(axes, start, place, "no answer")
-        said.append(f"scores {list(scores)}: " + ", ".join(f"{name} {_words(p)}" for name, p in probabilities.items()))
+                no_answer(axes, start, place, "reversed:\n" + " and ".join(map(decimal, divided(scores))))
+        said.append(
+            f"scores {list(scores)}: " + ", ".join(f"{name} {_words(p, scores)}" for name, p in probabilities.items())
+        )
     for name, (start, title, sees) in columns.items():
         axes.text(start, -0.92, title, fontweight="bold", color=colour(name), va="bottom")
         axes.text(start, -0.62, sees, color=COLOURS["soft"], va="bottom")
@@ -82,5 +84,12 @@ def turning(scores: np.ndarray) -> float:
     return float(np.log(high / low) / (high - low))
 
 
-def _words(p: np.ndarray) -> str:
-    return f"{decimal(p[0])} and {decimal(p[1])}" if np.isfinite(p).all() else "has no answer"
+def divided(scores: tuple[float, ...]) -> np.ndarray:
+    """x / Σ x, also where it gives no probabilities."""
+    return np.array(scores) / sum(scores)
+
+
+def _words(p: np.ndarray, scores: tuple[float, ...]) -> str:
+    if np.isfinite(p).all():
+        return f"{decimal(p[0])} and {decimal(p[1])}"
+    return "has no answer, since the division gives {} and {}, the reverse order".format(*map(decimal, divided(scores)))

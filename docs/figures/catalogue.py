@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from answer import answer
 from data import real_data, reliability, three_predictions
@@ -11,19 +12,24 @@ from losses import log_loss, slopes, steps
 from scores import before_the_division, scale, shift
 from style import Drawn
 
-FIGURES: dict[str, Callable[[], Drawn]] = {
+#: Figures too wide for a phone, where the same is drawn in one column.
+_WIDE: dict[str, Callable[..., Drawn]] = {
     "answer": answer,
+    "before-the-division": before_the_division,
+    "max-argmax-softmax": max_argmax_softmax,
+    "temperature": temperature,
+    "three-predictions": three_predictions,
+    "real-data": real_data,
+}
+FIGURES: dict[str, Callable[[], Drawn]] = {
+    **_WIDE,
+    **{f"{name}-narrow": partial(draw, is_narrow=True) for name, draw in _WIDE.items()},
     "scale": scale,
     "shift": shift,
-    "before-the-division": before_the_division,
     "log-loss": log_loss,
     "slopes": slopes,
     "steps": steps,
-    "max-argmax-softmax": max_argmax_softmax,
-    "temperature": temperature,
     "triangle": triangle,
     "alphas": alphas,
-    "three-predictions": three_predictions,
-    "real-data": real_data,
     "reliability": reliability,
 }

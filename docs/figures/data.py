@@ -10,7 +10,7 @@ import numpy as np
 from family import columns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from style import COLOURS, INK, SIZE, Drawn, colour, decimal, marker
+from style import COLOURS, INK, NARROW, SIZE, Drawn, colour, decimal, marker
 
 import lastlayer as ll
 from lastlayer.sklearn import ScoreCalibrator
@@ -20,11 +20,12 @@ PREDICTIONS = {"sure and right": (0.8, 0.1, 0.1), "undecided": (0.4, 0.35, 0.25)
 MOST = 0.22
 
 
-def three_predictions() -> Drawn:
+def three_predictions(*, is_narrow: bool = False) -> Drawn:
     """Three predictions of three classes, class 0 true, with log loss and Brier score."""
-    figure = Figure(figsize=(7.6, 3.0), layout="constrained")
+    figure = Figure(figsize=(NARROW, 8.0) if is_narrow else (7.6, 3.0), layout="constrained")
+    panels = figure.subplots(*((3, 1) if is_narrow else (1, 3)))
     said = []
-    for axes, (name, p) in zip(figure.subplots(1, 3), PREDICTIONS.items(), strict=True):
+    for axes, (name, p) in zip(panels, PREDICTIONS.items(), strict=True):
         columns(axes, np.array(p), "softmax", true=0)
         loss, brier = scores_of(p)
         axes.set_title(f"{name}\n", loc="center")
@@ -46,14 +47,15 @@ def studies() -> dict[str, Any]:
     return {table["name"]: table for table in json.loads(text)["tables"]}
 
 
-def real_data() -> Drawn:
+def real_data(*, is_narrow: bool = False) -> Drawn:
     """The Brier score's difference from softmax's, with its interval, for every mapping on four tables."""
     tables = studies()
     digits = tables["digits"]["mappings"]
     names = sorted((name for name in digits if name != "softmax"), key=lambda name: digits[name]["brier"][0])
-    figure = Figure(figsize=(7.6, 7.0), layout="constrained")
+    figure = Figure(figsize=(NARROW, 13.0) if is_narrow else (7.6, 7.0), layout="constrained")
+    panels = figure.subplots(*((4, 1) if is_narrow else (2, 2)), sharey=True)
     said = []
-    for axes, (table, found) in zip(figure.subplots(2, 2, sharey=True).flat, tables.items(), strict=True):
+    for axes, (table, found) in zip(panels.flat, tables.items(), strict=True):
         for place, name in enumerate(names):
             _difference(axes, place, name, found["mappings"][name]["brier"])
         axes.axvline(0, color=INK, linewidth=1.4, zorder=0)
@@ -68,8 +70,9 @@ def real_data() -> Drawn:
         axes.text(0, 1.03, size, transform=axes.transAxes, fontsize=SIZE - 2, color=COLOURS["soft"])
         worse = [name for name in names if _is_worse(found["mappings"][name]["brier"])]
         said.append(f"{table.replace('_', ' ')}: {', '.join(worse)}")
+    between = "\n" if is_narrow else " "
     figure.supxlabel(
-        "Brier score minus softmax's: right of the line is worse; hollow: no difference found",
+        f"Brier score minus softmax's: right of the line is worse;{between}hollow: no difference found",
         fontsize=SIZE - 1,
         color=COLOURS["soft"],
     )

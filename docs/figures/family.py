@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from style import COLOURS, INK, SIZE, Drawn, bare, colour, decimal
+from style import COLOURS, INK, NARROW, SIZE, Drawn, bare, colour, decimal
 
 import lastlayer as ll
 
@@ -13,9 +13,9 @@ import lastlayer as ll
 SCORES = np.array([1.5, 0.9, 0.3])
 
 
-def max_argmax_softmax() -> Drawn:
+def max_argmax_softmax(*, is_narrow: bool = False) -> Drawn:
     """max(x, 0), the one-hot argmax of (x, 0) and softmax of (x, 0), each with its slope."""
-    figure = Figure(figsize=(7.6, 3.0), layout="constrained")
+    figure = Figure(figsize=(NARROW, 7.0) if is_narrow else (7.6, 3.0), layout="constrained")
     x = np.linspace(-4, 4, 161)
     pair = np.stack([x, np.zeros_like(x)], axis=1)
     argmax = ll.hardmax(pair)[:, 0]
@@ -24,7 +24,9 @@ def max_argmax_softmax() -> Drawn:
         ("argmax", "slope 0, and a jump", argmax, colour("hardmax"), (-0.06, 1.06)),
         ("softmax", "a slope everywhere", ll.softmax(pair)[:, 0], colour("softmax"), (-0.06, 1.06)),
     )
-    for axes, (title, note, y, line, limits) in zip(figure.subplots(1, 3), panels, strict=True):
+    for axes, (title, note, y, line, limits) in zip(
+        figure.subplots(*((3, 1) if is_narrow else (1, 3))), panels, strict=True
+    ):
         whole = np.where(np.isclose(x, 0) & (title.startswith("argmax")), np.nan, y)
         axes.plot(x, whole, color=line)
         axes.set_xlim(-4, 4)
@@ -35,17 +37,20 @@ def max_argmax_softmax() -> Drawn:
         axes.text(0, 1.04, note, transform=axes.transAxes, color=COLOURS["soft"], fontsize=SIZE - 1)
     return Drawn(
         figure,
-        "Against a score x beside 0: max(x, 0) has a kink at 0; the one-hot argmax is 0, then jumps to 1, with slope 0 on both "
+        "Against a score x next to 0: max(x, 0) has a kink at 0; the one-hot argmax is 0, then jumps to 1, with slope 0 on both "
         "sides; softmax rises smoothly and has a slope everywhere.",
     )
 
 
-def temperature() -> Drawn:
+def temperature(*, is_narrow: bool = False) -> Drawn:
     """softmax([1.5, 0.9, 0.3] / T) for five temperatures, as bars."""
-    figure = Figure(figsize=(7.6, 2.7), layout="constrained")
+    figure = Figure(figsize=(NARROW, 4.6) if is_narrow else (7.6, 2.7), layout="constrained")
     temperatures = (0.1, 0.5, 1.0, 2.0, 10.0)
+    panels = list(figure.subplots(*((2, 3) if is_narrow else (1, 5))).flat)
+    for axes in panels[len(temperatures) :]:
+        axes.remove()
     said = []
-    for axes, value in zip(figure.subplots(1, len(temperatures)), temperatures, strict=True):
+    for axes, value in zip(panels, temperatures, strict=False):
         p = ll.softmax(SCORES / value)
         columns(axes, p, "softmax")
         axes.set_title(f"T = {value:g}", loc="center")

@@ -8,20 +8,21 @@ import numpy as np
 from answer import QUESTION, scale_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from style import COLOURS, INK, SIZE, Drawn, bare, colour, decimal, share_bar
+from style import COLOURS, NARROW, SIZE, Drawn, bare, colour, decimal, share_bar
 
 import lastlayer as ll
 
 Elementwise = Callable[[np.ndarray], np.ndarray]
 #: What people put before the division, with the mapping whose colour it has ("" where no mapping has this g).
 TRIES: tuple[tuple[str, Elementwise, str], ...] = (
-    ("|x|", np.abs, "ratio"),
+    ("|x|", np.abs, ""),
     ("x²", np.square, "spherical"),
     ("max(0, x)", lambda x: np.maximum(0, x), ""),
     ("softplus", lambda x: np.logaddexp(0, x), "softplus_ratio"),
     ("exp x", np.exp, "softmax"),
 )
-TESTS = ("not negative", "keeps order", "ignores + c")
+#: The three tests, and how they are written below the bars.
+TESTS = {"always an answer": "an answer", "keeps the order": "keeps order", "ignores a constant": "ignores + c"}
 
 
 def scale() -> Drawn:
@@ -65,10 +66,14 @@ def shift() -> Drawn:
     )
 
 
-def before_the_division() -> Drawn:
+def before_the_division(*, is_narrow: bool = False) -> Drawn:
     """Five functions g: their graphs, what g(x) / Σ g(x) gives before and after a constant, and which tests each passes."""
-    figure = Figure(figsize=(8.2, 4.6), layout="constrained")
-    graphs, shares = figure.subplots(2, len(TRIES), height_ratios=(1, 1.5))
+    if is_narrow:
+        figure = Figure(figsize=(NARROW, 14.5), layout="constrained")
+        graphs, shares = figure.subplots(len(TRIES), 2, width_ratios=(1, 1.5)).T
+    else:
+        figure = Figure(figsize=(8.2, 4.6), layout="constrained")
+        graphs, shares = figure.subplots(2, len(TRIES), height_ratios=(1, 1.5))
     said = []
     for place, (name, g, mapping) in enumerate(TRIES):
         _graph(graphs[place], name, g, mapping)
@@ -78,7 +83,7 @@ def before_the_division() -> Drawn:
 
 
 def passes(g: Elementwise) -> dict[str, bool]:
-    """The three tests, tried on a grid: is g never negative, does it never fall, do shares of it ignore a constant?"""
+    """The three tests, tried on a grid: is g positive, so that no sum is zero, does it rise, do its shares ignore a constant?"""
     grid = np.linspace(-4, 4, 161)
     scores = np.array([0.3, -0.4, 1.1])
     shares = [g(scores + constant) / g(scores + constant).sum() for constant in (0.0, 1.0, 2.5)]
@@ -86,7 +91,7 @@ def passes(g: Elementwise) -> dict[str, bool]:
         zip(
             TESTS,
             (
-                bool((g(grid) >= 0).all()),
+                bool((g(grid) > 0).all()),
                 bool((np.diff(g(grid)) > 0).all()),
                 bool(np.allclose(shares[1:], shares[0], rtol=1e-12)),
             ),
@@ -119,9 +124,7 @@ def _shares(axes: Axes, g: Elementwise, mapping: str, *, is_first: bool) -> list
     for place, (test, is_passed) in enumerate(passes(g).items()):
         style = {"color": COLOURS["good"], "fontweight": "bold"} if is_passed else {"color": COLOURS["soft"]}
         axes.text(0, 3.2 + 1.05 * place, "✓" if is_passed else "✗", va="center", fontsize=SIZE, **style)
-        axes.text(
-            0.13, 3.2 + 1.05 * place, test, va="center", fontsize=SIZE - 1, color=INK if is_passed else COLOURS["soft"]
-        )
+        axes.text(0.13, 3.2 + 1.05 * place, TESTS[test], va="center", fontsize=SIZE - 1, color=style["color"])
         if is_passed:
             passed.append(test)
     return passed

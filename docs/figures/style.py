@@ -28,6 +28,8 @@ PAGE = {
 COLOURS = {name: light for name, (light, _) in PAGE.items()}
 INK = HUES[0][0]
 SIZE = 12.0
+#: The width in inches of a figure for a narrow page: its letters are as large there as the text.
+NARROW = 4.7
 SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "lastlayer",
     # Text stays text, so that it can be searched, read aloud and copied.
@@ -169,7 +171,7 @@ def share_bar(
 def no_answer(axes: Axes, left: float, y: float, text: str, height: float = 0.62, width: float = 1.0) -> None:
     """An empty, dashed bar: the mapping is undefined there."""
     axes.barh(y, width, height, left, color="none", edgecolor=COLOURS["soft"], linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.text(left + width / 2, y, text, color=COLOURS["soft"], ha="center", va="center")
+    axes.text(left + width / 2, y, text, color=COLOURS["soft"], ha="center", va="center", fontsize=SIZE - 1)
 
 
 def decimal(value: float, digits: int = 2) -> str:

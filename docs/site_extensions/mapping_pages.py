@@ -12,12 +12,14 @@ import lastlayer as ll
 from lastlayer.comparison.card import card
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.marks import HUES, marks
+from lastlayer.report.colophon import address
 from site_extensions.charts import Axis, Curve, chart
 from site_extensions.equations import FAMILIES, equation, loss_and_gradient
 
 FOLDER = Path("reference", "mappings")
 #: The cards' sections that the page says in another way.
 SHOWN_ABOVE = {"equation", "loss"}
+REFERENCES = "references"
 GROWTH = (1.0, 0.5, 0.0)
 
 
@@ -89,9 +91,15 @@ def facts(mapping: ProbabilityMapping) -> str:
     lines = []
     for heading, texts in card(mapping).sections:
         if heading not in SHOWN_ABOVE:
-            body = plain(texts[0]) if len(texts) == 1 else "\n".join(f"  - {plain(text)}" for text in texts).lstrip()
+            entries = references(mapping) if heading == REFERENCES else [plain(text) for text in texts]
+            body = entries[0] if len(entries) == 1 else "\n".join(f"  - {entry}" for entry in entries).lstrip()
             lines.append(f"{heading}\n: {body}\n")
     return "\n".join(lines)
+
+
+def references(mapping: ProbabilityMapping) -> list[str]:
+    """What the record names, each as a link to where it can be read."""
+    return [f"[{plain(text)}]({address(text)})" if address(text) else plain(text) for text in mapping.references]
 
 
 def use(mapping: ProbabilityMapping) -> str:

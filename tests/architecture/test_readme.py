@@ -45,13 +45,13 @@ def test_the_short_answer_comes_first_with_a_picture(path):
     text = (README.parent / path).read_text(encoding="utf-8")
     head = " ".join(text.split())
     place = 0
-    for part in (f"## {QUESTION}", *SHORT_ANSWER, "images/answer.svg)"):
+    for part in (f"## {QUESTION}", *SHORT_ANSWER, "images/answer.svg"):
         found = head.find(part, place)
         assert found >= 0, part
         place = found
     before, _, _ = head.partition(SHORT_ANSWER[0])
     assert len(before.split()) <= 40
-    assert not re.search(r"```", text[: text.index("images/answer.svg)")])
+    assert not re.search(r"```", text[: text.index("images/answer.svg")])
 
 
 @pytest.mark.parametrize("word", ["logits", "cross-entropy", "pip install", "lastlayer explore"])
@@ -73,5 +73,5 @@ def test_examples_of_the_torch_page_run():
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)", TEXT):
+    for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)#\"]+)", TEXT):
         assert (README.parent / target).exists(), target

@@ -76,3 +76,25 @@ def test_without_a_browser_it_says_so(lastlayer, opened, monkeypatch):
 def test_bad_input_is_one_sentence(lastlayer, opened, arguments, says):
     assert says in lastlayer("explore", "--no-open", *arguments).error()
     assert opened == []
+
+
+def test_an_earlier_page_is_replaced_and_nothing_else(lastlayer, opened, tmp_path):
+    assert lastlayer("explore", "--no-open").code == 0
+    assert lastlayer("explore", "2", "1", "--no-open").code == 0
+    assert (tmp_path / "lastlayer-explore.html").read_text(encoding="utf-8") == build(PageState((2.0, 1.0)))
+    (tmp_path / "data.csv").write_bytes(b"\xff1,2\n")
+    assert "data.csv is there already" in lastlayer("explore", "--no-open", "--out", "data.csv").error()
+    assert (tmp_path / "data.csv").read_bytes() == b"\xff1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("-", "cannot be written to standard output"),
+        ("a" * 300 + ".html", "name too long"),
+        ("/dev/null", "not a file"),
+    ],
+)
+def test_what_is_no_place_for_a_page(lastlayer, opened, tmp_path, path, says):
+    assert says in lastlayer("explore", "--no-open", "--out", path).error()
+    assert list(tmp_path.iterdir()) == []

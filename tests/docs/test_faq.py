@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from links import PLAYGROUND_KEYS
 
 from lastlayer.cli import app
 from lastlayer.mappings import MAPPINGS
@@ -20,18 +21,18 @@ ASKED = (
     "Why softmax, and not just divide by the sum?",
     "Is it because of negative numbers?",
     "What if the scores sum to zero?",
-    "What benefit has the odder way?",
+    "What is the benefit of the odder way?",
     "Is the ratio not differentiable, too?",
     "Why is max not differentiable?",
     "Does the logarithm make it easy, and for two classes too?",
     "Does it really make a difference?",
 )
 VERDICTS = {"true": "**True", "false": "**False", "half true": "**Half true", "depends": "**It depends"}
-#: The keys of the page's state.
-KEYS = {"v", "s", "y", "k", "c", "m", "scene", "reveal", "ui", "a", "t", "cap", "o", "g", "rate"}
 LINK = re.compile(r"\]\(((?:\.\./)?explore\.html)#([^)]*)\)")
 PAGES = sorted(DOCS.glob("*.md")) + sorted((DOCS / "learn").glob("*.md"))
 LINKS = [(page, state) for page in PAGES for _, state in LINK.findall(page.read_text(encoding="utf-8"))]
+#: Three lines of the site at 1280 pixels.
+MOST_CHARACTERS = 275
 COMMANDS = sorted(set(re.findall(r"`lastlayer (compare [^`]*)`", TEXT)))
 
 
@@ -52,8 +53,15 @@ def test_every_claim_is_judged_as_the_command_does(claim):
 def test_an_answer_is_short_and_shows_something(question):
     answer = ANSWERS[question]
     assert re.search(r"\]\(explore\.html#|`lastlayer |glossary\.md#", answer)
-    words = re.sub(r"\n(?:\[Show me\]|\*“|`lastlayer).*", "", answer).split()
-    assert len(words) <= 90
+    words = " ".join(re.sub(r"\n(?:\[Show me\]|\*“|`lastlayer).*", "", answer).split())
+    assert len(re.sub(r"\]\([^)]*\)|[*`\[\]]", "", words)) <= MOST_CHARACTERS
+
+
+def test_a_link_shows_the_answer():
+    """Not the question once more."""
+    shown = re.findall(r"\[Show me\]\(explore\.html#([^)]*)\)", TEXT)
+    assert len(shown) > 15
+    assert not [state for state in shown if "scene=lab" not in state and "reveal=1" not in state.split("&")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -67,7 +75,7 @@ def test_links_into_the_page_have_a_state_that_it_knows(page, state):
     if state in ("lab", "claims"):
         return
     keys = dict(part.split("=") for part in state.split("&"))
-    assert set(keys) <= KEYS
+    assert set(keys) <= PLAYGROUND_KEYS
     assert all(float(score) == float(score) for score in keys.get("s", "1").split(","))
     assert keys.get("scene", "1") in {*"123456789", "lab", "claims"}
     assert keys.get("ui", "") in {"", "present", "embed"}

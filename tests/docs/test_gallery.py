@@ -6,10 +6,14 @@ import json
 import warnings
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 from pages import ROOT
+
+pytest.importorskip("sphinx_gallery", reason='pip install ".[docs]"')
+pytest.importorskip("matplotlib", reason='pip install ".[study]"')
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 from sphinx_gallery.gen_gallery import DEFAULT_GALLERY_CONF
 from sphinx_gallery.notebook import jupyter_notebook, save_notebook
 from sphinx_gallery.py_source_parser import split_code_and_text_blocks

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("matplotlib", reason='pip install ".[study]"')
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 IMAGES = DOCS / "images"
@@ -56,10 +58,26 @@ def test_every_figure_is_shown_with_words_and_has_both_palettes(figures):
             pictures.setdefault((page.parent / target).resolve(), []).append(words)
     for name in figures["FIGURES"]:
         path = IMAGES / f"{name}.svg"
-        assert all(len(words) > 40 for words in pictures[path.resolve()]), name
+        shown = IMAGES / f"{name.removesuffix('-narrow')}.svg"
+        assert all(len(words) > 40 for words in pictures[shown.resolve()]), name
         text = path.read_text(encoding="utf-8")
         ET.fromstring(text)
         assert "prefers-color-scheme:dark" in text
         assert not re.search(r"https?://(?!www\.w3\.org|purl\.org|creativecommons\.org)", text), (
             "a figure loads nothing"
         )
+
+
+def letters(path: Path) -> float:
+    """The size of a figure's smallest letters, in pixels, on a page for which it is 328 pixels wide."""
+    text = path.read_text(encoding="utf-8")
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1])
+    return min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", text)) * 328 / max(width, 328)
+
+
+def test_letters_are_legible_on_a_phone(figures):
+    """In the narrow variant, for a figure that has one."""
+    names = set(figures["FIGURES"])
+    small = {name: letters(IMAGES / f"{name}.svg") for name in names if f"{name}-narrow" not in names}
+    assert {name: size for name, size in small.items() if size < 7} == {}
+    assert letters(IMAGES / "answer.svg") < 7

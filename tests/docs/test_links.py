@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import links
@@ -33,6 +34,7 @@ def test_right_links_pass(site: Path, capsys: pytest.CaptureFixture[str]):
         ("two.html#here", "two.html#there", "no such anchor"),
         ("#top", "#bottom", "no such anchor"),
         ("explore.html#lab", "explore.html#nothing", "no such anchor"),
+        ("explore.html#s=1,0.5&amp;scene=2", "explore.html#s=1&amp;scne=2", "the page knows no scne"),
         ("style.css", "https://fonts.example.org/font.css", "loaded from elsewhere"),
         ("data:image/png;base64,AA==", "//example.org/picture.png", "loaded from elsewhere"),
     ],
@@ -40,4 +42,4 @@ def test_right_links_pass(site: Path, capsys: pytest.CaptureFixture[str]):
 def test_a_wrong_link_is_found(site: Path, capsys: pytest.CaptureFixture[str], right: str, wrong: str, reason: str):
     (site / "index.html").write_text(PAGE.replace(right, wrong), encoding="utf-8")
     assert links.main([str(site)]) == 1
-    assert f"index.html: {wrong}: {reason}" in capsys.readouterr().err
+    assert f"index.html: {html.unescape(wrong)}: {reason}" in capsys.readouterr().err

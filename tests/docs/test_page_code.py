@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from pages import DOCS, ROOT, blocks, documents
 
 from lastlayer.cli import app
@@ -32,6 +33,8 @@ def scripts(name: str) -> list[str]:
 
 
 WITH_SCRIPTS = [name for name in TEXTS if name not in ELSEWHERE and scripts(name)]
+#: README too: its examples with output are held by tests/architecture/test_readme.py.
+NAMED = {**TEXTS, "../README.md": (ROOT / "README.md").read_text(encoding="utf-8")}
 WITH_COMMANDS = [name for name, text in TEXTS.items() if "$ lastlayer" in text]
 
 
@@ -39,6 +42,23 @@ def commands(name: str) -> list[tuple[str, str]]:
     """(command, the output shown below it) of a page's console blocks."""
     pattern = re.compile(r"^\$ (lastlayer\b.*)\n((?:(?!\$ ).*(?:\n|$))*)", re.MULTILINE)
     return [pair for block in blocks(TEXTS[name], "console") for pair in pattern.findall(block)]
+
+
+def calls(name: str) -> list[str]:
+    """Every call of the command that a page names: in a block for a shell, after a prompt, or within a line."""
+    text = NAMED[name]
+    shell = "\n".join(blocks(text, "sh"))
+    return [
+        *re.findall(r"^(lastlayer\b.*)", shell, re.MULTILINE),
+        *re.findall(r"^(?: {4})?\$ (lastlayer\b.*)", text, re.MULTILINE),
+        *re.findall(r"^ {4}(lastlayer [a-z].*)", text, re.MULTILINE),
+        *(" ".join(call.split()) for call in re.findall(r"(?<!`)`(lastlayer [a-z][^`…]*)`(?!`)", text)),
+    ]
+
+
+def runs_alone(call: str) -> bool:
+    """Whether a call needs no file and little time, and opens nothing."""
+    return bool(re.match(r"lastlayer (compare (?!.*(--plot|SCORES))|explain [a-z]|config)", call)) and ">" not in call
 
 
 @pytest.mark.parametrize("name", named(containing=">>> "))
@@ -71,17 +91,24 @@ def test_output_of_commands_is_real(name: str):
             assert shows(shown, got), f"{command}\n{got}"
 
 
-@pytest.mark.parametrize("name", WITH_COMMANDS)
+@pytest.mark.parametrize("name", [name for name in NAMED if calls(name)])
 def test_commands_exist_with_their_options(name: str):
-    for command, _ in commands(name):
+    for command in calls(name):
         check_options(shlex.split(command.partition(" > ")[0].partition(" | ")[0], comments=True)[1:])
+
+
+@pytest.mark.parametrize("command", sorted({call for name in NAMED for call in calls(name) if runs_alone(call)}))
+def test_commands_that_need_nothing_run(command: str):
+    result = CliRunner().invoke(app, shlex.split(command, comments=True)[1:])
+    assert result.exit_code == 0, result.output
 
 
 def shows(shown: str, output: str) -> bool:
     """Whether an output is the one shown, up to spaces at the end of its lines."""
-    lines = [re.escape(line.rstrip()) for line in shown.rstrip().splitlines()]
-    pattern = "\n".join("(?:.*\n)*?.*" if line == re.escape("…") else line for line in lines)
-    return re.fullmatch(pattern, "\n".join(line.rstrip() for line in output.rstrip().splitlines())) is not None
+    pattern = "".join(
+        "(?:.*\n)*?" if line == "…" else re.escape(line.rstrip()) + "\n" for line in shown.rstrip().splitlines()
+    )
+    return re.fullmatch(pattern, "".join(line.rstrip() + "\n" for line in output.rstrip().splitlines())) is not None
 
 
 def check_options(words: list[str]) -> None:
@@ -103,6 +130,7 @@ def check_options(words: list[str]) -> None:
 
 def test_a_difference_is_found():
     assert shows("a\n…\nd\n", "a \nb\nc\nd\n")
+    assert shows("…\nd\n…\n", "d\n")
     assert not shows("a\n…\nd\n", "a\nb\n")
     assert not shows("0.6225\n", "0.6226\n")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-import yaml
+import pytest
 from pages import ROOT
+
+yaml = pytest.importorskip("yaml", reason="pip install PyYAML")
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "docs.yml").read_text(encoding="utf-8"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

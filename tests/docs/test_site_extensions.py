@@ -7,6 +7,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+
+pytest.importorskip("sphinx", reason='pip install ".[docs]"')
+pytest.importorskip("sphinx_gallery", reason='pip install ".[docs]"')
+pytest.importorskip("sklearn", reason='pip install ".[study]"')
+pytest.importorskip("torch", reason='pip install ".[torch]"')
+
 from docutils.utils.math.latex2mathml import tex2mathml
 from pages import DOCS
 
@@ -22,8 +28,11 @@ from site_extensions import (
     commands,
     docstrings,
     equations,
+    example_ends,
     explore_page,
+    gallery,
     mapping_pages,
+    narrow_figures,
     repository_links,
     schema_pages,
 )
@@ -140,6 +149,31 @@ def test_links_of_the_repository_lead_to_pages(document, link, led):
 def test_pages_that_links_are_led_to_exist():
     for page in repository_links.PAGES.values():
         assert (DOCS / page).exists(), page
+
+
+def test_a_wide_figure_has_a_narrow_one():
+    body = '<p><img alt="A" src="../_images/answer.svg" /> <img alt="B" src="_images/scale.svg" /></p>'
+    assert narrow_figures.with_narrow(body, {"answer-narrow.svg"}) == (
+        '<p><picture><source media="(max-width: 40em)" srcset="../_images/answer-narrow.svg">'
+        '<img alt="A" src="../_images/answer.svg" /></picture> <img alt="B" src="_images/scale.svg" /></p>'
+    )
+
+
+def test_the_empty_line_after_an_example_is_not_shown():
+    text = "```python\n>>> 1\n1\n\n>>> 2\n2\n\n```\n\nText.\n\n```sh\nx\n```\n"
+    assert example_ends.closed(text) == "```python\n>>> 1\n1\n\n>>> 2\n2\n```\n\nText.\n\n```sh\nx\n```\n"
+
+
+def test_every_card_of_the_gallery_has_its_line():
+    card = '<div class="sphx-glr-thumbcontainer" tooltip="A long text.">'
+    lines = list(gallery.LINES.values())
+    assert gallery.with_lines(card * len(lines)) == "".join(card.replace("A long text.", line) for line in lines)
+    assert all(len(line) <= 60 for line in lines)
+
+
+@pytest.mark.parametrize("mapping", lastlayer.MAPPINGS.values(), ids=lambda mapping: mapping.label)
+def test_references_of_a_mapping_can_be_followed(mapping):
+    assert all(re.fullmatch(r"\[.*, .*\]\(https://.*\)", entry) for entry in mapping_pages.references(mapping))
 
 
 def test_every_public_name_is_in_the_reference():

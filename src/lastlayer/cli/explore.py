@@ -15,6 +15,8 @@ from lastlayer.explore.page import PageState, build
 from lastlayer.files import replace_text
 
 FILE = Path("lastlayer-explore.html")
+#: What every page has.
+MARK = '<p class="kicker">lastlayer explore</p>'
 
 
 @click.command(cls=CommandWithScores)
@@ -61,9 +63,7 @@ def explore(
     with expected(ValueError, TypeError, IndexError):
         values = tuple(read_scores(scores)) if scores else PageState.scores
         page = build(PageState(values, label, _parameters(softcap, temperature)))
-    if out.is_dir():
-        out = out / FILE
-    _write(out, page)
+    out = _write(out, page)
     say(f"page: {out}")
     if no_open:
         return
@@ -77,10 +77,17 @@ def _parameters(softcap: float | None, temperature: float) -> dict[str, float]:
     return {name: value for name, value in before.items() if value is not None}
 
 
-def _write(path: Path, page: str) -> None:
+def _write(path: Path, page: str) -> Path:
+    """Write the page, over an earlier page but over nothing else; a folder gets the default name."""
+    if str(path) == "-":
+        raise CommandError("The page cannot be written to standard output; give the name of a file.")
     try:
+        path = path / FILE if path.is_dir() else path
+        if path.is_file() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
+            raise CommandError(f"{path} is there already and is no page of lastlayer; give another name, or remove it.")
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(path, page)
+        return path
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CommandError(

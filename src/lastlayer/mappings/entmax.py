@@ -139,5 +139,8 @@ ENTMAX = regularized(
     parameters=(
         Parameter("alpha", 1.5, minimum=1.0, per_row=True, meaning="1 is softmax, 2 is sparsemax; larger is sparser"),
     ),
-    references=("Peters, Niculae & Martins 2019, Sparse sequence-to-sequence models", "Tsallis 1988"),
+    references=(
+        "Peters, Niculae & Martins 2019, Sparse sequence-to-sequence models",
+        "Tsallis 1988, Possible generalization of Boltzmann-Gibbs statistics",
+    ),
 )

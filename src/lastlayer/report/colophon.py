@@ -99,8 +99,10 @@ _LINKS = {
     "Blondel, Martins & Niculae 2020": "https://arxiv.org/abs/1901.02324",
     "Bridle 1990": "https://doi.org/10.1007/978-3-642-76153-9_28",
     "Crammer & Singer 2001": "https://www.jmlr.org/papers/v2/crammer01a.html",
+    "Dugas et al. 2001": "https://papers.nips.cc/paper/1920-incorporating-second-order-functional-knowledge-for-better-option-pricing",
     "Laha et al. 2018": "https://arxiv.org/abs/1810.11975",
     "Martins & Astudillo 2016": "https://arxiv.org/abs/1602.02068",
+    "Miller 2023": "https://www.evanmiller.org/attention-is-off-by-one.html",
     "Peters, Niculae & Martins 2019": "https://doi.org/10.18653/v1/P19-1146",
     "Prieto et al. 2025": "https://arxiv.org/abs/2501.04697",
     "Tsallis 1988": "https://doi.org/10.1007/BF01016429",
@@ -118,9 +120,10 @@ def references(reading: Reading) -> list[Reference]:
 def mapping_references(found: Iterable[ProbabilityMapping]) -> list[Reference]:
     """What the records of mappings name, in the order of the alphabet."""
     texts = {text for record in found for text in record.references}
-    return [Reference(sentence(text), _link(text)) for text in sorted(texts)]
+    return [Reference(sentence(text), address(text)) for text in sorted(texts)]
 
 
-def _link(text: str) -> str:
+def address(text: str) -> str:
+    """Where a record's reference can be read; empty if that is not known."""
     found = _UP_TO_THE_YEAR.match(text)
     return _LINKS.get(found.group(), "") if found else ""

@@ -44,7 +44,7 @@ def only_differentiable(case: Case) -> Verdict:
 
 
 def _error_of_the_quotient_rule(case: Case) -> float | None:
-    """The largest |difference quotient − rule|·S; None where some score is too small beside another, or there are too many."""
+    """The largest |difference quotient − rule|·S; None where some score is too small next to another, or there are too many."""
     x = case.scores
     if x.min() < 1e-3 * case.size or case.classes > 100:
         return None

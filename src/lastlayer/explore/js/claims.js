@@ -3,7 +3,7 @@
 "use strict"; {
   const EPS = 2 ** -52, LARGE = 1e100, STEPS = 10, HUGE = Number.MAX_VALUE;
   const { total, largest, firstLargest } = LL.exact;
-  const short = (v, digits) => LL.short(v, digits);
+  const short = (v, digits) => LL.short(v, digits), probability = p => LL.probability(p);
   const plainSum = numbers => numbers.reduce((s, v) => s + v, 0);
   const smallest = numbers => -largest(numbers.map(v => -v));
   // 1 − p of a class as the sum of the others, which keeps its digits where p is about 1.
@@ -56,7 +56,7 @@
   const sharper = c => {
     if (c.allEqual) return untested(c.nothingAhead);
     if (!c.ratio) return untested("The ratio has no answer here, so there is nothing to compare softmax with.");
-    const [soft, plain] = [c.softmax, c.ratio].map(p => short(largest(p)));
+    const [soft, plain] = [c.softmax, c.ratio].map(p => probability(largest(p)));
     const turn = LL.turning(c.x);
     const hidden = soft === plain ? `by less than the digits of ${plain} show` : "";
     const mine = `Softmax is more certain, ${hidden || `${soft} against ${plain}`}`;
@@ -81,11 +81,11 @@
   const softMax = c => {
     if (c.allEqual) return untested(c.nothingAhead);
     const factor = enlarging(c), top = largest(c.softmax), enlarged = largest(softmax(c.x.map(v => v * factor)));
-    const here = enlarged >= top * (1 - 8 * EPS) ? "yes" : "no", still = c.ratio ? `, the ratio still ${short(largest(c.ratio))}` : "";
+    const here = enlarged >= top * (1 - 8 * EPS) ? "yes" : "no", still = c.ratio ? `, the ratio still ${probability(largest(c.ratio))}` : "";
     const tied = c.x.filter(v => v === c.x[c.top]).length, ties = tied > 1 ? ` It is shared by the ${tied} largest scores.` : "";
-    const gives = `Softmax gives the largest score ${short(top)} here`;
+    const gives = `Softmax gives the largest score ${probability(top)} here`;
     if (factor === 1) return [here, `${gives}${still}; larger multiples do not fit a float64.${ties}`];
-    return [here, `${gives}, and ${short(enlarged)} at ${short(factor)} times these scores${still}.${ties}`];
+    return [here, `${gives}, and ${probability(enlarged)} at ${short(factor)} times these scores${still}.${ties}`];
   };
 
   const untestedShift = c => c.allEqual ? c.nothingAhead
@@ -166,6 +166,7 @@
   };
 
   const tanh = c => {
+    if (c.K === 1) return untested("One class: it gets 1 whatever its score.");
     const cap = c.softcap || 1, capped = c.given.map(v => cap * Math.tanh(v / cap));
     const least = c.given.indexOf(smallest(c.given));
     const formula = cap === 1 ? `tanh${c.shown(c.given, least)}` : `${short(cap)}·tanh(x / ${short(cap)})`;

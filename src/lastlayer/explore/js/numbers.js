@@ -14,6 +14,12 @@
     return bare(Number(`${mantissa}e${power}`).toFixed(Math.max(0, digits - 1 - power)));
   };
 
+  // What is not 1 never reads as 1.
+  LL.probability = p => {
+    const text = LL.short(p);
+    return text === "1" && p < 1 ? "1.0000" : text;
+  };
+
   // As toExponential, which takes a tie away from zero; C takes it to the even digit.
   const rounded = (value, digits) => {
     const text = value.toExponential(digits - 1);
