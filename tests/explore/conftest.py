@@ -32,3 +32,24 @@ def visit(browser: Any, path: Path) -> Iterator[Callable[..., Any]]:
     """`visit(hash, width, height, **options)` opens the page."""
     with visits(browser, path) as opened:
         yield opened
+
+
+@pytest.fixture
+def lab(browser: Any, path: Path) -> Iterator[Any]:
+    """`lab(hash)` opens the page there; nothing may be logged to the console, and no address but the file's is asked for."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    complaints: list[str] = []
+
+    def opened(state: str = "", width: int = 1280) -> Any:
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if "http" in request.url else None)
+        page.goto(f"{path.as_uri()}#v=1&{state}&scene=lab")
+        page.wait_for_selector("html[data-ready]", state="attached")
+        return page
+
+    yield opened
+    context.close()
+    assert not complaints

@@ -94,7 +94,8 @@ def test_a_place_in_the_address_is_scrolled_to(visit: Any) -> None:
 def test_the_place_in_the_address_is_kept_until_somebody_scrolls(visit: Any) -> None:
     for scene in ("3", "9", "lab", "claims"):
         page = visit(f"#v=1&s=4,3,2&y=2&scene={scene}")
-        page.wait_for_timeout(400)
+        # The watcher of the scroll has had its say.
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
         assert page.evaluate("LL.state.scene") == scene
     page.mouse.move(600, 700)
     page.mouse.wheel(0, 1)
@@ -114,4 +115,5 @@ def test_a_frame_without_an_address_works(visit: Any, path: Path) -> None:
     frame.locator("html[data-ready]").wait_for(state="attached")
     frame.locator("#scene-1 [data-guess=ratio]").click()
     assert "0.6667" in frame.locator("#scene-1 [data-say]").inner_text()
-    page.wait_for_timeout(300)
+    # Its state is written to no address, which throws nothing.
+    page.frames[1].evaluate("LL.redraw(); LL.saveHash()")
