@@ -54,8 +54,7 @@
         const isTrue = i === label;
         body += LL.dot(x, base, em * 0.45, `fill="${isTrue ? "var(--ink)" : "var(--paper)"}" stroke="var(--ink)" stroke-width="2"`);
         // A long name near an end of the line is moved inwards.
-        const words = `x${LL.sub(i)} = ${LL.score(scores[i])}${isTrue ? ", true" : ""}`,
-          half = Math.min(w / 2, words.length * em * 0.31);
+        const words = `x${LL.sub(i)} = ${LL.score(scores[i])}${isTrue ? ", true" : ""}`, half = words.length * em * 0.33;
         if (scores.length < 8 || isTrue) body += LL.text(Math.max(half, Math.min(w - half, x)), base + em * (1.7 + 1.2 * level), words,
           { anchor: "middle", kind: isTrue ? "strong halo" : "halo" });
       }
