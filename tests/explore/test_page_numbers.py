@@ -121,6 +121,6 @@ def test_the_questions(page: Any, answer: dict[str, Any]) -> None:
 
 
 def slope(answer: dict[str, Any], name: str) -> float:
-    """The slope of the loss at the true class, in the scores that reach the mapping."""
+    """The loss's slope at the true class, in the scores that reach the mapping."""
     again = compared(tuple(answer["reached"]), ())
     return float(of(again, name)["gradient"][again["label"]])

@@ -31,7 +31,7 @@ def claim_lines(claims: Sequence[Claim], paper: Paper) -> list[Line]:
         return [line for claim in claims for line in [(), *_in_full(claim, paper)]][1:]
     tested = [claim for claim in claims if claim.here != "not tested"]
     folded = [claim for claim in claims if claim.here == "not tested"]
-    head: list[Line] = [((HEADING, "bold"),)]
+    head = paper.wrapped(HEADING, style="bold")
     return (_in_columns(tested, paper) if tested else head) + _folded(folded, paper)
 
 
