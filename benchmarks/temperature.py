@@ -1,4 +1,4 @@
-"""Time of one temperature, fitted to scores of any model, beside scikit-learn, netcal and probmetrics; and whole evaluations.
+"""Time of one temperature, fitted to scores of any model, next to scikit-learn, netcal and probmetrics; and whole evaluations.
 
 python benchmarks/temperature.py [--rows 50000]
 

@@ -53,7 +53,7 @@ SHOTS = {
     "explore": Shot("#v=1&s=1,0.5&y=1&k=0.3&seen=1,2&scene=2", 1280, 800),
     "explore-phone": Shot("#v=1&s=1,0.5&y=1&reveal=1&scene=3", 360, 740, scale=1.5),
     "explore-dark": Shot("#v=1&s=2,-1,0.5&y=1&reveal=1&scene=4", 1280, 800, "dark"),
-    "explore-lecture": Shot("#v=1&s=1,0.5&y=1&ui=present&scene=7", 1280, 720, act=_press("Space")),
+    "explore-lecture": Shot("#v=1&s=1,0.5&y=1&ui=present&scene=7", 1280, 720, act=_press("Space", "Space", "Space")),
     "explore-lecture-question": Shot("#v=1&s=1,0.5&y=1&ui=present&scene=5", 1280, 720),
     "explore-lab": Shot("#v=1&s=2,0.5,1&y=2&m=softmax,ratio,sparsemax,entmax&reveal=1&scene=lab", 1280, 1000),
     "explore-paper": Shot("#v=1&s=1,0.5&y=1&seen=", 680, 962, act=_paper),

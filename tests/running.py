@@ -13,7 +13,7 @@ IS_NIGHTLY = os.environ.get("LASTLAYER_NIGHTLY") == "1"
 
 
 def run_python(code: str, is_checked: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a new Python, under these environment variables beside our own; raise where it fails, if checked."""
+    """Run code in a new Python, under these environment variables in addition to ours; raise where it fails, if checked."""
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

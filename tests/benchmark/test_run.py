@@ -24,7 +24,7 @@ def plan(*operations: str, **options: object) -> Plan:
 
 @pytest.fixture(scope="module")
 def whole():
-    """Everything, beside all peers that are here."""
+    """Everything, and all peers that are here."""
     return run_benchmark(plan(), INSTALLED, LEFT_OUT)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import sys
+import types
 
 import pytest
 from click.testing import CliRunner
@@ -64,6 +65,7 @@ PASTED = [
     ["[[1.0, 0.5]]"],
     ["1;", ".5"],
     ["1 0.5"],
+    ["1;.5"],
 ]
 
 
@@ -77,7 +79,23 @@ def test_negative_scores_as_people_paste_them(lastlayer, arguments):
     assert lastlayer("compare", *arguments, "--json", "--label", "0").json["scores"] == [-1, -0.5]
 
 
-@pytest.mark.parametrize("text", ["1 0.5\n", "[1, 0.5]", "1\n0.5\n", "1,0.5"])
+def test_a_missing_blank_in_a_list_makes_no_decimal_comma(lastlayer):
+    assert lastlayer("compare", "[1, 2,3]", "--json").json["scores"] == [1, 2, 3]
+
+
+def test_a_typeset_minus_in_the_c_locale(lastlayer):
+    """Its bytes come as surrogates."""
+    typed = "−1".encode().decode("ascii", "surrogateescape")
+    assert lastlayer("compare", typed, "2", "--json").json["scores"] == [-1, 2]
+
+
+@pytest.mark.parametrize("command", ["compare", "explore"])
+def test_a_closed_standard_input_is_one_sentence(lastlayer, command, monkeypatch):
+    monkeypatch.setattr("lastlayer.cli.scores.sys", types.SimpleNamespace(stdin=None))
+    assert "Standard input is closed" in lastlayer(command, "-").error()
+
+
+@pytest.mark.parametrize("text", ["1 0.5\n", "[1, 0.5]", "1\n0.5\n", "1,0.5", "\ufeff1 0.5"])
 def test_scores_from_standard_input(text):
     done = CliRunner().invoke(app, ["compare", "-", "--json"], input=text)
     assert json.loads(done.stdout)["scores"] == [1, 0.5]
@@ -85,7 +103,7 @@ def test_scores_from_standard_input(text):
 
 @pytest.mark.parametrize("name", ["Softmax", "SOFTMAX", "softmax"])
 def test_names_in_any_case(lastlayer, name):
-    result = lastlayer("compare", "1", "0.5", "--mappings", f"{name},Softmax-Plus-One,ENTMAX:alpha=1.3", "--json").json
+    result = lastlayer("compare", "1", "0.5", "--mappings", f"{name},Softmax-Plus-One,ENTMAX:Alpha=1.3", "--json").json
     assert [entry["name"] for entry in result["mappings"]] == ["softmax", "softmax_plus_one", "entmax:alpha=1.3"]
     assert lastlayer("explain", name).out.startswith("softmax\n")
 
@@ -193,6 +211,8 @@ def test_plot_beside_json_leaves_the_json_alone(lastlayer, tmp_path):
         (["1", "x"], "Score 1 is 'x', which is not a number"),
         (["1,5", "2"], "Score 0 is '1,5', which is not a number; write a point for the decimal comma"),
         (["-1,5", "2"], "decimal comma"),
+        (["1,5;2,5"], "Score 0 is '1,5', which is not a number; write a point for the decimal comma"),
+        (["[1,5 2,5]"], "decimal comma"),
         (["1", "nan"], "Score 1 is NaN"),
         (["1", "2", "--label", "2"], "label is 2, but there are 2 classes; give one from 0 to 1."),
         (["1", "2", "--label", "-1"], "label is -1"),

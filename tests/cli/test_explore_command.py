@@ -38,6 +38,14 @@ def test_the_scores_are_inside(lastlayer, opened, tmp_path, scores):
     assert opened == []
 
 
+def test_temperature_and_softcap_are_inside(lastlayer, opened, tmp_path):
+    assert lastlayer("explore", "1", "0.5", "--temperature", "0.5", "--softcap", "3", "--no-open").code == 0
+    expected = build(PageState((1.0, 0.5), parameters={"softcap": 3.0, "temperature": 0.5}))
+    assert (tmp_path / "lastlayer-explore.html").read_text(encoding="utf-8") == expected
+    lastlayer("explore", "1", "0.5", "--temperature", "1", "--no-open")
+    assert (tmp_path / "lastlayer-explore.html").read_text(encoding="utf-8") == build(PageState((1.0, 0.5)))
+
+
 def test_a_folder_gets_the_default_name(lastlayer, opened, tmp_path):
     assert lastlayer("explore", "--no-open", "--out", str(tmp_path)).code == 0
     assert (tmp_path / "lastlayer-explore.html").exists()
@@ -53,7 +61,11 @@ def test_without_a_browser_it_says_so(lastlayer, opened, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["1", "inf"], "Score 1 is inf; the page draws finite scores."),
+        (["1", "inf"], "Score 1 is inf; the page draws scores from -1e300 to 1e300."),
+        (["1", "-2e300"], "Score 1 is -2e+300; the page draws scores from -1e300 to 1e300."),
+        (["1", "2", "--temperature", "0"], "temperature is 0; the page takes numbers from 0.001 to 1000."),
+        (["1", "2", "--temperature", "nan"], "temperature is nan; the page takes"),
+        (["1", "2", "--softcap", "-1"], "softcap is -1; the page takes numbers from 0.001 to 100000."),
         (["1", "x"], "Score 1 is 'x'"),
         (["1", "2", "--label", "2"], "label is 2; give a class from 0 to 1."),
         (["1"] * 51, "There are 51 scores; the page has room for 1 to 50."),
@@ -64,3 +76,25 @@ def test_without_a_browser_it_says_so(lastlayer, opened, monkeypatch):
 def test_bad_input_is_one_sentence(lastlayer, opened, arguments, says):
     assert says in lastlayer("explore", "--no-open", *arguments).error()
     assert opened == []
+
+
+def test_an_earlier_page_is_replaced_and_nothing_else(lastlayer, opened, tmp_path):
+    assert lastlayer("explore", "--no-open").code == 0
+    assert lastlayer("explore", "2", "1", "--no-open").code == 0
+    assert (tmp_path / "lastlayer-explore.html").read_text(encoding="utf-8") == build(PageState((2.0, 1.0)))
+    (tmp_path / "data.csv").write_bytes(b"\xff1,2\n")
+    assert "data.csv is there already" in lastlayer("explore", "--no-open", "--out", "data.csv").error()
+    assert (tmp_path / "data.csv").read_bytes() == b"\xff1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("-", "cannot be written to standard output"),
+        ("a" * 300 + ".html", "name too long"),
+        ("/dev/null", "not a file"),
+    ],
+)
+def test_what_is_no_place_for_a_page(lastlayer, opened, tmp_path, path, says):
+    assert says in lastlayer("explore", "--no-open", "--out", path).error()
+    assert list(tmp_path.iterdir()) == []

@@ -106,6 +106,11 @@ def test_version(lastlayer):
         ("compare --mappings ra", {"plain,ratio"}),
         # Softmax is in the list already.
         ("compare --mappings softmax,softm", {"plain,softmax,softmax_plus_one"}),
+        ("compare --mappings al", {"plain,all"}),
+        ("compare --mappings softmax,al", set()),
+        ("compare --mappings softmax,entmax:al", {"plain,softmax,entmax:alpha="}),
+        ("compare --mappings softmax:al", set()),
+        ("study iris --mappings al", set()),
         ("study wi", {"plain,wine"}),
         ("study my", {"file,my"}),
         ("study iris --mappings ent", {"plain,entmax"}),

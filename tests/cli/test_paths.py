@@ -75,4 +75,4 @@ def test_every_path_option_is_expanded() -> None:
             if Path in (hint, *typing.get_args(hint)) or isinstance(parameter.type, click.Path):
                 assert parameter.type is PATH, f"{command.name}: {parameter.name}"
                 seen.append(parameter.name)
-    assert sorted(seen) == ["fit", "fit_labels", "labels", "labels", "out", "out", "out", "plot", "scores"]
+    assert sorted(seen) == ["fit", "fit_labels", "labels", "labels", "out", "out", "out", "out", "plot", "scores"]

@@ -33,7 +33,7 @@ def claims(*scores: float, **options: object) -> dict[str, Claim]:
         ((0, 0), ".... ..yn .n yyyy"),
         ((1, 1), ".... ...n nn yyyy"),
         ((1, 0), "nyyy y..n .n hyyy"),
-        ((5,), ".... ...n .. ...."),
+        ((5,), ".... .... .. ...."),
         ((-1, -2), ".yyy .y.y .n hyyy"),
         ((0.1, 0.2, -0.3), ".yyy .yyy .n hyy."),
         # Softmax of these changes by 2e-10 when they are doubled.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 import lastlayer as ll
 from lastlayer.comparison import card
+from lastlayer.explore.page import PageState, build
 from lastlayer.marks import HUES, marks
 
 
@@ -46,8 +48,7 @@ def read(text: str) -> Reader:
 
 def test_the_prompt_shows_the_text():
     shown = repr(ll.compare([1, 0.5]))
-    assert shown.startswith("class ")
-    assert "In short: both put class 0 first." in shown
+    assert shown.startswith("In short: both put class 0 first.")
     assert "--" not in shown
     assert len(shown) < 3000
 
@@ -65,6 +66,7 @@ def test_a_notebook_shows_html_without_matplotlib(scores, label, monkeypatch):
     reader = read(comparison._repr_html_())
     words = " ".join(reader.words)
     assert comparison.in_short in words
+    assert "Classes are counted from 0." in words
     for claim in comparison.claims:
         assert claim.evidence in words
     for row in comparison.rows:
@@ -90,9 +92,13 @@ def test_the_colours_are_those_of_the_marks():
     assert f'fill="var(--ll{hue})"' in text
 
 
-def test_html_of_a_name_with_angle_brackets():
-    import dataclasses
+def test_softmax_has_the_colour_of_the_text_whatever_the_background():
+    text = ll.compare([1, 0.5], mappings="softmax")._repr_html_()
+    assert text.count("--ll0:currentColor") == 2
+    assert HUES[0][0] not in text
 
+
+def test_html_of_a_name_with_angle_brackets():
     hostile = dataclasses.replace(ll.MAPPINGS["softmax"], name="<script>")
     assert "<script>" not in ll.compare([1, 0.5], mappings=[hostile])._repr_html_()
 
@@ -101,6 +107,18 @@ def test_plot_gives_the_figure_and_writes_it(tmp_path):
     figure = ll.compare([1, 0.5]).plot(tmp_path / "out.png")
     assert len(figure.axes) == 3
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("scores", [[float("inf")] * 2, [float("-inf")] * 2, [float("-inf"), 1, float("inf")]])
+def test_infinite_scores_are_drawn_without_a_warning(scores):
+    """Warnings are errors here."""
+    assert ll.compare(scores).plot().axes
+
+
+def test_plot_names_the_file_that_cannot_be_written(tmp_path):
+    with pytest.raises(OSError, match="No such file") as caught:
+        ll.compare([1, 0.5]).plot(tmp_path / "none" / "out.png")
+    assert caught.value.filename == str(tmp_path / "none" / "out.png")
 
 
 def test_plot_without_matplotlib_says_how_to_get_it(monkeypatch):
@@ -112,9 +130,8 @@ def test_plot_without_matplotlib_says_how_to_get_it(monkeypatch):
 
 
 def test_explore_is_the_page_at_these_scores(tmp_path, monkeypatch):
-    module = pytest.importorskip("lastlayer.explore.page", reason="the page to play with is not there")
     page = ll.compare([2, -1, 0.5], label=2, temperature=2.0).explore()
-    expected = module.build(module.PageState((2.0, -1.0, 0.5), 2, {"temperature": 2.0}))
+    expected = build(PageState((2.0, -1.0, 0.5), 2, {"temperature": 2.0}))
     assert page.save(tmp_path / "page.html").read_text(encoding="utf-8") == expected
     assert page._repr_html_().startswith("<iframe srcdoc=")
     assert len(repr(page)) < 100
@@ -124,6 +141,21 @@ def test_explore_is_the_page_at_these_scores(tmp_path, monkeypatch):
     assert page.open().as_uri() == opened[0]
     with pytest.raises(ValueError, match="50"):
         ll.compare(range(51)).explore()
+
+
+@pytest.mark.parametrize(
+    ("mappings", "expected"),
+    [
+        (["softmax", "sparsemax"], ["softmax", "sparsemax"]),
+        (["entmax:alpha=1.3", "ratio"], ["entmax:alpha=1.3", "ratio"]),
+        ([dataclasses.replace(ll.MAPPINGS["softmax"], name="my_own"), "ratio"], ["ratio"]),
+    ],
+)
+def test_explore_shows_the_mappings_that_were_chosen(mappings, expected):
+    """But for those that are not on the page."""
+    text = ll.compare([2, -1, 0.5], mappings=mappings).explore().html
+    assert text == build(PageState((2.0, -1.0, 0.5), mappings=tuple(expected)))
+    assert text != ll.compare([2, -1, 0.5]).explore().html
 
 
 def test_a_mapping_shows_its_equation():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+import re
+import shlex
 
 import pytest
+from click.testing import CliRunner
 
+from lastlayer.cli import app
 from lastlayer.comparison import Comparison, compare
 from lastlayer.comparison.text import Paper, as_text, layout
 from lastlayer.mappings import MAPPINGS
@@ -39,9 +43,14 @@ def text(*scores: float, width: int = 80, everything: bool = False, is_ascii: bo
     return as_text(layout(compared(*scores, **options), Paper(width, everything, is_ascii)))
 
 
+def table_of(printed: str) -> str:
+    """The first table, with its heads."""
+    return next(part for part in printed.split("\n\n") if re.search("^class ", part, re.MULTILINE))
+
+
 def rows_of(printed: str) -> dict[str, list[str]]:
     """The lines of the first table by their first word."""
-    lines = printed.split("\n\n")[0].splitlines()
+    lines = table_of(printed).splitlines()
     return {line.split()[0]: line.split()[1:] for line in lines if line}
 
 
@@ -49,20 +58,26 @@ def rows_of(printed: str) -> dict[str, list[str]]:
     "options", [{}, {"label": 0}, {"softcap": 2.0, "label": 0}], ids=["plain", "label", "activation"]
 )
 @pytest.mark.parametrize("everything", [False, True])
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("width", [28, 31, 40, 60, 80, 120])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_line_fits(question, width, everything, options):
     printed = text(*QUESTIONS[question], width=width, everything=everything, **options)
-    assert max(map(len, printed.splitlines())) <= width
+    # A command is one line whatever its length, so that it can be copied.
+    lines = [line for line in printed.splitlines() if not line.startswith("lastlayer explore ")]
+    assert max(map(len, lines)) <= width
     assert all(line == line.rstrip() for line in printed.splitlines())
+
+
+@pytest.mark.parametrize("width", [-5, 0, 1])
+def test_paper_is_never_too_narrow_for_a_word(width):
+    assert text(1, 0.5, width=width) == text(1, 0.5, width=28)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_default_is_short(question):
     printed = text(*QUESTIONS[question])
-    assert len(printed.splitlines()) <= 32
-    assert "In short: " in printed
-    assert printed.index("In short: ") < (printed + "What people say").index("What people say")
+    assert len(printed.splitlines()) <= 36
+    assert printed.startswith("In short: ")
 
 
 def test_the_question_of_the_project():
@@ -93,7 +108,7 @@ def test_the_question_of_the_project():
             (1, 0),
             "Softmax overtakes it at no multiple of these scores. If class 1 is true, the ratio's loss is infinite.",
         ),
-        ((5,), "a single class gets probability 1 whatever its score."),
+        ((5,), "softmax gives a single class probability 1, whatever its score."),
         ((math.inf, 1), "some scores are infinite."),
     ],
 )
@@ -111,18 +126,35 @@ def test_of_many_classes_the_largest_and_the_label_are_shown_under_their_own_ind
     assert float(rows["37"][0]) == pytest.approx(0.5913, abs=5e-5)
     assert "11" in rows
     # 8 largest and the label; the others together
-    assert printed.splitlines()[9].startswith("20 (true)")
+    assert table_of(printed).splitlines()[9].startswith("20 (true)")
     assert rows["41"][0] == "others"
     shown = sum(float(row[0]) for name, row in rows.items() if name.isdigit() and name not in ("41", "20", "7"))
     assert shown + float(rows["20"][1]) + float(rows["41"][1]) == pytest.approx(1, abs=1e-3)
 
 
-def test_what_the_scores_do_not_test_is_folded_and_says_which_scores_do():
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_the_scores_do_not_test_is_folded_and_says_which_scores_do(question):
+    """Every claim is named, in a row of its verdicts or after scores that test it."""
+    printed = text(*QUESTIONS[question])
+    tested, _, folded = printed.partition("Not tested here")
+    words = " ".join(folded.split())
+    for claim in compared(*QUESTIONS[question]).claims:
+        if claim.here == "not tested":
+            before, found, _ = words.partition(f"{claim.claim} ({claim.in_general})")
+            assert found
+            scores = re.findall(r"(?:^|[):] )((?:-?[\d.]+ ?)+):", before)[-1]
+            again = {other.name: other.here for other in compared(*map(float, scores.split())).claims}
+            assert again[claim.name] != "not tested"
+        else:
+            assert claim.claim in tested
+            assert claim.claim not in words
+
+
+def test_the_fold_says_what_its_brackets_mean():
     words = " ".join(text(1, 0.5).split())
-    assert "Not tested here: The ratio breaks on negative scores (true; try 2 -1 0.5)" in words
-    assert "14 claims are not tested by these scores; these test them: 1 0.5 (10)" in " ".join(
-        text(math.inf, 1).split()
-    )
+    folded = "Not tested here, but by these scores (in brackets: what is so in general): 2 -1 0.5: The ratio breaks on negative"
+    assert folded in words
+    assert "What people say about softmax Not tested here" in " ".join(text(math.inf, 1).split())
 
 
 @pytest.mark.parametrize("scores", [(1, 0.5), (math.inf, 0), (5,)])
@@ -140,27 +172,28 @@ def test_probabilities_too_small_for_a_float_are_marked():
     printed = text(1e6, -1e6, 3, everything=True)
     assert "3*" in printed
     assert "* Some are too small for a float64" in printed
-    assert "*" not in text(1, 0.5, everything=True).partition("In short")[0]
+    assert "*" not in text(1, 0.5, everything=True).partition("Softmax accentuates")[0]
 
 
-def test_the_columns_beside_the_probabilities_are_explained():
+def test_the_columns_other_than_the_probabilities_are_explained():
     assert "gradient: the slope of that loss in each score." in " ".join(text(1, 0.5, label=0).split())
     assert "each score, through the activation." in " ".join(text(1, 0.5, label=0, softcap=1.0).split())
     assert "entropy: in nats" in " ".join(text(1, 0.5, everything=True).split())
     many = text(*range(50), label=0, width=120)
     assert "loss: how much" in many
     # The gradient of many classes is shown with everything else.
-    assert "gradient" not in many.partition("In short")[0]
-    assert "gradient" in text(*range(50), label=0, width=120, everything=True).partition("In short")[0]
+    assert "gradient" not in table_of(many)
+    assert "gradient" in text(*range(50), label=0, width=120, everything=True).partition("Softmax accentuates")[0]
     assert "loss:" not in text(1, 0.5)
 
 
 def test_few_mappings_are_shown_first_and_all_that_were_chosen():
     assert list(rows_of(text(1, 0.5)))[1:5] == ["softmax", "ratio", "hardmax", "sparsemax"]
-    assert f"{len(MAPPINGS) - 4} more mappings: --mappings all" in text(1, 0.5)
+    assert f"{len(MAPPINGS) - 4} more mappings: --mappings all. Classes are counted from 0." in text(1, 0.5)
     chosen = text(1, 0.5, mappings=("taylor", "entmax:alpha=1.3"))
-    assert list(rows_of(chosen))[1:] == ["taylor", "entmax:alpha=1.3"]
+    assert list(rows_of(chosen))[1:] == ["taylor", "entmax:alpha=1.3", "Classes"]
     assert "more mappings" not in chosen
+    assert "\nClasses are counted from 0.\n" in chosen
 
 
 @pytest.mark.parametrize("everything", [False, True])
@@ -169,7 +202,53 @@ def test_ascii_paper_has_ascii_alone_and_still_fits(question, everything):
     printed = text(*QUESTIONS[question], everything=everything, is_ascii=True, width=60)
     assert printed.isascii()
     assert "?" not in printed
-    assert max(map(len, printed.splitlines())) <= 60
+    assert max(len(line) for line in printed.splitlines() if not line.startswith("lastlayer explore ")) <= 60
+
+
+def test_a_probability_below_one_never_reads_as_one():
+    words = " ".join(text(20, 10).split())
+    assert "Here softmax is the more certain one, 1.0000 against 0.6667." in words
+    assert "it gives class 0 the most, 1.0000." in " ".join(text(20, -10).split())
+    assert "it gives class 0 the most, 1." in " ".join(text(1e4, -1e4).split())
+
+
+def test_thousands_read_as_thousands():
+    assert rows_of(text(1000, 0, label=1))["softmax"][2] == "1000"
+
+
+#: (scores, options) that the page can show, and that it cannot.
+SHOWN = [
+    ((1, 0.5), {}),
+    (QUESTIONS["ten"], {}),
+    (QUESTIONS["fifty"], {"label": 20}),
+    (QUESTIONS["long numbers"], {"label": 0}),
+    ((0.1 + 0.2, 1 / 3, -1e-7, 2e22), {}),
+    ((1, 0.5), {"temperature": 0.1, "softcap": 1 / 3}),
+]
+NOT_SHOWN = [((math.inf, 1), {}), (tuple(range(51)), {}), ((1e308, 0), {}), ((1, 0.5), {"temperature": 1e-300})]
+
+
+@pytest.mark.parametrize(("scores", "options"), SHOWN)
+def test_the_command_that_is_offered_asks_the_same_question(scores, options, tmp_path):
+    """On one line, so that it can be copied."""
+    printed = text(*scores, width=40, **options)
+    command = next(line for line in printed.splitlines() if line.startswith("lastlayer explore "))
+    arguments = shlex.split(command.removesuffix(" plays with them"))[1:]
+    path = tmp_path / "page.html"
+    done = CliRunner().invoke(app, [*arguments, "--no-open", "--out", str(path)])
+    assert done.exit_code == 0, done.output
+    page = compared(*scores, **options).explore()
+    assert path.read_text(encoding="utf-8") == page.html
+    assert ".explore()" in compared(*scores, **options).text()
+
+
+@pytest.mark.parametrize(("scores", "options"), NOT_SHOWN)
+def test_the_page_is_offered_only_where_it_can_show_the_question(scores, options):
+    assert "explore" not in text(*scores, **options)
+    comparison = compared(*scores, **options)
+    assert "explore" not in comparison.text()
+    with pytest.raises(ValueError, match=r"50|finite|1e\+?300|temperature"):
+        comparison.explore()
 
 
 def test_bars_are_as_long_as_the_probability():

@@ -64,7 +64,7 @@ def test_it_gives_the_short_answer_without_its_scripts() -> None:
 def test_it_has_a_picture_without_its_scripts() -> None:
     words = re.findall(r'aria-label="([^"]+)"', PAGE)
     assert (
-        "[1, 0.5]; softmax .62 and .38; ratio .67 and .33; [100, 50]; softmax 1 and &lt;.01; ratio .67 and .33"
+        "[1, 0.5]; softmax .62 and .38; ratio .67 and .33; [100, 50]; softmax 1.00 and &lt;.01; ratio .67 and .33"
         in " ".join(words)
     )
     assert any("cross at 1.386" in label for label in words)
@@ -86,6 +86,32 @@ def test_the_state_is_inside() -> None:
     }
 
 
+def test_nothing_inside_the_state_is_taken_for_a_placeholder() -> None:
+    page = build(PageState(mappings=("/*hues*/", "<!--answer-->")))
+    start = json.loads(re.search(r"START: (\{.*\}) \};", page)[1])  # type: ignore[index]
+    assert start["mappings"] == ["/*hues*/", "<!--answer-->"]
+
+
+def test_parameters_in_the_names_of_mappings_are_the_page_s() -> None:
+    state = PageState(mappings=("softmax", "entmax:alpha=1.3", "taylor:order=4"), parameters={"order": 6}).to_json()
+    assert state["mappings"] == ["softmax", "entmax", "taylor"]
+    assert state["parameters"] == {"alpha": 1.3, "order": 6}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"temperature": 0.0}, "temperature is 0; the page takes numbers from 0.001 to 1000."),
+        ({"order": 3.0}, "order is 3; the page takes numbers from 2 to 18, even ones."),
+        ({"alpha": float("nan")}, "alpha is nan; the page takes numbers from 1 to 100."),
+        ({"beta": 1.0}, "The page has no parameter beta; it has temperature, softcap, alpha, order."),
+    ],
+)
+def test_a_parameter_that_it_does_not_have_is_refused(parameters: dict[str, float], says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        PageState(parameters=parameters)
+
+
 def test_the_label_is_the_class_with_the_largest_loss_if_none_is_given() -> None:
     assert PageState((2.0, -1.0, 0.5)).to_json()["label"] == 1
 
@@ -97,6 +123,7 @@ def test_the_label_is_the_class_with_the_largest_loss_if_none_is_given() -> None
         ((1.0,) * 51, None, ValueError, "51 scores; the page has room for 1 to 50"),
         ((1.0, float("inf")), None, ValueError, "Score 1 is inf"),
         ((1.0, float("nan")), None, ValueError, "Score 1 is nan"),
+        ((1.0, -1.1e300), None, ValueError, "Score 1 is -1.1e+300; the page draws scores from -1e300 to 1e300."),
         ((1.0, 2.0), 2, IndexError, "label is 2; give a class from 0 to 1"),
     ],
 )

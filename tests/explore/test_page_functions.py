@@ -28,6 +28,8 @@ ACTIVATIONS: tuple[dict[str, float], ...] = (
     {"temperature": 0.5},
     {"softcap": 3.0, "temperature": 2.0},
 )
+#: A class whose probability is about 1: 1 − p has no digits if it is computed so.
+CANCELLING = ((1e12, 1e-6), (1e16, 1.0, 2.0), (1e9, 1e-6), (30.0, 0.0), (40.0, 1.0, 2.0))
 ABSOLUTE, RELATIVE = 1e-15, 2e-13
 #: Numbers below this have fewer than 53 bits.
 SUBNORMAL = 1e-300
@@ -138,7 +140,7 @@ def test_claims(page: Any) -> None:
     questions = [
         (row, None if i % 3 == 0 else i % len(row), ACTIVATIONS[0 if i % 2 else i // 2 % 4])
         for i, row in enumerate(rows(500, seed=1))
-    ]
+    ] + [(list(row), 0, {}) for row in CANCELLING]
     found = ask(page, "lastlayer.claims", [list(question) for question in questions])
     verdicts: Counter[tuple[str, str]] = Counter()
     for (row, label, activation), claims in zip(questions, found, strict=True):
@@ -163,19 +165,68 @@ def same_words(one: str, other: str) -> bool:
     if re.sub(NUMBER, "#", one) != re.sub(NUMBER, "#", other):
         return False
     pairs = zip(re.findall(NUMBER, one), re.findall(NUMBER, other), strict=True)
-    return all(float(a) == pytest.approx(float(b), rel=2e-3, abs=1e-300) for a, b in pairs)
+    return all(abs(float(a) - float(b)) <= 1.01 * min(last_place(a), last_place(b)) for a, b in pairs)
+
+
+def last_place(number: str) -> float:
+    """One unit of the last digit that is printed; of four digits if trailing zeros were cut off.
+
+    >>> last_place("0.6225"), last_place("1e-30"), last_place("0.5"), last_place("1234")
+    (0.0001, 1e-33, 0.0001, 1.0)
+    """
+    mantissa, _, power = number.partition("e")
+    before = len(mantissa.partition(".")[0].lstrip("-"))
+    leading = len(re.match(r"-?0?\.?(0*)", mantissa)[1]) if abs(float(mantissa)) < 1 else 0  # type: ignore[index]
+    digits = before - 1 if abs(float(mantissa)) >= 1 else -1 - leading
+    decimals = min(len(mantissa.partition(".")[2]), 4) if float(mantissa) == 0 else 3 - digits
+    return float(f"1e{int(power or 0) - max(decimals, 0)}")
+
+
+def test_words_that_differ_are_found() -> None:
+    assert same_words("gives 0.6225 and 1e-30", "gives 0.6226 and 1e-30")
+    assert same_words("0.5 and -3", "0.4999 and -3.001")
+    for wrong in (
+        "gives 0.6228 and 1e-30",
+        "gives 0.6225 and 0",
+        "gives 0.6225 and 1.1e-30",
+        "gives -0.6225 and 1e-30",
+    ):
+        assert not same_words("gives 0.6225 and 1e-30", wrong)
+
+
+def test_the_functions_that_the_page_offers(page: Any) -> None:
+    answers = page.evaluate(
+        """[lastlayer.probabilities('ratio', [1, -1]), lastlayer.probabilities('softmax', [0, 0]), lastlayer.loss('ratio', [-1, 2], 0),
+        lastlayer.probabilities('softmax', Float64Array.of(0, 0)), lastlayer.loss('hardmax', [2, 1], 1),
+        lastlayer.claims([1, 0.5]).map(claim => [claim.name, claim.here])]"""
+    )
+    assert answers[:5] == [None, [0.5, 0.5], None, [0.5, 0.5], 1]
+    assert answers[5] == [[claim.name, claim.here] for claim in compare([1.0, 0.5]).claims]
 
 
 def test_what_is_no_question(page: Any) -> None:
     assert ask(page, "lastlayer.claims", [[[]]]) == [None]
-    assert ask(page, "lastlayer.probabilities", [["softmax", []], ["softmax", [None, 1.0]]])[0] is None
+    assert ask(page, "lastlayer.probabilities", [["softmax", []], ["softmax", [None, 1.0]]]) == [None, None]
     assert page.evaluate("lastlayer.probabilities('softmax', [NaN, 1])") is None
     assert page.evaluate("lastlayer.loss('ratio', [2, -1, .5], 0)") is None
     assert page.evaluate("lastlayer.loss('softmax', [2, 1], 2)") is None
     assert page.evaluate("lastlayer.claims([NaN, 1]).every(claim => claim.here === 'not tested')")
+    assert page.evaluate("[7, -1, 0.5, 'length', '0'].map(label => lastlayer.claims([1, 2], label))") == [None] * 5
+    assert (
+        page.evaluate("[7, -1, 0.5, 'length', null].map(label => lastlayer.loss('softmax', [1, 2], label))")
+        == [None] * 5
+    )
+    assert page.evaluate("lastlayer.probabilities('softmax', [1, null])") is None
     for call, words in (
         ("lastlayer.probabilities('sotfmax', [1])", ("sotfmax", "sparsemax")),
         ("lastlayer.probabilities('entmax:alpha=0.5', [1, 2])", ("alpha is 0.5",)),
+        ("lastlayer.probabilities('constructor', [1])", ("no mapping constructor",)),
+        ("lastlayer.probabilities('__proto__', [1])", ("no mapping __proto__",)),
+        ("lastlayer.probabilities('softmax:alpha=2', [1, 2])", ("softmax has no parameter alpha",)),
+        ("lastlayer.probabilities('entmax:toString=2', [1, 2])", ("entmax has no parameter toString", "alpha")),
+        ("lastlayer.probabilities('softmax', [1, 2], {foo: 1})", ("no parameter foo", "temperature")),
+        ("lastlayer.claims([1, 2], 0, {temperature: -1})", ("temperature is -1",)),
+        ("lastlayer.probabilities('softmax', 'abc')", ("as a list",)),
         ("lastlayer.probabilities('taylor', [1, 2], {order: 3})", ("order is 3",)),
         ("lastlayer.loss('softmax', [1, 2], 0, {temperature: 0})", ("temperature is 0",)),
     ):

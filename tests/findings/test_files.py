@@ -55,3 +55,34 @@ def test_a_long_name_has_room_for_its_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 250)
     replace_text(path, "a")
     assert path.read_text() == "a"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes; run it on Linux or macOS")
+def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="not a file"):
+        replace_text(path, "after")
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links; run it on Linux or macOS")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_is_followed(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    path, link = folder / "a.txt", tmp_path / "link.txt"
+    if is_there:
+        path.write_text("before")
+    link.symlink_to(path)
+    replace_text(link, "after")
+    assert link.is_symlink()
+    assert path.read_text() == "after"
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "a.txt"
+    with pytest.raises(OSError, match="No such file") as caught:
+        replace_text(path, "after")
+    assert caught.value.filename == str(path)

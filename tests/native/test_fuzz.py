@@ -121,6 +121,6 @@ def lose_anything(rng: np.random.Generator, name: str, value: Any, dtype: np.dty
     alone = ll.loss(last, y, mapping=record, on_domain="nan", ignore_index=ignored, **options)
     pairs = [v if isinstance(v, tuple) else (v,) for v in (got, alone)]
     for a, b in zip(*pairs, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg="the loss alone differs from the loss beside its gradient")
+        np.testing.assert_array_equal(a, b, err_msg="the loss alone differs from the loss computed with its gradient")
     asked = LossOptions(ignore_index=ignored, **options)
     check_loss(record, wide, y, is_soft, asked, pairs[0], np.moveaxis(gradient, axis, -1), dtype)

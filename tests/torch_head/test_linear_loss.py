@@ -238,7 +238,7 @@ def test_large_weights_on_the_cpu_in_slabs_and_parts(dtype, has_bias, threads, w
 
 
 def test_plan_on_cuda_counts_what_half_types_take():
-    """One product where the gradient's memory takes the last rows' scores; else blocks, and a plane beside the gradient."""
+    """One product where the gradient's memory takes the last rows' scores; else blocks, and a plane next to the gradient."""
     told = {"dtype": torch.bfloat16, "device": "cuda"}
     whole = linear_loss.plan(8192, 4096, 151936, **told)
     gradients = (8192 + 151936) * 4096 * 2

@@ -67,8 +67,10 @@ def _show_output_error(error: OSError) -> int:
     return 2
 
 
-#: The line after \b keeps its line breaks in the help.
-COMPLETION = """
+#: The lines after \b keep their line breaks in the help.
+EPILOG = """
+Words such as logit, log loss, calibration and Holm are explained in docs/glossary.md.
+
 \b
 Completion of commands, options and names:
 bash: eval "$(_LASTLAYER_COMPLETE=bash_source lastlayer)"
@@ -83,7 +85,7 @@ fish: _LASTLAYER_COMPLETE=fish_source lastlayer | source
     # An empty command line is a request for help, not an error.
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=COMPLETION,
+    epilog=EPILOG,
 )
 @click.version_option(__version__, message="lastlayer %(version)s")
 @click.pass_context

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from lastlayer.cli.completion import complete_mappings
+from lastlayer.cli.completion import complete_mappings_or_all
 from lastlayer.cli.errors import CommandError, expected
 from lastlayer.cli.extras import load
 from lastlayer.cli.mapping_names import split_names
@@ -38,7 +38,7 @@ ALL = "all"
 @click.option(
     "--mappings",
     metavar="A,B",
-    shell_complete=complete_mappings,
+    shell_complete=complete_mappings_or_all,
     help="Show only these, as in softmax,ratio,entmax:alpha=1.3, or all of them: all.  [default: the most telling]",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every mapping, and every claim with numbers and reasons.")

@@ -19,11 +19,30 @@ MAPS = ("none", "temperature", "temperature_prior", "vector", "matrix")
 
 def complete_mapping(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The mappings that the name may become, with what each is in one sentence."""
+    if ":" in incomplete:
+        return _complete_parameter(incomplete)
     return [
         CompletionItem(name, help=record.summary)
         for name, record in MAPPINGS.items()
         if name.startswith(incomplete.lower())
     ]
+
+
+def _complete_parameter(incomplete: str) -> list[CompletionItem]:
+    """entmax:alpha= after entmax: or entmax:al."""
+    name, _, option = incomplete.partition(":")
+    record = MAPPINGS.get(name.lower())
+    return [
+        CompletionItem(f"{name}:{parameter.name}=", help=parameter.meaning)
+        for parameter in (record.parameters if record else ())
+        if parameter.name.startswith(option.lower())
+    ]
+
+
+def complete_mappings_or_all(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The same, and the word for all of them."""
+    every = [CompletionItem("all", help="every mapping")] if "all".startswith(incomplete.lower()) else []
+    return every + complete_mappings(ctx, param, incomplete)
 
 
 def complete_mappings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

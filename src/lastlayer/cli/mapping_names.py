@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lastlayer.mappings import MAPPINGS
 
 
@@ -14,7 +16,7 @@ def split_names(text: str) -> list[str]:
     names: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         if names and "=" in part and ":" not in part:
-            names[-1] += f",{part}"
+            names[-1] = plain_name(f"{names[-1]},{part}")
         elif part:
             names.append(plain_name(part))
     return names
@@ -23,11 +25,13 @@ def split_names(text: str) -> list[str]:
 def plain_name(text: str) -> str:
     """The name as its mapping has it, whatever its case and whether a hyphen or a blank is in the underscore's place.
 
-    >>> plain_name("Softmax-Plus-One"), plain_name("ENTMAX:alpha=1.3"), plain_name("none such")
+    >>> plain_name("Softmax-Plus-One"), plain_name("ENTMAX:Alpha=1.3"), plain_name("none such")
     ('softmax_plus_one', 'entmax:alpha=1.3', 'none such')
     """
     name, colon, options = text.strip().partition(":")
     known = {_folded(key): key for key in MAPPINGS}
+    # The names before the equality signs, in any case as well.
+    options = re.sub(r"(?:^|(?<=,))[^=,]*(?==)", lambda found: found[0].strip().lower(), options)
     return known.get(_folded(name), name) + colon + options
 
 

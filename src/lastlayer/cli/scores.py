@@ -11,6 +11,8 @@ import click
 #: What no option looks like: -1, -.5, -1e-3, -inf.
 NEGATIVE_NUMBER = re.compile(r"-(\d|\.\d|inf(inity)?\b|nan\b)", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\[\](){}]")
+#: Rows such as [[1,2],[3,4]], whose commas separate.
+_NESTED = re.compile(r"[\])}]\s*,?\s*[\[({]")
 _DECIMAL_COMMA = re.compile(r"[-−]?\d+,\d+")
 
 
@@ -35,18 +37,39 @@ def read_scores(arguments: Sequence[str]) -> list[float]:
     """
     text = " ".join(arguments)
     if text.strip() == "-":
-        text = sys.stdin.read()
-    has_brackets = _BRACKETS.search(text) is not None
+        text = _standard_input()
+    text = _in_unicode(text)
     words = _BRACKETS.sub(" ", text).split()
-    # In 0,5 0,3 the blanks separate, so the commas are decimal ones.
-    if len(words) > 1 and not has_brackets:
-        for place, word in enumerate(words):
-            if _DECIMAL_COMMA.fullmatch(word):
+    # In 0,5 0,3 the blanks separate, so the commas are decimal ones; in 0,5;0,3 the semicolons do.
+    separated = [part for word in words for part in word.split(";") if part]
+    decimal = [_DECIMAL_COMMA.fullmatch(word) is not None for word in separated]
+    # In the brackets of a list, as in [1, 2,3], a blank may be missing.
+    is_decimal = any if _BRACKETS.search(text) is None else all
+    if len(separated) > 1 and is_decimal(decimal) and not _NESTED.search(text):
+        for place, word in enumerate(separated):
+            if decimal[place]:
                 raise ValueError(
-                    f"Score {place} is {word!r}, which is not a number; write a point for the decimal comma."
+                    f"Score {place} is {word!r}, which is not a number; write a point for the decimal comma, "
+                    "or a blank after a comma that separates."
                 )
     parts = [part for word in words for part in re.split("[,;]", word) if part]
     return [_number(part, place) for place, part in enumerate(parts)]
+
+
+def _standard_input() -> str:
+    """What is piped in.
+
+    Raises:
+        ValueError: nothing can be read there.
+    """
+    if sys.stdin is None:
+        raise ValueError("Standard input is closed; give the scores as arguments, as in 1 0.5.")
+    return sys.stdin.read().removeprefix("\ufeff")
+
+
+def _in_unicode(text: str) -> str:
+    """The text with the bytes decoded that a terminal in the C locale passes on as they are."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _number(text: str, place: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,8 +22,6 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.words.numbers import short, tuple_of
 
 Vector = NDArray[np.float64]
-#: Scores in a block of rows.
-_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _row(mapping: ProbabilityMapping, question: Question, reached: Vector) -> Ro
         mapping.family,
         probabilities=p,
         log_probabilities=log_p,
-        losses=_losses(mapping, question),
+        losses=_losses(mapping, question, reached, log_p),
         gradient=_gradient(mapping, question),
         entropy=entropy(p, log_p),
         support=int(np.sum(log_p > -np.inf)),
@@ -99,23 +98,31 @@ def _shown(scores: Vector) -> str:
     return f"the smallest score is x{smallest} = {short(float(scores[smallest]))}"
 
 
-def _losses(mapping: ProbabilityMapping, question: Question) -> Vector:
-    """The loss of each class as the true one: a row per class, in blocks, since there are as many rows as classes."""
-    classes = len(question.scores)
-    block = max(1, _BLOCK // classes)
-    return np.concatenate(
-        [
-            loss(
-                np.broadcast_to(question.scores, (len(labels), classes)),
-                labels,
-                mapping=mapping,
-                softcap=question.activation.softcap,
-                temperature=question.activation.temperature,
-                reduction="none",
-            )
-            for labels in np.split(np.arange(classes), range(block, classes, block))
-        ]
+def _losses(mapping: ProbabilityMapping, question: Question, reached: Vector, log_p: Vector) -> Vector:
+    """The loss of each class as the true one.
+
+    The log loss is −log p. A Fenchel–Young loss is Ω*(x) + Ω(y) − x_y, and Ω is the same for every class: what a class loses more
+    than the largest score's is the distance between the two scores. Both terms are positive, so nothing cancels.
+    """
+    if mapping.family == "normalized":
+        return 0.0 - log_p
+    top = int(np.argmax(reached))
+    if np.isfinite(reached).all():
+        return _loss(mapping, question, [top]) + (reached[top] - reached)
+    return _loss(mapping, question, range(len(reached)))
+
+
+def _loss(mapping: ProbabilityMapping, question: Question, labels: Sequence[int]) -> Vector:
+    """The losses of these classes as the true one, one row of scores per class."""
+    losses: Vector = loss(
+        np.broadcast_to(question.scores, (len(labels), len(question.scores))),
+        np.array(labels),
+        mapping=mapping,
+        softcap=question.activation.softcap,
+        temperature=question.activation.temperature,
+        reduction="none",
     )
+    return losses
 
 
 def _gradient(mapping: ProbabilityMapping, question: Question) -> Vector | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def compare(
     scores: Sequence[float],
     *,
-    mappings: Sequence[str | ProbabilityMapping] | None = None,
+    mappings: str | ProbabilityMapping | Sequence[str | ProbabilityMapping] | None = None,
     label: int | None = None,
     temperature: float = 1.0,
     softcap: float | None = None,
@@ -33,7 +33,7 @@ def compare(
 
     Args:
         scores: one real number per class, (K,).
-        mappings: which ones, as names or records; None for all.
+        mappings: which ones, as names or records, or a single one; None for all.
         label: the index of the true class; adds its loss and gradient.
         temperature, softcap: applied to the scores first, as for `loss`.
 
@@ -88,9 +88,10 @@ class Comparison(Answers):
         """The page to play with, at these scores. A notebook shows it; `.open()` and `.save(path)` elsewhere.
 
         Raises:
-            ValueError: scores that the page cannot show: infinite ones, or more than 50.
+            ValueError: what the page cannot show: scores that are infinite or above 1e300, more than 50 of them, or a temperature
+                or softcap that its dials do not reach.
         """
-        return Exploration.of(self)
+        return Exploration.of(self.question)
 
     def _repr_html_(self) -> str:
         """Bars and claims."""

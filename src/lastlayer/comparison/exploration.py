@@ -8,10 +8,11 @@ import webbrowser
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from lastlayer.comparison.answers import Answers
+from lastlayer.comparison.question import Question
+from lastlayer.mappings import MAPPINGS
+from lastlayer.words.numbers import typed
 
 
 @dataclass(frozen=True)
@@ -22,20 +23,14 @@ class Exploration:
     size: str
 
     @classmethod
-    def of(cls, answers: Answers) -> Exploration:
-        """The page at these scores.
+    def of(cls, question: Question) -> Exploration:
+        """The page that asks this question.
 
         Raises:
-            ValueError: scores that the page cannot show: infinite ones, or more than 50.
+            ValueError: what the page cannot show: scores that are infinite or above 1e300, more than 50 of them, or a temperature
+                or softcap that its dials do not reach.
         """
-        # Loaded when it is needed: `import lastlayer` reads no page.
-        page = importlib.import_module("lastlayer.explore.page")
-        question, activation = answers.question, answers.question.activation
-        parameters = {} if activation.temperature == 1 else {"temperature": float(activation.temperature)}
-        if activation.softcap is not None:
-            parameters["softcap"] = float(activation.softcap)
-        scores = tuple(float(x) for x in np.asarray(question.scores))
-        html = page.build(page.PageState(scores, question.label, parameters))
+        html = _page().build(_state(question))
         return cls(html, f"{len(html.encode()) / 1024:.0f} KB")
 
     def save(self, path: str | Path) -> Path:
@@ -54,3 +49,42 @@ class Exploration:
     def _repr_html_(self) -> str:
         """The page in a frame."""
         return f'<iframe srcdoc="{escape(self.html)}" width="100%" height="720" style="border:0"></iframe>'
+
+
+def can_be_explored(question: Question) -> bool:
+    """Whether the page can show the question."""
+    try:
+        _state(question)
+    except ValueError:
+        return False
+    return True
+
+
+def explore_command(question: Question) -> str:
+    """The command that opens the page at this question: the same scores, to the last digit, and the same options."""
+    label, activation = question.label, question.activation
+    options = [] if label is None else [f"--label {label}"]
+    options += [] if activation.softcap is None else [f"--softcap {typed(activation.softcap)}"]
+    options += [] if activation.temperature == 1 else [f"--temperature {typed(_temperature(question))}"]
+    return " ".join(["lastlayer explore", *map(typed, question.scores), *options])
+
+
+def _state(question: Question) -> Any:
+    """The question as the page takes it. What it names itself it shows; without a choice the page has its own."""
+    softcap = question.activation.softcap
+    parameters = {} if softcap is None else {"softcap": float(softcap)}
+    if question.activation.temperature != 1:
+        parameters["temperature"] = _temperature(question)
+    # A mapping of somebody's own is not on the page.
+    chosen = question.mappings if question.is_chosen else ()
+    mappings = tuple(mapping.label for mapping in chosen if mapping.name in MAPPINGS)
+    return _page().PageState(tuple(map(float, question.scores)), question.label, parameters, mappings)
+
+
+def _temperature(question: Question) -> float:
+    return float(question.activation.temperature)  # type: ignore[arg-type]
+
+
+def _page() -> Any:
+    """Loaded when it is needed: `import lastlayer` reads no page."""
+    return importlib.import_module("lastlayer.explore.page")

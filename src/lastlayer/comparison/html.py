@@ -27,6 +27,7 @@ def to_html(answers: Answers) -> str:
         f"<style>{_colours()}</style>",
         f"<p><b>In short:</b> {escape(in_short(answers))}</p>",
         _table(answers),
+        "<p><small>Classes are counted from 0.</small></p>",
         _claims(answers.claims),
     )
     return f'<div class="lastlayer-comparison">{"".join(parts)}</div>'
@@ -35,7 +36,11 @@ def to_html(answers: Answers) -> str:
 def _colours() -> str:
     """The marks' colours; the text is the notebook's."""
     scope = ".lastlayer-comparison"
-    light, dark = (";".join(f"--ll{i}:{hue[side]}" for i, hue in enumerate(HUES)) for side in (0, 1))
+    # Softmax is drawn in ink: the notebook's, which can be seen whatever its background.
+    light, dark = (
+        ";".join(["--ll0:currentColor", *(f"--ll{i}:{hue[side]}" for i, hue in enumerate(HUES) if i)])
+        for side in (0, 1)
+    )
     night = ",".join(f"{theme} {scope}" for theme in DARK)
     cells = f"{scope} td,{scope} th{{text-align:right;padding:2px 10px;white-space:nowrap;font-variant-numeric:tabular-nums}}"
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Question:
         label: int | None = None,
         softcap: float | None = None,
         temperature: float = 1.0,
-        mappings: Sequence[str | ProbabilityMapping] | None = None,
+        mappings: str | ProbabilityMapping | Sequence[str | ProbabilityMapping] | None = None,
     ) -> Question:
         """Check what a caller wants to know. `mappings` None means all of them; one named twice is shown once.
 
@@ -44,6 +45,7 @@ class Question:
             IndexError: `label` is not the index of a score.
         """
         values = np.array(as_array(scores, "scores")[0])
+        values = _as_floats(values)
         if values.dtype.kind not in "iuf" or values.ndim != 1:
             raise TypeError(f"The scores are {describe(values)}; give one real number per class, as in 1 0.5.")
         if not len(values):
@@ -55,7 +57,9 @@ class Question:
         if label is not None and not 0 <= label < len(values):
             choice = f"one from 0 to {len(values) - 1}" if len(values) > 1 else "0"
             raise IndexError(f"label is {label}, but there {_count(len(values))}; give {choice}.")
-        records = MAPPINGS.values() if mappings is None else [resolve_mapping(mapping) for mapping in mappings]
+        # One name is a list of one, not of its letters.
+        named = [mappings] if isinstance(mappings, str | ProbabilityMapping) else mappings
+        records = MAPPINGS.values() if named is None else [resolve_mapping(mapping) for mapping in named]
         once = {record.label: record for record in records}
         if not once:
             raise ValueError(f"There are no mappings to compare; name some of {', '.join(MAPPINGS)}.")
@@ -66,6 +70,20 @@ class Question:
             tuple(once.values()),
             mappings is not None,
         )
+
+
+def _as_floats(values: NDArray[Any]) -> NDArray[Any]:
+    """Python's integers beyond 64 bits, which NumPy keeps as objects, as the nearest floats; everything else as it is.
+
+    Raises:
+        ValueError: an integer beyond the largest float.
+    """
+    if values.dtype.kind != "O" or values.ndim != 1 or not all(type(value) in (int, float) for value in values):
+        return values
+    try:
+        return values.astype(np.float64)
+    except OverflowError:
+        raise ValueError("A score is beyond the largest float64, about 1.8e308; give a smaller one.") from None
 
 
 def _count(classes: int) -> str:

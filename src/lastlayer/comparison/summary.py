@@ -9,7 +9,7 @@ import numpy as np
 from lastlayer.comparison.answers import Answers
 from lastlayer.comparison.claims import LARGE, Case, steps_to_leave, sums_to_zero, turning_scale
 from lastlayer.words.lists import listing
-from lastlayer.words.numbers import short
+from lastlayer.words.numbers import probability, short
 
 
 def in_short(answers: Answers) -> str:
@@ -18,7 +18,7 @@ def in_short(answers: Answers) -> str:
         return "some scores are infinite. Every mapping gives its limit there, if it has one."
     case = Case.of(answers.question, answers.reached)
     if case.classes == 1:
-        return "a single class gets probability 1 whatever its score. Give two or more scores."
+        return "softmax gives a single class probability 1, whatever its score. Give two or more scores."
     # Moved scores may overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         if not case.has_ratio:
@@ -35,7 +35,7 @@ def _without_ratio(case: Case) -> str:
         reason = f"the score of class {smallest} is negative, {short(float(case.scores[smallest]))}{more}{zero}"
     else:
         reason = "the scores sum to zero"
-    top = short(float(case.softmax.max()))
+    top = probability(float(case.softmax.max()))
     tied = int(np.sum(case.scores == case.scores.max()))
     takes = f"it gives {_largest(case)} the most, {top}{' each' * (tied > 1)}"
     if case.all_equal:
@@ -44,7 +44,7 @@ def _without_ratio(case: Case) -> str:
 
 
 def _who_is_more_certain(case: Case) -> str:
-    softmax, ratio = (short(float(p.max())) for p in (case.softmax, case.ratio))
+    softmax, ratio = (probability(float(p.max())) for p in (case.softmax, case.ratio))
     if case.all_equal:
         return f"all scores are equal, so softmax and the ratio agree: {softmax} for each class."
     first = f"both put {_largest(case)} first"

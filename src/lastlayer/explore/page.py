@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from lastlayer.explore.pictures import curve, picture
+from lastlayer.explore.ranges import PARAMETERS, RANGES, as_words
 from lastlayer.explore.words import page_words, prose
 from lastlayer.marks import HUES
 from lastlayer.version import __version__
@@ -24,7 +26,7 @@ from lastlayer.words.short_answer import QUESTION, SHORT_ANSWER
 STYLES = ("page", "strip", "scenes", "lab", "present", "print")
 SCENES = ("certainty", "multiply", "add", "break", "choose_g", "logarithm", "learn", "max", "data")
 SCRIPTS = (
-    *("arithmetic", "normalized", "mappings", "sparse", "losses", "claims"),
+    *("ranges", "arithmetic", "normalized", "mappings", "sparse", "losses", "claims"),
     *("numbers", "state", "draw", "scene", "strip"),
     *(f"scenes/{scene}" for scene in SCENES),
     *("lab_parts", "lab_controls", "lab_table", "simplex", "lab_claims", "copy_as", "lab"),
@@ -47,10 +49,10 @@ class PageState:
     """What the page shows when it is opened.
 
     Attributes:
-        scores: (K,), finite, at most 50.
+        scores: (K,), from −1e300 to 1e300, at most 50.
         label: the true class; None is the class with the smallest score, which has the largest loss.
-        parameters: of the lab: temperature, softcap, alpha, order.
-        mappings: the mappings that the lab shows; none means its own choice.
+        parameters: temperature, softcap, alpha, order, as far as they are not the usual ones.
+        mappings: the mappings that the lab shows, as "entmax" or "entmax:alpha=1.3"; none means its own choice.
     """
 
     scores: tuple[float, ...] = (1.0, 0.5)
@@ -63,25 +65,32 @@ class PageState:
         if not 1 <= len(self.scores) <= MOST_CLASSES:
             raise ValueError(f"There are {len(self.scores)} scores; the page has room for 1 to {MOST_CLASSES}.")
         for place, score in enumerate(self.scores):
-            if not abs(score) < float("inf"):
-                raise ValueError(f"Score {place} is {score}; the page draws finite scores.")
+            if score not in RANGES["scores"]:
+                raise ValueError(f"Score {place} is {score:g}; the page draws scores {RANGES['scores']}.")
         if self.label is not None and not 0 <= self.label < len(self.scores):
             raise IndexError(f"label is {self.label}; give a class from 0 to {len(self.scores) - 1}.")
+        for name, value in self._all_parameters().items():
+            if name not in PARAMETERS:
+                raise ValueError(f"The page has no parameter {name}; it has {', '.join(PARAMETERS)}.")
+            if value not in RANGES[name]:
+                raise ValueError(f"{name} is {value:g}; the page takes numbers {RANGES[name]}.")
 
     def to_json(self) -> dict[str, Any]:
         """What state.js reads."""
         label = self.scores.index(min(self.scores)) if self.label is None else self.label
-        shown = {"mappings": list(self.mappings)} if self.mappings else {}
-        return {"scores": list(self.scores), "label": label, "parameters": dict(self.parameters), **shown}
+        shown = {"mappings": [name.partition(":")[0] for name in self.mappings]} if self.mappings else {}
+        return {"scores": list(self.scores), "label": label, "parameters": self._all_parameters(), **shown}
+
+    def _all_parameters(self) -> dict[str, float]:
+        """Those that were given, and those that the mappings have in their names."""
+        named = (part.split("=") for name in self.mappings for part in name.partition(":")[2].split(",") if part)
+        return {**{key: float(value) for key, value in named}, **self.parameters}
 
 
 def build(state: PageState | None = None) -> str:
     """The page as text, with `state` inside; without one it opens at the scores of the question, 1 and 0.5."""
     start = json.dumps((state or PageState()).to_json()).replace("<", "\\u003c")
     values = {
-        # Parts first: they have placeholders of their own.
-        "styles": "\n".join(part(f"css/{name}.css") for name in STYLES),
-        "scenes": "\n".join(part(f"html/scene_{number + 1}.html") for number in range(len(SCENES))),
         "start": start,
         "code": packed(scripts()),
         "version": __version__,
@@ -92,15 +101,25 @@ def build(state: PageState | None = None) -> str:
         "hues": colours(0),
         "dark-hues": colours(1),
     }
-    page = part("page.html")
-    for name, inlined in values.items():
-        page = page.replace(f"<!--{name}-->", inlined).replace(f"/*{name}*/", inlined)
+    # These parts have placeholders of their own.
+    values["styles"] = "\n".join(filled(part(f"css/{name}.css"), values) for name in STYLES)
+    values["scenes"] = "\n".join(filled(part(f"html/scene_{n + 1}.html"), values) for n in range(len(SCENES)))
+    page = filled(part("page.html"), values)
     return "\n".join(filter(None, map(str.strip, page.splitlines()))) + "\n"
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The template with its placeholders, <!--name--> or /*name*/, filled; what is filled in is not looked at again.
+
+    >>> filled("<!--a--> /*b*/", {"a": "/*b*/", "b": "2"})
+    '/*b*/ 2'
+    """
+    return re.sub(r"<!--([\w-]+)-->|/\*([\w-]+)\*/", lambda found: values[found[1] or found[2]], template)
 
 
 def scripts() -> str:
     """All scripts as one, with what Python knows before them."""
-    data = {"WORDS": page_words(), "STUDIES": json.loads(part("data/studies.json"))}
+    data = {"WORDS": page_words(), "RANGES": as_words(), "STUDIES": json.loads(part("data/studies.json"))}
     known = [f"LL.{name}={json.dumps(value, ensure_ascii=False)};" for name, value in data.items()]
     return "\n".join([*known, *(part(f"js/{name}.js") for name in SCRIPTS)])
 

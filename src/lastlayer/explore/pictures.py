@@ -12,7 +12,7 @@ from lastlayer.marks import marks
 #: The scores of the short answer.
 EXAMPLES = ((1.0, 0.5), (100.0, 50.0), (-1.0, -1.5))
 #: Heights of a bar and of a row of bars, in units of the drawing.
-BAR, ROW, LEFT, WIDTH = 22, 58, 92, 360
+BAR, ROW, LEFT, WIDTH = 22, 78, 4, 360
 _MARKS = marks(["softmax", "ratio"])
 
 
@@ -22,13 +22,13 @@ def picture() -> str:
     for row, scores in enumerate(EXAMPLES):
         y = row * ROW + 2
         name = f"[{', '.join(f'{v:g}'.replace('-', '−') for v in scores)}]"
-        body.append(f'<text x="0" y="{y + 30}" class="strong">{name}</text>')
+        body.append(f'<text x="0" y="{y + 13}" class="strong">{name}</text>')
         words.append(name)
         for place, mapping in enumerate((softmax, ratio)):
             shares = _shares(mapping, scores)
-            body.append(_bar(mapping.__name__, shares, y + place * (BAR + 3)))
+            body.append(_bar(mapping.__name__, shares, y + 20 + place * (BAR + 3)))
             words.append(f"{mapping.__name__} {'no answer' if shares is None else ' and '.join(map(_share, shares))}")
-    height = len(EXAMPLES) * ROW - 6
+    height = len(EXAMPLES) * ROW - 7
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{"; ".join(words)}" font-size="13">{"".join(body)}</svg>'
 
 
@@ -68,10 +68,11 @@ def _shares(mapping: object, scores: Sequence[float]) -> list[float] | None:
 
 def _bar(name: str, shares: Sequence[float] | None, y: float) -> str:
     """One answer as a bar split between two classes; dashed if there is none."""
-    mark, width = _MARKS[name], WIDTH - LEFT - 24
+    mark, width = _MARKS[name], WIDTH - LEFT - 82
     colour = f"var(--hue{mark.hue})"
     sign = f'<path d="{mark.shape}" transform="translate({LEFT + 8} {y + BAR / 2})" fill="{colour}"/>'
-    x = LEFT + 22
+    sign += f'<text x="{LEFT + 18}" y="{y + 15.5}">{name}</text>'
+    x = LEFT + 80
     frame = (
         f'<rect x="{x}" y="{y}" width="{width}" height="{BAR}" rx="2" fill="none" stroke="{colour}" stroke-width="1.5"'
     )
@@ -90,5 +91,5 @@ def _bar(name: str, shares: Sequence[float] | None, y: float) -> str:
 
 def _share(p: float) -> str:
     if p >= 0.995:
-        return "1" if p == 1 else "&gt;.99"
+        return "1.00" if p == 1 else "&gt;.99"
     return "&lt;.01" if 0 < p < 0.005 else f"{p:.2f}".removeprefix("0")

@@ -104,6 +104,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _written(value: float) -> str:
+    """A number of at most 25 characters, which can be read back."""
+    return repr(float(value)) if abs(value) >= 1e16 else str(value)
+
+
 @dataclass(frozen=True)
 class Domain:
     """The scores that a mapping accepts: a description, and a test for each row."""
@@ -244,7 +249,7 @@ class ProbabilityMapping:
     def label(self) -> str:
         """The name with the parameters that differ from their defaults: `entmax:alpha=1.3`."""
         changed = [
-            f"{p.name}={self.values[p.name] if _is_number(self.values[p.name]) else 'per row'}"
+            f"{p.name}={_written(self.values[p.name]) if _is_number(self.values[p.name]) else 'per row'}"
             for p in self.parameters
             if not _is_number(self.values[p.name]) or self.values[p.name] != p.default
         ]

@@ -115,16 +115,38 @@ def short(value: float, digits: int = 4) -> str:
     return "0" if text == "-0" else text
 
 
+def probability(value: float) -> str:
+    """Four significant digits of a probability; what is not 1 never reads as 1, as in a table's cell.
+
+    >>> [probability(v) for v in (0.62245933, 1.0, 0.99999, 4.14e-8, 0.0)]
+    ['0.6225', '1', '1.0000', '4.14e-8', '0']
+    """
+    text = short(value)
+    return "1.0000" if text == "1" and value < 1 else text
+
+
+def typed(value: float) -> str:
+    """All digits of a number, as a person would type it: what a command reads back as the same number.
+
+    >>> [typed(v) for v in (1.0, 0.5, -123456.7, 1e300)]
+    ['1', '0.5', '-123456.7', '1e+300']
+    """
+    return repr(float(value)).removesuffix(".0")
+
+
 def cell(value: float, decimals: int) -> str:
     """`decimals` digits after the point, so that columns line up; 0 and 1 bare only where they are exact.
 
-    >>> [cell(v, 3) for v in (0.62245933, 0.0, 1.0, 0.99999, 4.14e-8, -0.0004, 12345.6)]
-    ['0.622', '0', '1', '1.000', '4e-8', '-4e-4', '1e4']
+    >>> [cell(v, 3) for v in (0.62245933, 0.0, 1.0, 0.99999, 4.14e-8, -0.0004, 1000.0, 12345.6, 123456.7)]
+    ['0.622', '0', '1', '1.000', '4e-8', '-4e-4', '1000', '12346', '1e5']
     """
     if not math.isfinite(value) or value in (0, 1, -1):
         return short(value)
     if 10**-decimals <= abs(value) < 1000:
         return f"{value:.{decimals}f}"
+    # At most as wide as the others.
+    if 1000 <= abs(value) < 10 ** (decimals + 2) - 0.5:
+        return f"{value:.0f}"
     mantissa, exponent = f"{value:.{decimals - 3}e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 

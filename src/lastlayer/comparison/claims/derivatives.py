@@ -44,7 +44,7 @@ def only_differentiable(case: Case) -> Verdict:
 
 
 def _error_of_the_quotient_rule(case: Case) -> float | None:
-    """The largest |difference quotient − rule|·S; None where some score is too small beside another, or there are too many."""
+    """The largest |difference quotient − rule|·S; None where some score is too small next to another, or there are too many."""
     x = case.scores
     if x.min() < 1e-3 * case.size or case.classes > 100:
         return None
@@ -79,7 +79,8 @@ def ratio_learns(case: Case) -> Verdict:
         return "no", f"If class {label} is true, its score is {short(score)} and the slope 1/S − 1/x{label} overflows."
     steps, x = steps_to_leave(case.scores, label)
     slope = 1.0 / total - 1.0 / score
-    softmax = float(case.softmax[label]) - 1.0
+    # p − 1 as minus the sum of the others, which keeps its digits where p is about 1.
+    softmax = -math.fsum(np.delete(case.softmax, label))
     slopes = f"If class {label} is true, the slope at its score is {short(slope)} for the ratio, {short(softmax)} for softmax."
     if steps is None:
         return "not tested", f"{slopes} In {STEPS} gradient steps of size 1 the scores stay inside the ratio's domain."

@@ -37,6 +37,8 @@ def zero_sum(case: Case) -> Verdict:
 
 def tanh_before(case: Case) -> Verdict:
     """tanh keeps every sign: it makes no score negative that was not."""
+    if case.classes == 1:
+        return "not tested", "One class: it gets 1 whatever its score."
     cap = 1.0 if case.softcap is None else case.softcap
     # A quotient that overflows has the tanh of infinity, ±1.
     with np.errstate(over="ignore"):

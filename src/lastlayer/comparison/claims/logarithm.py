@@ -40,6 +40,8 @@ def gradient(case: Case) -> Verdict:
     _, exact = loss_and_grad(case.scores[None, :], np.array([label]), reduction="sum")
     y = (np.arange(case.classes) == label).astype(np.float64)
     p_minus_y = case.softmax - y
+    # Minus the sum of the others keeps its digits where p is about 1.
+    p_minus_y[label] = -math.fsum(np.delete(case.softmax, label))
     holds = largest_change(exact[0], p_minus_y) <= 1e-12
     which = f"({', '.join(short(v) for v in y)})" if case.classes <= 4 else f"1 at class {label}"
     evidence = f"If class {label} is true, p − y = {case.shown(case.softmax, label)} − {which} = {case.shown(p_minus_y, label)}"

@@ -41,7 +41,7 @@ def _slope(case: Case) -> str:
 def _at_a_tie(case: Case) -> str:
     top = int(np.argmax(case.scores))
     step = max(1e-6, 4 * EPS * case.size)
-    # Beside the largest float64 the moved score is infinite, and still the largest.
+    # Near the largest float64 the moved score is infinite, and still the largest.
     with np.errstate(over="ignore"):
         moved = probabilities_of(case.scores + step * (np.arange(case.classes) == top), "hardmax")
     before = probabilities_of(case.scores, "hardmax")

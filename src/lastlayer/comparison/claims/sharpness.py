@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lastlayer.comparison.claims.case import EPS, Case, Here, Verdict, probabilities_of
-from lastlayer.words.numbers import short
+from lastlayer.words.numbers import probability, short
 
 
 def sharper(case: Case) -> Verdict:
@@ -17,7 +17,7 @@ def sharper(case: Case) -> Verdict:
         return "not tested", case.nothing_ahead
     if not case.has_ratio:
         return "not tested", "The ratio has no answer here, so there is nothing to compare softmax with."
-    softmax, ratio = (short(float(p.max())) for p in (case.softmax, case.ratio))
+    softmax, ratio = (probability(float(p.max())) for p in (case.softmax, case.ratio))
     softmax_first, ratio_first = f"{softmax} against {ratio}", f"{ratio} against {softmax}"
     if softmax == ratio:
         softmax_first = ratio_first = f"by less than the digits of {ratio} show"
@@ -48,15 +48,15 @@ def soft_max(case: Case) -> Verdict:
     enlarged = float(probabilities_of(factor * case.scores, "softmax").max())
     # Both may be 1, give or take a rounding.
     here: Here = "yes" if enlarged >= top * (1 - 8 * EPS) else "no"
-    ratio = f", the ratio still {short(float(case.ratio.max()))}" if case.has_ratio else ""
+    ratio = f", the ratio still {probability(float(case.ratio.max()))}" if case.has_ratio else ""
     tied = int(np.sum(case.scores == case.scores.max()))
     ties = f" It is shared by the {tied} largest scores." if tied > 1 else ""
     if factor == 1:
         return (
             here,
-            f"Softmax gives the largest score {short(top)} here{ratio}; larger multiples do not fit a float64.{ties}",
+            f"Softmax gives the largest score {probability(top)} here{ratio}; larger multiples do not fit a float64.{ties}",
         )
-    gives = f"Softmax gives the largest score {short(top)} here, and {short(enlarged)} at {short(factor)} times these scores"
+    gives = f"Softmax gives the largest score {probability(top)} here, and {probability(enlarged)} at {short(factor)} times these scores"
     return here, f"{gives}{ratio}.{ties}"
 
 

@@ -90,7 +90,11 @@ def _finish(axes: Axes, curves: dict[str, Vector], styles: dict[str, Style]) -> 
 
 def _mark_crossing(axes: Axes, answers: Answers, curves: dict[str, Vector], followed: int) -> None:
     """The multiple at which softmax and the ratio agree, if both are drawn and it is on the axis."""
-    if not set(TOLD) <= curves.keys() or np.isnan(curves["ratio"]).any() or np.ptp(answers.reached) == 0:
+    if (
+        not set(TOLD) <= curves.keys()
+        or np.isnan(curves["ratio"]).any()
+        or np.all(answers.reached == answers.reached[0])
+    ):
         return
     # With more than two classes only the largest one's curves cross there.
     if len(answers.reached) > 2 and answers.reached[followed] != answers.reached.max():

@@ -9,12 +9,11 @@ from matplotlib.path import Path as Shape
 
 from lastlayer import marks
 from lastlayer.comparison.answers import Answers
+from lastlayer.comparison.first import FIRST
 
 INK = "#333333"
 FAINT = "#c9ccd1"
 MUTED = "#777777"
-#: The mappings in colour where nobody chose some: the two of the question, and two that give zeros.
-FIRST = ("softmax", "ratio", "sparsemax", "hardmax")
 #: The most chosen mappings that are all in colour.
 MOST_COLOURS = 8
 _HOURGLASS = Shape([(-1, 1), (1, 1), (-1, -1), (1, -1), (-1, 1)], closed=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from lastlayer.comparison.claims import Claim
 from lastlayer.comparison.text.paper import Line, Paper
-from lastlayer.words.lists import listing
 from lastlayer.words.numbers import short
 
 HEADING = "What people say about softmax"
@@ -21,8 +20,9 @@ STYLES = {
 }
 #: The widths of a claim, of a verdict here, of a verdict in general with its reason, and the narrowest paper for columns.
 CLAIM, HERE, GENERAL, NARROWEST = 40, 9, 9, 50
-#: The most claims that are named if they are not tested; more are counted.
-NAMED = 3
+#: Room for two verdicts in one line: here half true, in general half true.
+NARROWEST_PAIR = 38
+UNTESTED = "Not tested here, but by these scores (in brackets: what is so in general):"
 
 
 def claim_lines(claims: Sequence[Claim], paper: Paper) -> list[Line]:
@@ -31,7 +31,8 @@ def claim_lines(claims: Sequence[Claim], paper: Paper) -> list[Line]:
         return [line for claim in claims for line in [(), *_in_full(claim, paper)]][1:]
     tested = [claim for claim in claims if claim.here != "not tested"]
     folded = [claim for claim in claims if claim.here == "not tested"]
-    return (_in_columns(tested, paper) if tested else []) + _folded(folded, paper, bool(tested))
+    head: list[Line] = [((HEADING, "bold"),)]
+    return (_in_columns(tested, paper) if tested else head) + _folded(folded, paper)
 
 
 def _in_columns(claims: Sequence[Claim], paper: Paper) -> list[Line]:
@@ -62,28 +63,24 @@ def _in_columns(claims: Sequence[Claim], paper: Paper) -> list[Line]:
 
 def _stacked(claim: Claim, paper: Paper) -> list[Line]:
     """For a narrow terminal: the verdicts under the claim."""
-    verdicts: Line = (
-        ("  here ", "dim"),
-        (claim.here, STYLES[claim.here]),
-        (", in general ", "dim"),
-        (claim.in_general, STYLES[claim.in_general]),
-    )
-    return [*paper.wrapped(claim.claim), verdicts]
+    here: Line = (("  here ", "dim"), (claim.here, STYLES[claim.here]))
+    general = (claim.in_general, STYLES[claim.in_general])
+    if paper.width < NARROWEST_PAIR:
+        return [*paper.wrapped(claim.claim), here, (("  in general ", "dim"), general)]
+    return [*paper.wrapped(claim.claim), (*here, (", in general ", "dim"), general)]
 
 
-def _folded(claims: Sequence[Claim], paper: Paper, is_rest: bool) -> list[Line]:
-    """The claims that the scores do not test, and scores that do."""
+def _folded(claims: Sequence[Claim], paper: Paper) -> list[Line]:
+    """The claims that the scores do not test, each after scores that do."""
     if not claims:
         return []
-    if len(claims) <= NAMED:
-        named = [f"{claim.claim} ({claim.in_general}; try {_scores(claim)})" for claim in claims]
-        return paper.wrapped(f"Not tested here: {'; '.join(named)}.", rest="  ", style="dim")
-    groups: dict[str, int] = {}
+    groups: dict[str, list[str]] = {}
     for claim in claims:
-        groups[_scores(claim)] = groups.get(_scores(claim), 0) + 1
-    tests = listing(f"{scores} ({count})" for scores, count in groups.items())
-    more = f"{len(claims)} {'more' if is_rest else 'claims'} are not tested by these scores; these test them: {tests}."
-    return paper.wrapped(more, rest="  ", style="dim")
+        groups.setdefault(_scores(claim), []).append(f"{claim.claim} ({claim.in_general})")
+    lines = paper.wrapped(UNTESTED, style="dim")
+    for scores, named in groups.items():
+        lines += paper.wrapped(f"{scores}: {'; '.join(named)}", first="  ", rest="    ", style="dim")
+    return lines
 
 
 def _scores(claim: Claim) -> str:
@@ -93,7 +90,7 @@ def _scores(claim: Claim) -> str:
 def _in_full(claim: Claim, paper: Paper) -> list[Line]:
     """The claim, what it is here with the numbers, and what it is in general with the reason."""
     evidence = claim.evidence + (f" Try {_scores(claim)}." if claim.here == "not tested" else "")
-    lines: list[Line] = [((paper.spelled(claim.claim), "bold"),)]
+    lines = paper.wrapped(claim.claim, style="bold")
     for where, verdict, why in (("here", claim.here, evidence), ("in general", claim.in_general, claim.reason)):
         head = f"  {where}: "
         # The verdict's width is part of the paragraph, so that its words wrap behind it.

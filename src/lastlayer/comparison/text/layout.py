@@ -1,18 +1,17 @@
-"""The page of a comparison: table, bottom line, what people say, and what else there is."""
+"""The page of a comparison: bottom line, table, what people say, and what else there is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from lastlayer.comparison.answers import Answers, Row
+from lastlayer.comparison.exploration import can_be_explored, explore_command
+from lastlayer.comparison.first import FIRST
 from lastlayer.comparison.summary import in_short
 from lastlayer.comparison.text.claims_text import claim_lines
 from lastlayer.comparison.text.paper import Line, Paper, as_text
 from lastlayer.comparison.text.table import TINY, tables
 from lastlayer.words.numbers import short
-
-#: The rows that are shown first: the two of the question, and two that give zeros.
-FIRST = ("softmax", "ratio", "sparsemax", "hardmax")
 
 #: What the headings mean.
 MEANINGS = {
@@ -21,25 +20,33 @@ MEANINGS = {
     "entropy": "in nats",
     "support": "how many classes get more than zero",
 }
+#: Classes are named by their index.
+COUNTED = "Classes are counted from 0."
 
 
 def layout(answers: Answers, paper: Paper) -> list[Line]:
     """The lines of a comparison."""
     rows = _shown_rows(answers, paper)
     table = tables(answers, rows, paper)
-    lines = [*_activation(answers, paper), *table]
+    lines = [*_activation(answers, paper), *_bottom_line(answers, paper), (), *table]
     for row in rows:
         if row.error is not None:
             lines += paper.wrapped(row.error, first="– " if not paper.is_ascii else "- ", rest="  ", style="dim")
-    if len(rows) < len(answers.rows):
-        more = "" if paper.in_python else ": --mappings all"
-        lines += paper.wrapped(f"{len(answers.rows) - len(rows)} more mappings{more}", style="dim")
+    lines += paper.wrapped(_hidden(answers, rows, paper) + COUNTED, style="dim")
     if legend := _legend(answers, as_text(table)):
         lines += paper.wrapped(legend, style="dim")
-    lines += [(), *_bottom_line(answers, paper), (), *claim_lines(answers.claims, paper)]
+    lines += [(), *claim_lines(answers.claims, paper)]
     if not paper.everything:
         lines += [(), *_more(answers, paper)]
     return lines
+
+
+def _hidden(answers: Answers, rows: Sequence[Row], paper: Paper) -> str:
+    """How many mappings are not shown, and what shows them."""
+    hidden = len(answers.rows) - len(rows)
+    if not hidden:
+        return ""
+    return f"{hidden} more mappings{'' if paper.in_python else ': --mappings all'}. "
 
 
 def _shown_rows(answers: Answers, paper: Paper) -> Sequence[Row]:
@@ -66,7 +73,7 @@ def _bottom_line(answers: Answers, paper: Paper) -> list[Line]:
 
 
 def _legend(answers: Answers, table: str) -> str:
-    """What the columns of the table mean, beside the probabilities."""
+    """What the columns of the table mean, other than the probabilities."""
     activation = answers.question.activation
     through = "" if activation.is_identity else ", through the activation"
     parts = [f"{heading}: {meaning}" for heading, meaning in MEANINGS.items() if heading in table]
@@ -76,17 +83,15 @@ def _legend(answers: Answers, table: str) -> str:
 
 def _more(answers: Answers, paper: Paper) -> list[Line]:
     """Where to go from here."""
-    if paper.in_python:
-        ways = (
-            ".text(everything=True) shows every mapping and claim with numbers and reasons",
-            ".explore() plays with them",
-        )
-    else:
-        ways = (
-            "--all shows every mapping and claim with numbers and reasons",
-            f"lastlayer explore {_listed(answers.question.scores)} plays with them",
-        )
-    return [line for way in ways for line in paper.wrapped(way, rest="  ", style="dim")]
+    everything = ".text(everything=True)" if paper.in_python else "--all"
+    lines = paper.wrapped(
+        f"{everything} shows every mapping and claim with numbers and reasons", rest="  ", style="dim"
+    )
+    if not can_be_explored(answers.question):
+        return lines
+    # One line whatever its length, so that it can be copied and run.
+    page = ".explore()" if paper.in_python else explore_command(answers.question)
+    return [*lines, ((f"{page} plays with them", "dim"),)]
 
 
 def _listed(values: Iterable[float], most: int = 8) -> str:

@@ -11,11 +11,13 @@ from lastlayer.words.ascii import in_ascii
 #: Text and its style: "", "bold", "dim" or the name of a colour.
 Span = tuple[str, str]
 Line = tuple[Span, ...]
+#: The fewest characters of a line.
+NARROWEST = 28
 
 
 @dataclass(frozen=True)
 class Paper:
-    """`width` in characters; `everything` shows what is folded otherwise; `is_ascii` where nothing but ASCII can be shown.
+    """`width` in characters, at least NARROWEST; `everything` shows what is folded otherwise; `is_ascii` where nothing but ASCII can be shown.
 
     `in_python` names methods instead of the command's options.
     """
@@ -24,6 +26,10 @@ class Paper:
     everything: bool = False
     is_ascii: bool = False
     in_python: bool = False
+
+    def __post_init__(self) -> None:
+        """What is narrower holds no word of a table."""
+        object.__setattr__(self, "width", max(self.width, NARROWEST))
 
     def spelled(self, text: str) -> str:
         """The text in the characters that there are."""

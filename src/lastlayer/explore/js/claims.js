@@ -3,9 +3,11 @@
 "use strict"; {
   const EPS = 2 ** -52, LARGE = 1e100, STEPS = 10, HUGE = Number.MAX_VALUE;
   const { total, largest, firstLargest } = LL.exact;
-  const short = (v, digits) => LL.short(v, digits);
+  const short = (v, digits) => LL.short(v, digits), probability = p => LL.probability(p);
   const plainSum = numbers => numbers.reduce((s, v) => s + v, 0);
   const smallest = numbers => -largest(numbers.map(v => -v));
+  // 1 − p of a class as the sum of the others, which keeps its digits where p is about 1.
+  const others = (p, i) => total(p.filter((_, j) => j !== i));
   const largestChange = (a, b) => largest(a.map((v, i) => Math.abs(v - b[i])));
   const softmax = x => LL.MAPPINGS.softmax.at(x).p;
   const ratioOf = x => LL.probabilities("ratio", x);
@@ -26,10 +28,12 @@
     return text === "-0" ? "0" : text;
   };
 
+  // Zero but for the rounding of the sum: what the ratio cannot divide by.
   const sumsToZero = x => {
     const size = largest(x.map(Math.abs));
     return size === 0 || Math.abs(total(x.map(v => v / size))) <= 4 * EPS * x.length;
   };
+  LL.sumsToZero = sumsToZero;
 
   const caseOf = (given, label, parameters) => {
     const x = LL.activate(given, parameters), ratio = ratioOf(x);
@@ -52,7 +56,7 @@
   const sharper = c => {
     if (c.allEqual) return untested(c.nothingAhead);
     if (!c.ratio) return untested("The ratio has no answer here, so there is nothing to compare softmax with.");
-    const [soft, plain] = [c.softmax, c.ratio].map(p => short(largest(p)));
+    const [soft, plain] = [c.softmax, c.ratio].map(p => probability(largest(p)));
     const turn = LL.turning(c.x);
     const hidden = soft === plain ? `by less than the digits of ${plain} show` : "";
     const mine = `Softmax is more certain, ${hidden || `${soft} against ${plain}`}`;
@@ -77,11 +81,11 @@
   const softMax = c => {
     if (c.allEqual) return untested(c.nothingAhead);
     const factor = enlarging(c), top = largest(c.softmax), enlarged = largest(softmax(c.x.map(v => v * factor)));
-    const here = enlarged >= top * (1 - 8 * EPS) ? "yes" : "no", still = c.ratio ? `, the ratio still ${short(largest(c.ratio))}` : "";
+    const here = enlarged >= top * (1 - 8 * EPS) ? "yes" : "no", still = c.ratio ? `, the ratio still ${probability(largest(c.ratio))}` : "";
     const tied = c.x.filter(v => v === c.x[c.top]).length, ties = tied > 1 ? ` It is shared by the ${tied} largest scores.` : "";
-    const gives = `Softmax gives the largest score ${short(top)} here`;
+    const gives = `Softmax gives the largest score ${probability(top)} here`;
     if (factor === 1) return [here, `${gives}${still}; larger multiples do not fit a float64.${ties}`];
-    return [here, `${gives}, and ${short(enlarged)} at ${short(factor)} times these scores${still}.${ties}`];
+    return [here, `${gives}, and ${probability(enlarged)} at ${short(factor)} times these scores${still}.${ties}`];
   };
 
   const untestedShift = c => c.allEqual ? c.nothingAhead
@@ -162,6 +166,7 @@
   };
 
   const tanh = c => {
+    if (c.K === 1) return untested("One class: it gets 1 whatever its score.");
     const cap = c.softcap || 1, capped = c.given.map(v => cap * Math.tanh(v / cap));
     const least = c.given.indexOf(smallest(c.given));
     const formula = cap === 1 ? `tanh${c.shown(c.given, least)}` : `${short(cap)}·tanh(x / ${short(cap)})`;
@@ -176,8 +181,7 @@
     const least = smallest(c.x);
     if (least <= 0) return untested(`The ratio has no derivative at a score of ${short(least)}, the edge of its domain or beyond.`);
     if (c.size > LARGE || least < 1 / LARGE) return untested("Such huge or tiny scores leave no digits for a derivative.");
-    const { top } = c, slope = (1 - c.ratio[top]) / plainSum(c.x);
-    const soft = c.softmax[top] * total(c.softmax.filter((_, i) => i !== top));
+    const { top } = c, slope = others(c.ratio, top) / plainSum(c.x), soft = c.softmax[top] * others(c.softmax, top);
     return ["no", `∂p${top}/∂x${top} = (1 − p${top}) / S = ${short(slope)} for the ratio, and p${top}·(1 − p${top}) = ${short(soft)} for softmax.`];
   };
 
@@ -201,7 +205,7 @@
     const y = c.label, score = c.x[y], sum = plainSum(c.x), isTrue = `If class ${y} is true,`;
     if (score === 0) return ["no", `${isTrue} its score is 0, its loss is infinite and so is the slope 1/S − 1/x${y}.`];
     if (!hasInverse(sum) || !hasInverse(score)) return ["no", `${isTrue} its score is ${short(score)} and the slope 1/S − 1/x${y} overflows.`];
-    const slopes = `${isTrue} the slope at its score is ${short(1 / sum - 1 / score)} for the ratio, ${short(c.softmax[y] - 1)} for softmax.`;
+    const slopes = `${isTrue} the slope at its score is ${short(1 / sum - 1 / score)} for the ratio, ${short(-others(c.softmax, y))} for softmax.`;
     const [steps, x] = LL.stepsToLeave(c.x, y);
     if (steps === null) return untested(`${slopes} In ${STEPS} gradient steps of size 1 the scores stay inside the ratio's domain.`);
     const takes = steps === 1 ? "One gradient step of size 1 takes" : `${steps} gradient steps of size 1 take`;
@@ -242,7 +246,8 @@
     if (c.K === 1) return untested("One class: its loss is 0 whatever its score, and so is the gradient.");
     if (4 * EPS * (1 + c.size) > 1e-7) return untested(`Scores of size ${short(c.size)} leave no digits for a difference quotient.`);
     const y = c.x.map((_, i) => Number(i === c.label)), which = c.K <= 4 ? `(${y.map(v => short(v)).join(", ")})` : `1 at class ${c.label}`;
-    return ["yes", `If class ${c.label} is true, p − y = ${c.shown(c.softmax, c.label)} − ${which} = ${c.shown(c.softmax.map((p, i) => p - y[i]), c.label)}.`];
+    const difference = c.softmax.map((p, i) => (i === c.label ? -others(c.softmax, i) : p));
+    return ["yes", `If class ${c.label} is true, p − y = ${c.shown(c.softmax, c.label)} − ${which} = ${c.shown(difference, c.label)}.`];
   };
 
   const twoClasses = c => {
@@ -258,9 +263,11 @@
     only_differentiable: onlyDifferentiable, ratio_learns: ratioLearns, max_slope: maxSlope, logarithm, gradient, two_classes: twoClasses,
   };
 
-  // Every claim: {name, here: "yes" | "no" | "half true" | "not tested", evidence}; null without scores.
+  // Every claim: {name, here: "yes" | "no" | "half true" | "not tested", evidence}; null without scores, or if the label is none
+  // of their classes.
   LL.claims = (scores, label = null, parameters = {}) => {
-    if (!scores.length) return null;
+    LL.checkParameters(parameters);
+    if (!scores.length || (label !== null && !LL.isClass(label, scores))) return null;
     const names = Object.keys(JUDGES), reached = LL.activate(scores, parameters);
     if (!reached.every(Number.isFinite)) {
       const evidence = `The scores ${tuple(reached)} are not all finite.`;

@@ -1,15 +1,21 @@
 // The lab's state in other forms: link, command, Python, LaTeX, Markdown, SVG, PNG.
 "use strict"; {
   const { element } = LL;
-  const plain = scores => scores.join(", ");
+  // Beyond 2^53 with a point: Python would take digits alone for an integer of any size.
+  const number = v => (Number.isInteger(v) && !Number.isSafeInteger(v) && !/[.e]/.test(v) ? `${v}.0` : String(v));
+  const plain = scores => scores.map(number).join(", ");
   const allUsual = (names, state) => names.length === Object.keys(LL.MAPPINGS).length && names.every(name => LL.labelOf(name, state.parameters) === name);
   const labels = state => LL.chosen(state).map(name => LL.labelOf(name, state.parameters));
 
+  const before = ({ parameters: { temperature, softcap } }) =>
+    [softcap !== undefined && `--softcap ${softcap}`, temperature !== undefined && `--temperature ${temperature}`].filter(Boolean);
+  // The question in a terminal, whatever mappings are ticked; the label where it is not the one that compare takes by itself.
+  LL.command = state => {
+    const usual = state.label === state.scores.indexOf(Math.min(...state.scores));
+    return ["lastlayer compare", ...state.scores, ...(usual ? [] : [`--label ${state.label}`]), ...before(state)].join(" ");
+  };
   const command = state => {
-    const { temperature, softcap } = state.parameters, names = LL.chosen(state);
-    const parts = ["lastlayer compare", ...state.scores, `--label ${state.label}`];
-    if (softcap !== undefined) parts.push(`--softcap ${softcap}`);
-    if (temperature !== undefined) parts.push(`--temperature ${temperature}`);
+    const names = LL.chosen(state), parts = ["lastlayer compare", ...state.scores, `--label ${state.label}`, ...before(state)];
     if (names.length && !allUsual(names, state)) parts.push(`--mappings ${labels(state).join(",")}`);
     return parts.join(" ");
   };
@@ -87,6 +93,9 @@
     Command: command, Python: python, LaTeX: latex, Markdown: markdown, SVG: svg,
   };
 
+  // A frame in a notebook has no address that could be opened elsewhere.
+  const hasAddress = () => location.protocol !== "about:";
+
   const copy = async (text, output) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -109,7 +118,7 @@
     };
     const button = (text, onclick) => element("button", { type: "button", onclick }, text);
     const box = element("div", { class: "lab-copy" }, element("h3", {}, "Copy as"),
-      element("div", { class: "lab-buttons" }, ...Object.keys(LL.COPIES).map(kind => button(kind, () => show(kind))),
+      element("div", { class: "lab-buttons" }, ...Object.keys(LL.COPIES).filter(kind => kind !== "Link" || hasAddress()).map(kind => button(kind, () => show(kind))),
         button("SVG file", () => download(`data:image/svg+xml;base64,${inBase64(svg(LL.state))}`, "lastlayer.svg")),
         button("PNG file", () => png(LL.state))),
       said, output);

@@ -96,9 +96,11 @@
   // Curves over an axis. series: [{name, words, f, colour, dash}]; f gives null where there is nothing.
   LL.curves = (w, h, em, { from, to, low = 0, high = 1, xTicks, yTicks, series, at = null, marks = [],
     hatches: bands = [], steps = 160, xName = "", yName = "", right = 6.4 }) => {
-    const box = { l: em * 3, r: w - em * right, t: em * (yName ? 1.9 : 0.7), b: h - em * (xName ? 3.3 : 1.9) };
-    const X = v => box.l + ((v - from) / (to - from)) * (box.r - box.l);
-    const Y = v => box.b - ((v - low) / (high - low)) * (box.b - box.t);
+    // As much room on the left as the longest number there needs.
+    const widest = Math.max(...yTicks.map(([, words]) => String(words).length));
+    const box = { l: em * Math.max(3, 0.68 * widest + 0.9), r: w - em * right, t: em * (yName ? 1.9 : 0.7), b: h - em * (xName ? 3.3 : 1.9) };
+    const X = v => box.l + ((v - from) / (to - from || 1)) * (box.r - box.l);
+    const Y = v => box.b - ((v - low) / (high - low || 1)) * (box.b - box.t);
     let body = bands.map(([a, b, colour]) =>
       LL.hatch(X(Math.max(a, from)), box.t, X(Math.min(b, to)) - X(Math.max(a, from)), box.b - box.t, colour)).join("");
     for (const [v, words] of yTicks) body += LL.line(box.l, Y(v), box.r, Y(v), "grid")

@@ -7,19 +7,19 @@
   const DIALS = [
     {
       key: "temperature", label: "Temperature", usual: 1, min: -1, max: 1, step: 0.01, toSlider: Math.log10, fromSlider: v => 10 ** v,
-      explain: "divides the scores: high is unsure, low is certain", least: 1e-3, most: 1e3,
+      explain: "divides the scores: high is unsure, low is certain",
     },
     {
       key: "softcap", label: "Softcap", usual: undefined, min: -1, max: NONE, step: 0.01, toSlider: v => Math.min(Math.log10(v), NONE - 0.01),
-      fromSlider: v => (v >= NONE ? undefined : 10 ** v), explain: "C·tanh(x / C) before that: no score beyond C", least: 1e-3, most: 1e6,
+      fromSlider: v => (v >= NONE ? undefined : 10 ** v), explain: "C·tanh(x / C) before that: no score beyond C",
     },
     {
       key: "alpha", label: "entmax’s α", usual: 1.5, min: 1, max: 4, step: 0.05, toSlider: v => v, fromSlider: v => v,
-      explain: "1 is softmax, 2 is sparsemax", least: 1, most: 100,
+      explain: "1 is softmax, 2 is sparsemax",
     },
     {
       key: "order", label: "Taylor’s order", usual: 2, min: 2, max: 18, step: 2, toSlider: v => v, fromSlider: v => v,
-      explain: "how far the series of eˣ goes", least: 2, most: 18,
+      explain: "how far the series of eˣ goes",
     },
   ];
 
@@ -35,9 +35,12 @@
 
   const typed = (dial, field) => {
     const text = field.value.trim().replace("∞", "");
-    const value = text === "" || text === "none" ? dial.usual : Number(text);
-    const fits = value === undefined || (value >= dial.least && value <= dial.most && (dial.key !== "order" || value % 2 === 0));
+    const value = text === "" || text === "none" ? dial.usual : LL.number(text);
+    const fits = value === undefined || LL.fits(dial.key, value);
+    const { least, most, even } = LL.RANGES[dial.key], wrong = field.parentElement.querySelector("[role=alert]");
     field.setAttribute("aria-invalid", String(!fits));
+    wrong.hidden = fits;
+    wrong.textContent = fits ? "" : `${even ? "An even number" : "A number"} from ${LL.say(least)} to ${LL.say(most, 6)}, please.`;
     if (fits) set(dial, value);
   };
 
@@ -45,14 +48,19 @@
     const id = `lab-${dial.key}`;
     const slider = element("input", {
       type: "range", id, min: dial.min, max: dial.max, step: dial.step, "aria-describedby": `${id}-why`,
-      oninput: event => set(dial, rounded(dial.fromSlider(Number(event.target.value)))),
+      oninput: event => {
+        event.target.parentElement.querySelector("[role=alert]").hidden = true;
+        set(dial, rounded(dial.fromSlider(Number(event.target.value))));
+      },
     });
     const field = element("input", {
       type: "text", inputmode: "decimal", "aria-label": `${dial.label}, exact`, placeholder: "none",
       onchange: event => typed(dial, event.target),
+      onblur: () => { field.setAttribute("aria-invalid", "false"); update(LL.state); },
     });
     const box = element("div", { class: "lab-dial" }, element("label", { for: id }, dial.label), field, slider,
-      element("small", { id: `${id}-why` }, dial.explain));
+      element("small", { id: `${id}-why` }, dial.explain),
+      element("p", { class: "wrong", role: "alert", hidden: true }));
     const update = state => {
       const value = valueOf(dial, state);
       slider.value = value === undefined ? dial.max : dial.toSlider(value);

@@ -9,13 +9,22 @@
     return [plain, Object.fromEntries(own.map(([key, number]) => [key, Number(number)]))];
   };
 
-  const positive = v => v > 0 && v < Infinity;
-  const RANGES = { temperature: positive, softcap: positive, alpha: v => v >= 1 && v <= 1e100, order: v => v >= 2 && v <= 18 && v % 2 === 0 };
-  const check = parameters => {
+  const ACTIVATION = ["temperature", "softcap"];
+  const known = () => [...ACTIVATION, ...Object.values(LL.MAPPINGS).flatMap(m => Object.keys(m.parameters))];
+  // `own` are the parameters in a mapping's name, which only that mapping has; `parameters` are for any mapping.
+  const check = (plain, own, parameters) => {
+    if (!Object.hasOwn(LL.MAPPINGS, plain)) throw new RangeError(`There is no mapping ${plain}; there are ${Object.keys(LL.MAPPINGS).join(", ")}.`);
+    const its = Object.keys(LL.MAPPINGS[plain].parameters), strange = Object.keys(own).find(name => !its.includes(name));
+    if (strange !== undefined) throw new RangeError(`${plain} has no parameter ${strange}; it has ${its.join(", ") || "none"}.`);
+    LL.checkParameters({ ...parameters, ...own });
+  };
+  LL.checkParameters = parameters => {
     for (const [name, v] of Object.entries(parameters)) {
-      if (v !== undefined && !(RANGES[name] ?? Number.isFinite)(v)) throw new RangeError(`${name} is ${v}, which is out of its range.`);
+      if (!known().includes(name)) throw new RangeError(`There is no parameter ${name}; there are ${known().join(", ")}.`);
+      if (v !== undefined && !LL.fits(name, v)) throw new RangeError(`${name} is ${v}, which is out of its range, ${LL.RANGES[name].least} to ${LL.RANGES[name].most}.`);
     }
   };
+  LL.isClass = (label, scores) => Number.isInteger(label) && label >= 0 && label < scores.length;
 
   // tanh with the digits of its tail, as in lastlayer.activation.
   const tanh = u => {
@@ -34,10 +43,9 @@
 
   // A mapping at scores (a Point of normalized.js or what regularized of sparse.js gives), or null where it has no answer.
   LL.point = (name, scores, parameters = {}) => {
-    const [plain, own] = read(name), mapping = LL.MAPPINGS[plain];
-    if (!mapping) throw new RangeError(`There is no mapping ${name}; there are ${Object.keys(LL.MAPPINGS).join(", ")}.`);
-    check({ ...parameters, ...own });
-    const x = LL.activate(scores, parameters);
+    const [plain, own] = read(name);
+    check(plain, own, parameters);
+    const mapping = LL.MAPPINGS[plain], x = LL.activate(scores, parameters);
     if (!x.length || x.some(Number.isNaN) || !mapping.domain(x)) return null;
     const options = { ...mapping.parameters };
     for (const key of Object.keys(options)) options[key] = own[key] ?? parameters[key] ?? options[key];
@@ -53,13 +61,13 @@
 
   // The loss if class `label` is the true one: log loss, or Fenchel–Young for the regularized family.
   LL.loss = (name, scores, label, parameters) => {
-    const point = LL.point(name, scores, parameters), loss = label in scores ? point?.loss(label) ?? NaN : NaN;
+    const point = LL.point(name, scores, parameters), loss = LL.isClass(label, scores) ? point?.loss(label) ?? NaN : NaN;
     return Number.isNaN(loss) ? null : loss;
   };
 
   // The gradient of that loss in the scores as given, so through softcap and temperature.
   LL.gradient = (name, scores, label, parameters) => {
-    const inside = label in scores ? LL.point(name, scores, parameters)?.gradient(label) : null;
+    const inside = LL.isClass(label, scores) ? LL.point(name, scores, parameters)?.gradient(label) : null;
     const gradient = inside && pullBack(scores, inside, parameters);
     return gradient && !gradient.some(Number.isNaN) ? gradient.map(g => g + 0) : null;
   };

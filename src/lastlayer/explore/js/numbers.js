@@ -14,6 +14,12 @@
     return bare(Number(`${mantissa}e${power}`).toFixed(Math.max(0, digits - 1 - power)));
   };
 
+  // What is not 1 never reads as 1.
+  LL.probability = p => {
+    const text = LL.short(p);
+    return text === "1" && p < 1 ? "1.0000" : text;
+  };
+
   // As toExponential, which takes a tie away from zero; C takes it to the even digit.
   const rounded = (value, digits) => {
     const text = value.toExponential(digits - 1);
@@ -23,6 +29,28 @@
     const cut = exact.replace("-", "").slice(0, digits > 1 ? digits + 1 : 1);
     return `${value < 0 ? "-" : ""}${cut}e${exponent}`;
   };
+
+  // A number as people write it, "−.5" too; NaN for anything else: "0x10", "", "Infinity".
+  LL.number = text => {
+    const plain = String(text).replace(/[−–‒]/g, "-");
+    return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(plain) ? Number(plain) : NaN;
+  };
+  LL.MOST_CLASSES = 50;
+  LL.areScores = list => list.length >= 1 && list.length <= LL.MOST_CLASSES && list.every(v => LL.fits("scores", v));
+  // "1 0.5", "[1, .5]", "(−1; 2)" and nothing else, as numbers; null if it is no list of numbers that the page takes.
+  LL.strictScores = text => {
+    const inside = String(text).trim().replace(/^(?:\[([^[\](){}]*)\]|\(([^[\](){}]*)\))$/, "$1$2").trim();
+    const list = inside.split(/[,;\s]+/).filter(Boolean).map(LL.number);
+    return LL.areScores(list) && !LL.hasDecimalComma(inside) ? list : null;
+  };
+  // As in "1,5 2,5" and "1,5; 2": there the commas are no separators. "1,5" alone is two scores.
+  LL.hasDecimalComma = text => {
+    const words = String(text).replace(/[[\](){}]/g, " ").split(/[\s;]+/).filter(Boolean);
+    return words.length > 1 && words.some(word => /^[^,]*\d,\d+$/.test(word));
+  };
+  // In a field for scores also with words before the bracket: "logits = [1, .5]", "tensor([1., .5])".
+  LL.parseScores = text => LL.strictScores(text)
+    ?? LL.strictScores(/^[^[(\d+−–-]*[[(]+([^[\](){}]*)[\])]+\s*$/.exec(text)?.[1] ?? "");
 
   // With a typeset minus sign, for sentences: −0.5, ∞; a dash where there is no number.
   LL.typeset = text => String(text).replace(/^nan$/, "–").replace("inf", "∞").replaceAll("-", "−");
@@ -49,5 +77,6 @@
   LL.score = value => LL.typeset(LL.short(value, 6));
   LL.list = scores => `[${scores.map(LL.score).join(", ")}]`;
   // For a screen reader, which skips a typeset minus sign: "minus 0.5".
-  LL.spoken = text => String(text).replaceAll("−", "minus ").replaceAll("∞", "infinity");
+  LL.spoken = text => String(text).replace(/(\d)e([−-]?\d+)/g, "$1 times ten to the $2").replace(/−|-(?=\d)/g, "minus ")
+    .replaceAll("∞", "infinity");
 }

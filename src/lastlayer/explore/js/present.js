@@ -6,12 +6,20 @@
   const root = document.documentElement;
   const LAST = 9;
   const TITLES = ["Certainty", "Multiply", "Add", "Break it", "Mend it", "Logarithm", "Learn", "Max", "Real data"];
-  const KEYS = "space: show · → next · A: algebra · S: scores · B: blank · Esc: leave";
+  // What the keys do now: the algebra is part of an answer.
+  const keys = () => {
+    const scene = LL.scenes.get(String(current())), open = !scene || !LL.isRevealed(scene.name);
+    const space = open ? "space: show · " : scene.next ? "space: step · " : "";
+    const algebra = !open && scene.section.querySelector(".algebra") ? "A: algebra · " : "";
+    return `${space}→ next · ${algebra}S: scores · B: blank · Esc: leave`;
+  };
 
   const isOn = () => LL.state.ui === "present";
   const current = () => (/^\d$/.test(LL.state.scene) ? Number(LL.state.scene) : 0);
 
   LL.present = on => {
+    root.classList.remove("show-picture", "show-algebra", "show-strip");
+    $("blank").hidden = true;
     LL.set({ ui: on ? "present" : "", scene: on && !/^[1-9]$/.test(LL.state.scene) ? "0" : LL.state.scene });
     LL.redraw();
     if (on) document.fullscreenEnabled && root.requestFullscreen?.().catch(() => {});
@@ -35,11 +43,20 @@
   };
   const hide = () => (current() ? LL.conceal(String(current())) : root.classList.remove("show-picture"));
 
+  const algebra = () => {
+    if (current() && LL.isRevealed(String(current()))) root.classList.toggle("show-algebra");
+  };
+  // The question makes room for the strip, and is drawn again in its new size.
+  const scores = () => {
+    root.classList.toggle("show-strip");
+    LL.repaint();
+  };
+  const fitAbove = () => root.style.setProperty("--strip-height", `${$("strip").offsetHeight}px`);
+
   const ACTIONS = {
     ArrowRight: () => go(current() + 1), PageDown: () => go(current() + 1), ArrowLeft: () => go(current() - 1),
       PageUp: () => go(current() - 1),
-    Home: () => go(0), End: () => go(LAST), " ": show, Backspace: hide, a: () => root.classList.toggle("show-algebra"),
-      s: () => root.classList.toggle("show-strip"),
+    Home: () => go(0), End: () => go(LAST), " ": show, Backspace: hide, a: algebra, s: scores,
     b: () => { $("blank").hidden = !$("blank").hidden; }, ".": () => { $("blank").hidden = !$("blank").hidden; },
       Escape: () => LL.present(false), p: () => LL.present(false),
   };
@@ -49,7 +66,10 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target, key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (target.matches?.("input[type=text], select, textarea")) return;
-    if (!isOn()) { if (key === "p") { event.preventDefault(); LL.present(true); } return; }
+    // A frame of a course page has no lecture of its own.
+    if (!isOn()) { if (key === "p" && !LL.state.ui) { event.preventDefault(); LL.present(true); } return; }
+    // A button that the keyboard is on is pressed by the space bar; one that was clicked leaves it to the answers.
+    if (key === " " && target.matches?.("button:focus-visible, summary:focus-visible")) return;
     // The arrows of a slider or a choice are its own.
     if (target.matches?.("input") && /^Arrow|Home|End|Page/.test(key)) return;
     const act = ACTIONS[key];
@@ -63,11 +83,12 @@
     root.classList.toggle("present", on);
     root.classList.toggle("embed", state.ui === "embed");
     root.classList.toggle("one", state.ui === "embed" && /^[1-9]$/.test(state.scene));
+    root.classList.toggle("only-lab", state.ui === "embed" && /^(lab|claim)/.test(state.scene));
     for (const { name, section } of LL.scenes.values()) section.classList.toggle("current", name === state.scene);
     root.classList.toggle("title", on && current() === 0);
     $("stage").hidden = !on;
     $("stage-where").textContent = current() ? `${current()} / ${LAST}` : "";
-    $("stage-keys").textContent = KEYS;
+    $("stage-keys").textContent = keys();
     $("contents").querySelectorAll("a").forEach(link => {
       if (link.dataset.scene === state.scene) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
@@ -111,13 +132,15 @@
     scrollTo(0, 0); };
     $("print-notes").onclick = printNotes;
     addEventListener("keydown", onKey);
+    $("blank").onclick = () => { $("blank").hidden = true; };
     addEventListener("mousemove", awake);
     awake();
-    LL.onchange((state, keys) => {
-      if (!keys.size || keys.has("ui") || keys.has("scene")) draw(state);
+    new ResizeObserver(fitAbove).observe($("strip"));
+    LL.onchange((state, changed) => {
+      if (!changed.size || ["ui", "scene", "seen", "reveal"].some(key => changed.has(key))) draw(state);
       $("reveal-all").disabled = state.reveal === 1;
       // The size of type is another one.
-      if (keys.has("ui")) { LL.repaint(); }
+      if (changed.has("ui")) LL.repaint();
     });
     follow();
   };

@@ -21,11 +21,19 @@
   };
   // Back to the question, for the next class in the lecture hall.
   LL.conceal = name => {
-    LL.scenes.get(name).guess = null;
+    const scene = LL.scenes.get(name);
+    scene.guess = null;
+    scene.restart?.();
     LL.set({ reveal: LL.state.reveal === 1 ? null : LL.state.reveal,
       seen: (LL.state.reveal === 1 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : LL.state.seen).filter(n => n !== Number(name)) });
   };
   LL.revealAll = () => LL.set({ reveal: 1 });
+
+  // Scores in a heading: the first of many.
+  LL.brief = (scores, most = 8) => (scores.length > most ? LL.list(scores.slice(0, most)).replace("]", ", …]")
+    : LL.list(scores));
+  // A probability in a sentence: what is less than 1 never reads as 1.
+  LL.chance = p => (p < 1 && LL.say(p) === "1" ? "1.0000" : LL.say(p));
 
   // A row of buttons of which one is pressed. It is built once per set of keys, so that the focus stays where it is.
   LL.buttons = (element, entries, current) => {
@@ -63,12 +71,12 @@
   LL.paint = scene => paint(scene);
 
   const paint = scene => {
-    const { section, fig } = scene, state = LL.state, open = !LL.isRevealed(scene.name);
+    const { section, fig } = scene, state = LL.reached(LL.state), open = !LL.isRevealed(scene.name);
     const view = { open, guess: scene.guess, t: scene.t, scene };
     section.classList.toggle("answered", !open);
     section.querySelectorAll("[data-answer]").forEach(element => { element.hidden = open; });
     section.querySelectorAll("[data-show]").forEach(element => { element.hidden = !open; });
-    section.querySelectorAll("[data-scores-text]").forEach(element => { element.textContent = LL.list(state.scores); });
+    section.querySelectorAll("[data-scores-text]").forEach(element => { element.textContent = LL.brief(state.scores); });
     section.querySelectorAll("input[data-state]").forEach(input => {
       input.value = state[input.dataset.state];
       const words = scene.words?.[input.dataset.state]?.(state) ?? LL.say(state[input.dataset.state], 3);
@@ -84,7 +92,7 @@
       button.classList.toggle("wrong", right !== null && chosen && button.dataset.guess !== right);
     });
     scene.figure(fig, state, view);
-    if (!open) section.querySelector("[data-say]").innerHTML = scene.sentence(state, view);
+    section.querySelector("[data-say]").innerHTML = open ? "" : scene.sentence(state, view);
     scene.dirty = false;
   };
 

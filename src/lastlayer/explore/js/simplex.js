@@ -42,8 +42,7 @@
     const { temperature = 1, softcap } = state.parameters;
     const log = shares.map(v => Math.log(Math.max(v, LEAST)) * temperature), middle = log.reduce((a, b) => a + b) / 3;
     const mean = softcap ? 0 : state.scores.reduce((a, b) => a + b) / 3;
-    const inverse = v => (softcap ? softcap * Math.atanh(Math.max(-0.999, Math.min(0.999, v / softcap))) : v);
-    return log.map(v => Math.round(100 * inverse(v - middle + mean)) / 100);
+    return LL.given(log.map(v => (v - middle + mean) / temperature)).map(v => Math.round(100 * v) / 100);
   };
   const move = (x, y) => {
     const shares = sharesAt(x, y).map(v => Math.max(LEAST, v)), sum = shares.reduce((a, b) => a + b);

@@ -34,15 +34,25 @@
   if (LL.state.reveal === 0) document.getElementById("answer").open = false;
   if (LL.state.ui === "embed") root.classList.add("embed");
   const { scene } = LL.state;
-  LL.redraw();
+  // An address that cannot be drawn, whatever the reason, leaves the page as it was written.
+  try { LL.redraw(); } catch (error) {
+    console.error(error);
+    LL.startOver();
+    LL.redraw();
+  }
   if (scene !== "0") LL.jump(scene);
   performance.mark("ready");
   root.dataset.ready = "";
 
+  // Scores as numbers; what is no number has no answer.
+  const row = scores => {
+    if (!Array.isArray(scores) && !ArrayBuffer.isView(scores)) throw new TypeError("Give the scores as a list: [1, 0.5].");
+    return Array.from(scores, v => (typeof v === "number" ? v : NaN));
+  };
   // What tests and the console call: null where a mapping has no answer.
   window.lastlayer = {
-    probabilities: (name, scores, parameters) => LL.probabilities(name, scores, parameters),
-    loss: (name, scores, label, parameters) => LL.loss(name, scores, label, parameters),
-    claims: (scores, label = null, parameters = {}) => LL.claims(scores, label, parameters),
+    probabilities: (name, scores, parameters = {}) => LL.probabilities(String(name), row(scores), parameters),
+    loss: (name, scores, label, parameters = {}) => LL.loss(String(name), row(scores), label, parameters),
+    claims: (scores, label = null, parameters = {}) => LL.claims(row(scores), label, parameters),
   };
 }

@@ -9,8 +9,6 @@
   };
   const PARAMETERS = { a: "alpha", t: "temperature", cap: "softcap", o: "order" };
   const PLACES = /^([0-9]|lab|claims|claim-[a-z_]+)$/;
-  const MOST_CLASSES = 50;
-  LL.MOST_CLASSES = MOST_CLASSES;
 
   const copy = state => ({
     ...state, scores: [...state.scores], mappings: [...state.mappings], seen: [...state.seen],
@@ -20,29 +18,29 @@
 
   // ---- reading and writing the hash
 
-  const finite = text => (text.trim() === "" ? NaN : Number(text));
-  const numbers = text => text.split(",").map(finite);
-  const areScores = list => list.length >= 1 && list.length <= MOST_CLASSES && list.every(Number.isFinite);
-  const positive = { alpha: v => v >= 1, temperature: v => v > 0, softcap: v => v > 0, order: v => v >= 2 && v <= 18
-    && v % 2 === 0 };
+  const numbers = text => text.split(",").map(LL.number);
 
   const READERS = {
-    s: (text, state) => { const list = numbers(text); if (areScores(list)) state.scores = list; },
-    y: (text, state) => { state.label = finite(text); },
-    k: (text, state) => { const v = finite(text); if (Math.abs(v) <= 3) state.scale = v; },
-    c: (text, state) => { const v = finite(text); if (Number.isFinite(v)) state.shift = v; },
+    s: (text, state) => { const list = numbers(text); if (LL.areScores(list)) state.scores = list; },
+    y: (text, state) => { state.label = LL.number(text); },
+    k: (text, state) => { const v = LL.number(text); if (LL.fits("scale", v)) state.scale = v; },
+    c: (text, state) => { const v = LL.number(text); if (LL.fits("shift", v)) state.shift = v; },
     m: (text, state) => { state.mappings = text.split(",").filter(name => /^[a-z_]+(:[a-z]+=[\d.]+)*$/.test(name)); },
     scene: (text, state) => { if (PLACES.test(text)) state.scene = text; },
     reveal: (text, state) => { state.reveal = text === "1" ? 1 : text === "0" ? 0 : null; },
     seen: (text, state) => { state.seen = [...new Set(numbers(text).filter(n => n >= 1 && n <= 9
       && n % 1 === 0))].sort((a, b) => a - b); },
     ui: (text, state) => { state.ui = text === "present" || text === "embed" ? text : ""; },
-    g: (text, state) => { if (/^[a-z]*$/.test(text)) state.g = text; },
-    rate: (text, state) => { const v = finite(text); if (v > 0 && v <= 10) state.rate = v; },
+    g: (text, state) => { if (/^(abs|square|relu|softplus|exp|)$/.test(text)) state.g = text; },
+    rate: (text, state) => { const v = LL.number(text); if (LL.fits("rate", v)) state.rate = v; },
   };
+  // "t=none" takes away what the file was written with.
   for (const [key, name] of Object.entries(PARAMETERS)) {
-    READERS[key] = (text, state) => { const v = finite(text);
-    if (Number.isFinite(v) && positive[name](v)) state.parameters[name] = v; };
+    READERS[key] = (text, state) => {
+      const v = LL.number(text);
+      if (text === "none") delete state.parameters[name];
+      else if (LL.fits(name, v)) state.parameters[name] = v;
+    };
   }
   const WRITERS = {
     k: s => s.scale, c: s => s.shift, m: s => s.mappings.join(","), scene: s => s.scene, reveal: s => s.reveal ?? "",
@@ -64,7 +62,7 @@
     const keys = new URLSearchParams(bare.replaceAll("+", "%2B"));
     // Another vector of scores has another label, if none is named.
     if (keys.has("s") && !keys.has("y")) state.label = NaN;
-    for (const [key, value] of keys) READERS[key]?.(value, state);
+    for (const [key, value] of keys) if (Object.hasOwn(READERS, key)) READERS[key](value, state);
     return sound(state);
   };
 
@@ -78,11 +76,25 @@
     for (const [key, name] of Object.entries(PARAMETERS)) {
       const value = state.parameters[name];
       if (value !== undefined) parts.push(`${key}=${value}`);
+      else if (LL.defaults.parameters[name] !== undefined) parts.push(`${key}=none`);
     }
     return `#${parts.join("&").replaceAll("e+", "e")}`;
   };
 
+  // The scores that reach the mapping, through softcap and temperature: those that the questions are about.
+  LL.reached = state => {
+    const { temperature = 1, softcap } = state.parameters;
+    return temperature !== 1 || softcap ? { ...state, scores: LL.activate(state.scores, state.parameters) } : state;
+  };
+  // The other way round: scores to give so that these are reached, as nearly as the softcap lets them.
+  LL.given = reached => {
+    const { temperature = 1, softcap } = LL.state.parameters;
+    const inverse = v => (softcap ? softcap * Math.atanh(Math.max(-0.999, Math.min(0.999, v / softcap))) : v);
+    return temperature === 1 && !softcap ? reached : reached.map(v => Number(inverse(v * temperature).toPrecision(12)));
+  };
+
   LL.defaults = sound({ ...copy(CANONICAL), ...(LL.START ?? {}) });
+  LL.startOver = () => { LL.state = copy(LL.defaults); };
   LL.state = LL.parseHash(window.location?.hash ?? "");
 
   // ---- changing it

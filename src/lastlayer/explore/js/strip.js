@@ -10,14 +10,6 @@
   ];
   const LADDER = [2, 3, 5, 10, 20, 30, 50];
 
-  // "[1, .5]", "1 0.5", "(−1; 2)" as numbers; null if it is no list of numbers.
-  LL.parseScores = text => {
-    const parts = String(text).replaceAll("−", "-").replace(/^[^[(\d.+-]*/, "").replace(/[[\](){}]/g,
-      " ").trim().split(/[\s,;]+/);
-    const list = parts.map(Number);
-    return parts[0] !== "" && list.every(Number.isFinite) && list.length <= LL.MOST_CLASSES ? list : null;
-  };
-
   // The range of the bars: wide enough for every score, with room below zero to drag into.
   const fit = scores => {
     const most = Math.max(...scores.map(Math.abs)) * 1.25,
@@ -35,13 +27,14 @@
     const scores = [...LL.state.scores];
     scores[i] = value;
     touched = true;
+    complain("");
     LL.set({ scores });
   };
-  const replace = (scores, label) => { touched = true;
+  const replace = (scores, label) => { touched = true; complain("");
   LL.set({ scores, label: label ?? scores.indexOf(Math.min(...scores)) }); };
   LL.replaceScores = replace;
-  // Whether the strip may show the answers: somebody has answered question 1, or has begun to play.
-  LL.isLive = () => LL.isRevealed("1") || (LL.state.reveal !== 0 && touched);
+  // Whether the strip may show the answers: somebody has answered a question, or has begun to play.
+  LL.isLive = () => LL.isRevealed("1") || (LL.state.reveal !== 0 && (touched || LL.state.seen.length > 0));
 
   // ---- built once
 
@@ -51,7 +44,7 @@
       <button type="button" id="remove" title="one class fewer" aria-label="one class fewer">− class</button>
       <button type="button" id="undo" title="undo (Ctrl Z)">Undo</button>
       <label>paste a list <input type="text" id="paste" spellcheck="false" autocomplete="off" placeholder="[1, .5]"></label></div>
-      <p class="wrong" id="paste-wrong" role="alert" hidden></p>`;
+      <p class="soft" id="reached" hidden></p><p class="wrong" id="paste-wrong" role="alert" hidden></p>`;
     $("presets").innerHTML = PRESETS.map(([scores, words], i) =>
       `<button type="button" data-preset="${i}"><b>${LL.list(scores)}</b><small>${words}</small></button>`).join("");
     $("presets").onclick = event => {
@@ -72,19 +65,24 @@
     new IntersectionObserver(([entry]) => { $("mini").hidden = entry.isIntersecting
       || entry.boundingClientRect.top > 0; }).observe(strip());
     LL.watch($("results"), drawResults);
+    // A list that is pasted anywhere but into another field.
     document.addEventListener("paste", event => {
-      const list = LL.parseScores(event.clipboardData.getData("text"));
-      const field = event.target.closest?.("input[type=text]");
-      if (!list || (field && list.length < 2) || field?.id === "paste") return;
+      const list = LL.strictScores(event.clipboardData.getData("text")), field = event.target.closest?.("input, textarea");
+      if (!list || list.length < 2 || (field && !field.closest(".column"))) return;
       event.preventDefault();
       replace(list);
     });
   };
+  const quoted = text => `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`;
+  const complain = words => {
+    $("paste-wrong").hidden = !words;
+    $("paste-wrong").textContent = words;
+  };
   const take = text => {
-    const list = LL.parseScores(text), wrong = $("paste-wrong");
-    wrong.hidden = !!list || !text.trim();
-    $("paste").setAttribute("aria-invalid", String(!wrong.hidden));
-    wrong.textContent = `“${text}” is no list of at most ${LL.MOST_CLASSES} numbers. Write [1, .5] or 1 0.5.`;
+    const list = LL.parseScores(text), isWrong = !list && text.trim() !== "";
+    $("paste").setAttribute("aria-invalid", String(isWrong));
+    complain(!isWrong ? "" : LL.hasDecimalComma(text) ? `${quoted(text)}: write a point for the decimal comma.`
+      : `${quoted(text)} is no list of at most ${LL.MOST_CLASSES} numbers. Write [1, .5] or 1 0.5.`);
     if (!list) return;
     $("paste").value = "";
     replace(list);
@@ -133,15 +131,27 @@
       event.preventDefault();
       change(i, Number((LL.state.scores[i] + step * range.step).toPrecision(12)));
     };
+    wireField(field, i);
+    element.querySelector("[type=radio]").onchange = () => LL.set({ label: i });
+  };
+
+  // One number, or a whole list in brackets; anything else is said, and taken back when the field is left.
+  const wireField = (field, i) => {
     field.onfocus = () => field.select();
     field.onchange = () => {
-      const list = LL.parseScores(field.value);
-      field.setAttribute("aria-invalid", String(!list));
-      if (list?.length === 1) change(i, list[0]);
+      const value = LL.number(field.value), list = /^\s*[[(]/.test(field.value) ? LL.strictScores(field.value) : null;
+      const isOne = LL.fits("scores", value);
+      complain(isOne || list ? "" : `${quoted(field.value)} is no score. Write a number${/\d,\d/.test(field.value) ? ", with a point for the decimal comma" : " such as −0.5"}.`);
+      field.setAttribute("aria-invalid", String(!isOne && !list));
+      if (isOne) change(i, value);
       else if (list) replace(list);
     };
+    field.onblur = () => {
+      if (field.getAttribute("aria-invalid") !== "true") return;
+      field.value = LL.score(LL.state.scores[i]);
+      field.setAttribute("aria-invalid", "false");
+    };
     field.onkeydown = event => { if (event.key === "Enter") field.onchange(); };
-    element.querySelector("[type=radio]").onchange = () => LL.set({ label: i });
   };
 
   // ---- drawn
@@ -160,19 +170,29 @@
       Object.assign(slider, { min: range.low, max: range.high, value });
       slider.setAttribute("aria-valuetext", LL.spoken(LL.score(value)));
       if (document.activeElement !== field || !field.matches(":focus-visible")
-        || LL.parseScores(field.value)?.[0] === value) field.value = LL.score(value);
-      field.setAttribute("aria-invalid", "false");
+        || LL.number(field.value) === value) {
+        field.value = LL.score(value);
+        field.setAttribute("aria-invalid", "false");
+      }
       element.querySelector("[type=radio]").checked = i === state.label;
     });
     $("undo").disabled = !LL.canUndo();
+    // A button that is switched off loses the focus: the other one gets it.
+    if (document.activeElement === $("remove") && state.scores.length < 2) $("add").focus();
+    if (document.activeElement === $("add") && state.scores.length >= LL.MOST_CLASSES) $("remove").focus();
     $("remove").disabled = state.scores.length < 2;
     $("add").disabled = state.scores.length >= LL.MOST_CLASSES;
-    $("as-command").textContent = `lastlayer compare ${state.scores.join(" ")}`;
+    $("as-command").textContent = LL.command(state);
+    const reached = LL.reached(state);
+    $("reached").hidden = reached === state;
+    $("reached").textContent = reached === state ? ""
+      : `With${LL.beforeMapping(state).slice(1)}, as the lab is set, they become ${some(reached.scores)}. All questions are about these.`;
     drawResults();
   };
 
+  const some = scores => (scores.length > 4 ? LL.list(scores.slice(0, 4)).replace("]", ", …]") : LL.list(scores));
   const drawResults = () => {
-    const { scores } = LL.state, live = LL.isLive(), results = $("results"), { w, em } = LL.size(results);
+    const { scores } = LL.reached(LL.state), live = LL.isLive(), results = $("results"), { w, em } = LL.size(results);
     const rows = ["softmax", "ratio"].map(name =>
       ({ name, p: live ? LL.probabilities(name, scores) : null, why: LL.whyNot(scores), open: !live }));
     const { h, body } = LL.stacked(w, em, rows, { height: 2.1, gap: 0.5 });
@@ -180,22 +200,21 @@
       `${r.name} ${r.p ? r.p.slice(0, 4).map(LL.share).join(" ") : "no answer"}`).join(" · ")
       : "answer question 1 to see the probabilities";
     LL.svg(results, w, h, body, words);
-    $("mini").firstChild.innerHTML = `<b>${LL.list(scores.length > 4 ? scores.slice(0, 4) : scores)}</b> ${live ? words : ""}`;
+    $("mini").firstChild.innerHTML = `<b>${some(scores)}</b> ${live ? words : ""}`;
     if (live) LL.announce(words);
   };
 
   // Why the ratio has no answer, in a few words that fit a bar.
   LL.whyNot = scores => {
-    const sum = scores.reduce((a, b) => a + b, 0);
     if (LL.probabilities("ratio", scores)) return "";
     if (scores.every(v => v === 0)) return "0 / 0";
-    if (scores.length > 1 && Math.abs(sum) < 1e-12 * Math.max(...scores.map(Math.abs))) return "division by zero";
+    if (LL.sumsToZero(scores)) return "division by zero";
     return scores.some(v => v < 0) ? `no answer: a score is negative` : "no answer";
   };
 
   LL.mountStrip = () => {
     build();
-    LL.onchange((state, keys) => { if (["scores", "label", "reveal", "seen"].some(key => keys.has(key))
+    LL.onchange((state, keys) => { if (["scores", "label", "parameters", "reveal", "seen"].some(key => keys.has(key))
       || !keys.size) draw(state); });
     addEventListener("keydown", event => {
       if ((event.ctrlKey || event.metaKey) && event.key === "z"

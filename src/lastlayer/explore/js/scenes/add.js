@@ -29,15 +29,15 @@
         { kind: "halo strong" });
       LL.svg(fig, w, h, body + note,
         open ? "An empty chart: probability of the largest score against a number added to every score."
-        : `Probability of the largest score against the number added. At ${added(at)}: softmax ${LL.say(answer("softmax", state.scores, at))}, ratio ${LL.say(answer("ratio", state.scores, at))}. Below ${added(edge)} the ratio has no answer.`);
+        : `Probability of the largest score against the number added. At ${added(at)}: softmax ${LL.chance(answer("softmax", state.scores, at))}, ratio ${LL.chance(answer("ratio", state.scores, at))}. Below ${added(edge)} the ratio has no answer.`);
     },
     sentence(state, { guess }) {
       const { scores, shift } = state, before = answer("ratio", scores, 0), after = answer("ratio", scores, shift);
       const said = !guess ? "" : guess === "ratio" ? "Right. " : "Only the ratio’s. ";
       const moved = after === null ? `At ${added(shift)} a score is negative or all are 0, and the ratio has <b>no answer</b>`
-        : before === null || shift === 0 ? `At ${added(shift)} the ratio says <b>${LL.say(after)}</b>`
-          : `At ${added(shift)} the ratio says <b>${LL.say(after)}</b> instead of ${LL.say(before)}`;
-      return `${said}${moved}. Softmax says <b>${LL.say(answer("softmax", scores, shift))}</b> wherever you put the zero.`;
+        : before === null || shift === 0 ? `At ${added(shift)} the ratio says <b>${LL.chance(after)}</b>`
+          : `At ${added(shift)} the ratio says <b>${LL.chance(after)}</b> instead of ${LL.chance(before)}`;
+      return `${said}${moved}. Softmax says <b>${LL.chance(answer("softmax", scores, shift))}</b> wherever you put the zero.`;
     },
   });
 }

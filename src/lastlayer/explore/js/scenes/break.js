@@ -3,12 +3,16 @@
   const LL = (window.LL ??= {});
   const EXAMPLE = [2, -1, 0.5];
 
-  const isBroken = scores => scores.some(v => v < 0) || scores.reduce((a, b) => a + b, 0) === 0;
+  const isBroken = scores => scores.some(v => v < 0) || LL.sumsToZero(scores);
   // The question's scores until somebody breaks the ratio with scores of their own.
-  const shown = (state, open) => (!open && isBroken(state.scores) ? state.scores : EXAMPLE);
-  const divided = scores => {
-    const sum = scores.reduce((a, b) => a + b, 0);
-    return Math.abs(sum) < 1e-12 * Math.max(...scores.map(Math.abs)) ? null : scores.map(v => v / sum);
+  const shown = state => (isBroken(state.scores) ? state.scores : EXAMPLE);
+  const total = scores => scores.reduce((a, b) => a + b, 0);
+  const divided = scores => (LL.sumsToZero(scores) ? null : scores.map(v => v / total(scores)));
+  // The class that the question asks about, and what the division gives it.
+  const asked = scores => scores.indexOf(Math.min(...scores));
+  const right = scores => {
+    const shares = divided(scores), share = shares?.[asked(scores)];
+    return share < 0 ? "negative" : shares?.some(v => v < share) ? "most" : null;
   };
 
   // Shares as bars from zero; the band from 0 to 1 is where probabilities live.
@@ -37,12 +41,14 @@
   };
 
   LL.scene("4", {
-    right: () => "negative",
-    figure(fig, state, { open, t }) {
+    right: state => right(shown(state)),
+    figure(fig, state, { open, t, scene }) {
       const { w, em } = LL.size(fig), h = Math.min(w * 0.6, em * (LL.state.ui === "present" ? 17 : 24)),
-        half = (w - em * 2) / 2, scores = shown(state, open);
+        half = (w - em * 2) / 2, scores = shown(state), i = asked(scores);
+      scene.section.querySelector("[data-broken]").textContent = LL.brief(scores);
+      scene.section.querySelector("[data-asked]").textContent = `class ${i}, with its ${LL.score(scores[i])},`;
       const ratio = open ? null : divided(scores), softmax = open ? null : LL.probabilities("softmax", scores),
-        few = p => p?.slice(0, 6);
+        few = p => p?.slice(0, Math.max(3, Math.min(6, Math.floor(half / (em * 3.6)))));
       const empty = open ? LL.text(half / 2, h / 2, "?", { anchor: "middle", kind: "strong soft" })
         + LL.text(half * 1.5 + em * 2, h / 2, "?", { anchor: "middle", kind: "strong soft" }) : "";
       const body = open ? panel(0, half, h, em, "ratio", "x / Σx", [], t)
@@ -52,13 +58,18 @@
       LL.svg(fig, w, h, body, open ? "Two empty charts of shares, for the ratio and for softmax."
         : `Dividing by the sum: ${ratio ? ratio.map(v => LL.fixed(v, 2)).join(", ") : "a division by zero"}. Softmax: ${softmax.map(LL.share).join(", ")}.`);
     },
-    sentence(state, { open, guess }) {
-      const scores = shown(state, open), shares = divided(scores), sum = scores.reduce((a, b) => a + b, 0);
-      const said = guess && scores === EXAMPLE ? (guess === "negative" ? "Right. " : "Worse. ") : "";
-      if (!shares) return `${LL.list(scores)} sum to <b>0</b>, and the ratio divides by it.`;
-      if (scores.every(v => v < 0)) return `Dividing by ${LL.say(sum)} makes every share positive, <b>in the reverse order</b>: the smallest score gets the most. Nobody is warned.`;
-      const worst = Math.max(...shares.map(Math.abs)) > 10 ? ` Close to a zero sum they are huge.` : "";
-      return `${said}Dividing by the sum gives <b>${shares.slice(0, 4).map(v => LL.fixed(v, 2)).join(", ")}</b>. They sum to one, but they are no probabilities.${worst}`;
+    sentence(state, { guess }) {
+      const scores = shown(state), shares = divided(scores), truth = right(scores);
+      const said = guess && truth ? (guess === truth ? "Right. " : truth === "most" ? "No, the largest one. " : "Worse. ") : "";
+      if (!shares) return `${LL.brief(scores)} sum to <b>0</b>, and the ratio divides by it.`;
+      const first = shares.slice(0, 4).map(v => LL.fixed(v, 2)).join(", ") + (shares.length > 4 ? ", …" : "");
+      if (shares.every(v => v >= 0)) {
+        const order = scores.every(v => v === scores[0]) ? `: <b>${first}</b>, as if nothing were wrong`
+          : `, <b>in the reverse order</b>: the smallest score gets the most`;
+        return `${said}Dividing by ${LL.say(total(scores))} leaves no share negative${order}. Nobody is warned.`;
+      }
+      const worst = Math.max(...shares.map(Math.abs)) > 10 ? " Close to a zero sum they are huge." : "";
+      return `${said}Dividing by the sum gives <b>${first}</b>${shares.length > 4 ? "" : "."} They sum to one, but they are no probabilities.${worst}`;
     },
   });
 }

@@ -4,11 +4,15 @@
   const top = scores => scores.indexOf(Math.max(...scores));
   LL.top = top;
 
+  // As the claim "sharper" says it: probabilities that are both nearly 1 would not.
+  const winnerOf = scores => {
+    if (scores.every(v => v === scores[0])) return "same";
+    const turn = LL.turning(scores);
+    return turn === null || turn > 1 + 1e-9 ? "ratio" : turn < 1 - 1e-9 ? "softmax" : "same";
+  };
   const state2 = scores => {
     const softmax = LL.probabilities("softmax", scores), ratio = LL.probabilities("ratio", scores), i = top(scores);
-    const winner = !ratio ? null : Math.abs(softmax[i] - ratio[i]) < 1e-9 ? "same" : softmax[i] > ratio[i] ? "softmax"
-      : "ratio";
-    return { softmax, ratio, i, winner };
+    return { softmax, ratio, i, winner: ratio && winnerOf(scores) };
   };
 
   LL.scene("1", {
@@ -26,11 +30,11 @@
     },
     sentence(state, { guess }) {
       const { softmax, ratio, i, winner } = state2(state.scores), of = `class ${i}`;
-      if (!winner) return `Softmax gives ${of} <b>${LL.say(softmax[i])}</b>. The ratio has <b>no answer</b> here: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
-      const numbers = `Softmax gives ${of} <b>${LL.say(softmax[i])}</b>, the ratio <b>${LL.say(ratio[i])}</b>`;
+      if (!winner) return `Softmax gives ${of} <b>${LL.chance(softmax[i])}</b>. The ratio has <b>no answer</b> here: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
+      const numbers = `Softmax gives ${of} <b>${LL.chance(softmax[i])}</b>, the ratio <b>${LL.chance(ratio[i])}</b>`;
       const said = !guess ? "" : guess === winner ? "Right. " : "Not here. ";
       return winner === "same" ? `${said}${numbers}: the same.`
-        : `${said}${numbers}: the <b>${winner}</b> is the more certain of the two.`;
+        : `${said}${numbers}: <b>${winner === "ratio" ? "the ratio" : winner}</b> is the more certain of the two${LL.say(softmax[i]) === LL.say(ratio[i]) ? ", by less than these digits show" : ""}.`;
     },
   });
 }

@@ -15,11 +15,11 @@
       why: "softplus always has an answer, but the answer depends on where the zero is" },
     exp: { words: "eˣ", g: Math.exp, tests: ["yes", "yes", "yes"], why: "only differences count" },
   };
-  LL.G = G;
 
+  const known = key => Object.hasOwn(G, key);
   const share = (key, scores, c) => {
     const moved = scores.map(v => v + c), i = LL.top(scores);
-    if (key === "exp") return LL.probabilities("softmax", moved)[i];
+    if (key === "exp") return LL.probabilities("softmax", moved)?.[i] ?? null;
     const values = moved.map(G[key].g), sum = values.reduce((a, b) => a + b, 0);
     return sum > 0 ? values[i] / sum : null;
   };
@@ -49,10 +49,10 @@
     figure(fig, state, view) {
       const { w, em } = LL.size(fig), h = Math.min(w * 0.66, em * (LL.state.ui === "present" ? 14 : 27)),
         { section } = view.scene, { open, t } = view;
-      const chosen = G[state.g] ? state.g : "exp",
-        r = Math.max(3, LL.nice(1.5 * Math.max(...state.scores.map(Math.abs))));
+      const chosen = known(state.g) ? state.g : "exp",
+        r = LL.nice(Math.max(3, 1.5 * Math.max(...state.scores.map(Math.abs))));
       Object.assign(section.querySelector("[data-state]"), { min: -r, max: r, step: r / 60 });
-      view.scene.guess = G[state.g] ? state.g : null;
+      view.scene.guess = known(state.g) ? state.g : null;
       section.querySelectorAll("[data-guess]").forEach(b =>
         b.setAttribute("aria-pressed", String(b.dataset.guess === state.g)));
       section.querySelectorAll("[data-g]").forEach(row =>
@@ -62,7 +62,7 @@
       const of = key => c => (c <= end ? share(key, state.scores, c) : null);
       const series = open ? [] : [...others.map(key =>
         ({ f: of(key), colour: "var(--rule)", words: "", plain: true })),
-        { f: of(chosen), colour: chosen === "exp" ? LL.colour("softmax") : "var(--hue1)", words: G[chosen].words }];
+        { f: of(chosen), colour: chosen === "exp" ? LL.colour("softmax") : "var(--neutral)", words: G[chosen].words }];
       const { body } = LL.curves(w, h, em,
         { from: -r, to: r, steps: 120, series, at: open ? null : Math.max(-r, Math.min(r, state.shift)),
         right: w < 420 ? 5.6 : 7.4,
@@ -70,11 +70,11 @@
           yTicks: [0, 0.5, 1].map(p => [p, LL.share(p)]), xName: "added to every score",
           yName: "probability of the largest score" });
       LL.svg(fig, w, h, body, open ? "An empty chart: probability of the largest score against a number added to every score."
-        : `With ${G[chosen].words}: ${[-r, 0, r].map(c => `${LL.say(share(chosen, state.scores, c))} at ${LL.say(c)} added`).join(", ")}. ${chosen === "exp" ? "A flat line." : "Not flat."}`);
+        : `With ${G[chosen].words}: ${[-r, 0, r].map(c => `${LL.chance(share(chosen, state.scores, c))} at ${LL.say(c)} added`).join(", ")}. ${chosen === "exp" ? "A flat line." : "Not flat."}`);
     },
     sentence(state, { guess }) {
-      const { g, scores } = state, said = G[g] ? `${G[g].why[0].toUpperCase()}${G[g].why.slice(1)}. ` : "";
-      if (!guess || g === "exp") return `<b>Only the exponential</b> passes all three tests: its line is flat, at ${LL.say(share("exp", scores, 0))}.`;
+      const { g, scores } = state, said = known(g) ? `${G[g].why[0].toUpperCase()}${G[g].why.slice(1)}. ` : "";
+      if (!guess || g === "exp") return `<b>Only the exponential</b> passes all three tests: its line is flat, at ${LL.chance(share("exp", scores, 0))}.`;
       return `${said}<b>Only the exponential</b> passes all three tests.`;
     },
   });

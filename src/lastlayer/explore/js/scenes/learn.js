@@ -2,23 +2,34 @@
 "use strict"; {
   const LL = (window.LL ??= {});
   const NAMES = ["softmax", "ratio", "hardmax"];
-  let steps = 2, shown = 2;
+  const MOST = 200;
+  // Nobody's steps are taken for them: the paths begin where the scores are.
+  let steps = 0, shown = 0;
 
-  // Every mapping's path of scores from the same start; it ends where there is no answer or nothing changes.
+  // What keeps a mapping from another step; empty where nothing does.
+  const trouble = (name, at, label) => {
+    const loss = LL.loss(name, at, label);
+    if (!LL.probabilities(name, at) || loss === null) return "no answer";
+    const slope = LL.gradient(name, at, label);
+    if (loss === Infinity || !slope || slope.some(v => !Number.isFinite(v))) return "infinite loss";
+    return slope.every(v => v === 0) ? "slope 0" : "";
+  };
+  // A mapping's path of scores, step by step until there is trouble.
   const path = (name, start, label, rate, count) => {
     const points = [start];
-    let stopped = "";
-    for (let i = 0; i < count; i++) {
-      const at = points.at(-1), slope = LL.gradient(name, at, label);
-      if (!slope || slope.some(v => !Number.isFinite(v))) { stopped = "no answer"; break; }
-      if (slope.every(v => v === 0)) { stopped = "slope 0"; break; }
-      points.push(at.map((v, j) => v - rate * slope[j]));
+    let stopped = trouble(name, start, label);
+    while (!stopped && points.length <= count) {
+      const slope = LL.gradient(name, points.at(-1), label);
+      points.push(points.at(-1).map((v, j) => v - rate * slope[j]));
+      stopped = trouble(name, points.at(-1), label);
     }
     return { name, points, stopped, last: points.at(-1), steps: points.length - 1 };
   };
   const paths = state => NAMES.map(name => path(name, state.scores, state.label, state.rate, shown));
+  // The ratio's path to its end.
+  const fall = state => path("ratio", state.scores, state.label, state.rate, MOST);
 
-  const panel = (element, trail, label, low, high) => {
+  const panel = (element, trail, label, low, high, open) => {
     const { w, em } = LL.size(element), h = Math.min(w * 0.78, em * (LL.state.ui === "present" ? 9.2 : 17)),
       box = { l: em * 1.6, r: w - em * 4.2, t: em * 0.8, b: h - em * 2 };
     const most = Math.max(2, shown), X = i => box.l + (i / most) * (box.r - box.l), Y = v =>
@@ -38,16 +49,15 @@
       if (trail.points.length < 14) body += trail.points.map((_, i) =>
         LL.dot(...at(i).split(" ").map(Number), isTrue ? 3.6 : 2.8, `fill="${colour}"`)).join("");
       const [x, y] = at(trail.points.length - 1).split(" ").map(Number);
-      if (slope && Math.abs(slope[j]) > 1e-9) body += arrow(x, y,
+      if (!open && slope && Math.abs(slope[j]) > 1e-9) body += arrow(x, y,
         Math.max(box.t - em * 0.4, Math.min(box.b + em * 0.4,
         y + Math.sign(slope[j]) * Math.min(em * 4, (Math.abs(slope[j]) / (high - low)) * (box.b - box.t)))), em);
       ends.push({ x, y, words: `x${LL.sub(j)}${isTrue ? " true" : ""}` });
     });
     ends.sort((a, b) => a.y - b.y).forEach((e, i, all) => { e.ty = Math.max(e.y, i ? all[i - 1].ty + em * 1.1 : 0); });
-    if (ends.length < 7) body += ends.map(e =>
+    if (ends.length * em * 1.1 < box.b - box.t) body += ends.map(e =>
       LL.text(e.x + em * 0.9, e.ty + em * 0.35, e.words, { kind: "halo" })).join("");
-    const path = trail.last.slice(0, 4).map(v => LL.fixed(v, 2)).join(", ");
-    LL.svg(element, w, h, body, `${trail.name}, after ${trail.steps} steps: scores ${path}${trail.stopped ? `, ${trail.stopped}` : ""}`);
+    LL.svg(element, w, h, body, `${trail.name}, after ${trail.steps} steps: scores ${list(trail.last)}${trail.stopped ? `, ${trail.stopped}` : ""}`);
   };
   const arrow = (x, y, to, em) => {
     const d = Math.sign(to - y), a = em * 0.38;
@@ -56,46 +66,70 @@
       + LL.path(`M${LL.n(x)} ${LL.n(to + d * a)}l${LL.n(-a)} ${LL.n(-d * a * 1.6)}h${LL.n(2 * a)}Z`, 'fill="var(--better)"');
   };
 
-  const words = (trail, label) => {
-    const slope = LL.gradient(trail.name, trail.last, label), loss = LL.loss(trail.name, trail.last, label);
-    const at = `[${trail.last.slice(0, 3).map(v => LL.fixed(v, 2)).join(", ")}${trail.last.length > 3 ? ", …" : ""}]`;
-    if (!slope || !Number.isFinite(loss)) return `${at}: <b>no answer</b>${trail.steps ? ` after ${trail.steps === 1 ? "one step" : `${trail.steps} steps`}` : ""}.`;
-    if (slope.every(v => v === 0)) return `${at}: loss 0, slope 0: nothing left to learn.`;
+  // Two places, and more where a negative score would read as 0.
+  const place = v => (v < 0 && v > -0.005 ? LL.say(v, 2) : Math.abs(v) < 100 ? LL.fixed(v, 2) : LL.score(v));
+  const list = scores => `[${scores.slice(0, 4).map(place).join(", ")}${scores.length > 4 ? ", …" : ""}]`;
+  const counted = (n, verb = "") => (n === 1 ? `one step${verb && ` ${verb}s`}`
+    : `${n === 2 ? "two" : n} steps${verb && ` ${verb}`}`);
+  const capital = text => text[0].toUpperCase() + text.slice(1);
+
+  // Before the answer only what somebody's own steps have shown: no loss, no slope.
+  const words = ({ name, last, stopped, steps: n }, label, open) => {
+    const at = list(last), after = n ? ` after ${counted(n)}` : "";
+    if (open && !(n && stopped)) return at;
+    if (stopped === "no answer") return `${at}: <b>no answer</b>${after}.`;
+    if (stopped === "infinite loss") return `${at}: <b>loss ∞</b>${after}, no slope to follow.`;
+    const loss = LL.loss(name, last, label), slope = LL.gradient(name, last, label);
+    if (stopped) return `${at}: loss ${LL.say(loss, 3)}, slope 0: nothing left to learn.`;
     return `${at}: loss ${LL.say(loss, 3)}, slope at x${LL.sub(label)} <b>${LL.say(slope[label], 3)}</b>`;
+  };
+
+  // What becomes of the ratio, whether or not somebody has taken the steps.
+  const fate = ({ steps: n, stopped, last }, rate) => {
+    const of = rate === 1 ? "" : ` of size ${LL.say(rate, 3)}`, to = `the ratio to <b>${list(last)}</b>`;
+    const taken = capital(counted(n, "take")).replace(/ step(s?)/, ` step$1${of}`);
+    if (!stopped) return `In ${MOST} steps${of} the ratio has an answer throughout`;
+    if (stopped === "slope 0") return "The ratio has nothing to learn here";
+    if (stopped === "no answer") return n ? `${taken} ${to}, where it has <b>no answer</b>`
+      : "The ratio has <b>no answer</b> to begin with";
+    return n ? `${taken} ${to}, where its loss is <b>infinite</b>`
+      : "The ratio gives the true class 0: its loss is <b>infinite</b> to begin with";
   };
 
   LL.scene("7", {
     words: { rate: state => LL.say(state.rate, 3) },
-    right: state => (state.scores.join() === "1,0.5" && state.label === 1 && state.rate === 1 ? "2" : null),
+    right(state) {
+      const { steps: n, stopped } = fall(state);
+      return stopped !== "no answer" ? null : n === 2 ? "2" : n >= 50 ? "100" : null;
+    },
     setup(section, scene) {
       section.querySelector("#trails").innerHTML = NAMES.map(name =>
         `<div class="panel"><h3>${LL.swatch(name)} ${name}</h3><div data-trail="${name}"></div><p data-words="${name}"></p></div>`).join("");
-      const go = count => { steps = Math.min(200, steps + count); LL.repaintScene("7"); };
+      const go = count => { steps = Math.min(MOST, steps + count); LL.repaintScene("7"); };
       section.querySelector("#step").onclick = () => go(1);
       section.querySelector("#ten").onclick = () => go(10);
       section.querySelector("#reset").onclick = () => { steps = 0; LL.repaintScene("7"); };
       scene.next = () => go(1);
+      scene.restart = () => { steps = 0; };
       section.querySelectorAll("[data-trail]").forEach(element => LL.watch(element, () => LL.repaintScene("7")));
     },
-    figure(fig, state, { open, t, scene }) {
-      if (t < 1) steps = 2;
-      shown = open ? 0 : Math.round(steps * t);
+    figure(fig, state, { open, scene }) {
+      // Paper has no button: an answered page shows the ratio's fall, a page handed out only the start.
+      shown = !LL.printing ? steps : open ? 0 : Math.max(steps, Math.min(10, fall(state).steps));
       const trails = paths(state), all = trails.flatMap(t => t.points.flat()), high = Math.max(1, ...all),
         low = Math.min(-0.25 * high, ...all), pad = (high - low) * 0.12;
       for (const trail of trails) {
-        panel(scene.section.querySelector(`[data-trail="${trail.name}"]`), trail, state.label, low - pad, high + pad);
-        scene.section.querySelector(`[data-words="${trail.name}"]`).innerHTML = words(trail, state.label);
+        panel(scene.section.querySelector(`[data-trail="${trail.name}"]`), trail, state.label, low - pad, high + pad, open);
+        scene.section.querySelector(`[data-words="${trail.name}"]`).innerHTML = words(trail, state.label, open);
       }
     },
-    sentence(state, { guess, scene }) {
-      const [softmax, ratio] = paths(state), said = guess && scene.section.querySelector(".right")
-        ? (guess === "2" ? "Right. " : "Sooner. ") : "";
+    sentence(state, { guess }) {
+      const [softmax] = paths(state), end = fall(state), truth = this.right(state);
+      const said = !guess || !truth ? "" : guess === truth ? "Right. " : guess === "2" ? "Later. " : "Sooner. ";
       const pull = LL.gradient("softmax", softmax.last, state.label)?.[state.label];
-      const fate = ratio.stopped || !LL.gradient("ratio", ratio.last, state.label)
-        ? ratio.steps ? `<b>${ratio.steps === 1 ? "One step takes" : `${ratio.steps} steps take`} the ratio to ${LL.list(ratio.last.map(v => Number(v.toFixed(2))).slice(0, 4))}</b>, where it has no answer` : `The ratio has <b>no answer</b> to begin with`
-        : shown ? `After ${shown} ${shown === 1 ? "step" : "steps"} the ratio still has an answer: press Step`
-          : "Press Step";
-      return `${said}${fate.replace("2 steps take", "Two steps take")}. Softmax pulls with <b>${LL.say(pull, 3)}</b> now, and never with more than 1.`;
+      // The lecture hall has its own hint.
+      const more = shown < end.steps && state.ui !== "present" ? " Press Step to see it." : "";
+      return `${said}${fate(end, state.rate)}. Softmax pulls with <b>${LL.say(pull, 3)}</b> now, and never with more than 1.${more}`;
     },
   });
   LL.repaintScene = name => LL.paint(LL.scenes.get(name));

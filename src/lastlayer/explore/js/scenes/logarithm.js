@@ -6,8 +6,11 @@
   // What is subtracted, in brackets if it has a sign of its own.
   const taken = v => (v < 0 ? `(${LL.score(v)})` : LL.score(v));
   const exp = v => `e<sup>${LL.score(v)}</sup>`;
-  const sumOf = scores => (scores.length > 5 ? `${scores.slice(0, 4).map(exp).join(" + ")} + …`
-    : scores.map(exp).join(" + "));
+  // On the page four terms of a long sum, on the narrow half of a lecture's screen two.
+  const sumOf = scores => {
+    const most = LL.state.ui === "present" ? 3 : 5;
+    return scores.length > most ? `${scores.slice(0, most - 1).map(exp).join(" + ")} + …` : scores.map(exp).join(" + ");
+  };
 
   // log p as a program computes it that takes softmax first and the logarithm after it.
   const naive = (scores, y) => {
@@ -50,17 +53,19 @@
         last = x;
         const isTrue = i === label;
         body += LL.dot(x, base, em * 0.45, `fill="${isTrue ? "var(--ink)" : "var(--paper)"}" stroke="var(--ink)" stroke-width="2"`);
-        if (scores.length < 8 || isTrue) body += LL.text(x, base + em * (1.7 + 1.2 * level),
-          `x${LL.sub(i)} = ${LL.score(scores[i])}${isTrue ? ", true" : ""}`,
+        // A long name near an end of the line is moved inwards.
+        const words = `x${LL.sub(i)} = ${LL.score(scores[i])}${isTrue ? ", true" : ""}`,
+          half = Math.min(w / 2, words.length * em * 0.31);
+        if (scores.length < 8 || isTrue) body += LL.text(Math.max(half, Math.min(w - half, x)), base + em * (1.7 + 1.2 * level), words,
           { anchor: "middle", kind: isTrue ? "strong halo" : "halo" });
       }
       if (!open) {
         const from = X(scores[label]), to = LL.mix(from, X(whole), t), y = base - em * 2,
           loss = LL.loss("softmax", scores, label);
         body += LL.line(X(whole), base - em * 4.6, X(whole), base + em * 0.6, "",
-          'stroke="var(--hue1)" stroke-width="3"')
+          'stroke="var(--neutral)" stroke-width="3"')
           + LL.text(Math.min(X(whole), w - em * 6), base - em * 5.2, `log Σ eˣ = ${four(whole)}`,
-            { anchor: "middle", kind: "strong halo", colour: "var(--hue1)" })
+            { anchor: "middle", kind: "strong halo", colour: "var(--neutral)" })
           + LL.line(from, y, to, y, "", 'stroke="var(--ink)" stroke-width="3"')
             + LL.line(from, y - em * 0.5, from, base, "", 'stroke="var(--ink)" stroke-width="1.5"')
           + (Math.abs(to - from) > em ? LL.path(`M${LL.n(to)} ${LL.n(y)}l${LL.n(-em * 0.8)} ${LL.n(-em * 0.45)}v${LL.n(em * 0.9)}Z`, 'fill="var(--ink)"') : "")
@@ -70,6 +75,7 @@
             { anchor: "middle", kind: "soft" });
       }
       const section = scene.section;
+      section.classList.toggle("many", scores.length > 3);
       LL.buttons(section.querySelector("#truths"), scores.slice(0, 6).map((v, i) => [i, `class ${i} is true`]), label);
       section.querySelector("#log-lines").innerHTML = lines(state);
       LL.svg(fig, w, h, body, open ? `A line with the scores ${LL.list(scores)}.`

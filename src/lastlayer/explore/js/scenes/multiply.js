@@ -28,7 +28,7 @@
       if (!open) {
         if (guessed !== null) marks.push({ x: guessed, words: `guess ${factor(guessed)}`, colour: "var(--soft)",
           dash: "5 4", low: true });
-        if (turn !== null && Number.isFinite(turn)) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t),
+        if (turn !== null && Math.abs(Math.log10(turn)) <= r) marks.push({ x: LL.mix(guessed ?? 0, Math.log10(turn), t),
           words: factor(Math.log10(turn)) });
       }
       const end = LL.mix(-r, r, t);
@@ -42,13 +42,13 @@
         xName: "all scores times this factor", yName: "probability of the largest score",
       });
       LL.svg(fig, w, h, body, open ? "An empty chart: probability of the largest score against a factor from a tenth to ten."
-        : `Probability of the largest score against the factor. At ${factor(at)}: softmax ${LL.say(answer("softmax", state.scores, at))}, ratio ${LL.say(answer("ratio", state.scores, at))}. ${turn ? `They agree at ${factor(Math.log10(turn))}.` : "They do not cross."}`);
+        : `Probability of the largest score against the factor. At ${factor(at)}: softmax ${LL.chance(answer("softmax", state.scores, at))}, ratio ${LL.chance(answer("ratio", state.scores, at))}. ${turn ? `They agree at ${factor(Math.log10(turn))}.` : "They do not cross."}`);
     },
     sentence(state) {
       const turn = turning(state.scores), at = state.scale, ratio = answer("ratio", state.scores, at);
-      const here = `At ${factor(at)} softmax gives <b>${LL.say(answer("softmax", state.scores, at))}</b>`;
+      const here = `At ${factor(at)} softmax gives <b>${LL.chance(answer("softmax", state.scores, at))}</b>`;
       if (ratio === null) return `${here}. The ratio has no answer at any factor: ${LL.whyNot(state.scores).replace("no answer: ", "")}.`;
-      const both = `${here}, the ratio <b>${LL.say(ratio)}</b>, as at every factor.`;
+      const both = `${here}, the ratio <b>${LL.chance(ratio)}</b>, as at every factor.`;
       if (turn === null || !Number.isFinite(turn)) return `${both} They do not change places.`;
       const said = guessed === null ? "" : `You said ${factor(guessed)}. `;
       return `${said}They agree at <b>× ${LL.say(turn)}</b>. ${both}`;
