@@ -111,7 +111,7 @@ CLAIMS: tuple[ClaimText, ...] = (
         "ratio_learns",
         "One can train through the ratio as well",
         "half true",
-        "not by plain steps",
+        "only with care",
         "The ratio's log loss has the slope 1/S − 1/x at the true class, which grows without bound as that score goes to 0. "
         "Plain steps push the other scores below 0, where the ratio has no answer, so training must keep every score positive. "
         "Softmax's slope p − y is never more than 1 in size, and every step has an answer.",
