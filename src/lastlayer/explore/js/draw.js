@@ -110,7 +110,7 @@
     body += LL.line(box.l, box.b, box.r, box.b, "axis");
     if (xName) body += LL.text((box.l + box.r) / 2, box.b + em * 2.9, xName, { anchor: "middle", kind: "soft" });
     if (yName) body += LL.text(0, em * 0.9, yName, { kind: "soft" });
-    for (const mark of marks) body += markOf(mark, X, box, em);
+    for (const mark of marks) body += markOf(mark, X, box, em, at === null ? -Infinity : X(at));
     if (at !== null) body += LL.line(X(at), box.t, X(at), box.b, "axis", 'stroke-dasharray="2 3"');
     const ends = [];
     for (const s of series) {
@@ -148,8 +148,10 @@
       return LL.mark(s.name, x + em * 0.95, y, em / 12) + LL.text(x + em * 1.7, y + em * 0.35, words, { kind: "strong halo" });
     }).join("");
   };
-  const markOf = ({ x, words, colour = "var(--better)", dash = "", low = false }, X, box, em) => {
-    const at = X(x), left = at > box.l + (box.r - box.l) * 0.68;
+  // The words stand right of the mark's line, unless the edge or the line at the slider's place is there.
+  const markOf = ({ x, words, colour = "var(--better)", dash = "", low = false }, X, box, em, here) => {
+    const at = X(x), isCrossed = here > at && here < at + em * (1 + 0.65 * words.length);
+    const left = isCrossed || at > box.l + (box.r - box.l) * 0.68;
     return LL.line(at, box.t, at, box.b, "",
       `stroke="${colour}" stroke-width="${n(Math.max(1.6, em * 0.13))}" stroke-dasharray="${dash}"`)
       + LL.text(at + em * (left ? -0.5 : 0.5), low ? box.b - em * 0.7 : box.t + em * 0.9, words,
