@@ -26,7 +26,7 @@ def visits(browser: Any, path: Path) -> Iterator[Callable[..., Any]]:
         page.on("request", lambda request: requests.append(request.url.split("#")[0]))
         page.goto(path.as_uri() + hash_)
         if options.get("java_script_enabled", True):
-            page.wait_for_selector(READY, state="attached", timeout=10_000)
+            page.wait_for_selector(READY, state="attached")
         return page
 
     try:
