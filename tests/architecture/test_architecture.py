@@ -63,8 +63,7 @@ NAMED = {
     "comparison/claims/invariance.py": {"ratio"},
     "comparison/claims/maximum.py": {"hardmax"},  # The claim that max is not differentiable.
     "comparison/figure/curves.py": {"ratio"},  # The curves that the titles speak of.
-    "comparison/figure/styles.py": {"hardmax", "ratio", "sparsemax"},  # The lines in colour.
-    "comparison/text/layout.py": {"hardmax", "ratio", "sparsemax"},  # The rows that are shown first.
+    "comparison/first.py": {"hardmax", "ratio", "sparsemax"},  # The rows and lines that are shown first.
     "evaluation/ladder.py": {"entmax", "sparsemax"},  # The mappings that an evaluation tries in the model's place.
     "explore/pictures.py": {"ratio"},  # The picture of the question.
     "kernels/triton/evaluate.py": {"entmax"},  # The mappings that have Triton kernels.

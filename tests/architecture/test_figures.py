@@ -106,7 +106,7 @@ GPU, GPU_SMALL = [8192, 4096, 151936], [4096, 2048, 32000]
 CLAIMS: dict[str, list[tuple[str, Callable[[], Any]]]] = {
     "README.md": [
         (
-            "on these handwritten digits softmax is right {:.1f} % of the time, the plain ratio {:.1f} %",
+            "On handwritten digits softmax is right {:.1f} % of the time, the plain ratio {:.1f} %",
             lambda: (accuracy("digits", "softmax"), accuracy("digits", "ratio")),
         ),
         (
