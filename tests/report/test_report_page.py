@@ -60,7 +60,14 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
             if name in ("src", "srcset", "href", "xlink:href", "action", "data", "poster"):
                 assert element.tag == "a", f"<{element.tag} {name}={value!r}>"
                 assert value.startswith(
-                    ("#", "https://doi.org/", "https://arxiv.org/", "https://www.j", "https://proceed")
+                    (
+                        "#",
+                        "https://doi.org/",
+                        "https://arxiv.org/",
+                        "https://www.j",
+                        "https://proceed",
+                        "https://papers.nips.cc/",
+                    )
                 )
         assert element.tag not in ("script", "link", "img", "iframe", "object", "embed", "image", "use", "base")
     style = document.one("style").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,8 @@ from lastlayer.backends.torch.vjp import keeps_result
 from lastlayer.losses import REDUCTIONS, LossOptions
 from lastlayer.mappings.resolve import resolve_mapping
 
+# Registers the operators of the heads.
+importlib.import_module("lastlayer.torch")
 OPERATORS = torch.ops.lastlayer
 QUANTITIES = ["probabilities", "log_probabilities", "log_partition"]
 #: One α a row, the limit of softmax and that of sparsemax among them.
@@ -60,9 +63,9 @@ def head_backward_arguments(name, dtype=torch.float64, **given):
     """The arguments of `linear_loss_backward` as the forward operator leaves them."""
     head, arguments = head_for(name, dtype=dtype), told(name, **given)
     with torch.no_grad():
-        _, _, *kept = OPERATORS.linear_loss(*head, *arguments, MAX_MEMORY, *ALL)
+        _, _, *kept = OPERATORS.linear_loss(*head, *arguments, MAX_MEMORY, False, *ALL)
     upstream = upstream_for(given.get("reduction", "mean")).float()
-    return upstream, *kept, *(t.detach() for t in head), *arguments, MAX_MEMORY, *ALL
+    return upstream, *kept, *(t.detach() for t in head), *arguments, MAX_MEMORY, False, *ALL
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
@@ -125,7 +128,7 @@ def test_loss_without_gradient():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_linear_loss(name):
-    opcheck(OPERATORS.linear_loss.default, (*head_for(name), *told(name), MAX_MEMORY, *ALL))
+    opcheck(OPERATORS.linear_loss.default, (*head_for(name), *told(name), MAX_MEMORY, False, *ALL))
     opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments(name))
 
 
@@ -135,23 +138,25 @@ def test_linear_loss_in_each_dtype(dtype, reduction):
     for targets in (LABELS, soft_targets()):
         given = {"options": EVERY_OPTION, "reduction": reduction, "targets": targets}
         head = head_for("softmax", dtype=dtype)
-        opcheck(OPERATORS.linear_loss.default, (*head, *told("softmax", **given), MAX_MEMORY, *ALL))
+        opcheck(OPERATORS.linear_loss.default, (*head, *told("softmax", **given), MAX_MEMORY, False, *ALL))
         opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments("softmax", dtype, **given))
 
 
 @pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
 def test_linear_loss_with_parts_frozen(wanted):
     tensors = (t.detach().requires_grad_(w) for t, w in zip(head_for("sparsemax"), wanted, strict=True))
-    opcheck(OPERATORS.linear_loss.default, (*tensors, *told("sparsemax"), MAX_MEMORY, *wanted))
+    opcheck(OPERATORS.linear_loss.default, (*tensors, *told("sparsemax"), MAX_MEMORY, False, *wanted))
     input, weight, _ = head_for("sparsemax")
-    opcheck(OPERATORS.linear_loss.default, (input, weight, None, *told("sparsemax"), MAX_MEMORY, True, True, False))
+    opcheck(
+        OPERATORS.linear_loss.default, (input, weight, None, *told("sparsemax"), MAX_MEMORY, False, True, True, False)
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "sparsemax", "spherical", "entmax"])
 def test_linear_statistics(name, dtype):
     head = head_for(name, dtype=dtype)
-    rest = (LABELS, ALPHAS if name == "entmax" else None, name, -100, 1.3, 5.0, MAX_MEMORY)
+    rest = (LABELS, ALPHAS if name == "entmax" else None, name, -100, 1.3, 5.0, MAX_MEMORY, False)
     opcheck(OPERATORS.linear_statistics.default, (*head, *rest))
     wide = torch.float64 if dtype == torch.float64 else torch.float32
     cotangents = [drawn(ROWS, seed=i, dtype=wide) for i in range(3)]

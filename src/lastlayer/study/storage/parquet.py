@@ -24,6 +24,9 @@ def write_stored(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
     text = json.dumps(to_json(facts), allow_nan=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: text.encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+        # Nobody named this file: a link or a pipe in its place is damage, and goes.
+        path.unlink()
     replace_file(path, lambda temporary: pq.write_table(table, temporary))
 
 
