@@ -2,5 +2,6 @@
 
 from lastlayer.torch.linear.sharded.loss import sliced_loss
 from lastlayer.torch.linear.sharded.padding import classes_that_exist
+from lastlayer.torch.linear.sharded.statistics import sliced_statistics
 
-__all__ = ["classes_that_exist", "sliced_loss"]
+__all__ = ["classes_that_exist", "sliced_loss", "sliced_statistics"]

@@ -14,7 +14,7 @@ from lastlayer.torch.linear.sharded.facts import RowFacts, slice_targets
 Tensor = torch.Tensor
 
 #: float64 numbers per score that exist at one time: scores, terms, probabilities and what is between them.
-NUMBERS_PER_SCORE = 16
+_NUMBERS = 16
 
 
 def formula_rows(call: Call, facts: RowFacts, options: LossOptions, block: Block, with_gradient: bool) -> Tensor:
@@ -34,3 +34,8 @@ def formula_rows(call: Call, facts: RowFacts, options: LossOptions, block: Block
         block.scores.copy_(rows.gradient[:, : call.size])
     found: Tensor = rows.losses
     return found
+
+
+def buffers_of(dtype: torch.dtype) -> int:
+    """How many times a block's scores the formulas hold at one time."""
+    return 1 + _NUMBERS * 8 // dtype.itemsize

@@ -13,7 +13,7 @@ from lastlayer.torch.linear.arguments import options_of_head, prepare_mapping, p
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded.autograd import SlicedLoss
-from lastlayer.torch.linear.sharded.formula_rows import NUMBERS_PER_SCORE
+from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
@@ -64,8 +64,3 @@ def sliced_loss(
     if call.options.reduction == "parts":
         return value, denominator.detach()
     return value.reshape(head.shape) if call.options.reduction == "none" else value
-
-
-def buffers_of(dtype: torch.dtype) -> int:
-    """How many times a block's scores the formulas hold at one time."""
-    return 1 + NUMBERS_PER_SCORE * 8 // dtype.itemsize

@@ -58,3 +58,18 @@ class Wire:
             "not make the same call within the group's timeout. Look at the first error among all processes; every process of "
             f"the group must make the same calls in the same order. torch.distributed says: {error}"
         )
+
+
+class GroupOfLayer:
+    """A process group that a layer keeps: a deep copy of the layer has the same one, and a pickle is refused."""
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def __deepcopy__(self, memo: Any) -> GroupOfLayer:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a LinearLoss with group= cannot be pickled, since a process group belongs to its processes; save its state_dict()."
+        )
