@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,11 +12,14 @@ import torch
 from lastlayer.backends import loss_dtype
 from lastlayer.backends.torch.reduction import inverse, reduce_rows
 from lastlayer.losses import LossOptions
-from lastlayer.torch.linear.blocks import Gradients, Wanted, in_units, scores_of_blocks
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.linear.blocks import Block, Gradients, Wanted, in_units, scores_of_blocks
 from lastlayer.torch.linear.sharded.call import Call
-from lastlayer.torch.linear.sharded.facts import of_rows, row_facts
-from lastlayer.torch.linear.sharded.formula_rows import formula_rows
+from lastlayer.torch.linear.sharded.facts import RowFacts, of_rows, row_facts
+from lastlayer.torch.linear.sharded.formula_rows import buffers_of, formula_rows
 from lastlayer.torch.linear.sharded.gradients import SliceGradients
+from lastlayer.torch.linear.sharded.softmax import is_softmax
+from lastlayer.torch.linear.sharded.softmax_rows import SoftmaxRows
 
 Tensor = torch.Tensor
 
@@ -52,10 +56,11 @@ def loss_of_slices(
     weighted = replace(options, reduction="none", sample_weight=weights)
     losses = facts.denominators.new_zeros(input.shape[0])
     sums = SliceGradients(input, weight, bias, wanted, call.agreement.height, rows, call.is_wide)
+    losses_of = _losses_of_blocks(call, facts, weighted)
     for block in scores_of_blocks(
         input, weight, bias, call.agreement.height, rows, lambda: sums.tail, is_wide=call.is_wide
     ):
-        losses[block.place] = formula_rows(call, facts, of_rows(weighted, block.place), block, any(wanted))
+        losses[block.place] = losses_of(block, any(wanted))
         if any(wanted):
             sums.add(block, block.scores)
     gradients = sums.finish(call.wire)
@@ -64,3 +69,15 @@ def loss_of_slices(
     dtype = loss_dtype(input, xp)
     value = tuple(part.to(dtype) for part in value) if isinstance(value, tuple) else value.to(dtype)
     return Found(value, torch.ones_like(scale) if is_scaled else scale * unit, gradients, facts.is_counted)
+
+
+def buffers_of_loss(mapping: ProbabilityMapping, is_soft: bool, dtype: torch.dtype) -> int:
+    """How many buffers of a block's size the loss needs."""
+    return 1 if is_softmax(mapping) and not is_soft else buffers_of(dtype)
+
+
+def _losses_of_blocks(call: Call, facts: RowFacts, options: LossOptions) -> Callable[[Block, bool], Tensor]:
+    """What computes the losses of a block and, if asked to, replaces its scores by their slopes."""
+    if is_softmax(call.mapping) and not call.targets.is_floating_point():
+        return SoftmaxRows(call, facts, options)
+    return lambda block, with_gradient: formula_rows(call, facts, of_rows(options, block.place), block, with_gradient)

@@ -13,7 +13,7 @@ from lastlayer.torch.linear.arguments import options_of_head, prepare_mapping, p
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded.autograd import SlicedLoss
-from lastlayer.torch.linear.sharded.formula_rows import buffers_of
+from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
@@ -52,7 +52,7 @@ def sliced_loss(
         record = prepare_mapping(resolve_mapping(mapping), head)
         checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
         goal, is_soft = read_targets(targets, head)
-        height = height_of(head, max_memory, is_wide, buffers_of(head.input.dtype))
+        height = height_of(head, max_memory, is_wide, buffers_of_loss(record, is_soft, head.input.dtype))
         facts = {**facts_of(head, record, checked, goal, is_soft), "scores_dtype": scores_dtype}
         return Sliced(head, record, checked, goal, is_soft, is_wide, height, facts)
 
