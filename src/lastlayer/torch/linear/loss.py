@@ -26,6 +26,7 @@ from lastlayer.torch.linear.sharded import classes_that_exist, sliced_loss
 
 Tensor = torch.Tensor
 
+
 @with_loss_options(weight="class_weight")
 def linear_loss(
     input: Tensor,

@@ -73,7 +73,18 @@ def linear_statistics(
     """
     if group is not None:
         shared = sliced_statistics(
-            input, weight, labels, group, n_classes, bias, mapping, ignore_index, temperature, softcap, max_memory, scores_dtype
+            input,
+            weight,
+            labels,
+            group,
+            n_classes,
+            bias,
+            mapping,
+            ignore_index,
+            temperature,
+            softcap,
+            max_memory,
+            scores_dtype,
         )
         return LinearStatistics(*shared)
     if n_classes is not None:

@@ -27,7 +27,9 @@ class SlicedLoss(torch.autograd.Function):
         ctx: Any, call: Call, wanted: Wanted, input: Tensor, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         is_later = call.options.reduction == "none"
-        found = loss_of_slices(call, input, weight, bias, call.options, Wanted(False, False, False) if is_later else wanted)
+        found = loss_of_slices(
+            call, input, weight, bias, call.options, Wanted(False, False, False) if is_later else wanted
+        )
         ctx.call, ctx.wanted, ctx.kept = call, wanted, None if is_later else found
         ctx.save_for_backward(input, weight, bias)
         total, denominator = found.value if isinstance(found.value, tuple) else (found.value, found.value.new_empty(0))
@@ -45,7 +47,8 @@ class SlicedLoss(torch.autograd.Function):
         if found is None:
             # Not reduced, or an earlier backward returned what forward had kept.
             agree_on_backward(call, tensors[0], upstream if options.reduction == "none" else None)
-            found = loss_of_slices(call, *tensors, options, ctx.wanted)
+            input, weight, bias = tensors
+            found = loss_of_slices(call, input, weight, bias, options, ctx.wanted)
         ctx.kept = None
         scale_gradients(found, upstream.new_ones(()) if options.reduction == "none" else upstream)
         each = zip(found.gradients, tensors, ctx.wanted, strict=True)
@@ -85,5 +88,3 @@ def scale_gradients(found: Found, upstream: Tensor) -> None:
     for total, by, counted in zip(found.gradients, (factor, common, common), rows, strict=True):
         if total.numel():
             gpu.scale_in_place(total, by, counted)
-
-

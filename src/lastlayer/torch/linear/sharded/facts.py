@@ -35,10 +35,7 @@ def row_facts(targets: Tensor, options: LossOptions, family: str, offset: int, c
     denominators = is_counted.double()
     if options.weight is not None:
         weights = options.weight.double()
-        if is_soft:
-            mine = (targets * weights != 0).any(1).double()
-        else:
-            mine = _at_labels(weights, targets, offset)
+        mine = (targets * weights != 0).any(1).double() if is_soft else _at_labels(weights, targets, offset)
         weighted = wire.gather(mine).sum(0)
         if not is_soft:
             # A label out of range counts: its row is NaN.
@@ -55,7 +52,9 @@ def row_facts(targets: Tensor, options: LossOptions, family: str, offset: int, c
     return RowFacts(targets, label_weight, is_counted, denominators)
 
 
-def slice_targets(facts: RowFacts, place: slice | Tensor, options: LossOptions, offset: int, size: int, classes: int) -> Targets:
+def slice_targets(
+    facts: RowFacts, place: slice | Tensor, options: LossOptions, offset: int, size: int, classes: int
+) -> Targets:
     """The targets of some rows for the `size` classes from `offset` on, of `classes` in all, as `losses.dense_targets` gives them."""
     targets = facts.targets[place]
     one = torch.ones(targets.shape[0], dtype=torch.float64, device=targets.device)
@@ -102,7 +101,11 @@ def check_slices(targets: Tensor, options: LossOptions, classes: int, wire: Wire
     tolerance = min(TOLERANCE + TOLERANCE_PER_CLASS * classes, LARGEST_TOLERANCE)
     for is_bad, values, words in (
         (~(smallest >= 0), smallest, "has the soft target {:g}, which is no probability; give numbers ≥ 0."),
-        (~((total - 1.0).abs() <= tolerance), total, "has soft targets that sum to {:.9g} over all slices; they must sum to 1."),
+        (
+            ~((total - 1.0).abs() <= tolerance),
+            total,
+            "has soft targets that sum to {:.9g} over all slices; they must sum to 1.",
+        ),
     ):
         rows = (is_bad & is_asked).nonzero()
         if len(rows):

@@ -62,7 +62,9 @@ def agree(wire: Wire, device: torch.device, facts: Mapping[str, object], height:
     said = _exchange(wire, device, height, classes, False, "\n".join(f"{k}={v}" for k, v in facts.items()))
     refused = [f"rank {rank}: {message.text}" for rank, message in enumerate(said) if message.is_error]
     if refused:
-        raise ValueError(f"{wire.call} stops on every process of the group, for one refused its arguments: {refused[0]}")
+        raise ValueError(
+            f"{wire.call} stops on every process of the group, for one refused its arguments: {refused[0]}"
+        )
     if len({message.digest for message in said}) > 1:
         raise ValueError(
             f"the processes of the group do not make the same call of {wire.call}: {_differences(said)}. Every process must give "
@@ -76,9 +78,7 @@ def refuse(wire: Wire, device: torch.device, error: Exception) -> None:
     _exchange(wire, device, 1, 0, True, f"{type(error).__name__}: {error}")
 
 
-def _exchange(
-    wire: Wire, device: torch.device, height: int, classes: int, is_error: bool, text: str
-) -> list[Message]:
+def _exchange(wire: Wire, device: torch.device, height: int, classes: int, is_error: bool, text: str) -> list[Message]:
     encoded = text.encode()
     header = _HEADER.pack(height, classes, is_error, hashlib.sha256(encoded).digest())
     sent = torch.frombuffer(bytearray((header + encoded[:_ROOM]).ljust(_SIZE, b"\0")), dtype=torch.uint8)

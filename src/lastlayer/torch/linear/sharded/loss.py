@@ -28,7 +28,7 @@ from lastlayer.torch.linear.sharded.wire import Wire
 Tensor = torch.Tensor
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def sliced_loss(
     input: Tensor,
     weight: Tensor,

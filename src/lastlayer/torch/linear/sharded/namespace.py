@@ -18,8 +18,35 @@ Tensor = torch.Tensor
 
 #: What mixes the classes of a row in another way than by a reduction.
 _UNKNOWN = frozenset(
-    "sort argsort topk argmin prod mean std var cumulative_sum cumulative_prod cumsum cumprod logsumexp softmax matmul tensordot "
-    "vecdot take take_along_axis concat stack flip roll diff searchsorted nonzero count_nonzero".split()
+    {
+        "argmin",
+        "argsort",
+        "concat",
+        "count_nonzero",
+        "cumprod",
+        "cumsum",
+        "cumulative_prod",
+        "cumulative_sum",
+        "diff",
+        "flip",
+        "logsumexp",
+        "matmul",
+        "mean",
+        "nonzero",
+        "prod",
+        "roll",
+        "searchsorted",
+        "softmax",
+        "sort",
+        "stack",
+        "std",
+        "take",
+        "take_along_axis",
+        "tensordot",
+        "topk",
+        "var",
+        "vecdot",
+    }
 )
 
 

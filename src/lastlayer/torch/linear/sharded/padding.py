@@ -7,9 +7,7 @@ from typing import Any
 from lastlayer.arguments import as_integer
 
 
-def classes_that_exist(
-    n_classes: int, weight: Any, bias: Any, targets: Any, options: Any
-) -> tuple[Any, Any, Any, Any]:
+def classes_that_exist(n_classes: int, weight: Any, bias: Any, targets: Any, options: Any) -> tuple[Any, Any, Any, Any]:
     """Weight, bias, targets and options without the classes from `n_classes` on.
 
     Raises:

@@ -65,7 +65,9 @@ def prepare_slices(
             "with group= a head works on plain tensors in eager calls: not inside of torch.func, fake tensors, export or a dispatch "
             "mode, since it sends what it computes."
         )
-    is_number = not isinstance(temperature, torch.Tensor) or (temperature.numel() == 1 and not temperature.requires_grad)
+    is_number = not isinstance(temperature, torch.Tensor) or (
+        temperature.numel() == 1 and not temperature.requires_grad
+    )
     if head.bias is not None and not is_number and softcap is None:
         # As the weight of one more feature: then the temperature's gradient comes through the input alone, whose gradient is whole.
         ones = head.input.new_ones(head.input.shape[0], 1)
@@ -81,7 +83,9 @@ def height_of(head: Head, max_memory: int | None, is_wide: bool, buffers: int) -
     return block_rows(rows, features, classes, head.input.dtype, head.input.device, max_memory, buffers, is_wide)
 
 
-def facts_of(head: Head, mapping: ProbabilityMapping, options: LossOptions, targets: Any, is_soft: bool) -> dict[str, object]:
+def facts_of(
+    head: Head, mapping: ProbabilityMapping, options: LossOptions, targets: Any, is_soft: bool
+) -> dict[str, object]:
     """What must be the same on every process, in words."""
     tensors = {"input": head.input, "weight": head.weight, "bias": head.bias}
     is_tracking = torch.is_grad_enabled()
@@ -140,7 +144,9 @@ def _that_exist(agreement: Agreement, n_classes: int | None) -> Agreement:
     total = sum(agreement.sizes)
     if n_classes is not None:
         if not 1 <= as_integer("n_classes", n_classes, "the number of classes that exist") <= total:
-            raise ValueError(f"n_classes is {n_classes}; the slices of weight have {total} rows in all: give 1..{total}.")
+            raise ValueError(
+                f"n_classes is {n_classes}; the slices of weight have {total} rows in all: give 1..{total}."
+            )
         return agreement.within(n_classes)
     if not total:
         raise ValueError("the slices of weight have no row in all: no class; give at least one.")

@@ -23,6 +23,8 @@ Tensor = torch.Tensor
 
 #: Bytes of the float64 copy of some rows: it stays in a core's cache.
 _CHUNK = 2**19
+#: Rows with infinite scores at one time.
+_FORMULA_ROWS = 16
 
 
 class Partition(NamedTuple):
@@ -58,19 +60,25 @@ def is_softmax(mapping: ProbabilityMapping) -> bool:
 
 
 def partition_of(
-    call: Call, block: Block, more: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]] | None = None, numbers: int = 0
+    call: Call,
+    block: Block,
+    more: Callable[[Tensor, Tensor], tuple[Tensor, ...]] | None = None,
+    of_nothing: tuple[float, ...] = (),
 ) -> Partition:
-    """The partition of a block's rows. `more`(raw scores, x, x − m) gives more `numbers` per row and slice to gather."""
+    """The partition of a block's rows.
+
+    `more`(raw scores, x − m) gives further numbers per row and slice to gather; `of_nothing` are those of a slice without classes.
+    """
     rows, labels = block.scores.shape[0], call.targets[block.place]
-    own = torch.zeros((3 + numbers, rows), dtype=torch.float64, device=labels.device)
-    own[0] = -float("inf")
+    neutral = torch.tensor([-float("inf"), 0.0, 0.0, *of_nothing], dtype=torch.float64)
+    own = neutral.to(labels.device)[:, None].repeat(1, rows)
     for place, raw, x in chunks(call, block):
         m, first = x.max(1)
         difference = x - _finite_or_zero(m)[:, None]
         local = labels[place] - call.offset
         is_mine = (local >= 0) & (local < call.size)
         at_label = x.gather(1, local.clamp(0, call.size - 1)[:, None])[:, 0]
-        extra = more(raw, x, difference) if more is not None else ()
+        extra = more(raw, difference) if more is not None else ()
         terms = difference.exp_().scatter_(1, first[:, None], 0.0)
         for number, values in zip(own, (m, terms.sum(1), torch.where(is_mine, at_label, 0.0), *extra), strict=True):
             number[place] = values
@@ -106,9 +114,10 @@ def _finite_or_zero(x: Tensor) -> Tensor:
     return torch.where(x.isfinite(), x, 0.0)
 
 
-def infinite_rows(partition: Partition) -> Tensor:
-    """The places of rows with a score of +inf, which the formulas of the record compute: every process finds the same."""
-    return (partition.largest == float("inf")).nonzero().squeeze(1)
+def infinite_rows(largest: Tensor) -> list[Tensor]:
+    """The places of rows with a score of +inf, some at a time: the formulas of the record compute them, on every process."""
+    rows = (largest == float("inf")).nonzero().squeeze(1)
+    return [rows[start : start + _FORMULA_ROWS] for start in range(0, len(rows), _FORMULA_ROWS)]
 
 
 def part_of(block: Block, rows: Tensor, count: int) -> Block:

@@ -15,9 +15,6 @@ from lastlayer.torch.linear.sharded.softmax import Partition, chunks, infinite_r
 
 Tensor = torch.Tensor
 
-#: Rows with infinite scores that the formulas of the record compute at one time.
-_FORMULA_ROWS = 16
-
 
 class SoftmaxRows:
     """The losses and slopes of blocks; made once per pass, since it sums the class weights of all slices.
@@ -37,18 +34,17 @@ class SoftmaxRows:
 
     def __call__(self, block: Block, with_gradient: bool) -> Tensor:
         """The losses (n,) of whole rows, float64. With a gradient, the slopes of this slice replace its scores."""
-        found = partition_of(self._call, block, self._distances if self._spread else None, int(bool(self._spread)))
-        infinite = infinite_rows(found)
-        others = [part_of(block, rows, len(self._facts.targets)) for rows in infinite.split(_FORMULA_ROWS)]
+        found = partition_of(self._call, block, *((self._distances, (0.0,)) if self._spread else ()))
+        infinite = infinite_rows(found.largest)
+        others = [part_of(block, rows, len(self._facts.targets)) for rows in infinite]
         losses = self._losses(block.place, found, block.scores if with_gradient else None, block)
-        for rows, part in zip(infinite.split(_FORMULA_ROWS), others, strict=True):
-            if len(rows):
-                options = options_of_rows(self._options, part.place)
-                losses[rows] = formula_rows(self._call, self._facts, options, part, with_gradient)
-                block.scores[rows] = part.scores
+        for rows, part in zip(infinite, others, strict=True):
+            options = options_of_rows(self._options, part.place)
+            losses[rows] = formula_rows(self._call, self._facts, options, part, with_gradient)
+            block.scores[rows] = part.scores
         return losses
 
-    def _distances(self, raw: Tensor, x: Tensor, difference: Tensor) -> tuple[Tensor, ...]:
+    def _distances(self, raw: Tensor, difference: Tensor) -> tuple[Tensor, ...]:
         """Σ w_i (m − x_i), whose terms are not negative."""
         terms = -difference
         if self._weights is not None:
@@ -77,7 +73,11 @@ class SoftmaxRows:
         is_live = is_counted & ((total != 0) | (in_mean * options.z_loss != 0))
         losses = torch.where(is_live, losses, 0.0)
         if slopes is not None:
-            self._store_slopes(block, found, slopes, torch.where(in_mean != 0, z_slope, 0.0) + total, at_label, row, is_live)
+            # NaN in one slice, or a label out of range, makes the whole row NaN.
+            total = torch.where(found.log_prob.isnan(), float("nan"), total)
+            self._store_slopes(
+                block, found, slopes, torch.where(in_mean != 0, z_slope, 0.0) + total, at_label, row, is_live
+            )
         return losses
 
     def _store_slopes(
