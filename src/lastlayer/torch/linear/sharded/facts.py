@@ -31,7 +31,8 @@ def row_facts(targets: Tensor, options: LossOptions, family: str, offset: int, c
     """The facts of all rows: one gather of a number per row if there are class weights, else nothing is sent."""
     is_soft = targets.is_floating_point()
     label_weight = None
-    is_counted = torch.ones_like(targets[:, 0], dtype=torch.bool) if is_soft else targets != options.ignore_index
+    every_row = torch.ones(targets.shape[0], dtype=torch.bool, device=targets.device)
+    is_counted = every_row if is_soft else targets != options.ignore_index
     denominators = is_counted.double()
     if options.weight is not None:
         weights = options.weight.double()
