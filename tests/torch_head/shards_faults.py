@@ -11,6 +11,8 @@ import pickle
 import torch
 import torch.distributed as dist
 from shards_cases import CLASSES, FEATURES, ROWS, head, loss_case, mine
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_tensor
 
 from lastlayer.mappings import MAPPINGS
 from lastlayer.torch import LinearLoss, linear_loss, linear_statistics
@@ -109,6 +111,12 @@ def derivatives():
     twin = copy.deepcopy(layer)
     few = labels.clamp(max=CLASSES - 2)
     facts["copy"] = bool(twin(tensors[0], few) == layer(tensors[0], few)) and twin.group is dist.group.WORLD
+    mesh = init_device_mesh("cpu", (2,))
+    shared = distribute_tensor(tensors[1], mesh, [Shard(0)]).requires_grad_()
+    linear_loss(tensors[0], shared.to_local(), labels, group=mesh.get_group(0)).backward()
+    plain = tensors[1].clone().requires_grad_()
+    linear_loss(tensors[0], plain, labels).backward()
+    facts["dtensor"] = bool(torch.allclose(shared.grad.full_tensor(), plain.grad, rtol=1e-5, atol=1e-7))
     facts["pickle"] = error_of(lambda: pickle.dumps(layer))
     facts["statistics"] = bool(
         torch.allclose(-layer.statistics(tensors[0], few).log_prob[few >= 0].mean(), layer(tensors[0], few))

@@ -122,7 +122,7 @@ def test_backward(found_by):
         assert facts["second"].startswith("RuntimeError: linear_loss with group= has no second derivatives")
         assert facts["func"].startswith("TypeError: with group= a head works on plain tensors in eager calls")
         assert facts["pickle"].startswith("TypeError: a LinearLoss with group= cannot be pickled")
-        assert all(facts[name] for name in ("twice", "ignored", "copy", "statistics"))
+        assert all(facts[name] for name in ("twice", "ignored", "copy", "statistics", "dtensor"))
 
 
 def test_bytes_do_not_depend_on_the_number_of_classes(found_by):

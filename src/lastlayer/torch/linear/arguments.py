@@ -85,7 +85,8 @@ def refuse_sharded(name: str, tensor: Tensor) -> None:
     if hasattr(tensor, "device_mesh"):
         raise TypeError(
             f"{name} is a DTensor; the head needs it whole: pass {name}.full_tensor(), or, under FSDP, call the layer's forward "
-            "or a method given to torch.distributed.fsdp.register_fsdp_forward_method."
+            "or a method given to torch.distributed.fsdp.register_fsdp_forward_method; if its classes are to stay in slices, pass "
+            f"{name}.to_local() and group={name}.device_mesh.get_group(dimension)."
         )
 
 
