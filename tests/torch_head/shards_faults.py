@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import datetime
 import os
 import pickle
@@ -68,15 +69,7 @@ def mismatches():
         "a label": call(labels=labels.clamp(min=CLASSES)),
         "too many classes": call(n_classes=CLASSES + 1),
         "regularized by a user": call(
-            mapping=copy.copy(MAPPINGS["sparsemax"]).__class__(
-                **{
-                    **{
-                        name: getattr(MAPPINGS["sparsemax"], name)
-                        for name in MAPPINGS["sparsemax"].__dataclass_fields__
-                    },
-                    "name": "mine",
-                }
-            )
+            mapping=dataclasses.replace(MAPPINGS["sparsemax"], name="mine", evaluate_slices=None)
         ),
         "no group": error_of(lambda: linear_loss(input, weight, labels, group=2)),
     }

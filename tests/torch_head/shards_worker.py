@@ -41,7 +41,7 @@ def main(rank, size, folder, is_all):
         init_method=f"file://{folder}/store",
         rank=rank,
         world_size=size,
-        timeout=datetime.timedelta(seconds=60),
+        timeout=datetime.timedelta(seconds=300),
     )
     found, seconds = {}, {}
     for name, run in work(size, is_all):

@@ -40,7 +40,7 @@ def found_by(tmp_path_factory):
             for rank in range(size)
         ]
         try:
-            outputs = [process.communicate(timeout=3000 if IS_NIGHTLY else 300)[0] for process in started]
+            outputs = [process.communicate(timeout=3000 if IS_NIGHTLY else 600)[0] for process in started]
         finally:
             for process in started:
                 process.kill()
@@ -56,7 +56,7 @@ def found_by(tmp_path_factory):
 def test_losses_and_gradients(found_by, size):
     for found in found_by(size):
         assert found["losses"]["wrong"] == {}
-        assert found["losses"]["count"] >= 15
+        assert found["losses"]["count"] >= 12
 
 
 @pytest.mark.parametrize("size", [2, 4])

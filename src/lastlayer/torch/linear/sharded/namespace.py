@@ -51,7 +51,7 @@ _UNKNOWN = frozenset(
 
 
 class SlicedNamespace:
-    """The functions of `array_api_compat.torch` for rows of which this process has a slice, (..., K of this process).
+    """The functions of `array_api_compat.torch` for rows in slices: this process has (..., K of this process).
 
     A process without classes has one column, which no reduction counts.
     """

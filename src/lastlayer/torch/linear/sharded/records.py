@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from lastlayer.mappings import Point, ProbabilityMapping
-from lastlayer.mappings.entmax import SMALLEST_RATE, TRIPS, TRIPS_CONCAVE
+from lastlayer.mappings.entmax import TRIPS, TRIPS_CONCAVE
 from lastlayer.mappings.regularized import positive_or_one
-from lastlayer.mappings.tsallis import TsallisPoint, exp_alpha
+from lastlayer.mappings.tsallis import exp_alpha
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
@@ -21,24 +21,22 @@ def sliced_record(mapping: ProbabilityMapping, wire: Wire, classes: int) -> Prob
     """The mapping for rows of `classes` classes in slices, to be evaluated in a `SlicedNamespace`.
 
     Raises:
-        NotImplementedError: a user's mapping of the regularized family, whose threshold is not known here.
+        NotImplementedError: a mapping of the regularized family whose record does not say how to evaluate slices.
     """
-    if mapping.family == "normalized" or (mapping.is_built_in and mapping.name == "hardmax"):
-        return mapping
-    if not mapping.is_built_in or mapping.name not in ("sparsemax", "entmax"):
+    if mapping.evaluate_slices is None:
+        if mapping.family == "normalized":
+            return mapping
         raise NotImplementedError(
-            f"{mapping.label} is of the regularized family, and how to find its threshold from sums over processes is not known; "
-            "with group= the regularized mappings are sparsemax, entmax and hardmax. Call it without group on the whole weight."
+            f"{mapping.label} is of the regularized family, and how to find its threshold from sums over processes is not known: its "
+            "record has no evaluate_slices. Call it without group on the whole weight."
         )
+    of_slices = mapping.evaluate_slices
 
-    def evaluate(scores: Tensor, xp: Any, alpha: Any = 2.0) -> Point:
-        if isinstance(alpha, Tensor):
-            # One α per row; as in the record, α = 1 is the next larger number.
-            alpha = alpha.to(scores.dtype)[..., None]
-            alpha = torch.where(alpha >= 1.0, alpha.clamp(min=1.0 + SMALLEST_RATE), float("nan"))
-        elif alpha - 1.0 < SMALLEST_RATE:
-            return mapping.evaluate(scores, xp, alpha=alpha)
-        return TsallisPoint(scores, alpha, lambda difference, _: _threshold(difference, alpha, wire, classes, xp), xp)
+    def evaluate(scores: Tensor, xp: Any, **parameters: Any) -> Point:
+        def search(difference: Tensor, alpha: Any) -> Tensor:
+            return _threshold(difference, alpha, wire, classes, xp)
+
+        return of_slices(scores, xp, search, **parameters)
 
     return replace(mapping, evaluate=evaluate)
 
