@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,3 +18,30 @@ def test_language_model_has_the_same_curve_in_less_memory():
     assert float(re.search(r"largest difference: (\S+) of the loss", shown).group(1)) < 1e-5
     theirs, ours = map(float, re.search(r"memory +(\d+) MiB +(\d+) MiB", shown).groups())
     assert ours < theirs / 3
+
+
+def test_head_in_slices_has_the_loss_of_the_whole_head():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # What torchrun tells each process.
+    setting = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    setting |= {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "head_in_slices.py")],
+            env={**setting, "RANK": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    try:
+        shown = [process.communicate(timeout=120)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0, 0]
+    assert "2 processes, 500 of 1000 classes" in shown[0]
+    sliced, whole = map(float, re.search(r"slices (\S+), of the whole head (\S+)", shown[0]).groups())
+    assert abs(sliced - whole) < 1e-5

@@ -37,7 +37,20 @@ def row_losses(
     there they multiply the row's loss by Σ w_c y_c of its unsmoothed targets. A row of weight zero has loss 0 and gradient
     0, whatever its scores are.
     """
-    dense = dense_targets(targets, is_soft, scores, options, xp)
+    return losses_of_targets(
+        mapping, scores, dense_targets(targets, is_soft, scores, options, xp), options, xp, with_gradient
+    )
+
+
+def losses_of_targets(
+    mapping: ProbabilityMapping,
+    scores: Array,
+    dense: Targets,
+    options: LossOptions,
+    xp: Namespace,
+    with_gradient: bool,
+) -> RowLosses:
+    """The same, of targets that are dense already."""
     activation = options.activation
     point = mapping.at(activation(scores, xp), xp)
     y, factor = weighted_targets(mapping, dense, options, xp)

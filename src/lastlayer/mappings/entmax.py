@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from lastlayer.mappings.double_double import extended_sum
@@ -48,9 +49,7 @@ def threshold_by_sorting(difference: Array, xp: Namespace) -> Array:
 def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
     """The Tsallis argmax, for one α or for one α per row."""
     if not isinstance(alpha, (int, float)):
-        alpha = _by_classes(alpha, scores, xp)
-        # α < 1 gives NaN rows. α = 1 is computed as the next larger number, since the formulas divide by α − 1.
-        alpha = xp.where(alpha >= 1.0, xp.maximum(alpha, xp.ones_like(alpha) + SMALLEST_RATE), float("nan"))
+        alpha = _above_one(alpha, scores, xp)
         return TsallisPoint(scores, alpha, bracketed_threshold(alpha, TRIPS_CONCAVE, halving=True), xp)
     if alpha - 1.0 < SMALLEST_RATE:
         return ShannonPoint(scores, softmax_carry, (0.0, float("inf")), False, xp)
@@ -61,6 +60,23 @@ def evaluate(scores: Array, xp: Namespace, alpha: Any) -> Point:
     alpha = float(alpha)
     search = bracketed_threshold(alpha, TRIPS if alpha < 2 else TRIPS_CONCAVE, halving=alpha > 2)
     return TsallisPoint(scores, alpha, search, xp)
+
+
+def evaluate_slices(scores: Array, xp: Namespace, search: Callable[..., Array], alpha: Any) -> Point:
+    """The Tsallis argmax of rows whose classes lie on several processes, with their search for the threshold."""
+    if not isinstance(alpha, (int, float)):
+        alpha = _above_one(alpha, scores, xp)
+    elif alpha - 1.0 < SMALLEST_RATE:
+        return evaluate(scores, xp, alpha)
+    else:
+        alpha = float(alpha)
+    return TsallisPoint(scores, alpha, lambda difference, _: search(difference, alpha), xp)
+
+
+def _above_one(alpha: Any, scores: Array, xp: Namespace) -> Array:
+    """One α per row. α < 1 gives NaN rows. α = 1 becomes the next larger number, since the formulas divide by α − 1."""
+    alpha = _by_classes(alpha, scores, xp)
+    return xp.where(alpha >= 1.0, xp.maximum(alpha, xp.ones_like(alpha) + SMALLEST_RATE), float("nan"))
 
 
 #: The smallest α − 1 above zero in float64. Below it the mapping equals softmax to the last bit.
@@ -126,6 +142,7 @@ ENTMAX = regularized(
     equation="p_i = [(alpha - 1) x_i - tau]_+ ^ (1 / (alpha - 1)),  tau such that sum_i p_i = 1",
     domain=Domain("every real score"),
     evaluate=evaluate,
+    evaluate_slices=evaluate_slices,
     oracle=oracle,
     regularizer_oracle=regularizer,
     tangent=tangent,

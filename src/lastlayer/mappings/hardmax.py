@@ -66,6 +66,7 @@ HARDMAX = regularized(
     evaluate=evaluate,
     oracle=oracle,
     regularizer_oracle=regularizer,
+    evaluate_slices=lambda scores, xp, search: HardmaxPoint(scores, xp),
     tangent=lambda p, xp: p * 0.0,
     laws=frozenset(
         {

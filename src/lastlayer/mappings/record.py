@@ -210,6 +210,10 @@ class ProbabilityMapping:
     regularizer_slope: Callable[..., Array] | None = None
     #: The probabilities of a row of only −inf: NaN, or the limit of equal scores that fall without bound.
     row_of_minus_inf: Literal["nan", "limit"] = "nan"
+    #: (scores, xp, search, **parameters) → `Point` of rows whose classes lie in slices on several processes; the
+    #: reductions of xp over the class axis are those of all slices. `search(x − max, α)` gives the threshold t of
+    #: Σ exp_α(x − max + t) = 1. None: `evaluate` in the normalized family; in the regularized one there is no such evaluation.
+    evaluate_slices: Callable[..., Point] | None = None
     #: Why a study omits the mapping by default; empty if it does not.
     study_note: str = ""
 

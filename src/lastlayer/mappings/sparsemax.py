@@ -57,6 +57,7 @@ SPARSEMAX = regularized(
     evaluate=evaluate,
     oracle=oracle,
     regularizer_oracle=regularizer,
+    evaluate_slices=lambda scores, xp, search: TsallisPoint(scores, 2.0, lambda d, xp: search(d, 2.0), xp),
     tangent=lambda p, xp: xp.where(p > 0, p * 0.0 + 1.0, p * 0.0),
     laws=frozenset({"sums_to_one", "shift_invariant", "order_preserving", "permutation_equivariant", "convex_loss"}),
     budget=Budget("absolute", float32=2, float64=2),

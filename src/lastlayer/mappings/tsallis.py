@@ -147,6 +147,17 @@ class TsallisPoint(RegularizedPoint):
         return extended_sum(divergence + slack, xp)
 
 
+def exp_alpha(u: Array, rate: Any, xp: Namespace) -> tuple[Array, Array]:
+    """exp_α(u) and (1 + (α − 1)u)₊ for rate = α − 1."""
+    base = 1.0 + rate * u
+    inside = base > 0
+    small = rate * u > -0.5
+    safe = xp.where(small, rate * u, xp.zeros_like(u))
+    logarithm = xp.where(small, xp.log1p(safe), xp.log(positive_or_one(base, xp)))
+    zero = u * 0.0
+    return xp.where(inside, xp.exp(logarithm / rate), zero), xp.where(inside, base, zero)
+
+
 def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Array, Namespace], Array]:
     """Find the root t of ln_α Σ exp_α(d + t) = 0 by Newton steps inside a bracket, with bisection if a step would leave it.
 
@@ -156,22 +167,13 @@ def bracketed_threshold(alpha: Any, trips: int, halving: bool) -> Callable[[Arra
     """
     rate = alpha - 1.0
 
-    def exp_alpha(u: Array, xp: Namespace) -> tuple[Array, Array]:
-        base = 1.0 + rate * u
-        inside = base > 0
-        small = rate * u > -0.5
-        safe = xp.where(small, rate * u, xp.zeros_like(u))
-        logarithm = xp.where(small, xp.log1p(safe), xp.log(positive_or_one(base, xp)))
-        zero = u * 0.0
-        return xp.where(inside, xp.exp(logarithm / rate), zero), xp.where(inside, base, zero)
-
     def threshold(difference: Array, xp: Namespace) -> Array:
         zero = difference[..., :1] * 0.0
         # ln_α(1/K), since p of the largest class is at least 1/K. By expm1: K^(1 − α) − 1 cancels as α → 1.
         low = xp.expm1(-(rate + zero) * math.log(difference.shape[-1])) / rate
         high, t = zero, zero
         for trip in range(trips):
-            p, base = exp_alpha(difference + t, xp)
+            p, base = exp_alpha(difference + t, rate, xp)
             total = xp.sum(p, axis=-1, keepdims=True)
             slope = xp.sum(xp.where(p > 0, p / positive_or_one(base, xp), p * 0.0), axis=-1, keepdims=True)
             above = total >= 1.0

@@ -16,7 +16,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.causal_loss import CausalLoss
 from lastlayer.torch.lazy_scores import LazyScores
 from lastlayer.torch.linear import linear_loss
-from lastlayer.torch.linear.loss import HEAD_OPTIONS
+from lastlayer.torch.linear.arguments import HEAD_OPTIONS
 from lastlayer.torch.trial import scores_in_trial
 from lastlayer.torch.unstoring import (
     UnstoringLinear,

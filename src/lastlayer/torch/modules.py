@@ -20,6 +20,7 @@ from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.plan import check_max_memory
+from lastlayer.torch.linear.sharded.wire import GroupOfLayer
 from lastlayer.torch.mapping_module import MappingModule
 
 Tensor = torch.Tensor
@@ -158,6 +159,9 @@ class LinearLoss(torch.nn.Module):
         class_weight: one weight per class; moved with the module, but no part of its state, which is torch.nn.Linear's.
         temperature: a number; a torch.nn.Parameter is learned and part of the state.
         max_memory, scores_dtype, options: as for `linear_loss`.
+        group: a process group; weight and bias are then this process's slice of the classes, `out_features` of them (0 is allowed).
+            A pickle of the layer is refused; save its `state_dict()`.
+        n_classes: the classes that exist, of all slices, if the weight is padded.
 
     Raises:
         TypeError: another option.
@@ -184,6 +188,8 @@ class LinearLoss(torch.nn.Module):
         temperature: float | Tensor = 1.0,
         max_memory: int | None = None,
         scores_dtype: torch.dtype | None = None,
+        group: Any = None,
+        n_classes: int | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -197,6 +203,7 @@ class LinearLoss(torch.nn.Module):
             options["max_memory"] = max_memory
         if scores_dtype is not None:
             options["scores_dtype"] = scores_dtype
+        self._group, self.n_classes = None if group is None else GroupOfLayer(group), n_classes
         self.in_features, self.out_features = in_features, out_features
         if not isinstance(class_weight, Tensor | None):
             raise TypeError(
@@ -223,19 +230,25 @@ class LinearLoss(torch.nn.Module):
         """The loss of inputs (..., D) with labels (...) or soft targets (..., K); without targets the scores, as torch.nn.Linear."""
         if targets is None:
             return self.scores(input)
-        given = {"bias": self.bias, "mapping": self.mapping, "class_weight": self.class_weight, **self.options}
+        given = {**self._given(), "class_weight": self.class_weight, **self.options}
         return linear_loss(input, self.weight, targets, temperature=self.temperature, **given)
 
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
         """`linear_statistics` of this head."""
-        given: dict[str, Any] = {"bias": self.bias, "mapping": self.mapping, "temperature": self.temperature}
-        given |= {
-            k: v for k, v in self.options.items() if k in ("ignore_index", "softcap", "max_memory", "scores_dtype")
-        }
-        return linear_statistics(input, self.weight, labels, **given)
+        shared = ("ignore_index", "softcap", "max_memory", "scores_dtype")
+        given = {**self._given(), **{name: value for name, value in self.options.items() if name in shared}}
+        return linear_statistics(input, self.weight, labels, temperature=self.temperature, **given)
+
+    def _given(self) -> dict[str, Any]:
+        return {"bias": self.bias, "mapping": self.mapping, "group": self.group, "n_classes": self.n_classes}
+
+    @property
+    def group(self) -> Any:
+        """The process group whose processes hold the classes in slices; None if this head is whole."""
+        return None if self._group is None else self._group.group
 
     def scores(self, input: Tensor) -> Tensor:
-        """The scores themselves (..., K), before softcap and temperature, for inference."""
+        """The scores themselves (..., K), before softcap and temperature, for inference; with a group those of this process's classes."""
         if type(input) is Tensor:
             refuse_sharded("weight", self.weight)
         return torch.nn.functional.linear(input, self.weight, self.bias)
@@ -245,6 +258,10 @@ class LinearLoss(torch.nn.Module):
         options = self.options
         if not isinstance(self.temperature, torch.nn.Parameter) and self.temperature != 1.0:
             options = {"temperature": self.temperature, **options}
+        if self.n_classes is not None:
+            options = {**options, "n_classes": self.n_classes}
+        if self.group is not None:
+            options = {**options, "group": self.group}
         changed = "".join(f", {name}={value!r}" for name, value in options.items())
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}, "

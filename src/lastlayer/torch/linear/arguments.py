@@ -11,11 +11,26 @@ import torch
 
 from lastlayer.backends.torch.tensor_state import asks_for_gradient
 from lastlayer.functions.scores import is_eager
-from lastlayer.losses import LossOptions, check_soft_targets
+from lastlayer.losses import LossOptions, check_soft_targets, refuse_unknown
+from lastlayer.losses.options import DEFAULTS
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.labels import prepare_labels
 
 Tensor = torch.Tensor
+
+
+#: What a head calls each option of a loss.
+HEAD_OPTIONS = {"class_weight" if name == "weight" else name: name for name in DEFAULTS}
+
+
+def options_of_head(function: str, given: Any) -> LossOptions:
+    """A head's keywords as the options of a loss.
+
+    Raises:
+        TypeError: an option that there is not.
+    """
+    refuse_unknown(function, given, HEAD_OPTIONS)
+    return LossOptions(**{HEAD_OPTIONS[name]: value for name, value in given.items()})
 
 
 class Head(NamedTuple):
@@ -27,8 +42,8 @@ class Head(NamedTuple):
     shape: torch.Size
 
 
-def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None) -> Head:
-    """Check a head's tensors, cast them under autocast, and flatten the rows to (N, D).
+def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None, *, may_be_empty: bool = False) -> Head:
+    """Check a head's tensors, cast them under autocast, and flatten the rows to (N, D). A slice of the classes may be empty.
 
     Raises:
         TypeError: no floating-point tensors, sharded ones, or different dtypes outside autocast.
@@ -46,7 +61,7 @@ def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None) -> Head:
             f"input has shape {tuple(input.shape)} and weight {tuple(weight.shape)}; "
             "give input (..., features) and weight (classes, features)."
         )
-    if weight.shape[0] == 0:
+    if weight.shape[0] == 0 and not may_be_empty:
         raise ValueError(f"weight has shape {tuple(weight.shape)}: no class; give at least one row.")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"bias has shape {tuple(bias.shape)}; give one number per class, ({weight.shape[0]},).")
@@ -70,7 +85,8 @@ def refuse_sharded(name: str, tensor: Tensor) -> None:
     if hasattr(tensor, "device_mesh"):
         raise TypeError(
             f"{name} is a DTensor; the head needs it whole: pass {name}.full_tensor(), or, under FSDP, call the layer's forward "
-            "or a method given to torch.distributed.fsdp.register_fsdp_forward_method."
+            "or a method given to torch.distributed.fsdp.register_fsdp_forward_method; if its classes are to stay in slices, pass "
+            f"{name}.to_local() and group={name}.device_mesh.get_group(dimension)."
         )
 
 

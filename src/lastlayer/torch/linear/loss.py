@@ -7,12 +7,13 @@ from typing import Any, Unpack
 import torch
 
 from lastlayer.backends.torch.operators import flatten
-from lastlayer.losses import HeadKeywords, LossOptions, refuse_unknown, with_loss_options
-from lastlayer.losses.options import DEFAULTS, NUMBERS
+from lastlayer.losses import HeadKeywords, with_loss_options
+from lastlayer.losses.options import NUMBERS
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import (
     divide_by_temperature,
+    options_of_head,
     prepare_head,
     prepare_mapping,
     prepare_targets,
@@ -21,21 +22,9 @@ from lastlayer.torch.linear.arguments import (
 )
 from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
+from lastlayer.torch.linear.sharded import classes_that_exist, sliced_loss
 
 Tensor = torch.Tensor
-
-#: What a head calls each option of a loss.
-HEAD_OPTIONS = {"class_weight" if name == "weight" else name: name for name in DEFAULTS}
-
-
-def options_of_head(function: str, given: Any) -> LossOptions:
-    """A head's keywords as the options of a loss.
-
-    Raises:
-        TypeError: an option that there is not.
-    """
-    refuse_unknown(function, given, HEAD_OPTIONS)
-    return LossOptions(**{HEAD_OPTIONS[name]: value for name, value in given.items()})
 
 
 @with_loss_options(weight="class_weight")
@@ -48,6 +37,8 @@ def linear_loss(
     mapping: str | ProbabilityMapping = "softmax",
     max_memory: int | None = None,
     scores_dtype: torch.dtype | None = None,
+    group: Any = None,
+    n_classes: int | None = None,
     **options: Unpack[HeadKeywords],
 ) -> Any:
     """The loss of a linear head, as `ll.loss(input @ weight.T + bias, targets)` gives it, in blocks of rows.
@@ -65,6 +56,10 @@ def linear_loss(
             512 MiB and eight fifths of it.
         scores_dtype: torch.float32 keeps the scores of bfloat16 and float16 inputs in float32: the sums of the product are not
             rounded to the half type before the loss. A block takes three times the memory. Weights stay as they are.
+        group: a process group of torch.distributed whose processes hold the classes in slices: `weight` and all else that has an
+            entry per class (bias, class_weight, soft targets) are this process's slice, in the order of the ranks; slices may be
+            uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
+        n_classes: the classes that exist, if `weight` is padded with more rows (of all slices together).
         {loss options}
 
     A tensor as temperature may be learned, but not together with a softcap.
@@ -86,6 +81,12 @@ def linear_loss(
     >>> round(float(linear_loss(input, weight, torch.tensor([0, 1]))), 6)
     0.583612
     """
+    if group is not None:
+        return sliced_loss(
+            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options)
+        )
+    if n_classes is not None:
+        weight, bias, targets, options = classes_that_exist(n_classes, weight, bias, targets, options)
     # A tensor as temperature is divided by here; the numbers that the kernels take have no gradient.
     temperature, softcap = options.get("temperature", 1.0), options.get("softcap")
     refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})

@@ -13,6 +13,7 @@ from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head, prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.labels import prepare_labels
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.sharded import classes_that_exist, sliced_statistics
 from lastlayer.torch.linear.statistics_operator import head_statistics
 
 Tensor = torch.Tensor
@@ -39,6 +40,8 @@ def linear_statistics(
     softcap: float | None = None,
     max_memory: int | None = None,
     scores_dtype: torch.dtype | None = None,
+    group: Any = None,
+    n_classes: int | None = None,
 ) -> LinearStatistics:
     """What training of policies and preferences needs from a linear head's scores, in blocks of rows.
 
@@ -51,6 +54,7 @@ def linear_statistics(
         ignore_index: rows with this label have log_prob 0 and no gradient through it; their other statistics are computed.
         temperature, softcap: as for `linear_loss`.
         scores_dtype: torch.float32 for float32 scores of bfloat16 and float16 inputs, as for `linear_loss`.
+        group, n_classes: classes in slices on the processes of a group, and classes that exist; as for `linear_loss`.
         max_memory: bytes for a block's buffers; as for `linear_loss` by default. Backward computes the scores again.
 
     Returns:
@@ -67,6 +71,24 @@ def linear_statistics(
     >>> [round(float(x), 4) for x in found.log_prob], [round(float(x), 4) for x in found.entropy]
     ([-1.3863, -1.3863], [1.3863, 1.3863])
     """
+    if group is not None:
+        shared = sliced_statistics(
+            input,
+            weight,
+            labels,
+            group,
+            n_classes,
+            bias,
+            mapping,
+            ignore_index,
+            temperature,
+            softcap,
+            max_memory,
+            scores_dtype,
+        )
+        return LinearStatistics(*shared)
+    if n_classes is not None:
+        weight, bias, labels, _ = classes_that_exist(n_classes, weight, bias, labels, {})
     refuse_gradients(softcap=softcap)
     check_max_memory(max_memory)
     head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)

@@ -1,0 +1,66 @@
+"""`linear_loss` where each process of a group holds a slice of the classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lastlayer.losses.options import NUMBERS
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
+from lastlayer.torch.linear.arguments import options_of_head, prepare_mapping, prepare_weights, refuse_gradients
+from lastlayer.torch.linear.blocks import Wanted
+from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.sharded.autograd import SlicedLoss
+from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
+from lastlayer.torch.linear.sharded.preparation import (
+    Sliced,
+    agree_on,
+    facts_of,
+    height_of,
+    or_tell,
+    prepare_slices,
+    read_targets,
+)
+from lastlayer.torch.linear.sharded.wire import Wire
+
+Tensor = torch.Tensor
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def sliced_loss(
+    input: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    group: Any,
+    n_classes: int | None,
+    bias: Tensor | None,
+    mapping: str | ProbabilityMapping,
+    max_memory: int | None,
+    scores_dtype: torch.dtype | None,
+    options: dict[str, Any],
+) -> Any:
+    """The loss of the whole head on every process."""
+    wire = Wire(group, "linear_loss")
+
+    def prepare() -> Sliced:
+        refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
+        check_max_memory(max_memory)
+        head, number = prepare_slices(input, weight, bias, options.get("temperature", 1.0), options.get("softcap"))
+        is_wide = has_wide_scores(scores_dtype, head.input.dtype)
+        record = prepare_mapping(resolve_mapping(mapping), head)
+        checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
+        goal, is_soft = read_targets(targets, head)
+        height = height_of(head, max_memory, is_wide, buffers_of_loss(record, is_soft, head.input.dtype))
+        facts = {**facts_of(head, record, checked, goal, is_soft), "scores_dtype": scores_dtype}
+        return Sliced(head, record, checked, goal, is_soft, is_wide, height, facts)
+
+    sliced = or_tell(wire, weight, prepare)
+    call, head = agree_on(wire, sliced, n_classes)
+    is_tracking = torch.is_grad_enabled()
+    wanted = Wanted(*(x is not None and x.requires_grad and is_tracking for x in head[:3]))
+    value, denominator = SlicedLoss.apply(call, wanted, *head[:3])  # type: ignore[no-untyped-call]
+    if call.options.reduction == "parts":
+        return value, denominator.detach()
+    return value.reshape(head.shape) if call.options.reduction == "none" else value

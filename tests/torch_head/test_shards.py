@@ -1,0 +1,153 @@
+"""`group=`: heads whose classes lie on 1 to 4 processes give what one process gives, send little, and never hang."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from running import IS_NIGHTLY
+
+if not torch.distributed.is_available():
+    pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
+
+WORKER = Path(__file__).with_name("shards_worker.py")
+
+
+@pytest.fixture(scope="module")
+def found_by(tmp_path_factory):
+    """What each of some processes found; every number of processes is started once."""
+
+    @functools.cache
+    def run(size):
+        folder = tmp_path_factory.mktemp("shards")
+        # The loopback interface, since gloo looks up the machine's name otherwise.
+        setting = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(WORKER)]
+        started = [
+            subprocess.Popen(
+                [*command, str(rank), str(size), str(folder), *(["all"] if IS_NIGHTLY else [])],
+                env=setting,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in range(size)
+        ]
+        try:
+            outputs = [process.communicate(timeout=3000 if IS_NIGHTLY else 600)[0] for process in started]
+        finally:
+            for process in started:
+                process.kill()
+        assert [process.returncode for process in started] == [0] * size, "\n".join(outputs)
+        # With three processes, the last one ends without a word.
+        ranks = range(size - 1 if size == 3 else size)
+        return [json.loads((folder / f"{rank}.json").read_text()) for rank in ranks]
+
+    return run
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_losses_and_gradients(found_by, size):
+    for found in found_by(size):
+        assert found["losses"]["wrong"] == {}
+        assert found["losses"]["count"] >= 11
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_statistics(found_by, size):
+    for found in found_by(size):
+        assert found["statistics"]["wrong"] == {}
+        assert found["statistics"]["count"] == (16 if size == 2 or IS_NIGHTLY else 3)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_infinite_scores_and_nan(found_by, size):
+    for found in found_by(size):
+        assert found["edges"] == {}
+
+
+DIFFERENCES = {
+    "dtype": "dtype (rank 0: torch.float32, rank 1: torch.bfloat16)",
+    "rows": "rows (rank 0: 19, rank 1: 18)",
+    "features": "features (rank 0: 6, rank 1: 5)",
+    "mapping": "mapping (rank 0: softmax, rank 1: sparsemax)",
+    "label_smoothing": "label_smoothing (rank 0: 0.0, rank 1: 0.1)",
+    "reduction": "reduction (rank 0: mean, rank 1: none)",
+    "n_classes": "n_classes (rank 0: None, rank 1: 20)",
+    "labels": "labels, as a fingerprint (rank 0:",
+    "bias": "bias (rank 0: False, rank 1: True)",
+    "sample_weight": "sample_weight (rank 0: False, rank 1: True)",
+    "gradients": "gradients for (rank 0: nothing, rank 1: weight)",
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENCES)
+def test_processes_that_differ_raise_the_same_error(found_by, what):
+    for found in found_by(2):
+        first, second = found["mismatches"][what]
+        assert first == second
+        assert first.startswith("ValueError: the processes of the group do not make the same call of linear_loss:")
+        assert DIFFERENCES[what] in first
+
+
+def test_what_is_refused_is_refused_everywhere(found_by):
+    found = found_by(2)[0]["mismatches"]
+    for message in found["function"]:
+        assert "function (rank 0: linear_loss, rank 1: linear_statistics)" in message
+    assert found["an error of one"] == [
+        "ValueError: linear_loss stops on every process of the group, for one refused its arguments: rank 1: ValueError: bias has "
+        "shape (21,); give one number per class, (22,).",
+        "ValueError: bias has shape (21,); give one number per class, (22,).",
+    ]
+    for what, words in {
+        "a label": "IndexError: label 30 at position 0 is outside 0..29",
+        "too many classes": "ValueError: n_classes is 31; the slices of weight have 30 rows in all: give 1..30.",
+        "regularized by a user": "NotImplementedError: mine is of the regularized family",
+        "no group": "TypeError: group is int; give a process group",
+        "soft targets": "ValueError: row 0 has soft targets that sum to 15 over all slices",
+        "nothing": "no error",
+    }.items():
+        assert [message.startswith(words) for message in found[what]] == [True, True], found[what]
+
+
+def test_backward(found_by):
+    for found in found_by(2):
+        facts = found["derivatives"]
+        assert facts["second"].startswith("RuntimeError: linear_loss with group= has no second derivatives")
+        assert facts["func"].startswith("TypeError: with group= a head works on plain tensors in eager calls")
+        assert facts["pickle"].startswith("TypeError: a LinearLoss with group= cannot be pickled")
+        assert all(facts[name] for name in ("twice", "ignored", "copy", "statistics", "dtensor"))
+
+
+def test_bytes_do_not_depend_on_the_number_of_classes(found_by):
+    rows, features, handshake = 64, 8, 1024
+    for found in found_by(2):
+        sent = found["bytes"]
+        for mapping in ("softmax", "ratio", "sparsemax", "entmax"):
+            # The gradient of the input, in float32.
+            assert sent[f"{mapping} 40"][1] == sent[f"{mapping} 4000"][1] == rows * features * 4
+        for classes in (40, 4000):
+            assert sent[f"softmax {classes}"][0] == handshake + rows * 3 * 8
+        assert sent["ratio 40"] == sent["ratio 4000"]
+        # The steps to a threshold depend on the scores.
+        for mapping in ("sparsemax", "entmax"):
+            assert max(sent[f"{mapping} {classes}"][0] for classes in (40, 4000)) <= handshake + rows * 600
+
+
+def test_the_comparison_rejects_wrong_heads(found_by):
+    for found in found_by(2):
+        assert len(found["mutants"]) == 8
+        assert all(found["mutants"].values()), found["mutants"]
+
+
+def test_lost_processes(found_by):
+    late = [found["late"] for found in found_by(2)]
+    assert late[0].startswith("RuntimeError: rank 0 of 2 lost the other processes of its group in linear_loss")
+    for rank, found in enumerate(found_by(3)):
+        assert found["killed"].startswith(f"RuntimeError: rank {rank} of 3 lost the other processes of its group")
