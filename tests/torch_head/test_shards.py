@@ -101,7 +101,7 @@ def test_what_is_refused_is_refused_everywhere(found_by):
     for message in found["function"]:
         assert "function (rank 0: linear_loss, rank 1: linear_statistics)" in message
     assert found["an error of one"] == [
-        "ValueError: linear_loss stops on every process of the group, for one refused its arguments: rank 1: ValueError: bias has "
+        "ValueError: every process of the group stops in linear_loss, for one refused its arguments: rank 1: ValueError: bias has "
         "shape (21,); give one number per class, (22,).",
         "ValueError: bias has shape (21,); give one number per class, (22,).",
     ]

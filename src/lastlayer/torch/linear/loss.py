@@ -21,6 +21,7 @@ from lastlayer.torch.linear.arguments import (
     refuse_gradients,
 )
 from lastlayer.torch.linear.eager import head_loss
+from lastlayer.torch.linear.mesh import is_on_mesh, loss_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
 from lastlayer.torch.linear.sharded import classes_that_exist, sliced_loss
 
@@ -81,6 +82,9 @@ def linear_loss(
     >>> round(float(linear_loss(input, weight, torch.tensor([0, 1]))), 6)
     0.583612
     """
+    if is_on_mesh(input, weight, bias, targets):
+        given = {"bias": bias, "mapping": mapping, "max_memory": max_memory, "scores_dtype": scores_dtype}
+        return loss_on_mesh(linear_loss, input, weight, targets, group, {**given, "n_classes": n_classes, **options})
     if group is not None:
         return sliced_loss(
             input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options)

@@ -12,6 +12,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head, prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.labels import prepare_labels
+from lastlayer.torch.linear.mesh import is_on_mesh, statistics_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded import classes_that_exist, sliced_statistics
 from lastlayer.torch.linear.statistics_operator import head_statistics
@@ -71,6 +72,15 @@ def linear_statistics(
     >>> [round(float(x), 4) for x in found.log_prob], [round(float(x), 4) for x in found.entropy]
     ([-1.3863, -1.3863], [1.3863, 1.3863])
     """
+    if is_on_mesh(input, weight, bias, labels):
+        given: dict[str, Any] = {
+            "bias": bias,
+            "mapping": mapping,
+            "max_memory": max_memory,
+            "scores_dtype": scores_dtype,
+        }
+        given |= {"ignore_index": ignore_index, "temperature": temperature, "softcap": softcap, "n_classes": n_classes}
+        return statistics_on_mesh(linear_statistics, input, weight, labels, group, given)
     if group is not None:
         shared = sliced_statistics(
             input,

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 import torch
 
+from lastlayer.torch.linear.sharded.prints import SKETCHES, is_near
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
 
-#: Bytes of a process's message: two integers and a flag, the digest of the whole text, and the text as far as it fits.
-_SIZE = 1024
-_HEADER = struct.Struct("<qq?32s")
-_ROOM = _SIZE - _HEADER.size
+#: Bytes of a process's message: two integers and a flag, the digest of the whole text, a sketch of the inputs, and the text as far
+#: as it fits.
+SIZE = 1024
+_HEADER = struct.Struct(f"<qq?32s{2 * SKETCHES}f")
+_ROOM = SIZE - _HEADER.size
+#: How errors begin that are the same on every process.
+_DIFFERS, _STOPS = "the processes of the group do not make the same call", "every process of the group stops in"
+_NO_SKETCH = (0.0,) * (2 * SKETCHES)
+_LARGEST = 3e38
 
 
 class Agreement(NamedTuple):
@@ -50,52 +56,82 @@ class Message(NamedTuple):
     classes: int
     is_error: bool
     digest: bytes
+    sketch: tuple[float, ...]
     text: str
 
 
-def agree(wire: Wire, device: torch.device, facts: Mapping[str, object], height: int, classes: int) -> Agreement:
-    """Tell all processes the facts of this call, and compare.
+def agree(
+    wire: Wire,
+    device: torch.device,
+    facts: Mapping[str, object],
+    height: int,
+    classes: int,
+    sketch: Sequence[float] = _NO_SKETCH,
+) -> Agreement:
+    """Tell all processes the facts of this call and a sketch of its inputs, and compare.
 
     Raises:
         ValueError: the same on every process, naming what differs; or a process has refused its arguments.
     """
-    said = _exchange(wire, device, height, classes, False, "\n".join(f"{k}={v}" for k, v in facts.items()))
-    refused = [f"rank {rank}: {message.text}" for rank, message in enumerate(said) if message.is_error]
+    said = _exchange(wire, device, height, classes, False, "\n".join(f"{k}={v}" for k, v in facts.items()), sketch)
+    refused = [(rank, message.text) for rank, message in zip(wire.ranks, said, strict=True) if message.is_error]
     if refused:
+        rank, words = refused[0]
+        if words.startswith((_STOPS, _DIFFERS)):
+            # Processes of another dimension of a mesh have found it, and say it to these.
+            raise ValueError(words)
+        raise ValueError(f"{_STOPS} {wire.call}, for one refused its arguments: rank {rank}: {words}")
+    differences = _differences(wire, said)
+    if differences:
         raise ValueError(
-            f"{wire.call} stops on every process of the group, for one refused its arguments: {refused[0]}"
-        )
-    if len({message.digest for message in said}) > 1:
-        raise ValueError(
-            f"the processes of the group do not make the same call of {wire.call}: {_differences(said)}. Every process must give "
-            "the same rows, targets, options and dtypes; only the classes of weight, bias, class_weight and soft targets are sliced."
+            f"{_DIFFERS} of {wire.call}: {differences}. Every process must give the same rows, targets, options and dtypes; "
+            f"{wire.sliced}.{wire.remedy}"
         )
     return Agreement(min(message.height for message in said), tuple(message.classes for message in said))
 
 
 def refuse(wire: Wire, device: torch.device, error: Exception) -> None:
     """Tell the other processes that this one has refused its arguments, so that none waits for it."""
-    _exchange(wire, device, 1, 0, True, f"{type(error).__name__}: {error}")
+    words = str(error)
+    is_shared = words.startswith((_STOPS, _DIFFERS))
+    _exchange(wire, device, 1, 0, True, words if is_shared else f"{type(error).__name__}: {words}")
 
 
-def _exchange(wire: Wire, device: torch.device, height: int, classes: int, is_error: bool, text: str) -> list[Message]:
+def _exchange(
+    wire: Wire,
+    device: torch.device,
+    height: int,
+    classes: int,
+    is_error: bool,
+    text: str,
+    sketch: Sequence[float] = _NO_SKETCH,
+) -> list[Message]:
     encoded = text.encode()
-    header = _HEADER.pack(height, classes, is_error, hashlib.sha256(encoded).digest())
-    sent = torch.frombuffer(bytearray((header + encoded[:_ROOM]).ljust(_SIZE, b"\0")), dtype=torch.uint8)
+    # struct refuses a number that float32 cannot hold.
+    numbers = [x if abs(x) < _LARGEST else float("nan") for x in sketch]
+    header = _HEADER.pack(height, classes, is_error, hashlib.sha256(encoded).digest(), *numbers)
+    sent = torch.frombuffer(bytearray((header + encoded[:_ROOM]).ljust(SIZE, b"\0")), dtype=torch.uint8)
     return [_read(bytes(row)) for row in wire.gather(sent.to(device)).tolist()]
 
 
 def _read(received: bytes) -> Message:
-    height, classes, is_error, digest = _HEADER.unpack_from(received)
+    height, classes, is_error, digest, *sketch = _HEADER.unpack_from(received)
     text = received[_HEADER.size :].rstrip(b"\0").decode(errors="ignore")
-    return Message(height, classes, is_error, digest, text)
+    return Message(height, classes, is_error, digest, tuple(sketch), text)
 
 
-def _differences(said: list[Message]) -> str:
-    """Each fact that is not the same everywhere, with what every rank has."""
-    each = [dict(line.partition("=")[::2] for line in message.text.splitlines()) for message in said]
-    names = [name for name in each[0] if len({facts.get(name) for facts in each}) > 1]
-    found = [
-        f"{name} ({', '.join(f'rank {rank}: {facts.get(name)}' for rank, facts in enumerate(each))})" for name in names
-    ]
-    return "; ".join(found) or "their descriptions differ where they are too long to be sent"
+def _differences(wire: Wire, said: list[Message]) -> str:
+    """Each fact that is not the same everywhere, with what every rank has; empty if all is."""
+    found = []
+    if len({message.digest for message in said}) > 1:
+        each = [dict(line.partition("=")[::2] for line in message.text.splitlines()) for message in said]
+        names = [name for name in each[0] if len({facts.get(name) for facts in each}) > 1]
+        found = [
+            f"{name} ({', '.join(f'rank {rank}: {facts.get(name)}' for rank, facts in zip(wire.ranks, each, strict=True))})"
+            for name in names
+        ] or ["their descriptions differ where they are too long to be sent"]
+    pairs = zip(wire.ranks, said, strict=True)
+    others = [str(rank) for rank, message in pairs if not is_near(said[0].sketch, message.sketch)]
+    if others and not found:
+        found = [f"input (its values on rank {', '.join(others)} are not those on rank {wire.ranks[0]})"]
+    return "; ".join(found)

@@ -19,7 +19,7 @@ from lastlayer.torch.linear.plan import block_rows
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.facts import check_slices
 from lastlayer.torch.linear.sharded.handshake import Agreement, agree, refuse
-from lastlayer.torch.linear.sharded.prints import print_of_rows
+from lastlayer.torch.linear.sharded.prints import print_of_rows, sketch_of_inputs
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
@@ -109,6 +109,9 @@ def facts_of(
         facts["rows of sample weight 0"] = print_of_rows(sample_weight == 0)
     if not is_soft and isinstance(targets, torch.Tensor) and not targets.is_complex():
         facts["labels, as a fingerprint"] = print_of_rows(targets)
+    for name, value in mapping.values.items():
+        if isinstance(value, torch.Tensor):
+            facts[f"{name} of each row, as a fingerprint"] = print_of_rows(value)
     return facts
 
 
@@ -122,7 +125,8 @@ def agree_on(wire: Wire, sliced: Sliced, n_classes: int | None) -> tuple[Call, H
     """
     head, targets, options = sliced.head, sliced.targets, sliced.options
     facts = {"function": wire.call, **sliced.facts, "n_classes": n_classes}
-    agreement = agree(wire, head.input.device, facts, sliced.height, head.weight.shape[0])
+    sketch = sketch_of_inputs(head.input)
+    agreement = agree(wire, head.input.device, facts, sliced.height, head.weight.shape[0], sketch)
     agreement = _that_exist(agreement, n_classes)
     size, classes = agreement.sizes[wire.rank], sum(agreement.sizes)
     if size < head.weight.shape[0]:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 
 Tensor = torch.Tensor
+
+
+class GroupOfMesh(NamedTuple):
+    """The processes along the dimension of a mesh over which a weight is sharded."""
+
+    group: Any
+    #: Whether the input is a plain tensor, so that nothing says that the rows are the same on all.
+    is_input_plain: bool
+
+    @property
+    def remedy(self) -> str:
+        """What to do if the processes have different rows."""
+        return _FOR_STORAGE if self.is_input_plain else ""
+
+
+_FOR_STORAGE = (
+    " If the weight is sharded for storage alone, as under FSDP, and each process has its own rows: call the layer's forward or a "
+    "method given to torch.distributed.fsdp.register_fsdp_forward_method, or pass weight.full_tensor()."
+)
 
 
 class Wire:
@@ -18,7 +37,13 @@ class Wire:
         ValueError: this process is not in the group.
     """
 
+    #: What need not be the same on every process, and what to do if the rest is not; both end an error's message.
+    sliced = "only the classes of weight, bias, class_weight and soft targets are sliced"
+    remedy = ""
+
     def __init__(self, group: Any, call: str) -> None:
+        if isinstance(group, GroupOfMesh):
+            self.remedy, group = group.remedy, group.group
         if not dist.is_available() or not dist.is_initialized():
             raise ValueError(f"{call} got a group, but torch.distributed is not initialized; call init_process_group.")
         if not isinstance(group, dist.ProcessGroup):
@@ -30,6 +55,8 @@ class Wire:
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
         if self.rank < 0:
             raise ValueError("this process is not in the group; call it in the processes of the group alone.")
+        #: The ranks of the processes among all processes, as messages name them.
+        self.ranks = dist.get_process_group_ranks(group)
 
     def gather(self, numbers: Tensor) -> Tensor:
         """The numbers of every process, (processes, ...), in the order of their ranks: the same bits on every process."""

@@ -1,0 +1,52 @@
+"""One of the four processes of tests/torch_head/test_mesh.py: `python mesh_worker.py RANK SIZE FOLDER`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import mesh_cases
+import mesh_faults
+import torch
+import torch.distributed as dist
+
+
+def main(rank, size, folder):
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)
+    store = f"file://{folder}/store"
+    dist.init_process_group(
+        "gloo", init_method=store, rank=rank, world_size=size, timeout=datetime.timedelta(seconds=100)
+    )
+    mesh, line = mesh_faults.meshes()
+    work = {
+        "losses": lambda: mesh_cases.losses(mesh),
+        "statistics": lambda: mesh_cases.statistics(mesh),
+        "line": lambda: mesh_cases.of_a_line(line),
+        "uneven": lambda: mesh_cases.uneven(mesh),
+        "refused": lambda: mesh_faults.refused(mesh, line),
+        "differing": lambda: mesh_faults.differing(mesh, line),
+    }
+    found, seconds = {}, {}
+    for name, run in work.items():
+        started = time.perf_counter()
+        found[name] = run()
+        seconds[name] = time.perf_counter() - started
+    Path(folder, f"{rank}.json").write_text(json.dumps({**found, "seconds": seconds}))
+    # Neither process takes its connections down while another still uses them.
+    dist.barrier()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    # As in sharded_worker.py: threads of gloo may outlive the group.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
