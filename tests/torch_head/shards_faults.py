@@ -64,6 +64,15 @@ def mismatches():
         "bias": odd(bias=bias),
         "sample_weight": odd(sample_weight=torch.ones(ROWS)),
         "gradients": odd(weight=tracked),
+        "temperature": odd(temperature=1.5),
+        "softcap": odd(softcap=5.0),
+        "z_loss": odd(z_loss=0.1),
+        "class_weight": odd(class_weight=torch.ones(len(weight))),
+        "scores_dtype": odd(scores_dtype=torch.float32),
+        "alpha": call(mapping=MAPPINGS["entmax"].replace(alpha=torch.linspace(1.0, 2.0 + 0.1 * is_odd, ROWS))),
+        "input": odd(input=input.flip(0)),
+        "one row": odd(input=torch.where(torch.arange(ROWS)[:, None] == 3, 2.0 * input, input)),
+        "NaN": odd(input=torch.where(input == input[2, 2], float("nan"), input)),
         "function": odd(function=linear_statistics),
         "an error of one": odd(bias=bias[:-1]),
         "a label": call(labels=labels.clamp(min=CLASSES)),
@@ -74,6 +83,8 @@ def mismatches():
         "no group": error_of(lambda: linear_loss(input, weight, labels, group=2)),
     }
     soft = torch.full((ROWS, cut.stop - cut.start), 0.5)
+    found["rounding"] = odd(input=input * (1.0 + 1e-6))
+    found["max_memory"] = odd(max_memory=1)
     found["soft targets"] = call(labels=soft)
     # After all of that the group still works.
     found["nothing"] = call()
@@ -115,46 +126,6 @@ def derivatives():
         torch.allclose(-layer.statistics(tensors[0], few).log_prob[few >= 0].mean(), layer(tensors[0], few))
     )
     return facts
-
-
-class Counted:
-    """Counts the bytes that this process sends into collectives."""
-
-    def __init__(self):
-        self.gathered, self.reduced = 0, 0
-
-    def __enter__(self):
-        self._gather, self._reduce = dist.all_gather, dist.all_reduce
-
-        def gather(found, sent, **options):
-            self.gathered += sent.numel() * sent.element_size()
-            return self._gather(found, sent, **options)
-
-        def reduce(sent, **options):
-            self.reduced += sent.numel() * sent.element_size()
-            return self._reduce(sent, **options)
-
-        dist.all_gather, dist.all_reduce = gather, reduce
-        return self
-
-    def __exit__(self, *_):
-        dist.all_gather, dist.all_reduce = self._gather, self._reduce
-
-
-def sent_bytes():
-    """Bytes that a process sends in loss and backward, by mapping and number of classes: gathered, and reduced."""
-    found = {}
-    for mapping in ("softmax", "ratio", "sparsemax", "entmax"):
-        for classes in (40, 4000):
-            generator = torch.Generator().manual_seed(classes)
-            input, weight = (torch.rand(*s, generator=generator) for s in ((64, 8), (classes // 2, 8)))
-            leaf = weight.requires_grad_()
-            with Counted() as counted:
-                linear_loss(
-                    input.requires_grad_(), leaf, torch.arange(64) % 40, group=dist.group.WORLD, mapping=mapping
-                ).backward()
-            found[f"{mapping} {classes}"] = [counted.gathered, counted.reduced]
-    return found
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import shards_cases
+import shards_costs
 import shards_faults
 import torch
 import torch.distributed as dist
@@ -26,9 +27,12 @@ def work(size, is_all):
     if size == 2:
         yield "mismatches", shards_faults.mismatches
         yield "derivatives", shards_faults.derivatives
-        yield "bytes", shards_faults.sent_bytes
+        yield "bytes", shards_costs.sent_bytes
         yield "mutants", shards_faults.mutants
         yield "late", shards_faults.late
+    if size == 4:
+        yield "memory", shards_costs.memory
+        yield "plans", shards_costs.plans
     if size == 3:
         yield "killed", shards_faults.killed
 

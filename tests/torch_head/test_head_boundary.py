@@ -136,7 +136,8 @@ def test_rows_that_do_not_count_need_no_distribution():
             linear_loss(input, weight, bad)
 
 
-def test_sharded_tensors_are_refused_with_a_remedy():
+def test_a_weight_on_a_mesh_of_one_process():
+    """It is the plain head; its scores alone are refused, with a remedy."""
     from torch.distributed import HashStore, destroy_process_group, init_process_group
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.tensor import Shard, distribute_tensor
@@ -147,15 +148,13 @@ def test_sharded_tensors_are_refused_with_a_remedy():
         sharded = distribute_tensor(weight.detach(), init_device_mesh("cpu", (1,)), [Shard(0)])
         layer = LinearLoss(FEATURES, CLASSES, bias=False)
         layer.weight = torch.nn.Parameter(sharded)
-        for call in (
-            lambda: linear_loss(input, sharded, labels),
-            lambda: linear_statistics(input, sharded, labels),
-            lambda: layer(input, labels),
-            lambda: layer.statistics(input, labels),
-            lambda: layer.scores(input),
-        ):
-            with pytest.raises(TypeError, match=r"weight is a DTensor.*full_tensor\(\).*register_fsdp_forward_method"):
-                call()
-        assert linear_loss(input, sharded.full_tensor(), labels).isfinite()
+        loss = linear_loss(input, weight, labels)
+        for found in (linear_loss(input, sharded, labels), layer(input, labels)):
+            assert torch.equal(found, loss)
+        exact = linear_statistics(input, weight, labels)
+        for found in (linear_statistics(input, sharded, labels), layer.statistics(input, labels)):
+            assert all(map(torch.equal, found, exact))
+        with pytest.raises(TypeError, match=r"weight is a DTensor.*full_tensor\(\).*register_fsdp_forward_method"):
+            layer.scores(input)
     finally:
         destroy_process_group()

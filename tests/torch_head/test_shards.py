@@ -84,6 +84,15 @@ DIFFERENCES = {
     "bias": "bias (rank 0: False, rank 1: True)",
     "sample_weight": "sample_weight (rank 0: False, rank 1: True)",
     "gradients": "gradients for (rank 0: nothing, rank 1: weight)",
+    "temperature": "temperature (rank 0: 1.0, rank 1: 1.5)",
+    "softcap": "softcap (rank 0: None, rank 1: 5.0)",
+    "z_loss": "z_loss (rank 0: 0.0, rank 1: 0.1)",
+    "class_weight": "class_weight (rank 0: False, rank 1: True)",
+    "scores_dtype": "scores_dtype (rank 0: None, rank 1: torch.float32)",
+    "alpha": "alpha of each row, as a fingerprint (rank 0:",
+    "input": "input (its values on rank 1 are not those on rank 0)",
+    "one row": "input (its values on rank 1",
+    "NaN": "input (its values on rank 1",
 }
 
 
@@ -111,6 +120,8 @@ def test_what_is_refused_is_refused_everywhere(found_by):
         "regularized by a user": "NotImplementedError: mine is of the regularized family",
         "no group": "TypeError: group is int; give a process group",
         "soft targets": "ValueError: row 0 has soft targets that sum to 15 over all slices",
+        "rounding": "no error",
+        "max_memory": "no error",
         "nothing": "no error",
     }.items():
         assert [message.startswith(words) for message in found[what]] == [True, True], found[what]
@@ -138,6 +149,30 @@ def test_bytes_do_not_depend_on_the_number_of_classes(found_by):
         # The steps to a threshold depend on the scores.
         for mapping in ("sparsemax", "entmax"):
             assert max(sent[f"{mapping} {classes}"][0] for classes in (40, 4000)) <= handshake + rows * 600
+
+
+def test_statistics_send_as_little(found_by):
+    rows, features, handshake = 64, 8, 1024
+    for found in found_by(2):
+        # Backward begins with a handshake of its own, and sends the gradient of the input alone.
+        assert found["bytes"]["statistics 40"] == found["bytes"]["statistics 4000"]
+        assert found["bytes"]["statistics 40"] == [2 * handshake + rows * 6 * 8, rows * features * 4]
+
+
+def test_the_plan_foretells_bytes_and_collectives(found_by):
+    for found in found_by(4):
+        assert found["plans"] == {}
+
+
+def test_memory_falls_with_the_number_of_processes(found_by):
+    """Weight, gradients and workspace; the gradient of the input and the float64 copy of some rows do not get smaller."""
+    found = [facts["memory"] for facts in found_by(4)]
+    whole = found[0]["1"]
+    for facts in found:
+        for size, (peak, planned, weight, planned_weight) in facts.items():
+            assert weight == planned_weight == whole[2] // int(size)
+            assert planned <= peak <= planned + 2.5 * 2**20, (size, peak, planned)
+            assert peak <= whole[0] / int(size) + 2.5 * 2**20
 
 
 def test_the_comparison_rejects_wrong_heads(found_by):

@@ -2,6 +2,7 @@
 
 from lastlayer.torch.linear.loss import linear_loss
 from lastlayer.torch.linear.plan import LinearPlan
+from lastlayer.torch.linear.sharded import SlicedPlan
 from lastlayer.torch.linear.statistics import LinearStatistics, linear_statistics
 
-__all__ = ["LinearPlan", "LinearStatistics", "linear_loss", "linear_statistics"]
+__all__ = ["LinearPlan", "LinearStatistics", "SlicedPlan", "linear_loss", "linear_statistics"]

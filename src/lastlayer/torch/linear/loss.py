@@ -23,7 +23,7 @@ from lastlayer.torch.linear.arguments import (
 from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.mesh import is_on_mesh, loss_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
-from lastlayer.torch.linear.sharded import classes_that_exist, sliced_loss
+from lastlayer.torch.linear.sharded import classes_that_exist, plan_in_slices, sliced_loss
 
 Tensor = torch.Tensor
 
@@ -60,6 +60,8 @@ def linear_loss(
         group: a process group of torch.distributed whose processes hold the classes in slices: `weight` and all else that has an
             entry per class (bias, class_weight, soft targets) are this process's slice, in the order of the ranks; slices may be
             uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
+            Instead of group=, weight (and bias, class_weight) may be DTensors: Shard(0) over one dimension of a mesh says who holds
+            which classes, Replicate() over the others. If input is a DTensor too, it says which rows are where, and so does the loss.
         n_classes: the classes that exist, if `weight` is padded with more rows (of all slices together).
         {loss options}
 
@@ -111,3 +113,4 @@ def linear_loss(
 
 
 linear_loss.plan = plan  # type: ignore[attr-defined]
+linear_loss.plan_in_slices = plan_in_slices  # type: ignore[attr-defined]
