@@ -1,4 +1,4 @@
-"""What a head in slices sends and allocates, counted, and beside the plan that foretells it."""
+"""What a head in slices sends and allocates, counted, and compared with the plan that foretells it."""
 
 from __future__ import annotations
 
