@@ -31,6 +31,7 @@ def main(rank, size, folder):
         "statistics": lambda: mesh_cases.statistics(mesh),
         "line": lambda: mesh_cases.of_a_line(line),
         "uneven": lambda: mesh_cases.uneven(mesh),
+        "bytes": lambda: mesh_cases.sent_bytes(mesh),
         "refused": lambda: mesh_faults.refused(mesh, line),
         "differing": lambda: mesh_faults.differing(mesh, line),
     }

@@ -45,7 +45,7 @@ def found(tmp_path_factory):
 def test_losses_and_gradients(found):
     for facts in found:
         assert facts["losses"]["wrong"] == {}
-        assert facts["losses"]["count"] >= 80
+        assert facts["losses"]["count"] >= 40
 
 
 def test_statistics(found):
@@ -61,6 +61,12 @@ def test_one_dimension(found, what):
 @pytest.mark.parametrize("what", ["mean", "nothing counts"])
 def test_uneven_rows(found, what):
     assert [facts["uneven"][what] for facts in found] == [True] * SIZE
+
+
+def test_bytes_of_a_mesh_do_not_depend_on_the_number_of_classes(found):
+    """Two handshakes, three numbers per local row; the gradient of the input, total and denominator."""
+    for facts in found:
+        assert facts["bytes"] == [[2 * 1024 + 6 * 24, 6 * 8 * 4 + 2 * 8]] * 2
 
 
 REFUSED = {
