@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import mesh_cases
+import mesh_company
 import mesh_faults
 import torch
 import torch.distributed as dist
@@ -32,6 +33,8 @@ def main(rank, size, folder):
         "line": lambda: mesh_cases.of_a_line(line),
         "uneven": lambda: mesh_cases.uneven(mesh),
         "bytes": lambda: mesh_cases.sent_bytes(mesh),
+        "fsdp": lambda: mesh_company.under_fsdp(mesh),
+        "others": lambda: mesh_company.distributed_module(line),
         "refused": lambda: mesh_faults.refused(mesh, line),
         "differing": lambda: mesh_faults.differing(mesh, line),
     }

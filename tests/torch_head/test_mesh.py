@@ -63,6 +63,18 @@ def test_uneven_rows(found, what):
     assert [facts["uneven"][what] for facts in found] == [True] * SIZE
 
 
+def test_fsdp_over_the_other_dimension(found):
+    for facts in found:
+        assert facts["fsdp"]["gradients"]
+        assert facts["fsdp"]["registered"]
+        assert facts["fsdp"]["outside"].startswith("TypeError: weight has the placement _S(0, 2) along dimension 0")
+        assert "Under FSDP call the layer's forward" in facts["fsdp"]["outside"]
+
+
+def test_a_module_distributed_by_torch(found):
+    assert [facts["others"]["distribute_module"] for facts in found] == [True] * SIZE
+
+
 def test_bytes_of_a_mesh_do_not_depend_on_the_number_of_classes(found):
     """Two handshakes, three numbers per local row; the gradient of the input, total and denominator."""
     for facts in found:

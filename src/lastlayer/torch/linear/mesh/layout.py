@@ -86,6 +86,11 @@ def _each(tensor: DTensor) -> Any:
     return enumerate(tensor.placements)
 
 
+_UNDER_FSDP = (
+    "Under FSDP call the layer's forward, or a method given to torch.distributed.fsdp.register_fsdp_forward_method."
+)
+
+
 def _dimension_of_classes(weight: DTensor) -> int | None:
     """The one dimension larger than 1 along which the classes are sharded."""
     found = []
@@ -96,14 +101,13 @@ def _dimension_of_classes(weight: DTensor) -> int | None:
         if type(place) is not Shard or place.dim != 0:
             raise TypeError(
                 f"weight has the placement {place} along dimension {i} of its mesh; a head takes Shard(0) (slices of the classes) and "
-                "Replicate(): redistribute it, as weight.redistribute(placements=[...]), or pass weight.full_tensor()."
+                f"Replicate(): redistribute it, as weight.redistribute(placements=[...]), or pass weight.full_tensor(). {_UNDER_FSDP}"
             )
         found.append(i)
     if len(found) > 1:
         raise TypeError(
             f"weight is sharded along its classes over dimensions {found} of its mesh; a head takes one such dimension: redistribute "
-            "it with Replicate() over the others. Under FSDP call the layer's forward, or a method given to "
-            "torch.distributed.fsdp.register_fsdp_forward_method."
+            f"it with Replicate() over the others. {_UNDER_FSDP}"
         )
     return found[0] if found else None
 
