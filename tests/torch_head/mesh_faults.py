@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.distributed as dist
 from mesh_cases import place
@@ -72,6 +74,17 @@ def differing(mesh, line):
         "nothing": lambda: error_of(lambda: linear_loss(same, weight, place(labels, mesh, [Replicate()] * 2))),
     }
     return {name: everywhere(call()) for name, call in calls.items()}
+
+
+def killed(mesh):
+    """The last process ends without a word: the others say so, also those that share no slice with it."""
+    tensors, labels = head("softmax", torch.float32)
+    input, rows = (place(x, mesh, ACROSS) for x in (tensors[0], labels))
+    weight = place(tensors[1], mesh, ALONG)
+    dist.barrier()
+    if dist.get_rank() == dist.get_world_size() - 1:
+        os._exit(0)
+    return error_of(lambda: linear_loss(input, weight, rows))
 
 
 def meshes():

@@ -126,6 +126,13 @@ def test_shards_for_storage_with_other_rows_are_told_what_to_do(found):
         assert "register_fsdp_forward_method" in message
 
 
+def test_a_lost_process(found):
+    *others, last = found
+    assert "killed" not in last
+    for facts in others:
+        assert "lost the other processes of its group in linear_loss" in facts["killed"]
+
+
 def test_an_error_of_one_process_reaches_the_whole_mesh(found):
     *others, own = found[0]["differing"]["an argument"]
     assert own == "ValueError: sample_weight has shape (20,); give (9,)."

@@ -160,7 +160,8 @@ class LinearLoss(torch.nn.Module):
         temperature: a number; a torch.nn.Parameter is learned and part of the state.
         max_memory, scores_dtype, options: as for `linear_loss`.
         group: a process group; weight and bias are then this process's slice of the classes, `out_features` of them (0 is allowed).
-            A pickle of the layer is refused; save its `state_dict()`.
+            A pickle of the layer is refused; save its `state_dict()`. Without group=, weight and bias may be replaced by DTensor
+            parameters, sharded along the classes.
         n_classes: the classes that exist, of all slices, if the weight is padded.
 
     Raises:
