@@ -121,15 +121,16 @@ def use_linear_loss(
     _check(model, loss, without_fsdp(own))
     if not hasattr(type(model), "without_linear_loss"):
         model.__class__ = _with_linear_loss(type(model))  # type: ignore[arg-type]
+    _renew_forward(model)
     model._takeover = Takeover(when, loss)
     return LinearLossHandle(model)
 
 
 def _check(model: Any, loss: CausalLoss, model_class: type[Any]) -> None:
     """Refuse options, weights and models that cannot be served. No weight is read, since it may be sharded."""
-    if "forward" in model.__dict__:
+    if "forward" in model.__dict__ and not _is_accelerated(model):
         raise TypeError(
-            f"the forward of this {type(model).__name__} has been replaced (by accelerate's prepare or dispatch_model, for example), "
+            f"the forward of this {type(model).__name__} has been replaced (by accelerate's prepare, for example), "
             "so that use_linear_loss would do nothing; call use_linear_loss first."
         )
     head = _head_of(model)
@@ -166,6 +167,17 @@ def _as_in_trial(twin: Any, loss: Callable[..., Tensor]) -> None:
     """Prepare an empty copy of the model as the model itself will be, with a stand-in for the loss."""
     twin.__class__ = _with_linear_loss(type(twin))  # type: ignore[arg-type]
     twin._takeover = Takeover("always", loss)
+
+
+def _is_accelerated(model: Any) -> bool:
+    """Whether accelerate's hooks are on the model: their forward calls `_old_forward`, which they look up in every step."""
+    return hasattr(model, "_hf_hook") and inspect.ismethod(model.__dict__.get("_old_forward"))
+
+
+def _renew_forward(model: Any) -> None:
+    """Let accelerate's hooks call the forward of the class that the model has now."""
+    if _is_accelerated(model):
+        model._old_forward = type(model).forward.__get__(model)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,6 +285,7 @@ def _remove(model: Any) -> None:
     give_back(model.get_output_embeddings())
     if type(model) is _with_linear_loss(model_class):
         model.__class__ = model_class
+    _renew_forward(model)
 
 
 def _rebuild(model_class: type[Any]) -> Any:

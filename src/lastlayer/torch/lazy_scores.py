@@ -208,7 +208,10 @@ class UnstoredInput(torch.Tensor):
         cls, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         if function is F.linear and isinstance(args[0], cls):
-            return LazyScores.product(args[0].as_subclass(Tensor), *args[1:], **(kwargs or {}))
+            # as_subclass(Tensor) is more direct, but torch.compile does not trace it.
+            with torch._C.DisableTorchFunctionSubclass():
+                rows = args[0].view(args[0].shape)
+            return LazyScores.product(rows, *args[1:], **(kwargs or {}))
         return super().__torch_function__(function, types, args, kwargs or {})
 
 
