@@ -14,7 +14,7 @@ from lastlayer.backends.torch.sharding import is_sharded
 from lastlayer.losses import refuse_unknown, with_loss_options
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.causal_loss import CausalLoss
-from lastlayer.torch.lazy_scores import LazyScores
+from lastlayer.torch.lazy_scores import LazyScores, classes_of
 from lastlayer.torch.linear import linear_loss
 from lastlayer.torch.linear.arguments import HEAD_OPTIONS
 from lastlayer.torch.trial import scores_in_trial
@@ -110,7 +110,7 @@ def use_linear_loss(
     refuse_unknown("use_linear_loss", options, {name: None for name in HEAD_OPTIONS if name not in _NOT_OURS})
     own_options = {"mapping": mapping, "max_memory": max_memory, "scores_dtype": scores_dtype}
     loss = CausalLoss({"class_weight": None, "softcap": None, **options, **own_options})
-    model = _inside(model)
+    outer, model = model, _inside(model)
     if "labels" not in inspect.signature(type(model).forward).parameters:
         _head_of(model)
         raise TypeError(f"{type(model).__name__}.forward takes no labels; give a model for causal language modelling.")
@@ -118,7 +118,7 @@ def use_linear_loss(
     loss_name = getattr(_own_loss(model, own), "__name__", "none that is known")
     if loss_name != _LOSS:
         raise TypeError(f"the loss of {type(model).__name__} is {loss_name}; only transformers' {_LOSS} is served.")
-    _check(model, loss, without_fsdp(own))
+    _check(model, loss, without_fsdp(own), is_in_fsdp=any(map(is_fsdp, outer.modules())))
     if not hasattr(type(model), "without_linear_loss"):
         model.__class__ = _with_linear_loss(type(model))  # type: ignore[arg-type]
     _renew_forward(model)
@@ -126,7 +126,7 @@ def use_linear_loss(
     return LinearLossHandle(model)
 
 
-def _check(model: Any, loss: CausalLoss, model_class: type[Any]) -> None:
+def _check(model: Any, loss: CausalLoss, model_class: type[Any], is_in_fsdp: bool) -> None:
     """Refuse options, weights and models that cannot be served. No weight is read, since it may be sharded."""
     if "forward" in model.__dict__ and not _is_accelerated(model):
         raise TypeError(
@@ -135,16 +135,17 @@ def _check(model: Any, loss: CausalLoss, model_class: type[Any]) -> None:
         )
     head = _head_of(model)
     scores = _scores_of(head, model)
-    if any(map(is_sharded, weights_of(scores))) and not (is_fsdp(model) or is_fsdp(head)):
+    if any(map(is_sharded, weights_of(scores))) and not is_in_fsdp:
         raise TypeError(
-            "the head's weight is sharded (a DTensor) by something other than fully_shard; keep the head whole."
+            "the head's weight is sharded (a DTensor) by something other than fully_shard; keep the head whole. If fully_shard "
+            "has been called with a module around this model, call use_linear_loss before it."
         )
     options = loss.options
     class_weight = options["class_weight"]
     with torch.no_grad():
         # No rows, one feature and no memory: this checks every option at once.
         one = torch.zeros(1, 1, device="cpu" if class_weight is None else class_weight.device)
-        linear_loss(one[:0], one.expand(scores.shape[-1], 1), one[:0, 0].long(), **options)
+        linear_loss(one[:0], one.expand(classes_of(head), 1), one[:0, 0].long(), **options)
     trial = scores_in_trial(model, model_class, _as_in_trial)
     if trial is not None:
         trial.capped(options["softcap"])

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import torch
-import torch.nn.functional as F
 
 from lastlayer.torch.linear import linear_loss
 
 Tensor = torch.Tensor
+linear = torch.nn.functional.linear
 
 
 class ScoresNotStoredError(TypeError, AttributeError):
@@ -51,9 +51,7 @@ class Call:
     """The scores that a head will give for an input, before it is called."""
 
     def __init__(self, head: Any, input: Tensor) -> None:
-        self.head, self.input = head, input
-        classes = getattr(head, "out_features", None)
-        self.classes: int = head.weight.shape[0] if classes is None else classes
+        self.head, self.input, self.classes = head, input, classes_of(head)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +116,7 @@ class LazyScores:
         """The scores themselves: those of an adapter's first layer are as few as its rank."""
         if self.softcap is not None:
             raise ScoresNotStoredError(_refusal("another layer after a softcap"))
-        scores = F.linear(*self.head())
+        scores = linear(*self.head())
         return scores if self.temperature == 1.0 else scores / self.temperature
 
     def capped(self, softcap: float | None) -> LazyScores:
@@ -193,9 +191,9 @@ class LazyScores:
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> LazyScores:
-        if function in (torch.tanh, F.tanh):
+        if function in (torch.tanh, torch.nn.functional.tanh):
             return cls.tanh(args[0])
-        if function is F.linear and isinstance(args[0], LazyScores):
+        if function is linear and isinstance(args[0], LazyScores):
             return cls.product(*args, **(kwargs or {}))
         raise ScoresNotStoredError(_refusal(getattr(function, "__name__", str(function))))
 
@@ -207,12 +205,18 @@ class UnstoredInput(torch.Tensor):
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if function is F.linear and isinstance(args[0], cls):
+        if function is linear and isinstance(args[0], cls):
             # as_subclass(Tensor) is more direct, but torch.compile does not trace it.
             with torch._C.DisableTorchFunctionSubclass():
                 rows = args[0].view(args[0].shape)
             return LazyScores.product(rows, *args[1:], **(kwargs or {}))
-        return super().__torch_function__(function, types, args, kwargs or {})
+        return super().__torch_function__(function, types, args, kwargs or {})  # type: ignore[no-untyped-call]
+
+
+def classes_of(head: Any) -> int:
+    """The number of classes of a head; a weight whose memory is elsewhere may be empty."""
+    classes: int | None = getattr(head, "out_features", None)
+    return head.weight.shape[0] if classes is None else classes
 
 
 def _positive(factor: Any) -> float:

@@ -40,7 +40,7 @@ class Unstoring:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         below = plain(type(self))
-        if _unstoring(below) is not type(self):
+        if _unstoring(below) is not type(self):  # type: ignore[arg-type]
             return super().__reduce_ex__(protocol)
         # A copy has the head's class; the model takes it over in its next step.
         return copyreg.__newobj__, (below,), {**self.__dict__}  # type: ignore[attr-defined]
