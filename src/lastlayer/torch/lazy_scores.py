@@ -104,7 +104,7 @@ class LazyScores:
         if not others:
             return first.rows(), first.weight, first.bias
         dtype = first.weight.dtype
-        rows = [term.rows() * term.scale for term in self.terms]
+        rows = [term.rows() if term.scale == 1.0 else term.rows() * term.scale for term in self.terms]
         biases = [term.bias * term.scale for term in self.terms if term.bias is not None]
         return (
             torch.cat([each.to(rows[0].dtype) for each in rows], -1),

@@ -55,7 +55,7 @@ def lazily(forward: Callable[..., Any], input: Tensor) -> LazyScores:
     found = forward(input.as_subclass(UnstoredInput))
     if not isinstance(found, LazyScores):
         raise ScoresNotStoredError(
-            f"its forward returns a {type(found).__name__} that torch.nn.functional.linear did not compute"
+            f"its forward returns a {type(found).__name__} that torch.nn.functional.linear did not compute."
         )
     if any(map(is_sharded, weights_of(found))):
         raise TypeError(
@@ -88,8 +88,11 @@ def try_head(head: Any) -> LazyScores:
     """The lazy scores of a head for an input without rows; no weight is read, since it may be sharded.
 
     Raises:
-        TypeError: it is no sum of linear layers, or its weights are quantised.
+        TypeError: it is no sum of linear layers, its weights are quantised, or FullyShardedDataParallel wraps it alone.
     """
+    if any(cls.__name__ == "FullyShardedDataParallel" for cls in type(head).__mro__):
+        # Its forward may not run before that of the model around it.
+        raise ScoresNotStoredError("FullyShardedDataParallel frees its weight in forward; use torch's fully_shard.")
     weight = head.weight
     device = torch.device("cpu") if weight.device.type == "meta" and "forward" in head.__dict__ else weight.device
     dtype = weight.dtype if weight.dtype.is_floating_point else torch.float32
@@ -97,12 +100,12 @@ def try_head(head: Any) -> LazyScores:
         found = head.forward(torch.empty(0, head.in_features, device=device, dtype=dtype).as_subclass(UnstoredInput))
     if not isinstance(found, LazyScores):
         raise ScoresNotStoredError(
-            f"its forward returns a {type(found).__name__} that torch.nn.functional.linear did not compute"
+            f"its forward returns a {type(found).__name__} that torch.nn.functional.linear did not compute."
         )
     for tensor in weights_of(found):
         is_plain = type(tensor) in (torch.Tensor, torch.nn.Parameter) or is_sharded(tensor)
         if not (is_plain and tensor.dtype.is_floating_point):
-            raise ScoresNotStoredError(f"its weight is a {type(tensor).__name__} of {tensor.dtype}, which is quantised")
+            raise ScoresNotStoredError(f"its weight is a {type(tensor).__name__} of {tensor.dtype}, which is quantised.")
     return found
 
 
