@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 2 examples/head_in_slices.py
 
 Every process has the same rows. After a few steps of gradient descent the loss is compared with that of the whole head, which
-each process trains beside its slice.
+each process trains in addition to its slice.
 """
 
 from __future__ import annotations

@@ -105,7 +105,9 @@ def try_head(head: Any) -> LazyScores:
     for tensor in weights_of(found):
         is_plain = type(tensor) in (torch.Tensor, torch.nn.Parameter) or is_sharded(tensor)
         if not (is_plain and tensor.dtype.is_floating_point):
-            raise ScoresNotStoredError(f"its weight is a {type(tensor).__name__} of {tensor.dtype}, which is quantised.")
+            raise ScoresNotStoredError(
+                f"its weight is a {type(tensor).__name__} of {tensor.dtype}, which is quantised."
+            )
     return found
 
 
