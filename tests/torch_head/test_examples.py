@@ -45,3 +45,14 @@ def test_head_in_slices_has_the_loss_of_the_whole_head():
     assert "2 processes, 500 of 1000 classes" in shown[0]
     sliced, whole = map(float, re.search(r"slices (\S+), of the whole head (\S+)", shown[0]).groups())
     assert abs(sliced - whole) < 1e-5
+
+
+def test_policy_gradient_has_the_same_curve_and_learns():
+    command = [sys.executable, str(EXAMPLES / "policy_gradient.py"), "--steps", "16"]
+    # One thread: the matrices are small.
+    shown = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    ).stdout
+    assert float(re.search(r"largest difference: (\S+) of the value", shown).group(1)) < 1e-4
+    rewards = [float(reward) for reward in re.findall(r"^ +\d+ +(\d\.\d{3})", shown, re.MULTILINE)]
+    assert rewards[0] < 0.6 < 0.7 < rewards[-1]

@@ -514,16 +514,28 @@ def adapted(model, **changes):
     return peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **changes))
 
 
+#: On the body; on the head; with a bias; two at a time; a head that is trained whole.
+ADAPTERS = {
+    "body": {"target_modules": ["q_proj"]},
+    "head": {"target_modules": ["q_proj", "lm_head"], "lora_alpha": 12},
+    "bias": {"target_modules": ["lm_head"], "lora_bias": True},
+    "saved": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+}
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("is_first", [True, False], ids=["use, adapt", "adapt, use"])
-def test_adapters(is_first):
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_adapters(adapter, is_first):
     tokens, labels = batch()
-    plain = adapted(build(), target_modules=["q_proj"])
+    # A head with a bias, and one whose scores have a softcap.
+    name = "PhiForCausalLM" if adapter == "bias" else "Gemma2ForCausalLM"
+    plain = adapted(build(name), **ADAPTERS[adapter])
     want = loss_and_gradients(plain, tokens, labels=labels)
-    model = build()
+    model = build(name)
     if is_first:
         use_linear_loss(model)
-    model = adapted(model, target_modules=["q_proj"])
+    model = adapted(model, **ADAPTERS[adapter])
     if not is_first:
         use_linear_loss(model)
     assert model(input_ids=tokens, labels=labels).logits is None
@@ -533,9 +545,78 @@ def test_adapters(is_first):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_adapted_head_is_named_with_its_module():
-    with pytest.raises(TypeError, match=r"it is a peft\.tuners\.lora\.layer\.Linear\. Quantised, adapted"):
-        use_linear_loss(adapted(build(), target_modules=["lm_head"]))
+def test_several_adapters_and_none():
+    tokens, labels = batch()
+    losses = []
+    for is_ours in (False, True):
+        model = adapted(build(), **ADAPTERS["head"])
+        model.add_adapter("second", model.peft_config["default"])
+        model.base_model.set_adapter(["default", "second"])
+        if is_ours:
+            use_linear_loss(model)
+        losses.append(loss_and_gradients(model, tokens, labels=labels))
+        with model.disable_adapter():
+            losses.append(model(input_ids=tokens, labels=labels).loss)
+    assert losses[0][0] != losses[1]
+    assert_same(losses[2], losses[0])
+    torch.testing.assert_close(losses[3], losses[1], rtol=1e-6, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_of_a_half_typed_head():
+    """Plain peft rounds the sum of both scores to bfloat16; here the adapter's factors are rounded to it."""
+    tokens, labels = batch()
+    plain, model = (adapted(build().bfloat16(), **ADAPTERS["head"]) for _ in range(2))
+    exact = adapted(build().bfloat16(), **ADAPTERS["head"]).double()
+    want, theirs = (float(m(input_ids=tokens, labels=labels).loss) for m in (exact, plain))
+    use_linear_loss(model, scores_dtype=torch.float32)
+    assert model.lm_head.lora_A["default"].weight.dtype == torch.float32
+    got = float(model(input_ids=tokens, labels=labels).loss)
+    assert abs(got - want) < max(2e-2 * want, 2 * abs(theirs - want))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_that_scale_classes_are_refused():
+    what = r"it is a peft\.tuners\.lora\.layer\.Linear: .*DoRA, IA3"
+    with pytest.raises(TypeError, match=what):
+        use_linear_loss(adapted(build(), target_modules=["lm_head"], use_dora=True))
+    model = build()
+    use_linear_loss(model)
+    model = adapted(model, target_modules=["lm_head"], use_dora=True)
+    with pytest.raises(TypeError, match="not stored"):
+        model(input_ids=batch()[0], labels=batch()[1])
+    assert model.eval()(input_ids=batch()[0], labels=batch()[1]).logits is not None
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["use, offload", "offload, use"])
+def test_weights_that_are_loaded_for_each_forward(is_first):
+    accelerate = pytest.importorskip("accelerate", reason="pip install accelerate")
+    tokens, labels = batch()
+    want, model = build().eval()(tokens, labels=labels).loss, build().eval()
+    if is_first:
+        use_linear_loss(model, when="always")
+    accelerate.cpu_offload(model, execution_device=torch.device("cpu"))
+    if not is_first:
+        handle = use_linear_loss(model, when="always")
+    assert model.lm_head.weight.is_meta
+    got = model(tokens, labels=labels)
+    assert got.logits is None
+    torch.testing.assert_close(got.loss, want, rtol=1e-6, atol=0)
+    if not is_first:
+        handle.remove()
+        assert model(tokens, labels=labels).logits is not None
+
+
+def test_hooks_of_the_head_run_once_per_loss():
+    """They see its input as a tensor, and its result is the loss; without a loss, the scores."""
+    tokens, labels = batch()
+    model, seen = build(), []
+    use_linear_loss(model)
+    model.lm_head.register_forward_hook(lambda head, args, output: seen.append((type(args[0]), output.shape)))
+    loss = model(tokens, labels=labels).loss
+    assert seen == [(torch.Tensor, loss.shape)]
+    model(tokens)
+    assert seen[1:] == [(torch.Tensor, (*tokens.shape, VOCABULARY))]
 
 
 @pytest.mark.parametrize("name", ["LlamaForCausalLM", "Gemma2ForCausalLM"])
@@ -566,17 +647,38 @@ def test_models_that_cannot_be_served():
         use_linear_loss(masked)
 
 
-def test_heads_that_cannot_be_served():
-    class Adapted(torch.nn.Linear):
-        pass
+def head_with(forward):
+    """A model whose head has a forward of its own."""
+    model = build()
+    model.set_output_embeddings(type("Other", (torch.nn.Linear,), {"forward": forward})(WIDTH, VOCABULARY))
+    return model
 
+
+def test_a_head_of_another_class():
+    tokens, labels = batch()
+    model = head_with(lambda self, x: 0.5 * F.linear(2 * x, self.weight) + F.linear(x.float(), self.weight, self.bias))
+    want = loss_and_gradients(model, tokens, labels=labels)
+    use_linear_loss(model)
+    assert model(tokens, labels=labels).logits is None
+    assert_same(loss_and_gradients(model, tokens, labels=labels), want)
+
+
+def test_heads_that_cannot_be_served():
+    for forward, reason in (
+        (lambda self, x: x @ self.weight.T, "returns a UnstoredInput that torch.nn.functional.linear did not compute"),
+        (lambda self, x: F.linear(x, self.weight).softmax(-1), "softmax: the scores of this head are not stored"),
+        (
+            lambda self, x: F.linear(x, self.weight.detach().char()),
+            "its weight is a Tensor of torch.int8, which is quantised",
+        ),
+    ):
+        model = head_with(forward)
+        with pytest.raises(TypeError, match=rf"it is a \S+\.Other: .*{reason}"):
+            use_linear_loss(model)
+        assert type(model) is transformers.LlamaForCausalLM
     model = build()
-    model.set_output_embeddings(Adapted(WIDTH, VOCABULARY))
-    with pytest.raises(TypeError, match=r"it is a \S+\.Adapted\. "):
-        use_linear_loss(model)
-    model = build()
-    model.lm_head.forward = model.lm_head.forward
-    with pytest.raises(TypeError, match="a hook replaces"):
+    model.forward = model.forward
+    with pytest.raises(TypeError, match=r"has been replaced .* call use_linear_loss first"):
         use_linear_loss(model)
 
 

@@ -16,7 +16,7 @@ LABELS = torch.arange(6)
 
 
 def unstored():
-    return LazyScores(INPUT, WEIGHT, BIAS)
+    return LazyScores.product(INPUT, WEIGHT, BIAS)
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_all_else_is_refused(step):
 
 
 def test_says_what_it_stands_for():
-    z = LazyScores(INPUT.reshape(2, 3, 4), WEIGHT, None)
+    z = LazyScores.product(INPUT.reshape(2, 3, 4), WEIGHT)
     assert (z.shape, z.dtype, z.device) == ((2, 3, 9), torch.float64, torch.device("cpu"))
 
 
 def test_a_weight_without_memory():
     """What FSDP leaves of a weight after its module's forward: never read."""
     weight = WEIGHT.clone()
-    z = LazyScores(INPUT, weight, BIAS)
+    z = LazyScores.product(INPUT, weight, BIAS)
     weight.untyped_storage().resize_(0)
     with pytest.raises(TypeError, match="sharded"):
         z.loss(LABELS)

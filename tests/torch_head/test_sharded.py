@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from two import found_by_two
 
 pytest.importorskip("transformers", reason="pip install transformers")
 if not torch.distributed.is_available():
     pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
 
-WORKER = Path(__file__).with_name("sharded_worker.py")
-
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What the first of two processes found; both are started once for all tests."""
-    folder = tmp_path_factory.mktemp("sharded")
-    # The loopback interface, since gloo looks up the machine's name otherwise; and no messages of transformers.
-    setting = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    command = [sys.executable, str(WORKER)]
-    started = [
-        subprocess.Popen(
-            [*command, str(rank), str(folder / "store"), str(folder / "results.json")],
-            env=setting,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        outputs = [process.communicate(timeout=300)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert [process.returncode for process in started] == [0, 0], "\n".join(outputs)
-    return json.loads((folder / "results.json").read_text())
+    return found_by_two("sharded_worker.py", tmp_path_factory.mktemp("sharded"))
 
 
 @pytest.mark.parametrize("order", ["use, shard", "shard, use"])

@@ -14,16 +14,17 @@ from lastlayer.backends.torch.sharding import is_sharded
 from lastlayer.losses import refuse_unknown, with_loss_options
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.causal_loss import CausalLoss
-from lastlayer.torch.lazy_scores import LazyScores
+from lastlayer.torch.lazy_scores import LazyScores, classes_of
 from lastlayer.torch.linear import linear_loss
 from lastlayer.torch.linear.arguments import HEAD_OPTIONS
 from lastlayer.torch.trial import scores_in_trial
 from lastlayer.torch.unstoring import (
-    UnstoringLinear,
     give_back,
     is_fsdp,
+    loss_inside,
     take_over,
-    with_weight,
+    try_head,
+    weights_of,
     without_fsdp,
 )
 
@@ -70,7 +71,8 @@ def use_linear_loss(
     before. Labels are shifted, ignored (-100) and averaged (num_items_in_batch, shift_labels) as transformers does. What
     the model does to its scores, a softcap (Gemma 2) or a scale (Cohere, Granite), is kept, and so are auxiliary losses,
     tied weights and gradient checkpointing. In evaluation mode, or without labels (`generate`), the model is what it was;
-    so are its parameters, names and files. `torch.distributed.fsdp.fully_shard` and adapters (PEFT) may come before or after.
+    so are its parameters, names and files. `torch.distributed.fsdp.fully_shard`, adapters (PEFT, also on the head) and wrappers
+    that gather weights in forward hooks may come before or after: the loss is computed in the head's own forward.
 
     Args:
         model: with a linear head (`get_output_embeddings()`) and transformers' loss of causal language models; also inside a
@@ -89,7 +91,8 @@ def use_linear_loss(
     Raises:
         TypeError: the model has no linear head, takes no labels, has another loss, or does more with its scores than scale
             and softcap them, as far as a trial on an empty copy of the model can tell; the first step tells the rest. A
-            head that is quantised, adapted, offloaded, or sharded by tensor parallelism.
+            head that is quantised, adapted by more than sums of linear layers (DoRA), or sharded by tensor parallelism. A
+            model whose forward another library has replaced.
         ValueError: options that `linear_loss` refuses, or a softcap where the model has one.
 
     >>> from transformers import GPT2Config, GPT2LMHeadModel
@@ -107,7 +110,7 @@ def use_linear_loss(
     refuse_unknown("use_linear_loss", options, {name: None for name in HEAD_OPTIONS if name not in _NOT_OURS})
     own_options = {"mapping": mapping, "max_memory": max_memory, "scores_dtype": scores_dtype}
     loss = CausalLoss({"class_weight": None, "softcap": None, **options, **own_options})
-    model = _inside(model)
+    outer, model = model, _inside(model)
     if "labels" not in inspect.signature(type(model).forward).parameters:
         _head_of(model)
         raise TypeError(f"{type(model).__name__}.forward takes no labels; give a model for causal language modelling.")
@@ -115,41 +118,67 @@ def use_linear_loss(
     loss_name = getattr(_own_loss(model, own), "__name__", "none that is known")
     if loss_name != _LOSS:
         raise TypeError(f"the loss of {type(model).__name__} is {loss_name}; only transformers' {_LOSS} is served.")
-    head = _head_of(model)
-    try:
-        _check(model, head, loss, without_fsdp(own))
-    except BaseException:
-        if "_takeover" not in model.__dict__:
-            give_back(head)
-        raise
+    _check(model, loss, without_fsdp(own), is_in_fsdp=any(map(is_fsdp, outer.modules())))
     if not hasattr(type(model), "without_linear_loss"):
         model.__class__ = _with_linear_loss(type(model))  # type: ignore[arg-type]
+    _renew_forward(model)
     model._takeover = Takeover(when, loss)
     return LinearLossHandle(model)
 
 
-def _check(model: Any, head: UnstoringLinear, loss: CausalLoss, model_class: type[Any]) -> None:
+def _check(model: Any, loss: CausalLoss, model_class: type[Any], is_in_fsdp: bool) -> None:
     """Refuse options, weights and models that cannot be served. No weight is read, since it may be sharded."""
-    weight, options = head.weight, loss.options
-    if is_sharded(weight) and not (is_fsdp(model) or is_fsdp(head)):
+    if "forward" in model.__dict__ and not _is_accelerated(model):
         raise TypeError(
-            "the head's weight is sharded (a DTensor) by something other than fully_shard; keep the head whole."
+            f"the forward of this {type(model).__name__} has been replaced (by accelerate's prepare, for example), "
+            "so that use_linear_loss would do nothing; call use_linear_loss first."
         )
+    head = _head_of(model)
+    scores = _scores_of(head, model)
+    if any(map(is_sharded, weights_of(scores))) and not is_in_fsdp:
+        raise TypeError(
+            "the head's weight is sharded (a DTensor) by something other than fully_shard; keep the head whole. If fully_shard "
+            "has been called with a module around this model, call use_linear_loss before it."
+        )
+    options = loss.options
     class_weight = options["class_weight"]
     with torch.no_grad():
         # No rows, one feature and no memory: this checks every option at once.
         one = torch.zeros(1, 1, device="cpu" if class_weight is None else class_weight.device)
-        linear_loss(one[:0], one.expand(head.out_features, 1), one[:0, 0].long(), **options)
-    scores = scores_in_trial(model, model_class, _as_in_trial)
-    if scores is not None:
-        scores.capped(options["softcap"])
+        linear_loss(one[:0], one.expand(classes_of(head), 1), one[:0, 0].long(), **options)
+    trial = scores_in_trial(model, model_class, _as_in_trial)
+    if trial is not None:
+        trial.capped(options["softcap"])
+
+
+def _scores_of(head: Any, model: Any) -> LazyScores:
+    """A trial of the head alone: its lazy scores."""
+    try:
+        return try_head(head)
+    except Exception as error:
+        cls = type(head)
+        raise TypeError(
+            f"{type(model).__name__} needs a linear layer, or a sum of them (LoRA), as its get_output_embeddings(); it is a "
+            f"{cls.__module__}.{cls.__qualname__}: {error} Quantised heads and adapters that scale classes (DoRA, IA3) are not "
+            "served; leave the head out of the adapter's target_modules."
+        ) from error
 
 
 def _as_in_trial(twin: Any, loss: Callable[..., Tensor]) -> None:
     """Prepare an empty copy of the model as the model itself will be, with a stand-in for the loss."""
-    _head_of(twin)
     twin.__class__ = _with_linear_loss(type(twin))  # type: ignore[arg-type]
     twin._takeover = Takeover("always", loss)
+
+
+def _is_accelerated(model: Any) -> bool:
+    """Whether accelerate's hooks are on the model: their forward calls `_old_forward`, which they look up in every step."""
+    return hasattr(model, "_hf_hook") and inspect.ismethod(model.__dict__.get("_old_forward"))
+
+
+def _renew_forward(model: Any) -> None:
+    """Let accelerate's hooks call the forward of the class that the model has now."""
+    if _is_accelerated(model):
+        model._old_forward = type(model).forward.__get__(model)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,18 +203,12 @@ def _inside(model: Any) -> Any:
             return model
 
 
-def _head_of(model: Any) -> UnstoringLinear:
-    """The model's head, even if it has been resized or replaced since."""
-    found = getattr(model, "get_output_embeddings", lambda: None)()
-    head = take_over(found)
-    if head is None:
-        cls = type(found)
-        what = "none" if found is None else f"a {cls.__module__}.{cls.__qualname__}"
-        if isinstance(found, torch.nn.Module) and "forward" in found.__dict__:
-            what += " whose forward a hook replaces"
+def _head_of(model: Any) -> Any:
+    """The model's head, even if it has been resized, adapted or replaced since."""
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    if not isinstance(head, torch.nn.Module) or not hasattr(head, "weight"):
         raise TypeError(
-            f"{type(model).__name__} needs a torch.nn.Linear as its get_output_embeddings(); it is {what}. "
-            "Quantised, adapted and offloaded heads are not served; leave the head out of the adapter's target_modules."
+            f"{type(model).__name__} needs a torch.nn.Linear as its get_output_embeddings(); it is {type(head).__name__}."
         )
     return head
 
@@ -205,6 +228,7 @@ def _with_linear_loss(model_class: Any) -> type[Any]:
         if labels is None or takeover is None or not (self.training or takeover.when == "always"):
             return model_class.forward(self, *args, **kwargs)
         head = _head_of(self)
+        take_over(head)
         head.is_unstoring = True
         try:
             output = model_class.forward(self, *args, **kwargs)
@@ -215,9 +239,7 @@ def _with_linear_loss(model_class: Any) -> type[Any]:
     def loss_function(self: Any, logits: Any, labels: Tensor | None, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(logits, LazyScores):
             return _own_loss(self, model_class)(logits, labels, *args, **kwargs)
-        return with_weight(
-            self.get_output_embeddings(), logits, lambda scores: self._takeover.loss(scores, labels, *args, **kwargs)
-        )
+        return loss_inside(logits, lambda scores: self._takeover.loss(scores, labels, *args, **kwargs))
 
     def reduce(self: Any, protocol: Any) -> Any:
         if type(self) is not served:
@@ -264,6 +286,7 @@ def _remove(model: Any) -> None:
     give_back(model.get_output_embeddings())
     if type(model) is _with_linear_loss(model_class):
         model.__class__ = model_class
+    _renew_forward(model)
 
 
 def _rebuild(model_class: type[Any]) -> Any:

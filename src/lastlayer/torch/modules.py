@@ -227,18 +227,29 @@ class LinearLoss(torch.nn.Module):
             if parameter is not None:
                 torch.nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, input: Tensor, targets: Tensor | None = None) -> Any:
-        """The loss of inputs (..., D) with labels (...) or soft targets (..., K); without targets the scores, as torch.nn.Linear."""
-        if targets is None:
-            return self.scores(input)
+    def forward(self, input: Tensor, targets: Tensor | None = None, *, output: str | None = None) -> Any:
+        """The loss of inputs (..., D) with labels (...) or soft targets (..., K); without targets the scores, as torch.nn.Linear.
+
+        `output` says which: "loss", "scores" or "statistics" (of labels), for instance through a wrapper such as DDP.
+        """
+        output = output or ("scores" if targets is None else "loss")
+        if output == "scores":
+            return self._scores(input)
+        if targets is None or output not in ("loss", "statistics"):
+            raise ValueError(
+                f"output is {output!r}, targets are {describe(targets)}; choose 'scores', or 'loss' or 'statistics' with targets."
+            )
+        if output == "statistics":
+            shared = ("ignore_index", "softcap", "max_memory", "scores_dtype")
+            given = {**self._given(), **{name: value for name, value in self.options.items() if name in shared}}
+            return linear_statistics(input, self.weight, targets, temperature=self.temperature, **given)
         given = {**self._given(), "class_weight": self.class_weight, **self.options}
         return linear_loss(input, self.weight, targets, temperature=self.temperature, **given)
 
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
-        """`linear_statistics` of this head."""
-        shared = ("ignore_index", "softcap", "max_memory", "scores_dtype")
-        given = {**self._given(), **{name: value for name, value in self.options.items() if name in shared}}
-        return linear_statistics(input, self.weight, labels, temperature=self.temperature, **given)
+        """`linear_statistics` of this head. A call of the layer, so that hooks run: FSDP gathers the weight."""
+        found: LinearStatistics = self(input, labels, output="statistics")
+        return found
 
     def _given(self) -> dict[str, Any]:
         return {"bias": self.bias, "mapping": self.mapping, "group": self.group, "n_classes": self.n_classes}
@@ -250,6 +261,10 @@ class LinearLoss(torch.nn.Module):
 
     def scores(self, input: Tensor) -> Tensor:
         """The scores themselves (..., K), before softcap and temperature, for inference; with a group those of this process's classes."""
+        found: Tensor = self(input, output="scores")
+        return found
+
+    def _scores(self, input: Tensor) -> Tensor:
         if type(input) is Tensor:
             refuse_sharded("weight", self.weight)
         return torch.nn.functional.linear(input, self.weight, self.bias)
