@@ -21,6 +21,7 @@ from lastlayer.torch.linear.arguments import (
     refuse_gradients,
 )
 from lastlayer.torch.linear.eager import head_loss
+from lastlayer.torch.linear.margins.scoring import divisor_of, read_scoring, with_prior
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
 from lastlayer.torch.linear.sharded import classes_that_exist, sliced_loss
 
@@ -39,6 +40,10 @@ def linear_loss(
     scores_dtype: torch.dtype | None = None,
     group: Any = None,
     n_classes: int | None = None,
+    normalize: bool = False,
+    scale: float | Tensor | None = None,
+    margin: tuple[str, float] | None = None,
+    class_prior: Tensor | None = None,
     **options: Unpack[HeadKeywords],
 ) -> Any:
     """The loss of a linear head, as `ll.loss(input @ weight.T + bias, targets)` gives it, in blocks of rows.
@@ -82,24 +87,35 @@ def linear_loss(
     0.583612
     """
     if group is not None:
+        scoring = {"normalize": normalize, "scale": scale, "margin": margin, "class_prior": class_prior}
         return sliced_loss(
-            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options)
+            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
         )
     if n_classes is not None:
         weight, bias, targets, options = classes_that_exist(n_classes, weight, bias, targets, options)
+        class_prior = class_prior[:n_classes] if isinstance(class_prior, torch.Tensor) else class_prior
     # A tensor as temperature is divided by here; the numbers that the kernels take have no gradient.
     temperature, softcap = options.get("temperature", 1.0), options.get("softcap")
     refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
     check_max_memory(max_memory)
-    head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
+    side = read_scoring(normalize, scale, margin, class_prior, softcap)
+    rows, classes = side.rows(input, weight, bias)
+    undivided = prepare_head(rows, classes, bias)
+    head, number = divide_by_temperature(undivided, temperature, softcap)
+    divisor = divisor_of(head, undivided, temperature)
     is_wide = has_wide_scores(scores_dtype, head.input.dtype)
+    log_prior = side.log_prior(head.weight.shape[0])
+    log_prior = None if log_prior is None else number * log_prior
+    head = with_prior(head, log_prior, is_wide)
     record = prepare_mapping(resolve_mapping(mapping), head)
     checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
     goal = prepare_targets(targets, head, checked)
+    side.check_targets(goal.is_floating_point())
+    label_scores = side.at_labels(input, weight, bias, goal, divisor, log_prior)
     is_tracking = torch.is_grad_enabled()
     wanted = [t is not None and t.requires_grad and is_tracking for t in (head.input, head.weight, head.bias)]
     value, denominator = head_loss(
-        head.input, head.weight, head.bias, *flatten(record, goal, checked), max_memory, is_wide, *wanted
+        head.input, head.weight, head.bias, label_scores, *flatten(record, goal, checked), max_memory, is_wide, *wanted
     )
     if checked.reduction == "parts":
         return value, denominator.detach()
