@@ -35,7 +35,8 @@ class Angle(NamedTuple):
     input: Tensor
     input_length: Tensor
     weight_length: Tensor
-    #: (n, 1)
+    #: (n, 1): whether neither row is zero.
+    has_direction: Tensor
     cosine: Tensor
     sine: Tensor
     #: weight − cosine · input and input − cosine · weight, each of length `sine`.
@@ -44,35 +45,42 @@ class Angle(NamedTuple):
 
 
 def angle_between(input: Tensor, weight: Tensor) -> Angle:
-    """The angle of float64 rows; a row of zeros is at right angles to everything."""
+    """The angle of float64 rows. A row of zeros has none: its score is 0, without margin."""
     h, *of_input = parts_of(input)
     w, *of_weight = parts_of(weight)
     cosine = (h * w).sum(1, keepdim=True)
     residual, residual_of_input = w - cosine * h, h - cosine * w
     squares = (residual * residual).sum(1, keepdim=True)
     is_flat = squares <= _NO_ANGLE**2
-    sine = torch.where(is_flat, 0.0, torch.where(is_flat, 1.0, squares).sqrt())
-    sine = torch.where((weight == 0).all(1, keepdim=True), 1.0, sine)
-    return Angle(h, of_input[0] * of_input[1], of_weight[0] * of_weight[1], cosine, sine, residual, residual_of_input)
+    return Angle(
+        input=h,
+        input_length=of_input[0] * of_input[1],
+        weight_length=of_weight[0] * of_weight[1],
+        has_direction=~((input == 0).all(1, keepdim=True) | (weight == 0).all(1, keepdim=True)),
+        cosine=cosine,
+        sine=torch.where(is_flat, 0.0, torch.where(is_flat, 1.0, squares).sqrt()),
+        residual=residual,
+        residual_of_input=residual_of_input,
+    )
 
 
 def value_and_factors(margin: Margin, angle: Angle) -> tuple[Tensor, Tensor]:
-    """Per row: a c − b sin θ + d, and the factor a + b c / sin θ of the residuals in the slopes; both (n, 1)."""
+    """Per row: a c − b sin θ + d, and the factor a + b c / sin θ of the residuals in the slopes; (n, 1), 0 without an angle."""
     a, b, d = margin.coefficients(angle.cosine.detach())
     is_flat = angle.sine == 0
     ratio = torch.where(is_flat, 0.0, angle.cosine / torch.where(is_flat, 1.0, angle.sine))
-    return a * angle.cosine - b * angle.sine + d, a + b * ratio
+    value = a * angle.cosine - b * angle.sine + d
+    return torch.where(angle.has_direction, value, 0.0), torch.where(angle.has_direction, a + b * ratio, 0.0)
 
 
 def _row_gradients(margin: Margin, upstream: Tensor, input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients (n, D) of Σ upstream · value in the rows; exactly 0 where nothing arrives from upstream."""
     angle = angle_between(input, weight)
     factor = upstream[:, None] * value_and_factors(margin, angle)[1]
-    has_none = upstream[:, None] == 0
-    is_zero = [(x == 0).all(1, keepdim=True) for x in (input, weight)]
+    has_none = (upstream[:, None] == 0) | ~angle.has_direction
     return (
-        torch.where(has_none | is_zero[0], 0.0, factor * angle.residual / angle.input_length),
-        torch.where(has_none | is_zero[1], 0.0, factor * angle.residual_of_input / angle.weight_length),
+        torch.where(has_none, 0.0, factor * angle.residual / angle.input_length),
+        torch.where(has_none, 0.0, factor * angle.residual_of_input / angle.weight_length),
     )
 
 

@@ -201,5 +201,5 @@ def _read_scale(scale: Any) -> float | Tensor:
     if scale.numel() != 1 or not scale.dtype.is_floating_point:
         raise ValueError(f"scale is {describe(scale)}; give a number, or a tensor of one floating-point number.")
     if is_eager(scale) and not bool((scale > 0) & scale.isfinite()):
-        raise ValueError(f"scale is {float(scale)}; give a positive finite number.")
+        raise ValueError(f"scale is {float(scale.detach())}; give a positive finite number.")
     return scale.reshape(())
