@@ -208,8 +208,9 @@ def test_rows_that_do_not_count(reduction, what):
     if reduction == "none":
         upstream[3] = float("inf")
         assert float(losses[3].detach()) == 0
-    found = torch.autograd.grad(losses, leaves, upstream)
+    found = torch.autograd.grad(losses, leaves, upstream, retain_graph=True)
     assert bool((found[0][3] == 0).all())
+    assert bool((torch.autograd.grad(losses, leaves, upstream * float("inf"))[0][3] == 0).all())
     assert all(bool(x.isfinite().all()) for x in found)
     keep = torch.arange(ROWS) != 3
     options["sample_weight"] = None

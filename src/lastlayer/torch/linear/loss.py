@@ -65,19 +65,28 @@ def linear_loss(
             entry per class (bias, class_weight, soft targets) are this process's slice, in the order of the ranks; slices may be
             uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
         n_classes: the classes that exist, if `weight` is padded with more rows (of all slices together).
+        normalize: scores are cosines: scale · cos(h, w) + bias, by unit rows of input and weight. A row of zeros has scores 0.
+        scale: a positive number, or a tensor of one, which may be learned; 1 by default.
+        margin: ("additive", m): the label's score is scale · (cos θ − m) (CosFace), m ≥ 0. ("angular", m): it is
+            scale · cos(θ + m) (ArcFace), m in [0, π/2] radians, and scale · (cos θ − m sin m) where θ > π − m. Needs labels and
+            normalize.
+        class_prior: (K,) positive numbers π, such as class counts: log(π / Σ π) is added to the scores after the temperature (logit
+            adjustment: Menon et al., "Long-tail learning via logit adjustment", 2021). Not with a softcap.
         {loss options}
 
     A tensor as temperature may be learned, but not together with a softcap.
 
     Returns:
-        The loss, float32 (float64 for float64 inputs). Gradients flow to input, weight, bias and temperature; what needs none is
-        not computed. The gradient of the weight is summed over blocks in float32 at least; float16 gradients are sums in
+        The loss, float32 (float64 for float64 inputs). Gradients flow to input, weight, bias, temperature and scale; what needs
+        none is not computed. A margin's gradient is finite at every angle; at angle 0, where the angular one has a tip, that of the
+        tip is 0. The gradient of the weight is summed over blocks in float32 at least; float16 gradients are sums in
         float32, rounded once. A row that does not count has gradient 0, even where infinity or NaN arrives from upstream.
 
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing it makes its loss NaN).
         TypeError: dtypes that do not fit, or a gradient required of any other argument.
-        ValueError: shapes that do not fit, soft targets that are no distributions, an option outside its range, or another scores_dtype.
+        ValueError: shapes that do not fit, soft targets that are no distributions, an option outside its range or without another that
+            it needs, or another scores_dtype.
 
     The row losses have the mapping's error bound at the scores that the matrix product gives.
 

@@ -17,7 +17,7 @@ KINDS = ("additive", "angular")
 class Margin(NamedTuple):
     """`additive`: cos θ − m (CosFace). `angular`: cos(θ + m) (ArcFace), and cos θ − m sin m where θ + m would exceed π.
 
-    Sources: Wang et al., "CosFace" (2018), section 3.1; Deng et al., "ArcFace" (2019), section 2.1 and, for the second branch, the
+    Sources: Wang et al., "CosFace" (2018), section 3.1; Deng et al., "ArcFace" (2019) and, for the second branch, its
     authors' code.
     """
 
