@@ -26,7 +26,7 @@ CASES = {
     "plain": {"margin": ADDITIVE},
     "angular": {"margin": ANGULAR, "reduction": "none"},
     "no margin": {"class_prior": PRIOR, "reduction": "sum"},
-    "prior": {"margin": ANGULAR, "class_prior": PRIOR, "bias": True, "reduction": "parts"},
+    "prior": {"margin": ANGULAR, "class_prior": PRIOR, "bias": True, "reduction": "parts", "z_loss": 0.01},
     "padded": {"margin": ADDITIVE, "class_prior": PRIOR, "n_classes": 9, "bias": True},
     "smoothed": {"margin": ANGULAR, "label_smoothing": 0.2, "z_loss": 0.01, "class_weight": PRIOR},
     "sparsemax": {"margin": ANGULAR, "mapping": "sparsemax", "class_prior": PRIOR},
@@ -163,11 +163,12 @@ def ignored(size):
     (input, weight, _), labels = head(torch.float64)
     input[2] = float("nan")
     leaves = [x.detach().clone().requires_grad_() for x in (input, weight[mine(size)])]
-    options = {"normalize": True, "margin": ANGULAR, "reduction": "none", "group": dist.group.WORLD}
-    losses = linear_loss(*leaves, labels, **options)
+    options = {"normalize": True, "margin": ANGULAR, "group": dist.group.WORLD}
+    losses = linear_loss(*leaves, labels, reduction="none", **options)
     losses.backward(torch.where(labels == -100, float("inf"), 1.0).double())
-    is_zero = bool((leaves[0].grad[labels == -100] == 0).all() and (losses[labels == -100] == 0).all())
-    return is_zero and all(bool(x.grad.isfinite().all()) for x in leaves)
+    is_right = bool((losses[labels == -100] == 0).all()) and all(bool(x.grad.isfinite().all()) for x in leaves)
+    (under_mean,) = torch.autograd.grad(linear_loss(*leaves, labels, **options), leaves[:1], torch.tensor(float("inf")))
+    return is_right and all(bool((g[labels == -100] == 0).all()) for g in (leaves[0].grad, under_mean))
 
 
 def main(rank, size, folder):
