@@ -46,6 +46,8 @@ COMPILED = [
 #: Bytes for scores: less than one row takes, so that each row is a block.
 MAX_MEMORY = 3
 ALL = (True, True, True)
+#: Of a backward operator, which autograd alone differentiates once more.
+WITH_DERIVATIVES = ("test_schema", "test_autograd_registration", "test_faketensor")
 
 
 def told(name, options=PLAIN, reduction="mean", targets=LABELS, alphas=None):
@@ -59,9 +61,9 @@ def upstream_for(reduction):
     return drawn(*([ROWS] if reduction == "none" else []), seed=5)
 
 
-def head_backward_arguments(name, dtype=torch.float64, **given):
+def head_backward_arguments(name, dtype=torch.float64, label_scores=None, **given):
     """The arguments of `linear_loss_backward` as the forward operator leaves them."""
-    head, arguments = head_for(name, dtype=dtype), told(name, **given)
+    head, arguments = head_for(name, dtype=dtype), (label_scores, *told(name, **given))
     with torch.no_grad():
         _, _, *kept = OPERATORS.linear_loss(*head, *arguments, MAX_MEMORY, False, *ALL)
     upstream = upstream_for(given.get("reduction", "mean")).float()
@@ -108,17 +110,16 @@ def test_loss_in_each_dtype(dtype, reduction, is_soft):
 
 def test_backward_operators_have_derivatives():
     """What autograd, not torch.compile, differentiates once more: the formulas behind them take long to trace."""
-    utilities = ("test_schema", "test_autograd_registration", "test_faketensor")
     upstream, *rest = head_backward_arguments("softmax")
-    rest[4:7] = (t.requires_grad_() for t in rest[4:7])
-    opcheck(OPERATORS.linear_loss_backward.default, (upstream.requires_grad_(), *rest), test_utils=utilities)
+    rest[5:8] = (t.requires_grad_() for t in rest[5:8])
+    opcheck(OPERATORS.linear_loss_backward.default, (upstream.requires_grad_(), *rest), test_utils=WITH_DERIVATIVES)
     scores = scores_for("softmax")
     cotangent = drawn(ROWS, CLASSES).requires_grad_()
     for quantity in ("probabilities", "log_probabilities"):
         result = OPERATORS.evaluate(scores.detach(), None, "softmax", quantity)
         for kept, is_result in ((scores, False), (result.requires_grad_(), True)):
             given = (cotangent, kept, None, "softmax", quantity, is_result)
-            opcheck(OPERATORS.evaluate_backward.default, given, test_utils=utilities)
+            opcheck(OPERATORS.evaluate_backward.default, given, test_utils=WITH_DERIVATIVES)
 
 
 def test_loss_without_gradient():
@@ -128,7 +129,7 @@ def test_loss_without_gradient():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_linear_loss(name):
-    opcheck(OPERATORS.linear_loss.default, (*head_for(name), *told(name), MAX_MEMORY, False, *ALL))
+    opcheck(OPERATORS.linear_loss.default, (*head_for(name), None, *told(name), MAX_MEMORY, False, *ALL))
     opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments(name))
 
 
@@ -138,17 +139,38 @@ def test_linear_loss_in_each_dtype(dtype, reduction):
     for targets in (LABELS, soft_targets()):
         given = {"options": EVERY_OPTION, "reduction": reduction, "targets": targets}
         head = head_for("softmax", dtype=dtype)
-        opcheck(OPERATORS.linear_loss.default, (*head, *told("softmax", **given), MAX_MEMORY, False, *ALL))
+        opcheck(OPERATORS.linear_loss.default, (*head, None, *told("softmax", **given), MAX_MEMORY, False, *ALL))
         opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments("softmax", dtype, **given))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("name", ["softmax", "sparsemax"])
+def test_linear_loss_with_scores_at_labels(name, reduction):
+    given = {"reduction": reduction, "label_scores": drawn(ROWS, seed=7).requires_grad_()}
+    arguments = (given["label_scores"], *told(name, reduction=reduction))
+    opcheck(OPERATORS.linear_loss.default, (*head_for(name), *arguments, MAX_MEMORY, False, *ALL))
+    opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments(name, **given))
+
+
+@pytest.mark.parametrize("margin", [("additive", 0.3), ("angular", 0.5)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_margins(dtype, margin):
+    input, weight, _ = head_for("softmax", dtype=dtype)
+    opcheck(OPERATORS.unit_rows.default, (input, dtype == torch.bfloat16))
+    opcheck(OPERATORS.unit_rows_backward.default, (input, weight[:1].expand_as(input)), test_utils=WITH_DERIVATIVES)
+    arguments = (input, weight, LABELS, *margin, True, True)
+    opcheck(OPERATORS.label_cosines.default, arguments)
+    opcheck(OPERATORS.label_cosines_backward.default, (drawn(ROWS), *arguments), test_utils=WITH_DERIVATIVES)
 
 
 @pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
 def test_linear_loss_with_parts_frozen(wanted):
     tensors = (t.detach().requires_grad_(w) for t, w in zip(head_for("sparsemax"), wanted, strict=True))
-    opcheck(OPERATORS.linear_loss.default, (*tensors, *told("sparsemax"), MAX_MEMORY, False, *wanted))
+    opcheck(OPERATORS.linear_loss.default, (*tensors, None, *told("sparsemax"), MAX_MEMORY, False, *wanted))
     input, weight, _ = head_for("sparsemax")
     opcheck(
-        OPERATORS.linear_loss.default, (input, weight, None, *told("sparsemax"), MAX_MEMORY, False, True, True, False)
+        OPERATORS.linear_loss.default,
+        (input, weight, None, None, *told("sparsemax"), MAX_MEMORY, False, True, True, False),
     )
 
 

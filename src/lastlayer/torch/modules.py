@@ -19,6 +19,7 @@ from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
+from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.linear.sharded.wire import GroupOfLayer
 from lastlayer.torch.mapping_module import MappingModule
@@ -163,6 +164,10 @@ class LinearLoss(torch.nn.Module):
             A pickle of the layer is refused; save its `state_dict()`. Without group=, weight and bias may be replaced by DTensor
             parameters, sharded along the classes.
         n_classes: the classes that exist, of all slices, if the weight is padded.
+        normalize, scale, margin: scores are scale · cos(h, w), with a margin at the label, as for `linear_loss`. A scale that is a
+            torch.nn.Parameter is learned and part of the state.
+        class_prior: as for `linear_loss`; moved with the module, but no part of its state. Like the margin it is part of the loss
+            alone: `scores` and `statistics` are those of the head without them.
 
     Raises:
         TypeError: another option.
@@ -175,7 +180,9 @@ class LinearLoss(torch.nn.Module):
     """
 
     class_weight: Tensor | None
+    class_prior: Tensor | None
     temperature: float | Tensor
+    scale: float | Tensor | None
 
     @with_loss_options(without=("weight", "sample_weight", "temperature"))
     def __init__(
@@ -191,6 +198,10 @@ class LinearLoss(torch.nn.Module):
         scores_dtype: torch.dtype | None = None,
         group: Any = None,
         n_classes: int | None = None,
+        normalize: bool = False,
+        scale: float | Tensor | None = None,
+        margin: tuple[str, float] | None = None,
+        class_prior: Tensor | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
         **options: Any,
@@ -200,6 +211,8 @@ class LinearLoss(torch.nn.Module):
         refuse_unknown("LinearLoss", options, {name: None for name in _OPTIONS if name != "temperature"})
         LossOptions(**options, temperature=1.0 if isinstance(temperature, Tensor) else temperature)
         check_max_memory(max_memory)
+        read_scoring(normalize, scale, margin, class_prior, options.get("softcap")).prior_of(out_features)
+        self.normalize, self.margin = normalize, margin
         if max_memory is not None:
             options["max_memory"] = max_memory
         if scores_dtype is not None:
@@ -211,13 +224,15 @@ class LinearLoss(torch.nn.Module):
                 f"class_weight is {describe(class_weight)}; give a tensor of one weight per class, or None."
             )
         self.register_buffer("class_weight", class_weight, persistent=False)
+        self.register_buffer("class_prior", class_prior, persistent=False)
         self.mapping, self.options = resolve_mapping(mapping), options
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
         self.bias = torch.nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        if isinstance(temperature, Tensor) and not isinstance(temperature, torch.nn.Parameter):
-            self.register_buffer("temperature", temperature, persistent=False)
-        else:
-            self.temperature = temperature
+        for name, value in (("temperature", temperature), ("scale", scale)):
+            if isinstance(value, Tensor) and not isinstance(value, torch.nn.Parameter):
+                self.register_buffer(name, value, persistent=False)
+            else:
+                setattr(self, name, value)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -243,16 +258,21 @@ class LinearLoss(torch.nn.Module):
             shared = ("ignore_index", "softcap", "max_memory", "scores_dtype")
             given = {**self._given(), **{name: value for name, value in self.options.items() if name in shared}}
             return linear_statistics(input, self.weight, targets, temperature=self.temperature, **given)
-        given = {**self._given(), "class_weight": self.class_weight, **self.options}
+        only_of_loss = {name: getattr(self, name) for name in ("class_weight", "margin", "class_prior")}
+        given = {**self._given(), **only_of_loss, **self.options}
         return linear_loss(input, self.weight, targets, temperature=self.temperature, **given)
 
     def statistics(self, input: Tensor, labels: Tensor) -> LinearStatistics:
-        """`linear_statistics` of this head. A call of the layer, so that hooks run: FSDP gathers the weight."""
+        """`linear_statistics` of this head, without margin and class prior.
+
+        A call of the layer, so that hooks run: FSDP gathers the weight.
+        """
         found: LinearStatistics = self(input, labels, output="statistics")
         return found
 
     def _given(self) -> dict[str, Any]:
-        return {"bias": self.bias, "mapping": self.mapping, "group": self.group, "n_classes": self.n_classes}
+        names = ("bias", "mapping", "group", "n_classes", "normalize", "scale")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def group(self) -> Any:
@@ -260,20 +280,32 @@ class LinearLoss(torch.nn.Module):
         return None if self._group is None else self._group.group
 
     def scores(self, input: Tensor) -> Tensor:
-        """The scores themselves (..., K), before softcap and temperature, for inference; with a group those of this process's classes."""
+        """The scores themselves (..., K) for inference, before softcap and temperature, without margin and class prior.
+
+        With a group they are those of this process's classes.
+        """
         found: Tensor = self(input, output="scores")
         return found
 
     def _scores(self, input: Tensor) -> Tensor:
         if type(input) is Tensor:
             refuse_sharded("weight", self.weight)
-        return torch.nn.functional.linear(input, self.weight, self.bias)
+        scoring = read_scoring(self.normalize, self.scale)
+        return torch.nn.functional.linear(*scoring.rows(input, self.weight, self.bias), self.bias)
 
     def extra_repr(self) -> str:
         """The arguments, as `print(model)` shows them."""
         options = self.options
         if not isinstance(self.temperature, torch.nn.Parameter) and self.temperature != 1.0:
             options = {"temperature": self.temperature, **options}
+        if self.normalize:
+            options = {**options, "normalize": True}
+        for name in ("scale", "margin"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, torch.nn.Parameter):
+                options = {**options, name: value}
+        if self.class_prior is not None:
+            options = {**options, "class_prior": f"tensor of shape {tuple(self.class_prior.shape)}"}
         if self.n_classes is not None:
             options = {**options, "n_classes": self.n_classes}
         if self.group is not None:

@@ -49,6 +49,24 @@ def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None, *, may_be_e
         TypeError: no floating-point tensors, sharded ones, or different dtypes outside autocast.
         ValueError: shapes that do not fit.
     """
+    check_head_tensors(input, weight, bias, may_be_empty=may_be_empty)
+    device = input.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        input, weight = input.to(dtype), weight.to(dtype)
+        bias = None if bias is None else bias.to(dtype)
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and tensor.dtype != input.dtype:
+            raise TypeError(
+                f"input is {input.dtype} but {name} is {tensor.dtype}; use one dtype, or torch.autocast({device!r})."
+            )
+    shape = input.shape[:-1]
+    # Not reshape(−1, D): with D = 0 the number of rows would be ambiguous.
+    return Head(input.reshape(math.prod(shape), input.shape[-1]), weight, bias, shape)
+
+
+def check_head_tensors(input: Tensor, weight: Tensor, bias: Tensor | None, *, may_be_empty: bool = False) -> None:
+    """Raise TypeError or ValueError, as `prepare_head` does, for tensors that make no head."""
     for name, tensor in (("input", input), ("weight", weight), ("bias", bias)):
         if tensor is None and name == "bias":
             continue
@@ -65,19 +83,6 @@ def prepare_head(input: Tensor, weight: Tensor, bias: Tensor | None, *, may_be_e
         raise ValueError(f"weight has shape {tuple(weight.shape)}: no class; give at least one row.")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"bias has shape {tuple(bias.shape)}; give one number per class, ({weight.shape[0]},).")
-    device = input.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        input, weight = input.to(dtype), weight.to(dtype)
-        bias = None if bias is None else bias.to(dtype)
-    for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is not None and tensor.dtype != input.dtype:
-            raise TypeError(
-                f"input is {input.dtype} but {name} is {tensor.dtype}; use one dtype, or torch.autocast({device!r})."
-            )
-    shape = input.shape[:-1]
-    # Not reshape(−1, D): with D = 0 the number of rows would be ambiguous.
-    return Head(input.reshape(math.prod(shape), input.shape[-1]), weight, bias, shape)
 
 
 def refuse_sharded(name: str, tensor: Tensor) -> None:

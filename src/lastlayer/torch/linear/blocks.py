@@ -16,6 +16,7 @@ from lastlayer.backends.torch.reduction import inverse, reduce_rows, row_denomin
 from lastlayer.backends.torch.rows import loss_rows
 from lastlayer.losses import LossOptions, counted_rows
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.linear.margins.at_labels import LabelScores
 from lastlayer.torch.linear.matmul import add_in_float32, input_gradient, scores_by_slabs, scores_in_float32
 from lastlayer.torch.linear.plan import SLAB, goes_by_slabs, padded_classes, sum_dtype
 from lastlayer.torch.linear.weight_sums import weight_sum
@@ -37,6 +38,15 @@ class Gradients(NamedTuple):
     input: Tensor
     weight: Tensor
     bias: Tensor
+
+
+class LossGradients(NamedTuple):
+    """`Gradients`, and those of the scores at the labels, float64, if they are given apart."""
+
+    input: Tensor
+    weight: Tensor
+    bias: Tensor
+    labels: Tensor
 
 
 class Block(NamedTuple):
@@ -180,9 +190,11 @@ def loss_of_blocks(
     height: int,
     wanted: Wanted,
     is_wide: bool = False,
-) -> tuple[Any, Tensor, Gradients]:
+    label_scores: Tensor | None = None,
+) -> tuple[Any, Tensor, LossGradients]:
     """The reduced loss, a scale, and gradients; times the scale they are the gradients of the reduced loss.
 
+    `label_scores` (N,), if given, replace the product's scores at the labels.
     If possible the scale of a mean is part of the slopes already, since scaling the gradients takes one more pass over them.
     """
     rows = rows_that_count(targets, is_soft, options, mapping.family)
@@ -195,6 +207,7 @@ def loss_of_blocks(
     # Rows that no block visits have no loss.
     losses = (input.new_empty if rows is None else input.new_zeros)(input.shape[0], dtype=dtype)
     sums = Accumulator(input, weight, bias, wanted, height, rows, is_wide)
+    at_labels = LabelScores(label_scores, targets, weight.shape[0])
     weights = options.sample_weight
     if place == "rows":
         weights = scale.to(dtype).expand(input.shape[0]) if weights is None else weights * scale
@@ -202,6 +215,7 @@ def loss_of_blocks(
         weights, unit = in_units(weights)
     for block in blocks:
         part = replace(options, reduction="none", sample_weight=None if weights is None else weights[block.place])
+        at_labels.put(block.place, block.scores)
         values, slopes = loss_rows(
             of_rows(mapping, block.place),
             block.scores,
@@ -214,8 +228,9 @@ def loss_of_blocks(
         )
         losses[block.place] = values
         if slopes is not None:
+            at_labels.take(block.place, slopes)
             sums.add(block, slopes)
-    gradients = sums.finish()
+    gradients = LossGradients(*sums.finish(), at_labels.slopes)
     if input.dtype == torch.float16 and weights is not None:
         losses, scale = losses * unit.to(dtype), scale * unit
     value = reduce_rows(losses, denominators, "sum" if place == "rows" else options.reduction)

@@ -13,6 +13,7 @@ from lastlayer.torch.linear.operator import (
     linear_loss_of,
     options_of,
     product_of_head,
+    tensors_of,
     traced_head_loss,
 )
 from lastlayer.torch.linear.scaling import scale_sums
@@ -46,7 +47,7 @@ class HeadLoss(torch.autograd.Function):
             scale_sums(upstream, scale, tuple(sums), targets, options, mapping.family)
             gradients = [
                 total if x is None or not total.numel() else total.to(x.dtype)
-                for total, x in zip(sums, (head.input, head.weight, head.bias), strict=True)
+                for total, (x, _) in zip(sums, tensors_of(head), strict=True)
             ]
             ctx.kept = None
         return head_gradients(head, gradients)

@@ -23,18 +23,29 @@ from lastlayer.torch.linear.scaling import scale_sums, weighted_rows
 Tensor = torch.Tensor
 
 _HEAD = (
-    f"Tensor input, Tensor weight, Tensor? bias, {LOSS_SCHEMA}, int? max_memory, bool wide_scores, "
+    f"Tensor input, Tensor weight, Tensor? bias, Tensor? label_scores, {LOSS_SCHEMA}, int? max_memory, bool wide_scores, "
     "bool input_wanted, bool weight_wanted, bool bias_wanted"
 )
 HEAD = Arguments(_HEAD)
 #: Backward takes the upstream gradient and what forward kept as well.
-_KEPT = ("scale", "input_sum", "weight_sum", "bias_sum")
+_KEPT = ("scale", "input_sum", "weight_sum", "bias_sum", "label_sum")
 BACKWARD = Arguments("Tensor upstream, " + "".join(f"Tensor {name}, " for name in _KEPT) + _HEAD)
 
 
 def wanted_of(head: Any) -> Wanted:
     """Which gradients a record of `HEAD` or `BACKWARD` asks for."""
     return Wanted(head.input_wanted, head.weight_wanted, head.bias_wanted)
+
+
+#: The arguments that have gradients, in the order of `LossGradients`.
+DIFFERENTIABLE = ("input", "weight", "bias", "label_scores")
+
+
+def tensors_of(head: Any) -> list[tuple[Tensor | None, bool]]:
+    """Each of `DIFFERENTIABLE`, and whether its gradient is asked for. That of the label scores comes with any other."""
+    wanted = wanted_of(head)
+    has_label = head.label_scores is not None and any(wanted)
+    return list(zip((getattr(head, name) for name in DIFFERENTIABLE), (*wanted, has_label), strict=True))
 
 
 def options_of(head: Any) -> tuple[ProbabilityMapping, Tensor, LossOptions]:
@@ -61,6 +72,7 @@ def linear_loss_of(*arguments: Any) -> tuple[Tensor, ...]:
         height,
         wanted,
         head.wide_scores,
+        head.label_scores,
     )
     total, denominator = value if isinstance(value, tuple) else (value, head.input.new_empty(0))
     return total, denominator, scale, *gradients
@@ -69,15 +81,15 @@ def linear_loss_of(*arguments: Any) -> tuple[Tensor, ...]:
 def _linear_loss(*arguments: Any) -> tuple[Tensor, ...]:
     """The same with sums in dtypes that do not depend on the number of blocks, as a graph for any number of rows needs."""
     weight = HEAD.record(*arguments).weight
-    *others, weight_sum, bias_sum = linear_loss_of(*arguments)
-    return *others, weight_sum.to(sum_dtype(weight.dtype, weight.device, over_rows=True)), bias_sum
+    *others, weight_sum, bias_sum, label_sum = linear_loss_of(*arguments)
+    return *others, weight_sum.to(sum_dtype(weight.dtype, weight.device, over_rows=True)), bias_sum, label_sum
 
 
 linear_loss_operator = torch.library.custom_op(
     "lastlayer::linear_loss",
     _linear_loss,
     mutates_args=(),
-    schema=f"({HEAD.schema}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    schema=f"({HEAD.schema}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 
 
@@ -99,13 +111,14 @@ def _(*arguments: Any) -> tuple[Tensor, ...]:
             weight.shape[:1] if wanted.bias and head.bias is not None else (0,),
             dtype=torch.promote_types(weight.dtype, torch.float32),
         ),
+        input.new_empty(input.shape[:1] if head.label_scores is not None else (0,), dtype=torch.float64),
     )
 
 
 @torch.library.custom_op(
     "lastlayer::linear_loss_backward",
     mutates_args=(),
-    schema=f"({BACKWARD.schema}) -> (Tensor, Tensor, Tensor)",
+    schema=f"({BACKWARD.schema}) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 def linear_loss_backward(*arguments: Any) -> tuple[Tensor, ...]:
     """The gradients: the kept sums times the upstream gradient, or computed now with one upstream gradient per row."""
@@ -114,12 +127,11 @@ def linear_loss_backward(*arguments: Any) -> tuple[Tensor, ...]:
         sums = _weighted_sums(given)
     else:
         mapping, targets, options = options_of(given)
-        sums = tuple(total.clone() for total in (given.input_sum, given.weight_sum, given.bias_sum))
+        sums = tuple(getattr(given, name).clone() for name in _KEPT[1:])
         scale_sums(given.upstream, given.scale, sums, targets, options, mapping.family)
-    tensors = (given.input, given.weight, given.bias)
     return tuple(
-        total.to(tensor.dtype) if is_wanted else given.upstream.new_empty(0)
-        for total, tensor, is_wanted in zip(sums, tensors, wanted_of(given), strict=True)
+        total.to(tensor.dtype) if is_wanted and tensor is not None else given.upstream.new_empty(0)
+        for total, (tensor, is_wanted) in zip(sums, tensors_of(given), strict=True)
     )
 
 
@@ -139,6 +151,7 @@ def _weighted_sums(given: Any) -> tuple[Tensor, ...]:
         height,
         wanted_of(given),
         given.wide_scores,
+        given.label_scores,
     )
     if given.input.dtype == torch.float16:
         for total in sums:
@@ -151,7 +164,7 @@ def _(*arguments: Any) -> tuple[Tensor, ...]:
     given = BACKWARD.record(*arguments)
     return tuple(
         tensor.new_empty(tensor.shape) if is_wanted and tensor is not None else given.upstream.new_empty(0)
-        for tensor, is_wanted in zip((given.input, given.weight, given.bias), wanted_of(given), strict=True)
+        for tensor, is_wanted in tensors_of(given)
     )
 
 
@@ -172,9 +185,9 @@ def _backward(ctx: Any, upstream: Tensor | None, *nothing: Any) -> tuple[Any, ..
 
 
 def head_gradients(head: Any, gradients: Any) -> tuple[Any, ...]:
-    """What backward returns for the arguments of `HEAD`: the gradients of input, weight and bias that are wanted."""
-    each = (g if is_wanted else None for g, is_wanted in zip(gradients, wanted_of(head), strict=True))
-    return HEAD.gradients(**dict(zip(("input", "weight", "bias"), each, strict=True)))
+    """What backward returns for the arguments of `HEAD`: the gradients that are wanted."""
+    each = (g if is_wanted else None for g, (_, is_wanted) in zip(gradients, tensors_of(head), strict=True))
+    return HEAD.gradients(**dict(zip(DIFFERENTIABLE, each, strict=True)))
 
 
 def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -187,24 +200,40 @@ def _keep_product(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     """Second derivatives through the formulas, with the scores stored."""
     kept = BACKWARD.join(ctx.saved_tensors, ctx.others)
-    wanted = wanted_of(kept)
+    wanted = [is_wanted for _, is_wanted in tensors_of(kept)]
     mapping, targets, options = options_of(kept)
     counted = counted_rows(targets, is_soft(targets), options, mapping.family, xp)
+    names = [name for name in DIFFERENTIABLE if getattr(kept, name) is not None]
+    if kept.label_scores is not None:
+        is_label = targets[:, None] == torch.arange(kept.weight.shape[0], device=targets.device)
 
-    def gradients(upstream: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, ...]:
-        scores = torch.nn.functional.linear(input.double(), weight.double(), None if bias is None else bias.double())
+    def gradients(upstream: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        head = dict(zip(names, tensors, strict=True))
+        input, weight = head["input"].double(), head["weight"].double()
+        scores = torch.nn.functional.linear(input, weight, head["bias"].double() if "bias" in head else None)
+        if "label_scores" in head:
+            scores = torch.where(is_label, head["label_scores"].double()[:, None], scores)
         rows = row_losses(mapping, scores, targets, is_soft(targets), options, xp, with_gradient=True)
         assert rows.gradient is not None
         factor = upstream * inverse(rows.denominators.sum()) if options.reduction == "mean" else upstream
         # Infinity and NaN from upstream reach only the rows that count.
         slopes = rows.gradient * torch.where(counted, factor, 0.0)[:, None]
-        each = (slopes @ weight.double(), slopes.T @ input.double(), slopes.sum(0))
-        return tuple(g.to(input.dtype) for g, w in zip(each, wanted, strict=True) if w)
+        at_labels = slopes.new_zeros(0)
+        if "label_scores" in head:
+            at_labels = torch.where(is_label, slopes, 0.0).sum(1)
+            slopes = torch.where(is_label, 0.0, slopes)
+        each = (slopes @ weight, slopes.T @ input, slopes.sum(0), at_labels)
+        return tuple(
+            g.to(head[name].dtype)
+            for name, g, w in zip(DIFFERENTIABLE, each, wanted, strict=True)
+            if w and name in head
+        )
 
-    names = ("upstream", "input", "weight", *(("bias",) if kept.bias is not None else ()))
-    pull = torch.func.vjp(gradients, *(getattr(kept, name) for name in names))[1]
-    pulled = pull(tuple(c for c, w in zip(cotangents, wanted, strict=True) if w))
-    return BACKWARD.gradients(**dict(zip(names, pulled, strict=True)))
+    pull = torch.func.vjp(gradients, kept.upstream, *(getattr(kept, name) for name in names))[1]
+    pulled = pull(
+        tuple(c for name, c, w in zip(DIFFERENTIABLE, cotangents, wanted, strict=True) if w and name in names)
+    )
+    return BACKWARD.gradients(**dict(zip(("upstream", *names), pulled, strict=True)))
 
 
 traced_head_loss = differentiable(linear_loss_operator, _keep, _backward, one_by_one)

@@ -16,7 +16,7 @@ Tensor = torch.Tensor
 def scale_sums(
     upstream: Tensor, scale: Tensor, sums: tuple[Tensor, ...], targets: Tensor, options: LossOptions, family: str
 ) -> None:
-    """Multiply the sums for input (N, D), weight and bias by upstream · scale, in place.
+    """Multiply the sums for input (N, D), weight, bias and label scores (N,) by upstream · scale, in place.
 
     An infinite or NaN factor reaches the rows that count and the sums over them; everything else stays 0. On the CPU a finite factor
     needs no further check. On CUDA nothing waits for the device.
@@ -32,7 +32,8 @@ def scale_sums(
     counted = counted_rows(targets, targets.is_floating_point(), options, family, xp)
     # If no row counts, the sums of weight and bias are zero and stay zero.
     common = torch.where(counted.any(), factor, 0.0)
-    for total, by, rows in zip(sums, (factor, common, common), (counted, None, None), strict=True):
+    of_rows = (counted, None, None, counted)
+    for total, by, rows in zip(sums, (factor, common, common, factor), of_rows, strict=True):
         if total.numel():
             gpu.scale_in_place(total, by, rows)
 

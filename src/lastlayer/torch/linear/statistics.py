@@ -12,6 +12,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import divide_by_temperature, prepare_head, prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.labels import prepare_labels
+from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.mesh import is_on_mesh, statistics_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded import classes_that_exist, sliced_statistics
@@ -43,6 +44,8 @@ def linear_statistics(
     scores_dtype: torch.dtype | None = None,
     group: Any = None,
     n_classes: int | None = None,
+    normalize: bool = False,
+    scale: float | Tensor | None = None,
 ) -> LinearStatistics:
     """What training of policies and preferences needs from a linear head's scores, in blocks of rows.
 
@@ -56,6 +59,7 @@ def linear_statistics(
         temperature, softcap: as for `linear_loss`.
         scores_dtype: torch.float32 for float32 scores of bfloat16 and float16 inputs, as for `linear_loss`.
         group, n_classes: classes in slices on the processes of a group, and classes that exist; as for `linear_loss`.
+        normalize, scale: scores are scale · cos(h, w), as for `linear_loss`.
         max_memory: bytes for a block's buffers; as for `linear_loss` by default. Backward computes the scores again.
 
     Returns:
@@ -64,7 +68,7 @@ def linear_statistics(
 
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing its log_prob is NaN).
-        TypeError: dtypes that do not fit, or a gradient required of anything but input, weight, bias and temperature.
+        TypeError: dtypes that do not fit, or a gradient required of anything but input, weight, bias, temperature and scale.
         ValueError: shapes that do not fit, or another scores_dtype.
 
     >>> import torch
@@ -80,6 +84,7 @@ def linear_statistics(
             "scores_dtype": scores_dtype,
         }
         given |= {"ignore_index": ignore_index, "temperature": temperature, "softcap": softcap, "n_classes": n_classes}
+        given |= {"normalize": normalize, "scale": scale}
         return statistics_on_mesh(linear_statistics, input, weight, labels, group, given)
     if group is not None:
         shared = sliced_statistics(
@@ -95,13 +100,15 @@ def linear_statistics(
             softcap,
             max_memory,
             scores_dtype,
+            {"normalize": normalize, "scale": scale},
         )
         return LinearStatistics(*shared)
     if n_classes is not None:
         weight, bias, labels, _ = classes_that_exist(n_classes, weight, bias, labels, {})
     refuse_gradients(softcap=softcap)
     check_max_memory(max_memory)
-    head, number = divide_by_temperature(prepare_head(input, weight, bias), temperature, softcap)
+    rows = read_scoring(normalize, scale).rows(input, weight, bias)
+    head, number = divide_by_temperature(prepare_head(*rows, bias), temperature, softcap)
     options = LossOptions(ignore_index=ignore_index, temperature=number, softcap=softcap)
     record = prepare_mapping(resolve_mapping(mapping), head)
     flat = prepare_labels(labels, head.shape, head.weight.shape[0], options.ignore_index)

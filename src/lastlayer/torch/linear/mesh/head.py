@@ -62,12 +62,14 @@ def part_of_head(input: Any, weight: Any, targets: Any, group: Any, keywords: di
     layout = layout_of(input, weight)
     parts = {**keywords, "bias": part_of_bias(keywords["bias"], layout)}
     parts["mapping"] = mapping_of_part(resolve_mapping(keywords["mapping"]), layout)
-    if "class_weight" in parts:
-        parts["class_weight"] = part_of_parameter("class_weight", parts["class_weight"], layout, layout.per_class)
+    for name in ("class_weight", "class_prior"):
+        if name in parts:
+            parts[name] = part_of_parameter(name, parts[name], layout, layout.per_class)
     if "sample_weight" in parts:
         parts["sample_weight"] = part_of_rows("sample_weight", parts["sample_weight"], layout, layout.rows)
-    if "temperature" in parts:
-        parts["temperature"] = part_of_number("temperature", parts["temperature"], layout)
+    for name in ("temperature", "scale"):
+        if name in parts:
+            parts[name] = part_of_number(name, parts[name], layout)
     return HeadOfPart(
         layout,
         part_of_rows("input", input, layout, layout.rows),

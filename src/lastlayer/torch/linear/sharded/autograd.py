@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,14 +25,29 @@ class SlicedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, call: Call, wanted: Wanted, input: Tensor, weight: Tensor, bias: Tensor | None
+        ctx: Any,
+        call: Call,
+        wanted: Wanted,
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        label_scores: Tensor | None,
+        directions: Callable[[], Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
         is_later = call.options.reduction == "none"
         found = loss_of_slices(
-            call, input, weight, bias, call.options, Wanted(False, False, False) if is_later else wanted
+            call,
+            input,
+            weight,
+            bias,
+            call.options,
+            Wanted(False, False, False) if is_later else wanted,
+            label_scores,
+            directions,
         )
         ctx.call, ctx.wanted, ctx.kept = call, wanted, None if is_later else found
-        ctx.save_for_backward(input, weight, bias)
+        ctx.directions = directions
+        ctx.save_for_backward(input, weight, bias, label_scores)
         total, denominator = found.value if isinstance(found.value, tuple) else (found.value, found.value.new_empty(0))
         ctx.mark_non_differentiable(denominator)
         return total, denominator
@@ -47,12 +63,13 @@ class SlicedLoss(torch.autograd.Function):
         if found is None:
             # Not reduced, or an earlier backward returned what forward had kept.
             agree_on_backward(call, tensors[0], upstream if options.reduction == "none" else None)
-            input, weight, bias = tensors
-            found = loss_of_slices(call, input, weight, bias, options, ctx.wanted)
+            input, weight, bias, label_scores = tensors
+            found = loss_of_slices(call, input, weight, bias, options, ctx.wanted, label_scores, ctx.directions)
         ctx.kept = None
         scale_gradients(found, upstream.new_ones(()) if options.reduction == "none" else upstream)
-        each = zip(found.gradients, tensors, ctx.wanted, strict=True)
-        return None, None, *(total.to(x.dtype) if is_wanted and x is not None else None for total, x, is_wanted in each)
+        each = zip(found.gradients, tensors, (*ctx.wanted, any(ctx.wanted)), strict=True)
+        gradients = (total.to(x.dtype) if is_wanted and x is not None else None for total, x, is_wanted in each)
+        return None, None, *gradients, None
 
 
 def refuse_second_derivative(function: str) -> None:
@@ -84,7 +101,7 @@ def scale_gradients(found: Found, upstream: Tensor) -> None:
                 total.mul_(number)
         return
     common = torch.where(found.is_counted.any(), factor, 0.0)
-    rows = (found.is_counted, None, None)
-    for total, by, counted in zip(found.gradients, (factor, common, common), rows, strict=True):
+    rows = (found.is_counted, None, None, found.is_counted)
+    for total, by, counted in zip(found.gradients, (factor, common, common, factor), rows, strict=True):
         if total.numel():
             gpu.scale_in_place(total, by, counted)

@@ -13,7 +13,8 @@ from lastlayer.backends import loss_dtype
 from lastlayer.backends.torch.reduction import inverse, reduce_rows
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.linear.blocks import Block, Gradients, Wanted, in_units, scores_of_blocks
+from lastlayer.torch.linear.blocks import Block, LossGradients, Wanted, in_units, scores_of_blocks
+from lastlayer.torch.linear.margins import LabelScores
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.facts import RowFacts, of_rows, row_facts
 from lastlayer.torch.linear.sharded.formula_rows import buffers_of, formula_rows
@@ -29,17 +30,25 @@ class Found(NamedTuple):
 
     value: Any
     scale: Tensor
-    gradients: Gradients
+    gradients: LossGradients
     #: False for the rows whose gradient is exactly 0.
     is_counted: Tensor
 
 
 def loss_of_slices(
-    call: Call, input: Tensor, weight: Tensor, bias: Tensor | None, options: LossOptions, wanted: Wanted
+    call: Call,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    options: LossOptions,
+    wanted: Wanted,
+    label_scores: Tensor | None = None,
+    directions: Callable[[], Tensor] | None = None,
 ) -> Found:
     """The loss of all classes, and the gradients of this process's slice and of the whole input.
 
     As in `linear.blocks.loss_of_blocks` the scale of a mean is part of the slopes, except in float16, where they would underflow.
+    `label_scores` (N,) replace the product's at the labels of this process; `directions` gives their slopes in the input.
     """
     facts = row_facts(call.targets, options, call.mapping.family, call.offset, call.classes, call.wire)
     # Every process visits the same rows, for it knows the same facts. Elsewhere than on the CPU the answer would wait.
@@ -57,13 +66,18 @@ def loss_of_slices(
     losses = facts.denominators.new_zeros(input.shape[0])
     sums = SliceGradients(input, weight, bias, wanted, call.agreement.height, rows, call.is_wide)
     losses_of = _losses_of_blocks(call, facts, weighted)
+    at_labels = LabelScores(label_scores, call.targets - call.offset, call.size)
     for block in scores_of_blocks(
         input, weight, bias, call.agreement.height, rows, lambda: sums.tail, is_wide=call.is_wide
     ):
+        at_labels.put(block.place, block.scores)
         losses[block.place] = losses_of(block, any(wanted))
         if any(wanted):
+            at_labels.take(block.place, block.scores)
             sums.add(block, block.scores)
-    gradients = sums.finish(call.wire)
+    if directions is not None and wanted.input:
+        sums.add_rows(at_labels.slopes, directions())
+    gradients = LossGradients(*sums.finish(call.wire), at_labels.slopes)
     is_scaled = is_mean and not is_float16
     value = reduce_rows(losses * unit, facts.denominators, "sum" if is_scaled else options.reduction)
     dtype = loss_dtype(input, xp)

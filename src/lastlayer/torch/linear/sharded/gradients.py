@@ -42,6 +42,10 @@ class SliceGradients:
             self._input[block.place] = self._times_weight(slopes.to(self._weight.dtype))
         self._own.add(block, slopes)
 
+    def add_rows(self, slopes: Tensor, directions: Tensor) -> None:
+        """Add slope · direction to the input's part of each row (N, D); a slope of 0 adds nothing."""
+        self._input += torch.where(slopes[:, None] == 0, 0.0, slopes[:, None] * directions).to(self._input.dtype)
+
     def finish(self, wire: Wire) -> Gradients:
         """The gradients; that of the input is the sum over all processes, in one all-reduce."""
         own = self._own.finish()

@@ -11,6 +11,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import options_of_head, prepare_mapping, prepare_weights, refuse_gradients
 from lastlayer.torch.linear.blocks import Wanted
+from lastlayer.torch.linear.margins import Scoring, read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded.autograd import SlicedLoss
 from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
@@ -23,6 +24,7 @@ from lastlayer.torch.linear.sharded.preparation import (
     prepare_slices,
     read_targets,
 )
+from lastlayer.torch.linear.sharded.scoring import score_slices
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
@@ -40,27 +42,33 @@ def sliced_loss(
     max_memory: int | None,
     scores_dtype: torch.dtype | None,
     options: dict[str, Any],
+    scoring: dict[str, Any],
 ) -> Any:
     """The loss of the whole head on every process."""
     wire = Wire(group, "linear_loss")
 
-    def prepare() -> Sliced:
+    def prepare() -> tuple[Sliced, Scoring]:
         refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
         check_max_memory(max_memory)
-        head, number = prepare_slices(input, weight, bias, options.get("temperature", 1.0), options.get("softcap"))
+        side = read_scoring(**scoring, softcap=options.get("softcap"))
+        rows = side.rows(input, weight, bias)
+        head, number = prepare_slices(*rows, bias, options.get("temperature", 1.0), options.get("softcap"))
+        side.prior_of(head.weight.shape[0])
         is_wide = has_wide_scores(scores_dtype, head.input.dtype)
         record = prepare_mapping(resolve_mapping(mapping), head)
         checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
         goal, is_soft = read_targets(targets, head)
+        side.check_targets(is_soft)
         height = height_of(head, max_memory, is_wide, buffers_of_loss(record, is_soft, head.input.dtype))
-        facts = {**facts_of(head, record, checked, goal, is_soft), "scores_dtype": scores_dtype}
-        return Sliced(head, record, checked, goal, is_soft, is_wide, height, facts)
+        facts = {**facts_of(head, record, checked, goal, is_soft), "scores_dtype": scores_dtype, **side.facts()}
+        return Sliced(head, record, checked, goal, is_soft, is_wide, height, facts), side
 
-    sliced = or_tell(wire, weight, prepare)
+    sliced, side = or_tell(wire, weight, prepare)
     call, head = agree_on(wire, sliced, n_classes)
+    head, labels = score_slices(call, head, side, input, weight, bias, options.get("temperature"))
     is_tracking = torch.is_grad_enabled()
     wanted = Wanted(*(x is not None and x.requires_grad and is_tracking for x in head[:3]))
-    value, denominator = SlicedLoss.apply(call, wanted, *head[:3])  # type: ignore[no-untyped-call]
+    value, denominator = SlicedLoss.apply(call, wanted, *head[:3], *labels)  # type: ignore[no-untyped-call]
     if call.options.reduction == "parts":
         return value, denominator.detach()
     return value.reshape(head.shape) if call.options.reduction == "none" else value

@@ -11,6 +11,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear.arguments import prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.blocks import Wanted
+from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.preparation import (
@@ -43,6 +44,7 @@ def sliced_statistics(
     softcap: Any,
     max_memory: int | None,
     scores_dtype: torch.dtype | None,
+    scoring: dict[str, Any],
 ) -> tuple[Tensor, ...]:
     """log p of the label, entropy, Z and argmax of whole rows, on every process."""
     wire = Wire(group, "linear_statistics")
@@ -50,7 +52,8 @@ def sliced_statistics(
     def prepare() -> Sliced:
         refuse_gradients(softcap=softcap)
         check_max_memory(max_memory)
-        head, number = prepare_slices(input, weight, bias, temperature, softcap)
+        side = read_scoring(**scoring)
+        head, number = prepare_slices(*side.rows(input, weight, bias), bias, temperature, softcap)
         is_wide = has_wide_scores(scores_dtype, head.input.dtype)
         options = LossOptions(ignore_index=ignore_index, temperature=number, softcap=softcap)
         record = prepare_mapping(resolve_mapping(mapping), head)
@@ -59,7 +62,7 @@ def sliced_statistics(
             raise TypeError(f"labels are {labels.dtype}; give integers, for example labels.long().")
         buffers = 1 if is_softmax(record) else buffers_of(head.input.dtype)
         height = height_of(head, max_memory, is_wide, buffers)
-        facts = {**facts_of(head, record, options, goal, False), "scores_dtype": scores_dtype}
+        facts = {**facts_of(head, record, options, goal, False), "scores_dtype": scores_dtype, **side.facts()}
         return Sliced(head, record, options, goal, False, is_wide, height, facts)
 
     sliced = or_tell(wire, weight, prepare)
