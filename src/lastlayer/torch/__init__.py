@@ -3,7 +3,14 @@
 from lastlayer.backends.torch.export import decompositions
 from lastlayer.torch.calibrator import Calibrator
 from lastlayer.torch.check_head import HeadReport, check_head
-from lastlayer.torch.linear import LinearPlan, LinearStatistics, linear_loss, linear_statistics
+from lastlayer.torch.linear import (
+    LinearPlan,
+    LinearStatistics,
+    SparseTargets,
+    TeacherTargets,
+    linear_loss,
+    linear_statistics,
+)
 from lastlayer.torch.modules import (
     MODULES,
     CrossEntropyLoss,
@@ -28,6 +35,8 @@ __all__ = [
     "LogSoftmax",
     "MappingLoss",
     "Probabilities",
+    "SparseTargets",
+    "TeacherTargets",
     "check_head",
     "decompositions",
     "linear_loss",

@@ -19,6 +19,7 @@ from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
+from lastlayer.torch.linear.distillation import DistillationTargets
 from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.linear.sharded.wire import GroupOfLayer
 from lastlayer.torch.mapping_module import MappingModule
@@ -226,8 +227,11 @@ class LinearLoss(torch.nn.Module):
             if parameter is not None:
                 torch.nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, input: Tensor, targets: Tensor | None = None) -> Any:
-        """The loss of inputs (..., D) with labels (...) or soft targets (..., K); without targets the scores, as torch.nn.Linear."""
+    def forward(self, input: Tensor, targets: Tensor | DistillationTargets | None = None) -> Any:
+        """The loss of inputs (..., D) with labels (...) or soft targets (..., K), `SparseTargets` or `TeacherTargets`.
+
+        Without targets the scores, as torch.nn.Linear.
+        """
         if targets is None:
             return self.scores(input)
         given = {**self._given(), "class_weight": self.class_weight, **self.options}

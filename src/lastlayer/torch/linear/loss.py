@@ -20,6 +20,7 @@ from lastlayer.torch.linear.arguments import (
     prepare_weights,
     refuse_gradients,
 )
+from lastlayer.torch.linear.distillation import DistillationTargets, distillation_loss
 from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
 from lastlayer.torch.linear.sharded import classes_that_exist, sliced_loss
@@ -31,7 +32,7 @@ Tensor = torch.Tensor
 def linear_loss(
     input: Tensor,
     weight: Tensor,
-    targets: Tensor,
+    targets: Tensor | DistillationTargets,
     *,
     bias: Tensor | None = None,
     mapping: str | ProbabilityMapping = "softmax",
@@ -49,7 +50,7 @@ def linear_loss(
     Args:
         input: (..., D), float32, bfloat16, float16 or float64; cast like F.linear under autocast.
         weight: (K, D), of the same dtype.
-        targets: labels (...) of any integer dtype, or soft targets (..., K).
+        targets: labels (...) of any integer dtype, soft targets (..., K), or those of a teacher: `SparseTargets`, `TeacherTargets`.
         bias: (K,) or None.
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size, on CUDA of
@@ -81,6 +82,10 @@ def linear_loss(
     >>> round(float(linear_loss(input, weight, torch.tensor([0, 1]))), 6)
     0.583612
     """
+    if isinstance(targets, DistillationTargets):
+        return distillation_loss(
+            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options)
+        )
     if group is not None:
         return sliced_loss(
             input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options)
