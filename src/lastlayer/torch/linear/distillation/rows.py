@@ -13,6 +13,7 @@ from lastlayer.torch.linear.distillation.formulas import formula_rows
 from lastlayer.torch.linear.distillation.goals import SparseGoal, TeacherGoal
 from lastlayer.torch.linear.distillation.problem import Problem
 from lastlayer.torch.linear.distillation.sparse_softmax import SparseSoftmaxRows
+from lastlayer.torch.linear.distillation.teacher_chunks import TeacherSoftmaxChunks
 from lastlayer.torch.linear.distillation.teacher_softmax import TeacherSoftmaxRows
 from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.softmax import is_softmax
@@ -29,7 +30,7 @@ def rows_of(problem: Problem, options: LossOptions) -> Rows:
         return lambda block, teacher, with_gradient: formula_rows(problem, options, block, teacher, with_gradient)
     if isinstance(problem.goal, SparseGoal):
         return SparseSoftmaxRows(problem, options)
-    return TeacherSoftmaxRows(problem, options)
+    return TeacherSoftmaxChunks(problem, options) if problem.is_alone else TeacherSoftmaxRows(problem, options)
 
 
 def buffers(mapping: ProbabilityMapping, goal: SparseGoal | TeacherGoal, dtype: torch.dtype, is_alone: bool) -> int:

@@ -11,8 +11,8 @@ from lastlayer.torch.linear.blocks import Block
 
 Tensor = torch.Tensor
 
-#: Bytes of the float64 copy of some rows: it stays in a core's cache.
-_CHUNK = 2**20
+#: Scores of some rows that are worked on at one time: their copies stay in cache. On a device it is enough that they are small.
+_CHUNK, _CHUNK_ON_DEVICE = 2**17, 2**24
 #: Rows with infinite scores at one time.
 _FORMULA_ROWS = 16
 
@@ -25,10 +25,11 @@ class Partition(NamedTuple):
     log_sum: Tensor
 
 
-def chunks(rows: int, classes: int) -> Iterator[slice]:
-    """Slices of the rows of a block."""
-    height = max(1, _CHUNK // (8 * max(1, classes)))
-    for start in range(0, rows, height):
+def chunks(scores: Tensor) -> Iterator[slice]:
+    """Slices of the rows of a block; none of a slice without classes."""
+    rows, classes = scores.shape
+    height = max(1, (_CHUNK if scores.is_cpu else _CHUNK_ON_DEVICE) // max(1, classes))
+    for start in range(0, rows if classes else 0, height):
         yield slice(start, min(start + height, rows))
 
 

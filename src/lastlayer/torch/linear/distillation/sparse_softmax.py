@@ -32,21 +32,24 @@ class SparseSoftmaxRows:
         problem = self._problem
         index = local_indices(problem, block.place)
         named, largest, total = self._gathered(block, index)
-        rest = finite_or_zero(largest) + torch.log(total)
+        anchor = finite_or_zero(largest)
+        rest = anchor + torch.log(total)
         # With infinite scores the formulas of the record decide.
         infinite = infinite_rows(torch.maximum(largest, named.amax(1)))
         others = [copy_of(block, rows, len(problem.call.targets)) for rows in infinite]
         losses, slopes = self._of_few(block.place, torch.cat([named, rest[:, None]], 1))
         if with_gradient:
-            self._store(block, index, slopes, rest)
+            share = slopes[:, -1] * torch.exp(anchor - finite_or_zero(rest))
+            self._store(block, index, slopes[:, :-1], anchor, share)
         for rows, part in zip(infinite, others, strict=True):
             losses[rows] = formula_rows(problem, self._options, part, None, with_gradient)
             block.scores[rows] = part.scores
         return losses
 
     def _scores(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Some rows in float64 with one more column, of −inf: before and after softcap and temperature."""
-        raw = scores.new_empty((scores.shape[0], scores.shape[1] + 1), dtype=torch.float64)
+        """Some rows in float32 at least, with one more column, of −inf: before and after softcap and temperature."""
+        dtype = torch.promote_types(scores.dtype, torch.float32)
+        raw = scores.new_empty((scores.shape[0], scores.shape[1] + 1), dtype=dtype)
         raw[:, :-1] = scores
         raw[:, -1] = -float("inf")
         x = self._problem.call.options.activation(raw, xp)
@@ -60,12 +63,13 @@ class SparseSoftmaxRows:
         rows, k = index.shape
         own = torch.full((k + 2, rows), -float("inf"), dtype=torch.float64, device=index.device)
         own[1] = 0.0
-        for some in chunks(rows, block.scores.shape[1]):
+        for some in chunks(block.scores):
             _, x = self._scores(block.scores[some])
             own[2:, some] = x.gather(1, index[some]).T
             x.scatter_(1, index[some], -float("inf"))
-            own[0, some] = x.amax(1)
-            own[1, some] = x.sub_(finite_or_zero(own[0, some])[:, None]).exp_().sum(1)
+            most = x.amax(1)
+            own[0, some] = most
+            own[1, some] = x.sub_(finite_or_zero(most)[:, None]).exp_().sum(1, dtype=torch.float64)
         gathered = self._problem.call.wire.gather(own)
         largest = gathered[:, 0].amax(0)
         total = (torch.exp(finite_or_zero(gathered[:, 0]) - finite_or_zero(largest)) * gathered[:, 1]).sum(0)
@@ -90,12 +94,15 @@ class SparseSoftmaxRows:
             torch.where(is_counted[:, None], weight[:, None] * slopes, 0.0),
         )
 
-    def _store(self, block: Block, index: Tensor, slopes: Tensor, rest: Tensor) -> None:
+    def _store(self, block: Block, index: Tensor, named: Tensor, anchor: Tensor, share: Tensor) -> None:
+        """The slopes of the named classes, and e^(x − anchor)·share for the rest."""
         activation = self._problem.call.options.activation
-        anchor, is_counted = finite_or_zero(rest)[:, None], self._problem.weights(block.place, self._options)[1]
-        for some in chunks(len(index), block.scores.shape[1]):
+        is_counted = self._problem.weights(block.place, self._options)[1][:, None]
+        for some in chunks(block.scores):
             raw, x = self._scores(block.scores[some])
-            values = (x - anchor[some]).exp_().mul_(slopes[some, -1:]).scatter_(1, index[some], slopes[some, :-1])
+            # The anchor is a score: in the scores' dtype it is exact.
+            values = (x - anchor[some, None].to(x.dtype)).exp_().mul_(share[some, None].to(x.dtype))
+            values.scatter_(1, index[some], named[some].to(x.dtype))
             pulled = activation.pull_back(raw, values, xp)[:, :-1]
             # The scores of a row that does not count may be NaN.
-            block.scores[some] = torch.where(is_counted[some, None], pulled, 0.0)
+            block.scores[some] = torch.where(is_counted[some], pulled, 0.0)

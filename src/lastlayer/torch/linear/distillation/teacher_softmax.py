@@ -1,4 +1,4 @@
-"""A teacher's head under softmax: both rows of scores in chunks that stay in cache, with two or three small gathers per block."""
+"""A teacher's head under softmax in slices: both rows of scores in chunks that stay in cache, with two small gathers per block."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class TeacherSoftmaxRows:
         return losses
 
     def _partitions(self, block: Block, teacher: Tensor) -> tuple[Partition, Partition]:
-        rows, classes = block.scores.shape
+        rows = len(teacher)
         own = torch.zeros((4, rows), dtype=torch.float64, device=teacher.device)
         own[::2] = -float("inf")
-        for some in chunks(rows, classes) if classes else ():
+        for some in chunks(teacher):
             own[0, some], own[1, some] = sums_of(self._student(block.scores[some])[1])
             own[2, some], own[3, some] = sums_of(self._target(teacher[some]))
         gathered = self._problem.call.wire.gather(own)
@@ -73,7 +73,7 @@ class TeacherSoftmaxRows:
         options, kind, wire = self._options, self._problem.divergence, self._problem.call.wire
         weight, is_counted = self._problem.weights(block.place, options)
         z = student.largest + student.log_sum
-        rows, classes = block.scores.shape
+        rows = len(teacher)
         own = torch.zeros((2, rows), dtype=torch.float64, device=teacher.device)
 
         def both(some: slice) -> tuple[Tensor, Distribution, Distribution]:
@@ -89,7 +89,7 @@ class TeacherSoftmaxRows:
 
         # The slopes of the forward divergence need no further sum of the row.
         is_forward = kind == "forward"
-        for some in chunks(rows, classes) if classes else ():
+        for some in chunks(teacher):
             raw, p, y = both(some)
             own[0, some] = divergence_terms(kind, p, y).sum(1)
             if with_gradient and is_forward:
@@ -98,7 +98,7 @@ class TeacherSoftmaxRows:
                 own[1, some] = (p.p * slope_in_p(kind, p, y)).sum(1)
         losses, mean = wire.gather(own).sum(0)
         if with_gradient and not is_forward:
-            for some in chunks(rows, classes) if classes else ():
+            for some in chunks(teacher):
                 store(some, *both(some), mean[some, None])
         if options.z_loss:
             losses = losses + options.z_loss * z * z
