@@ -20,9 +20,10 @@ Tensor = torch.Tensor
 
 DIVERGENCES = ("forward", "reverse", "js")
 
-#: By dtype: below this |d|, e^d − 1 − d = d²/2! + d³/3! + … + dⁿ⁺¹/(n + 1)! with this n. Above, the relative error of the
-#: difference is at most 2 eps/|d|: 1e−12 and 5e−7.
-_SERIES = {torch.float64: (2.0**-12, 4), torch.float32: (0.25, 6)}
+#: By dtype: how far, and up to which power of d, the series d²/2! + d³/3! + … is used.
+_SERIES = {torch.float64: (0.125, 12), torch.float32: (0.25, 7)}
+#: e^80 is finite in float32, and so are the terms made of it.
+_FAR = 80.0
 _LOG_2 = math.log(2.0)
 
 
@@ -38,13 +39,44 @@ class Distribution(NamedTuple):
         return Distribution(torch.exp(log), log)
 
 
-def excess(d: Tensor) -> Tensor:
-    """e^d − 1 − d ≥ 0."""
-    below, terms = _SERIES[d.dtype]
-    series = d / math.factorial(terms + 1)
-    for n in range(terms, 1, -1):
-        series.add_(1.0 / math.factorial(n)).mul_(d)
-    return torch.where(d.abs() < below, series.mul_(d), torch.expm1(d).sub_(d))
+def exponentials(d: Tensor) -> tuple[Tensor, Tensor]:
+    """e^d − 1, and e^d − 1 − d ≥ 0, each to a few units in the last digit.
+
+    With c the part of d within ±`reach` and r the rest, the series gives s = e^c − 1 − c, and
+
+        e^d − 1 = x + (c + s),    e^d − 1 − d = s + (x − r),    x = (e^r − 1)·(1 + c + s).
+
+    Where r is 0 the series stands alone; elsewhere s is so large that x − r may round. No branch: `where` costs more than all this.
+    """
+    reach, degree = _SERIES[d.dtype]
+    c = d.clamp(-reach, reach)
+    r = d - c
+    s = c / math.factorial(degree)
+    for n in range(degree - 1, 1, -1):
+        s.add_(1.0 / math.factorial(n)).mul_(c)
+    s.mul_(c)
+    c.add_(s)
+    x = torch.expm1(r).mul_(1.0 + c)
+    return c.add_(x), x.sub_(r).add_(s)
+
+
+def are_close(d: Tensor) -> bool:
+    """Whether no exponential of d overflows and none is NaN, as far as the host may look."""
+    return d.is_cpu and bool(d.numel()) and bool(d.abs().amax() < _FAR)
+
+
+def close_losses_and_slopes(kind: str, log_p: Tensor, log_y: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """The forward or reverse KL (n,) of rows that `are_close`, and its gradient in the scores of softmax, in few passes.
+
+    d = log p − log y. The gradient is p − y = y·(e^d − 1), or p·(d − KL).
+    """
+    if kind == "forward":
+        y = torch.exp(log_y)
+        difference, terms = exponentials(d)
+        return terms.mul_(y).sum(1, dtype=torch.float64), difference.mul_(y)
+    p = torch.exp(log_p)
+    losses = exponentials(-d)[1].mul_(p).sum(1, dtype=torch.float64)
+    return losses, (d - losses[:, None].to(d.dtype)).mul_(p)
 
 
 def divergence_terms(kind: str, student: Distribution, target: Distribution) -> Tensor:
@@ -65,7 +97,7 @@ def _kl_terms(a: Distribution, b: Distribution) -> Tensor:
     """a·(e^d − 1 − d)."""
     d = b.log - a.log
     is_near = d.abs() < 1.0
-    near = a.p * excess(torch.where(is_near, d, 0.0))
+    near = a.p * exponentials(torch.where(is_near, d, 0.0))[1]
     # b − a instead of a·(e^d − 1), where e^d may overflow; nothing cancels here.
     return torch.where(a.p == 0, b.p, torch.where(is_near, near, (b.p - a.p) - a.p * d))
 

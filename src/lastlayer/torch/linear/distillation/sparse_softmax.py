@@ -104,5 +104,5 @@ class SparseSoftmaxRows:
             values = (x - anchor[some, None].to(x.dtype)).exp_().mul_(share[some, None].to(x.dtype))
             values.scatter_(1, index[some], named[some].to(x.dtype))
             pulled = activation.pull_back(raw, values, xp)[:, :-1]
-            # The scores of a row that does not count may be NaN.
-            block.scores[some] = torch.where(is_counted[some], pulled, 0.0)
+            # On the CPU only rows that count are visited. The scores of others may be NaN.
+            block.scores[some] = pulled if pulled.is_cpu else torch.where(is_counted[some], pulled, 0.0)

@@ -12,7 +12,13 @@ from lastlayer.activation import Activation
 from lastlayer.backends.torch.rows import evaluate_rows
 from lastlayer.losses import LossOptions
 from lastlayer.torch.linear.blocks import Block
-from lastlayer.torch.linear.distillation.divergences import Distribution, divergence_terms, softmax_slopes
+from lastlayer.torch.linear.distillation.divergences import (
+    Distribution,
+    are_close,
+    close_losses_and_slopes,
+    divergence_terms,
+    softmax_slopes,
+)
 from lastlayer.torch.linear.distillation.goals import TeacherGoal
 from lastlayer.torch.linear.distillation.problem import Problem
 from lastlayer.torch.linear.distillation.softmax_sums import chunks
@@ -48,23 +54,33 @@ class TeacherSoftmaxChunks:
         x = _activated(raw, activation)
         z = self._evaluate(x, "log_partition").double() if options.z_loss else None
         # Not into the scores themselves, whose slopes under a softcap need them.
-        p = Distribution.of_logs(self._evaluate(x, "log_probabilities", None if x is scores else x))
+        log_p = self._evaluate(x, "log_probabilities", None if x is scores else x)
         target = _activated(teacher.to(dtype), self._goal.activation)
-        y = Distribution.of_logs(self._evaluate(target, "log_probabilities", target))
-        losses = divergence_terms(kind, p, y).sum(1, dtype=torch.float64)
+        log_y = self._evaluate(target, "log_probabilities", target)
+        losses, slopes = _losses_and_slopes(kind, log_p, log_y, with_gradient)
         if z is not None:
             losses += options.z_loss * z * z
-        if with_gradient:
-            slopes = softmax_slopes(kind, p, y, None)
+        if slopes is not None:
             if z is not None:
-                slopes += p.p * (2.0 * options.z_loss * z)[:, None].to(dtype)
-            pulled = activation.pull_back(raw, slopes.mul_(weight[:, None].to(dtype)), xp)
-            # The scores of a row that does not count may be NaN.
-            scores.copy_(torch.where(is_counted, pulled, 0.0))
+                slopes += torch.exp(log_p) * (2.0 * options.z_loss * z)[:, None].to(dtype)
+            slopes = activation.pull_back(raw, slopes.mul_(weight[:, None].to(dtype)), xp)
+            # On the CPU only rows that count are visited. The scores of others may be NaN.
+            scores.copy_(slopes if scores.is_cpu else torch.where(is_counted, slopes, 0.0))
         return losses
 
     def _evaluate(self, x: Tensor, quantity: str, out: Tensor | None = None) -> Tensor:
         return evaluate_rows(self._problem.call.mapping, x, quantity, out)
+
+
+def _losses_and_slopes(kind: str, log_p: Tensor, log_y: Tensor, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+    """The divergence (n,) in float64, and its gradient in the activated scores if asked for."""
+    if kind != "js":
+        d = log_p - log_y
+        if are_close(d):
+            return close_losses_and_slopes(kind, log_p, log_y, d)
+    p, y = Distribution.of_logs(log_p), Distribution.of_logs(log_y)
+    losses = divergence_terms(kind, p, y).sum(1, dtype=torch.float64)
+    return losses, softmax_slopes(kind, p, y, None) if with_gradient else None
 
 
 def _activated(scores: Tensor, activation: Activation) -> Tensor:
