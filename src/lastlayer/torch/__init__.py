@@ -3,7 +3,15 @@
 from lastlayer.backends.torch.export import decompositions
 from lastlayer.torch.calibrator import Calibrator
 from lastlayer.torch.check_head import HeadReport, check_head
-from lastlayer.torch.linear import LinearPlan, LinearStatistics, SlicedPlan, linear_loss, linear_statistics
+from lastlayer.torch.linear import (
+    LinearPlan,
+    LinearStatistics,
+    SlicedPlan,
+    SparseTargets,
+    TeacherTargets,
+    linear_loss,
+    linear_statistics,
+)
 from lastlayer.torch.modules import (
     MODULES,
     CrossEntropyLoss,
@@ -29,6 +37,8 @@ __all__ = [
     "MappingLoss",
     "Probabilities",
     "SlicedPlan",
+    "SparseTargets",
+    "TeacherTargets",
     "check_head",
     "decompositions",
     "linear_loss",

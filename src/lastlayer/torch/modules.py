@@ -19,6 +19,7 @@ from lastlayer.mappings import MAPPINGS, ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
 from lastlayer.torch.linear import LinearStatistics, linear_loss, linear_statistics
 from lastlayer.torch.linear.arguments import refuse_sharded
+from lastlayer.torch.linear.distillation import DistillationTargets
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.linear.sharded.wire import GroupOfLayer
@@ -242,10 +243,13 @@ class LinearLoss(torch.nn.Module):
             if parameter is not None:
                 torch.nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, input: Tensor, targets: Tensor | None = None, *, output: str | None = None) -> Any:
-        """The loss of inputs (..., D) with labels (...) or soft targets (..., K); without targets the scores, as torch.nn.Linear.
+    def forward(
+        self, input: Tensor, targets: Tensor | DistillationTargets | None = None, *, output: str | None = None
+    ) -> Any:
+        """The loss of inputs (..., D) with labels (...) or soft targets (..., K), `SparseTargets` or `TeacherTargets`.
 
-        `output` says which: "loss", "scores" or "statistics" (of labels), for instance through a wrapper such as DDP.
+        Without targets the scores, as torch.nn.Linear. `output` says which: "loss", "scores" or "statistics" (of labels), for
+        instance through a wrapper such as DDP.
         """
         output = output or ("scores" if targets is None else "loss")
         if output == "scores":
@@ -255,6 +259,8 @@ class LinearLoss(torch.nn.Module):
                 f"output is {output!r}, targets are {describe(targets)}; choose 'scores', or 'loss' or 'statistics' with targets."
             )
         if output == "statistics":
+            if isinstance(targets, DistillationTargets):
+                raise TypeError(f"statistics are those of labels; targets are {type(targets).__name__}.")
             shared = ("ignore_index", "softcap", "max_memory", "scores_dtype")
             given = {**self._given(), **{name: value for name, value in self.options.items() if name in shared}}
             return linear_statistics(input, self.weight, targets, temperature=self.temperature, **given)

@@ -102,7 +102,7 @@ def refuse_gradients(**arguments: Any) -> None:
             raise TypeError(f"{name} requires a gradient, which a linear head does not compute; pass {name}.detach().")
 
 
-def prepare_targets(targets: Tensor, head: Head, options: LossOptions) -> Tensor:
+def prepare_targets(targets: Any, head: Head, options: LossOptions) -> Tensor:
     """Labels (N,) as int64 or soft targets (N, K), checked if their values may be read now.
 
     Raises:

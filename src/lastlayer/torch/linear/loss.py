@@ -20,6 +20,7 @@ from lastlayer.torch.linear.arguments import (
     prepare_weights,
     refuse_gradients,
 )
+from lastlayer.torch.linear.distillation import DistillationTargets, distillation_loss
 from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.margins.scoring import divisor_of, read_scoring, with_prior
 from lastlayer.torch.linear.mesh import is_on_mesh, loss_on_mesh
@@ -33,7 +34,7 @@ Tensor = torch.Tensor
 def linear_loss(
     input: Tensor,
     weight: Tensor,
-    targets: Tensor,
+    targets: Tensor | DistillationTargets,
     *,
     bias: Tensor | None = None,
     mapping: str | ProbabilityMapping = "softmax",
@@ -55,7 +56,7 @@ def linear_loss(
     Args:
         input: (..., D), float32, bfloat16, float16 or float64; cast like F.linear under autocast.
         weight: (K, D), of the same dtype.
-        targets: labels (...) of any integer dtype, or soft targets (..., K).
+        targets: labels (...) of any integer dtype, soft targets (..., K), or those of a teacher: `SparseTargets`, `TeacherTargets`.
         bias: (K,) or None.
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
         max_memory: bytes above inputs and gradients; by default the larger of 64 MiB and a third of the weight's size, on CUDA of
@@ -99,9 +100,18 @@ def linear_loss(
     0.583612
     """
     scoring = {"normalize": normalize, "scale": scale, "margin": margin, "class_prior": class_prior}
+    if isinstance(targets, DistillationTargets):
+        return distillation_loss(
+            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
+        )
     if is_on_mesh(input, weight, bias, targets):
-        given = {"bias": bias, "mapping": mapping, "max_memory": max_memory, "scores_dtype": scores_dtype}
-        given = {**given, **scoring, "n_classes": n_classes, **options}
+        given: dict[str, Any] = {
+            "bias": bias,
+            "mapping": mapping,
+            "max_memory": max_memory,
+            "scores_dtype": scores_dtype,
+        }
+        given |= {**scoring, "n_classes": n_classes, **options}
         return loss_on_mesh(linear_loss, input, weight, targets, group, given)
     if group is not None:
         return sliced_loss(

@@ -1,0 +1,149 @@
+"""From the arguments of `linear_loss` with distillation targets to a `Problem`: checked, and agreed on by the processes of a group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from lastlayer.arguments import as_integer
+from lastlayer.losses import LossOptions
+from lastlayer.losses.options import NUMBERS
+from lastlayer.mappings import ProbabilityMapping
+from lastlayer.mappings.resolve import resolve_mapping
+from lastlayer.torch.linear.arguments import (
+    Head,
+    options_of_head,
+    prepare_mapping,
+    prepare_weights,
+    refuse_gradients,
+)
+from lastlayer.torch.linear.distillation.arguments import (
+    goal_of,
+    refuse_combinations,
+    refuse_label_options,
+    refuse_transforms,
+)
+from lastlayer.torch.linear.distillation.goals import SparseGoal, TeacherGoal
+from lastlayer.torch.linear.distillation.problem import IGNORED, Alone, Problem
+from lastlayer.torch.linear.distillation.rows import buffers
+from lastlayer.torch.linear.distillation.targets import DistillationTargets
+from lastlayer.torch.linear.margins.scoring import read_scoring
+from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.sharded.call import Call
+from lastlayer.torch.linear.sharded.handshake import Agreement
+from lastlayer.torch.linear.sharded.preparation import Sliced, agree_on, facts_of, height_of, or_tell, prepare_slices
+from lastlayer.torch.linear.sharded.prints import print_of_rows
+from lastlayer.torch.linear.sharded.wire import Wire
+
+Tensor = torch.Tensor
+
+
+def prepare_problem(
+    input: Tensor,
+    weight: Tensor,
+    targets: DistillationTargets,
+    group: Any,
+    n_classes: int | None,
+    bias: Tensor | None,
+    mapping: str | ProbabilityMapping,
+    max_memory: int | None,
+    scores_dtype: torch.dtype | None,
+    options: dict[str, Any],
+    scoring: dict[str, Any],
+) -> tuple[Problem, Head]:
+    """The problem, and the student's head of this process's classes."""
+
+    def prepare() -> tuple[Sliced, SparseGoal | TeacherGoal]:
+        refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
+        check_max_memory(max_memory)
+        refuse_transforms(input, weight)
+        side = read_scoring(**scoring, softcap=options.get("softcap"))
+        refuse_label_options(side)
+        rows = side.rows(input, weight, bias)
+        head, number = prepare_slices(*rows, bias, options.get("temperature", 1.0), options.get("softcap"))
+        record = prepare_mapping(resolve_mapping(mapping), head)
+        checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
+        refuse_combinations(targets, record, checked)
+        is_wide = has_wide_scores(scores_dtype, head.input.dtype)
+        goal = goal_of(targets, head, weight.shape[0], checked, scores_dtype)
+        labels = _stand_in(goal, head)
+        height = height_of(head, max_memory, is_wide, buffers(record, goal, head.input.dtype, group is None))
+        facts = (
+            {} if group is None else _facts(head, record, checked, labels, targets, goal, scores_dtype) | side.facts()
+        )
+        checked = replace(checked, ignore_index=IGNORED)
+        return Sliced(head, record, checked, labels, False, is_wide, height, facts), goal
+
+    if group is None:
+        sliced, goal = prepare()
+        call, head = _alone(sliced, n_classes)
+    else:
+        wire = Wire(group, "linear_loss")
+        sliced, goal = or_tell(wire, weight, prepare)
+        call, head = agree_on(wire, sliced, n_classes)
+    if isinstance(goal, TeacherGoal):
+        goal = replace(
+            goal, weight=goal.weight[: call.size], bias=None if goal.bias is None else goal.bias[: call.size]
+        )
+    else:
+        is_counted = call.targets != IGNORED
+        weights = call.options.sample_weight
+        goal.check(is_counted if weights is None else is_counted & (weights != 0), call.classes, targets.divergence)
+    return Problem(call, goal, targets.divergence), head
+
+
+def _alone(sliced: Sliced, n_classes: int | None) -> tuple[Call, Head]:
+    head = sliced.head
+    classes = head.weight.shape[0]
+    if not classes:
+        raise ValueError(f"weight has shape {tuple(head.weight.shape)}: no class; give at least one row.")
+    if n_classes is not None:
+        if not 1 <= as_integer("n_classes", n_classes, "the number of classes that exist") <= classes:
+            raise ValueError(f"n_classes is {n_classes}; weight has {classes} rows: give 1..{classes}.")
+        classes = int(n_classes)
+        head = head._replace(weight=head.weight[:classes], bias=None if head.bias is None else head.bias[:classes])
+    wire: Any = Alone()
+    agreement = Agreement(sliced.height, (classes,))
+    return Call(wire, agreement, sliced.mapping, sliced.targets, sliced.options, sliced.is_wide, {}), head
+
+
+def _stand_in(goal: SparseGoal | TeacherGoal, head: Head) -> Tensor:
+    """Labels (N,) that say which rows may count: 0, and `IGNORED` for rows of padding."""
+    labels = torch.zeros(head.input.shape[0], dtype=torch.int64, device=head.input.device)
+    return torch.where(goal.is_padding(), IGNORED, labels) if isinstance(goal, SparseGoal) else labels
+
+
+def _facts(
+    head: Head,
+    mapping: ProbabilityMapping,
+    options: LossOptions,
+    labels: Tensor,
+    targets: DistillationTargets,
+    goal: SparseGoal | TeacherGoal,
+    scores_dtype: torch.dtype | None,
+) -> dict[str, object]:
+    """What must be the same on every process, in words."""
+    facts = {**facts_of(head, mapping, options, labels, False), "scores_dtype": scores_dtype}
+    facts["targets"] = type(targets).__name__
+    facts["divergence"] = getattr(targets, "divergence", None)
+    if isinstance(goal, SparseGoal):
+        facts["rest"] = "tail" if goal.has_tail else "nothing"
+        facts["targets per row"] = goal.indices.shape[1]
+        facts["indices, as a fingerprint"] = print_of_rows(goal.indices)
+        facts["probabilities, as a fingerprint"] = _print_of_floats(goal.probabilities)
+    else:
+        facts["the teacher's features"] = goal.input.shape[1]
+        facts["the teacher's dtype"] = goal.input.dtype
+        facts["the teacher's bias"] = goal.bias is not None
+        facts["the teacher's temperature"] = goal.activation.temperature
+        facts["the teacher's softcap"] = goal.activation.softcap
+        facts["the teacher's input, as a fingerprint"] = _print_of_floats(goal.input)
+    return facts
+
+
+def _print_of_floats(values: Tensor) -> str:
+    """A fingerprint of the bits of every row."""
+    bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[values.dtype.itemsize]
+    return print_of_rows(values.contiguous().view(bits).sum(-1, dtype=torch.int64))

@@ -1,0 +1,109 @@
+"""A teacher's head under softmax in slices: both rows of scores in chunks that stay in cache, with two small gathers per block."""
+
+from __future__ import annotations
+
+import array_api_compat.torch as xp
+import torch
+
+from lastlayer.losses import LossOptions
+from lastlayer.torch.linear.blocks import Block
+from lastlayer.torch.linear.distillation.divergences import (
+    Distribution,
+    divergence_terms,
+    slope_in_p,
+    softmax_slopes,
+)
+from lastlayer.torch.linear.distillation.formulas import formula_rows
+from lastlayer.torch.linear.distillation.goals import TeacherGoal
+from lastlayer.torch.linear.distillation.problem import Problem
+from lastlayer.torch.linear.distillation.softmax_sums import (
+    Partition,
+    chunks,
+    copy_of,
+    infinite_rows,
+    partition_of,
+    sums_of,
+)
+
+Tensor = torch.Tensor
+
+
+class TeacherSoftmaxRows:
+    """The losses and slopes of blocks."""
+
+    def __init__(self, problem: Problem, options: LossOptions) -> None:
+        assert isinstance(problem.goal, TeacherGoal)
+        self._problem, self._goal, self._options = problem, problem.goal, options
+
+    def __call__(self, block: Block, teacher: Tensor | None, with_gradient: bool) -> Tensor:
+        """The losses (n,) of whole rows, float64. With a gradient, the slopes of this slice replace its scores."""
+        problem = self._problem
+        assert teacher is not None
+        student, target = self._partitions(block, teacher)
+        infinite = infinite_rows(torch.maximum(student.largest, target.largest))
+        others = [(rows, copy_of(block, rows, len(problem.call.targets)), teacher[rows]) for rows in infinite]
+        losses = self._losses(block, teacher, student, target, with_gradient)
+        for rows, part, scores in others:
+            losses[rows] = formula_rows(problem, self._options, part, scores, with_gradient)
+            block.scores[rows] = part.scores
+        return losses
+
+    def _partitions(self, block: Block, teacher: Tensor) -> tuple[Partition, Partition]:
+        rows = len(teacher)
+        own = torch.zeros((4, rows), dtype=torch.float64, device=teacher.device)
+        own[::2] = -float("inf")
+        for some in chunks(teacher):
+            own[0, some], own[1, some] = sums_of(self._student(block.scores[some])[1])
+            own[2, some], own[3, some] = sums_of(self._target(teacher[some]))
+        gathered = self._problem.call.wire.gather(own)
+        return partition_of(gathered[:, 0], gathered[:, 1]), partition_of(gathered[:, 2], gathered[:, 3])
+
+    def _student(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores in float64, before and after softcap and temperature."""
+        raw = scores.double()
+        return raw, self._problem.call.options.activation(raw, xp)
+
+    def _target(self, scores: Tensor) -> Tensor:
+        found: Tensor = self._goal.activation(scores.double(), xp)
+        return found
+
+    def _losses(
+        self, block: Block, teacher: Tensor, student: Partition, target: Partition, with_gradient: bool
+    ) -> Tensor:
+        options, kind, wire = self._options, self._problem.divergence, self._problem.call.wire
+        weight, is_counted = self._problem.weights(block.place, options)
+        z = student.largest + student.log_sum
+        rows = len(teacher)
+        own = torch.zeros((2, rows), dtype=torch.float64, device=teacher.device)
+
+        def both(some: slice) -> tuple[Tensor, Distribution, Distribution]:
+            raw, x = self._student(block.scores[some])
+            return raw, _distribution(x, student, some), _distribution(self._target(teacher[some]), target, some)
+
+        def store(some: slice, raw: Tensor, p: Distribution, y: Distribution, mean: Tensor | None) -> None:
+            slopes = softmax_slopes(kind, p, y, mean)
+            if options.z_loss:
+                slopes += p.p * (2.0 * options.z_loss * z[some, None])
+            pulled = self._problem.call.options.activation.pull_back(raw, weight[some, None] * slopes, xp)
+            block.scores[some] = torch.where(is_counted[some, None], pulled, 0.0)
+
+        # The slopes of the forward divergence need no further sum of the row.
+        is_forward = kind == "forward"
+        for some in chunks(teacher):
+            raw, p, y = both(some)
+            own[0, some] = divergence_terms(kind, p, y).sum(1)
+            if with_gradient and is_forward:
+                store(some, raw, p, y, None)
+            elif with_gradient:
+                own[1, some] = (p.p * slope_in_p(kind, p, y)).sum(1)
+        losses, mean = wire.gather(own).sum(0)
+        if with_gradient and not is_forward:
+            for some in chunks(teacher):
+                store(some, *both(some), mean[some, None])
+        if options.z_loss:
+            losses = losses + options.z_loss * z * z
+        return torch.where(is_counted, weight * losses, 0.0)
+
+
+def _distribution(x: Tensor, row: Partition, some: slice) -> Distribution:
+    return Distribution.of_logs((x - row.largest[some, None]).sub_(row.log_sum[some, None]))
