@@ -15,7 +15,8 @@ import torch
 import torch.distributed as dist
 from distilled_heads import KINDS, MAPPINGS, errors, head, is_refused, named_classes, targets_of, tensors, truth
 from shards_cases import mine
-from shards_faults import Counted, error_of, everywhere
+from shards_costs import Counted
+from shards_faults import error_of, everywhere
 
 from lastlayer.torch import LinearLoss, SparseTargets, TeacherTargets, linear_loss
 

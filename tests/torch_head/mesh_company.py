@@ -36,7 +36,7 @@ def under_fsdp(mesh):
     facts["outside"] = error_of(lambda: layer.statistics(tensors[0][mine], labels[mine]))
     register_fsdp_forward_method(layer, "statistics")
     with warnings.catch_warnings():
-        # Only an in-place operation on such a view would be wrong.
+        # Only in-place operations on a view would be wrong.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         found = layer.statistics(tensors[0][mine], labels[mine]).log_prob
     mean = found.sum() / (labels[mine] >= 0).sum()

@@ -93,7 +93,7 @@ def facts_across(
     options: dict[str, Any],
 ) -> dict[str, object]:
     """What must be the same along the other dimensions of the mesh, of the local tensors."""
-    tensors = {"input": input, "weight": weight, "bias": bias}
+    tensors, is_tensor = {"input": input, "weight": weight, "bias": bias}, isinstance(targets, torch.Tensor)
     asked = [name for name, x in tensors.items() if x is not None and x.requires_grad and torch.is_grad_enabled()]
     facts: dict[str, object] = {
         "rows": tuple(input.shape[:-1]),
@@ -102,7 +102,7 @@ def facts_across(
         "dtype": input.dtype,
         "mapping": getattr(mapping, "label", mapping),
         "bias": bias is not None,
-        "targets": f"{targets.dtype}, {targets.ndim} axes",
+        "targets": f"{targets.dtype}, {targets.ndim} axes" if is_tensor else type(targets).__name__,
         "gradients for": ", ".join(asked) or "nothing",
     }
     for name, value in options.items():
@@ -111,6 +111,6 @@ def facts_across(
     if set(layout.other_dimensions) - set(layout.row_dimensions):
         flat = input.reshape(-1, input.shape[-1]) if input.numel() else input.reshape(0, input.shape[-1])
         facts["sketch"] = sketch_of_inputs(flat)
-        if not targets.dtype.is_floating_point:
+        if is_tensor and not targets.dtype.is_floating_point:
             facts["labels, as a fingerprint"] = print_of_rows(targets)
     return facts

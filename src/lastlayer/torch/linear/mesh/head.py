@@ -24,6 +24,9 @@ from lastlayer.torch.linear.sharded.wire import GroupOfMesh
 
 Tensor = torch.Tensor
 
+#: Options that have an entry per class.
+_PER_CLASS = ("class_weight", "class_prior")
+
 
 @dataclass(frozen=True)
 class HeadOfPart:
@@ -62,9 +65,9 @@ def part_of_head(input: Any, weight: Any, targets: Any, group: Any, keywords: di
     layout = layout_of(input, weight)
     parts = {**keywords, "bias": part_of_bias(keywords["bias"], layout)}
     parts["mapping"] = mapping_of_part(resolve_mapping(keywords["mapping"]), layout)
-    for name in ("class_weight", "class_prior"):
-        if name in parts:
-            parts[name] = part_of_parameter(name, parts[name], layout, layout.per_class)
+    # In one order on every process, since a gather may be behind each.
+    for name in [name for name in _PER_CLASS if name in parts]:
+        parts[name] = part_of_parameter(name, parts[name], layout, layout.per_class)
     if "sample_weight" in parts:
         parts["sample_weight"] = part_of_rows("sample_weight", parts["sample_weight"], layout, layout.rows)
     for name in ("temperature", "scale"):

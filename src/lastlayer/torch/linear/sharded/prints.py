@@ -46,12 +46,9 @@ def sketch_of_inputs(input: Tensor) -> list[float]:
 
 def is_near(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether two sketches are those of the same inputs up to rounding; NaN and infinity are only like themselves."""
-    for i in range(SKETCHES):
-        a, b = one[i], other[i]
-        if math.isfinite(a) and math.isfinite(b):
-            if abs(a - b) > _NEAR * max(one[SKETCHES + i], other[SKETCHES + i]):
-                return False
-        elif math.isfinite(a) or math.isfinite(b):
+    norms = [max(pair) for pair in zip(one[SKETCHES:], other[SKETCHES:], strict=True)]
+    for a, b, norm in zip(one, other, norms * 2, strict=True):
+        if math.isfinite(a) != math.isfinite(b) or abs(a - b) > _NEAR * norm:
             return False
     return True
 
