@@ -22,7 +22,8 @@ class Gathering:
             shape, data = parameter.shape, parameter.data.flatten()
             padded = torch.cat([data, data.new_zeros(-len(data) % dist.get_world_size())])
             self.parts[parameter] = shape, padded.chunk(dist.get_world_size())[dist.get_rank()].clone()
-            parameter.register_post_accumulate_grad_hook(self.reduce)
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(self.reduce)
         self.free(self.names)
 
     def gather(self, parameters) -> None:

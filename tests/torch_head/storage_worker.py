@@ -187,7 +187,7 @@ def language_models(rank, mesh):
     """`use_linear_loss` before and after every wrapper; adapters on the body, on the head, and a head that is trained whole."""
     found = {}
     cases = [(storage, None) for storage in ("DDP", "gathering")]
-    cases += [(storage, adapter) for storage in ("root", "apart", "DDP") for adapter in ADAPTERS]
+    cases += [(storage, adapter) for storage in ("root", "apart", "DDP", "gathering") for adapter in ADAPTERS]
     for storage, adapter in cases:
         for order in ("use, shard", "shard, use"):
             plain, model = (language_model(ADAPTERS.get(adapter)) for _ in range(2))

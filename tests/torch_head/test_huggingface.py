@@ -15,6 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 import lastlayer as ll
 from lastlayer.torch import linear_loss
 from lastlayer.torch.huggingface import use_linear_loss
+from lastlayer.torch.unstoring import Unstoring
 
 transformers = pytest.importorskip("transformers", reason="pip install transformers")
 
@@ -542,6 +543,7 @@ def test_adapters(adapter, is_first):
     assert_same(loss_and_gradients(model, tokens, labels=labels), want)
     use_linear_loss(model).remove()
     assert model(input_ids=tokens, labels=labels).logits is not None
+    assert not any(isinstance(module, Unstoring) for module in model.modules())
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -34,7 +34,11 @@ def test_an_optimizer_whose_state_is_sharded(found):
 @pytest.mark.parametrize("order", ["use, shard", "shard, use"])
 @pytest.mark.parametrize(
     "case",
-    ["DDP None", "gathering None", *(f"{s} {a}" for s in ("root", "apart", "DDP") for a in ("body", "head", "saved"))],
+    [
+        "DDP None",
+        "gathering None",
+        *(f"{s} {a}" for s in ("root", "apart", "DDP", "gathering") for a in ("body", "head", "saved")),
+    ],
 )
 def test_language_models(found, case, order):
     """Adapters on the body, on the head, or a head that is trained whole; loss and gradients of transformers' own loss."""

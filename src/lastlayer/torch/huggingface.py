@@ -283,7 +283,9 @@ def _remove(model: Any) -> None:
     model_class = getattr(type(model), "without_linear_loss", None)
     if model_class is None:
         return
-    give_back(model.get_output_embeddings())
+    # An adapter may have wrapped the head since.
+    for module in model.get_output_embeddings().modules():
+        give_back(module)
     if type(model) is _with_linear_loss(model_class):
         model.__class__ = model_class
     _renew_forward(model)

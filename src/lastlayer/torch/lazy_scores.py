@@ -21,13 +21,23 @@ class ScoresNotStoredError(TypeError, AttributeError):
 class Product:
     """scale · (input · weightᵀ + bias), one term of lazy scores. The input may be lazy too: an adapter has two layers."""
 
-    def __init__(self, input: Any, weight: Tensor, bias: Tensor | None, scale: float = 1.0) -> None:
+    def __init__(
+        self, input: Any, weight: Tensor, bias: Tensor | None, scale: float = 1.0, classes: int | None = None
+    ) -> None:
         self.input, self.weight, self.bias, self.scale = input, weight, bias, scale
-        self.classes: int = weight.shape[0]
+        self.classes: int = weight.shape[0] if classes is None else classes
 
     def scaled(self, factor: float) -> Product:
-        """The same, times a number."""
-        return Product(self.input, self.weight, self.bias, self.scale * factor)
+        """The same, times a number. The weight may have been freed by now."""
+        return Product(self.input, self.weight, self.bias, self.scale * factor, self.classes)
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether a wrapper has freed the weight, which it gathers for its module's forward only."""
+        weight = self.weight
+        return not torch.compiler.is_compiling() and (
+            weight.shape[0] != self.classes or bool(weight.numel() and not weight.untyped_storage().size())
+        )
 
     def rows(self) -> Tensor:
         """The input as a tensor.
@@ -35,16 +45,17 @@ class Product:
         Raises:
             TypeError: the memory of the weight has been freed.
         """
-        weight = self.weight
-        if not torch.compiler.is_compiling() and (
-            weight.shape[0] != self.classes or (weight.numel() and not weight.untyped_storage().size())
-        ):
-            # A weight that a wrapper gathers for its module's forward only.
+        if self.is_freed:
             raise TypeError(
                 "the head's weight is sharded and was freed after the head's forward; keep the head in the root group of "
                 "FullyShardedDataParallel, or use torch's fully_shard; a wrapper of your own must gather the weight in forward hooks."
             )
         return self.input.stored() if isinstance(self.input, LazyScores) else self.input
+
+    def layers(self) -> list[Product]:
+        """This layer, after those that its input is lazy scores of."""
+        before = self.input.terms if isinstance(self.input, LazyScores) else ()
+        return [*(layer for term in before for layer in term.layers()), self]
 
 
 class Call:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from lastlayer.backends.torch.sharding import is_sharded
-from lastlayer.torch.lazy_scores import Call, LazyScores, Product, ScoresNotStoredError, UnstoredInput
+from lastlayer.torch.lazy_scores import Call, LazyScores, ScoresNotStoredError, UnstoredInput
 
 Tensor = torch.Tensor
 
@@ -36,7 +36,8 @@ class Unstoring:
         """As the head's, or what `unstored` makes of its lazy scores."""
         if unstored is None:
             return super().forward(*args, **kwargs)  # type: ignore[misc]
-        return unstored(lazily(super().forward, args[0]))  # type: ignore[misc]
+        found = lazily(super().forward, args[0])  # type: ignore[misc]
+        return _inside(_freed_layers(self, found), lambda: unstored(found))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         below = plain(type(self))
@@ -57,7 +58,7 @@ def lazily(forward: Callable[..., Any], input: Tensor) -> LazyScores:
         raise ScoresNotStoredError(
             f"its forward returns a {type(found).__name__} that torch.nn.functional.linear did not compute."
         )
-    if any(map(is_sharded, weights_of(found))):
+    if any(is_sharded(weight) for weight in weights_of(found)):
         raise TypeError(
             "the head's weight is sharded (a DTensor) during forward; keep the head whole (no tensor parallelism), "
             "in FSDP's root group or in a unit that holds the head alone."
@@ -113,11 +114,31 @@ def try_head(head: Any) -> LazyScores:
 
 def weights_of(scores: LazyScores) -> list[Tensor]:
     """The weights of all linear layers."""
-    found = []
-    for term in scores.terms:
-        assert isinstance(term, Product)
-        found += [term.weight, *(weights_of(term.input) if isinstance(term.input, LazyScores) else ())]
-    return found
+    return [layer.weight for term in scores.terms for layer in term.layers()]
+
+
+def _freed_layers(head: Any, scores: LazyScores) -> list[torch.nn.Linear]:
+    """The layers within a head (an adapter's, for example) whose weights were freed after the layers' forwards."""
+    freed = [layer.weight for term in scores.terms for layer in term.layers() if layer.is_freed]
+    if not freed:
+        return []
+    linear = [module for module in head.modules() if module is not head and isinstance(module, torch.nn.Linear)]
+    owners = {id(module.weight): module for module in linear}
+    return [owners[id(weight)] for weight in freed if id(weight) in owners]
+
+
+def _inside(layers: list[torch.nn.Linear], compute: Callable[[], Tensor]) -> Tensor:
+    """Call `compute` inside the forwards of all layers, so that the weights of all are gathered at once."""
+    if not layers:
+        return compute()
+    layer, *others = layers
+    take_over(layer)
+    try:
+        rows = layer.weight.new_empty(0, layer.in_features)
+        result: Tensor = layer(rows, unstored=lambda _: _inside(others, compute))
+        return result
+    finally:
+        give_back(layer)
 
 
 def is_fsdp(module: Any) -> bool:
