@@ -46,7 +46,7 @@ COMPILED = [
 #: Bytes for scores: less than one row takes, so that each row is a block.
 MAX_MEMORY = 3
 ALL = (True, True, True)
-#: Of a backward operator, which autograd alone differentiates once more.
+#: Checks of a backward operator; autograd alone differentiates it once more.
 WITH_DERIVATIVES = ("test_schema", "test_autograd_registration", "test_faketensor")
 
 
