@@ -11,9 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 import margins_reference
 import torch
 import torch.distributed as dist
+from shards_faults import Counted
 
 from lastlayer.torch import LinearLoss, linear_loss, linear_statistics
 
@@ -158,6 +161,18 @@ def mismatches(size):
     }
 
 
+def sent_bytes(size):
+    """Bytes gathered and reduced in loss and backward: of cosines, with a margin, and with a prior too."""
+    (input, weight, _), labels = head(torch.float64)
+    found = []
+    for options in ({}, {"margin": ANGULAR}, {"margin": ANGULAR, "class_prior": PRIOR[mine(size)]}):
+        leaves = [x.clone().requires_grad_() for x in (input, weight[mine(size)])]
+        with Counted() as counted:
+            linear_loss(*leaves, labels, normalize=True, group=dist.group.WORLD, **options).backward()
+        found.append([counted.gathered, counted.reduced])
+    return found
+
+
 def ignored(size):
     """Infinite gradients from upstream, and NaN in rows that do not count, reach nothing."""
     (input, weight, _), labels = head(torch.float64)
@@ -184,7 +199,7 @@ def main(rank, size, folder):
     found = {"cases": {name: case(size, **options) for name, options in CASES.items()}}
     found |= {"statistics": statistics(size), "layer": layer(size), "ignored": ignored(size)}
     if size == 2:
-        found["mismatches"] = mismatches(size)
+        found |= {"mismatches": mismatches(size), "bytes": sent_bytes(size)}
     Path(folder, f"{rank}.json").write_text(json.dumps(found))
     # Neither process takes its connections down while another still uses them.
     dist.barrier()

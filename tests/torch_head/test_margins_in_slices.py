@@ -87,3 +87,10 @@ def test_a_process_that_refuses_its_arguments_says_so_to_all(found_by):
     first, second = (found["mismatches"]["shape"] for found in found_by(2))
     assert first == "ValueError: class_prior has shape (1,); give one number per class, (5,)."
     assert second.endswith(f"one refused its arguments: rank 0: {first}")
+
+
+def test_a_margin_sends_nothing_more(found_by):
+    for found in found_by(2):
+        cosines, margin, prior = found["bytes"]
+        assert margin == cosines
+        assert prior == [cosines[0] + 2 * 8, cosines[1]]

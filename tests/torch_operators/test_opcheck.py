@@ -46,7 +46,7 @@ COMPILED = [
 #: Bytes for scores: less than one row takes, so that each row is a block.
 MAX_MEMORY = 3
 ALL = (True, True, True)
-#: Of a backward operator, which autograd alone differentiates once more.
+#: Checks of a backward operator; autograd alone differentiates it once more.
 WITH_DERIVATIVES = ("test_schema", "test_autograd_registration", "test_faketensor")
 
 
@@ -143,8 +143,7 @@ def test_linear_loss_in_each_dtype(dtype, reduction):
         opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments("softmax", dtype, **given))
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("name", ["softmax", "sparsemax"])
+@pytest.mark.parametrize(("name", "reduction"), [("softmax", "mean"), ("softmax", "none"), ("sparsemax", "parts")])
 def test_linear_loss_with_scores_at_labels(name, reduction):
     given = {"reduction": reduction, "label_scores": drawn(ROWS, seed=7).requires_grad_()}
     arguments = (given["label_scores"], *told(name, reduction=reduction))
@@ -152,8 +151,10 @@ def test_linear_loss_with_scores_at_labels(name, reduction):
     opcheck(OPERATORS.linear_loss_backward.default, head_backward_arguments(name, **given))
 
 
-@pytest.mark.parametrize("margin", [("additive", 0.3), ("angular", 0.5)])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "margin"),
+    [(torch.float64, ("angular", 0.5)), (torch.float32, ("additive", 0.3)), (torch.bfloat16, ("angular", 0.5))],
+)
 def test_margins(dtype, margin):
     input, weight, _ = head_for("softmax", dtype=dtype)
     opcheck(OPERATORS.unit_rows.default, (input, dtype == torch.bfloat16))
