@@ -47,7 +47,6 @@ def check(classes, dtype, activation):
     softmax_rows._slopes_by_formulas(truth, places, torch.stack(numbers), is_live, activation, weights)
     softmax_rows.row_slopes(x, places, numbers, is_live, activation, class_weight=weights)
     assert not x[3].any()
-    size = float(truth.abs().max())
     # A difference loses digits relative to its parts, and float16 those of subnormal numbers.
     slack = max(SLOPES[dtype] * 1e-2 * float(truth.abs().max()), 3e-8 * (dtype == torch.float16))
     torch.testing.assert_close(x.double(), truth, rtol=SLOPES[dtype], atol=slack)
