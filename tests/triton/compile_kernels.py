@@ -20,17 +20,29 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from lastlayer.kernels.triton.launch import launch_for
+from lastlayer.kernels.triton.options import Activation
 from lastlayer.kernels.triton.softmax.cross_entropy import cross_entropy
 from lastlayer.kernels.triton.softmax.forward import softmax_forward
+from lastlayer.kernels.triton.softmax.row_slopes import row_slopes
+from lastlayer.kernels.triton.softmax.row_sums import row_sums
 from lastlayer.kernels.triton.sparse.fenchel_young import fenchel_young
 from lastlayer.kernels.triton.sparse.forward import tsallis_forward
 
+#: Softcap and temperature, as types: neither, with no class weights; and both.
+PLAIN, CAPPED = (
+    {"activation": Activation("constexpr", "constexpr"), "class_weight": None},
+    {"activation": Activation("fp32", "fp32")},
+)
 #: (kernel, rule, compile-time values), for some numbers of classes; each takes another way through the launch rule.
 ROWS = {
     "softmax": (softmax_forward, "probabilities", {"QUANTITY": "probabilities"}),
     "softmax of halves": (softmax_forward, "probabilities, half", {"QUANTITY": "probabilities"}),
     "log_softmax": (softmax_forward, "logarithms", {"QUANTITY": "log_probabilities"}),
     "log_softmax of halves": (softmax_forward, "logarithms, half", {"QUANTITY": "log_probabilities"}),
+    "row sums": (row_sums, "heavy", PLAIN | {"HAS_DISTANCES": False}),
+    "row sums, all options": (row_sums, "heavy", CAPPED | {"HAS_DISTANCES": True}),
+    "row slopes": (row_slopes, "heavy", PLAIN | {"HAS_SHARE": False}),
+    "row slopes, all options": (row_slopes, "heavy", CAPPED | {"HAS_SHARE": True}),
     "sparsemax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_ENTMAX": False}),
     "entmax": (tsallis_forward, "sparse", {"QUANTITY": "probabilities", "IS_ENTMAX": True}),
     "log_entmax": (tsallis_forward, "heavy", {"QUANTITY": "log_probabilities", "IS_ENTMAX": True}),
@@ -70,8 +82,14 @@ CASES = {
 def type_of(name: str, dtype: str, is_soft: bool) -> str:
     if name in ("scores", "out", "gradient"):
         return f"*{dtype}"
-    if name == "published":
+    if name in ("published", "places", "argmax"):
         return "*i64"
+    if name == "numbers":
+        return "*fp64"
+    if name == "is_live":
+        return "*i8"
+    if name == "class_weight":
+        return "*fp32"
     if name == "targets":
         return "*fp32" if is_soft else "*i64"
     if name == "losses":
@@ -87,7 +105,9 @@ def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype
     names = kernel.arg_names
     shared = {"PHASE": 0} if "SLICES" in sizes else ALONE
     constants = values | {name: value for name, value in shared.items() if name in names} | sizes
-    record = constants.pop("loss_options", None)
+    # A record of options is bound field by field.
+    of_record = "loss_options" if "loss_options" in names else "activation"
+    record = constants.pop(of_record, None)
     if classes == 1:
         # As Triton does at a launch: an argument of 1 is a compile-time value.
         constants |= {name: 1 for name in names if name in ("N", "K") or name.startswith("stride")}
@@ -102,8 +122,8 @@ def compiled(kernel: Any, rule: str, values: dict[str, Any], classes: int, dtype
     }
     paths = {(names.index(name),): value for name, value in constants.items()}
     if record is not None:
-        place = names.index("loss_options")
-        signature["loss_options"] = record
+        place = names.index(of_record)
+        signature[of_record] = record
         paths |= {(place, *path): None for path in find_paths_if(record, lambda _, kind: kind == "constexpr")}
         pointers = find_paths_if(record, lambda _, kind: str(kind).startswith("*"))
         aligned |= {(place, *path): [["tt.divisibility", 16]] for path in pointers}

@@ -38,6 +38,27 @@ def loss(
 def place_columns(columns: Any, rows: Any) -> None: ...
 def pull_back(slopes: Any, cotangents: Any, out: Any) -> None: ...
 def pull_back_logarithms(logarithms: Any, cotangents: Any, out: Any) -> None: ...
+def row_sums(
+    scores: Any,
+    places: Any,
+    numbers: Any,
+    argmax: Any,
+    wants_distances: bool = False,
+    class_weight: Any | None = None,
+    temperature: float = 1.0,
+    softcap: float = 0.0,
+    is_bfloat16: bool = False,
+) -> None: ...
+def row_slopes(
+    scores: Any,
+    places: Any,
+    numbers: Any,
+    is_live: Any,
+    class_weight: Any | None = None,
+    temperature: float = 1.0,
+    softcap: float = 0.0,
+    is_bfloat16: bool = False,
+) -> None: ...
 def large_buffer(size: int) -> Any: ...
 def kept_bytes() -> int: ...
 def kept_limit() -> int: ...

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lastlayer.activation import Activation
 from lastlayer.backends.extension import EXTENSION
 from lastlayer.backends.memory import new_array
 from lastlayer.backends.native import has_kernel, native_evaluate, native_loss
@@ -72,6 +73,65 @@ def _pulled(kernel: Any, results: torch.Tensor, cotangents: torch.Tensor) -> tor
     out = new_array(flat.shape, flat.dtype)
     kernel(flat, others.reshape(flat.shape), out)
     return torch.from_numpy(out.reshape(rows.shape))
+
+
+def has_softmax_rows(scores: torch.Tensor) -> bool:
+    """Whether the kernels of `softmax_rows` read these scores."""
+    is_known = EXTENSION is not None and scores.is_cpu and scores.dtype in _DTYPES
+    return is_known and scores.layout is torch.strided and scores.shape[1] > 0 and scores.stride(1) == 1
+
+
+def row_sums(
+    scores: torch.Tensor,
+    places: torch.Tensor,
+    activation: Activation,
+    class_weight: torch.Tensor | None,
+    wants_distances: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The numbers of `RowSums` (6, n) and the argmax (n,)."""
+    rows = scores.shape[0]
+    numbers, argmax = np.empty((6, rows)), np.empty(rows, dtype=np.int64)
+    EXTENSION.row_sums(
+        _bits(scores),
+        places.contiguous().numpy(),
+        numbers,
+        argmax,
+        wants_distances,
+        _weights(class_weight),
+        *_numbers(activation),
+        scores.dtype == torch.bfloat16,
+    )
+    return torch.from_numpy(numbers), torch.from_numpy(argmax)
+
+
+def row_slopes(
+    scores: torch.Tensor,
+    places: torch.Tensor,
+    numbers: torch.Tensor,
+    is_live: torch.Tensor,
+    activation: Activation,
+    class_weight: torch.Tensor | None,
+) -> None:
+    """Replace scores by the slopes that the numbers of `RowSlopes` (6, n) say."""
+    EXTENSION.row_slopes(
+        _bits(scores),
+        places.contiguous().numpy(),
+        numbers.numpy(),
+        is_live.contiguous().numpy(),
+        _weights(class_weight),
+        *_numbers(activation),
+        scores.dtype == torch.bfloat16,
+    )
+
+
+def _bits(scores: torch.Tensor) -> np.ndarray:
+    """The scores' memory; half types as uint16."""
+    array: np.ndarray = (scores.view(torch.uint16) if scores.dtype.itemsize == 2 else scores).numpy()
+    return array
+
+
+def _numbers(activation: Activation) -> tuple[float, float]:
+    return float(activation.temperature), 0.0 if activation.softcap is None else activation.softcap
 
 
 def place_columns(columns: torch.Tensor, rows: torch.Tensor) -> None:

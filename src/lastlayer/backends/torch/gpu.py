@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from lastlayer.activation import Activation
 from lastlayer.backends.torch.reduction import inverse, row_denominators
 from lastlayer.backends.versions import OLDEST_TRITON, is_at_least
 from lastlayer.losses import LossOptions
@@ -109,6 +110,36 @@ def loss(
     if options.reduction == "parts":
         return (total, denominator.to(losses.dtype)), gradient
     return total, gradient
+
+
+def serves_softmax_rows(scores: Tensor) -> bool:
+    """Whether the kernels of `softmax_rows` read these scores: float64 has none."""
+    return is_device(scores) and _kernels() is not None and scores.dtype.itemsize <= 4 and scores.shape[1] > 0
+
+
+def row_sums(
+    scores: Tensor, places: Tensor, activation: Activation, class_weight: Tensor | None, wants_distances: bool
+) -> tuple[Tensor, Tensor]:
+    """The numbers of `RowSums` (6, n) and the argmax (n,)."""
+    found: tuple[Tensor, Tensor] = _kernels().row_sums(
+        scores, places, activation.softcap, float(activation.temperature), class_weight, wants_distances
+    )
+    return found
+
+
+def row_slopes(
+    scores: Tensor,
+    places: Tensor,
+    numbers: Tensor,
+    is_live: Tensor,
+    activation: Activation,
+    class_weight: Tensor | None,
+    has_share: bool,
+) -> None:
+    """Replace scores by the slopes that the numbers of `RowSlopes` (6, n) say."""
+    _kernels().row_slopes(
+        scores, places, numbers, is_live, activation.softcap, float(activation.temperature), class_weight, has_share
+    )
 
 
 def sums_in_planes(tensor: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from lastlayer.kernels.triton.evaluate import evaluate
 from lastlayer.kernels.triton.loss import loss
 from lastlayer.kernels.triton.serves import serves
+from lastlayer.kernels.triton.softmax_rows import row_slopes, row_sums
 from lastlayer.kernels.triton.sums import add, scale_in_place, stack
 
-__all__ = ["add", "evaluate", "loss", "scale_in_place", "serves", "stack"]
+__all__ = ["add", "evaluate", "loss", "row_slopes", "row_sums", "scale_in_place", "serves", "stack"]

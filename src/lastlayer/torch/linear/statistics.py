@@ -55,7 +55,8 @@ def linear_statistics(
     Args:
         input: (..., D). weight: (K, D). labels: integers (...) of any dtype. bias: (K,) or None.
         mapping: a name, a name with parameters, or a `ProbabilityMapping`.
-        ignore_index: rows with this label have log_prob 0 and no gradient through it; their other statistics are computed.
+        ignore_index: rows with this label have log_prob, entropy and logsumexp 0, argmax −1, and gradient exactly 0, whatever
+            arrives from upstream. On the CPU their scores are not computed.
         temperature, softcap: as for `linear_loss`.
         scores_dtype: torch.float32 for float32 scores of bfloat16 and float16 inputs, as for `linear_loss`.
         group, n_classes: classes in slices on the processes of a group, and classes that exist; as for `linear_loss`.
@@ -64,7 +65,9 @@ def linear_statistics(
 
     Returns:
         Four tensors (...): float32 (float64 for float64 inputs), the last int64. Second derivatives of
-        the first three go through the formulas, with the scores stored.
+        the first three go through the formulas, with the scores stored. log_prob ≤ 0 and entropy ≥ 0, also after rounding. Under
+        softmax on the CPU, at the rounded scores: log_prob within 2 ULP, entropy 4, logsumexp 1 of the larger of its size and the
+        largest score's (float32 and float64; no softcap or temperature).
 
     Raises:
         IndexError: a label out of range (on the CPU; elsewhere and under tracing its log_prob is NaN).

@@ -14,12 +14,14 @@ from lastlayer.backends.torch.operators.evaluate import quantity_of_rows
 from lastlayer.backends.torch.operators.transforms import differentiable, one_by_one
 from lastlayer.backends.torch.records import record_of
 from lastlayer.backends.torch.rows import evaluate_rows
+from lastlayer.backends.torch.softmax_rows import row_slopes, row_sums
 from lastlayer.backends.torch.vjp import pull_back_rows
-from lastlayer.losses import plain_labels
+from lastlayer.losses import LossOptions, plain_labels
 from lastlayer.mappings import ProbabilityMapping
-from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, scores_of_blocks
+from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, rows_that_count, scores_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
 from lastlayer.torch.linear.plan import block_height
+from lastlayer.torch.linear.softmax_statistics import is_out_of_range, slopes_of_statistics, statistics_of_sums
 
 Tensor = torch.Tensor
 
@@ -34,7 +36,7 @@ BACKWARD = Arguments(
     + _HEAD
     + ", bool input_wanted, bool weight_wanted, bool bias_wanted"
 )
-#: Buffers of a block's size that exist at one time: scores, log-probabilities, and terms of the entropy.
+#: Buffers of a block's size that exist at one time without kernels for softmax: scores, log-probabilities, terms of the entropy.
 _BUFFERS = 3
 #: Rows whose formulas, in float64 and with a dozen temporaries, are held at one time in backward.
 _FORMULA_ROWS = 32
@@ -44,24 +46,50 @@ _FORMULA_ROWS = 32
     "lastlayer::linear_statistics", mutates_args=(), schema=f"({HEAD.schema}) -> (Tensor, Tensor, Tensor, Tensor)"
 )
 def linear_statistics_operator(*arguments: Any) -> tuple[Tensor, ...]:
-    """log p of the label, entropy, Z and argmax, each (N,)."""
+    """log p of the label, entropy, Z and argmax, each (N,); 0, 0, 0 and −1 in ignored rows."""
     head = HEAD.record(*arguments)
     input, ignore_index = head.input, head.ignore_index
-    labels, height = plain_labels(head.labels, ignore_index, xp), _height(head)
-    mapping, activation = record_of(head.mapping, head.parameter), Activation(head.temperature, head.softcap)
-    dtype = loss_dtype(input, xp)
-    log_prob, entropy, partition = (input.new_empty(input.shape[0], dtype=dtype) for _ in range(3))
-    argmax = labels.new_empty(input.shape[0], dtype=torch.int64)
-    for block in scores_of_blocks(input, head.weight, head.bias, height, is_wide=head.wide_scores):
-        place, record = block.place, of_rows(mapping, block.place)
-        argmax[place] = block.scores.argmax(1)
-        scores = activation(block.scores.to(dtype), xp)
-        partition[place] = evaluate_rows(record, scores, "log_partition")
-        # The scores are not needed any more: their log-probabilities may replace them.
-        logs = evaluate_rows(record, scores, "log_probabilities", scores)
-        log_prob[place] = _at_labels(logs, labels[place], ignore_index)
-        entropy[place] = _entropy(logs)
-    return log_prob, entropy, partition, argmax
+    labels, mapping = plain_labels(head.labels, ignore_index, xp), record_of(head.mapping, head.parameter)
+    activation, dtype, rows = Activation(head.temperature, head.softcap), loss_dtype(input, xp), _visited(labels, head)
+    found = [input.new_zeros(input.shape[0], dtype=dtype) for _ in range(3)]
+    argmax = torch.full_like(labels, -1)
+    for block in scores_of_blocks(
+        input, head.weight, head.bias, _height(head, mapping), rows, is_wide=head.wide_scores
+    ):
+        place, some = block.place, labels[block.place]
+        is_ignored = some == ignore_index
+        if is_softmax(mapping):
+            sums = row_sums(block.scores, some, activation)
+            *values, first = *statistics_of_sums(sums, some, block.scores.shape[1]), sums.argmax
+        else:
+            *values, first = _by_formulas(of_rows(mapping, place), block.scores, some, activation, dtype)
+        argmax[place] = torch.where(is_ignored, -1, first)
+        for statistic, value in zip(found, values, strict=True):
+            statistic[place] = torch.where(is_ignored, 0.0, value).to(dtype)
+    return *found, argmax
+
+
+def is_softmax(mapping: ProbabilityMapping) -> bool:
+    """Whether the kernels for softmax compute the mapping's statistics."""
+    return mapping.is_built_in and mapping.name == "softmax"
+
+
+def _visited(labels: Tensor, head: Any) -> Tensor | None:
+    """The rows whose scores are computed; None for all."""
+    return rows_that_count(labels, False, LossOptions(ignore_index=head.ignore_index), "normalized")
+
+
+def _by_formulas(
+    mapping: ProbabilityMapping, raw: Tensor, labels: Tensor, activation: Activation, dtype: torch.dtype
+) -> tuple[Tensor, ...]:
+    """log p of the label, entropy, Z and argmax by the mapping's log-probabilities."""
+    first = raw.argmax(1)
+    scores = activation(raw.to(dtype), xp)
+    partition = evaluate_rows(mapping, scores, "log_partition")
+    # The scores are not needed any more: their log-probabilities may replace them.
+    logs = evaluate_rows(mapping, scores, "log_probabilities", scores)
+    # Rounded probabilities may sum to more than one, and log p of one of them may be above 0.
+    return _at_labels(logs, labels).clamp(max=0.0), _entropy(logs).clamp(min=0.0), partition, first
 
 
 def _entropy(logs: Tensor) -> Tensor:
@@ -70,12 +98,11 @@ def _entropy(logs: Tensor) -> Tensor:
     return -terms.sum(1, dtype=torch.float64).to(logs.dtype)
 
 
-def _at_labels(logs: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    """log p of the labels: 0 where ignored, NaN where out of range, which is never used as an index."""
+def _at_labels(logs: Tensor, labels: Tensor) -> Tensor:
+    """log p of the labels: NaN where out of range, which is never used as an index."""
     classes = logs.shape[1]
     found = logs.gather(1, labels.clamp(0, classes - 1)[:, None])[:, 0]
-    found = torch.where((labels < 0) | (labels >= classes), float("nan"), found)
-    return torch.where(labels == ignore_index, 0.0, found)
+    return torch.where(is_out_of_range(labels, classes), float("nan"), found)
 
 
 @torch.library.custom_op(
@@ -87,18 +114,39 @@ def linear_statistics_backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Gradients of input, weight and bias, empty if not wanted."""
     given = BACKWARD.record(*arguments)
     tensors, ignore_index = (given.input, given.weight, given.bias), given.ignore_index
-    labels, height = plain_labels(given.labels, ignore_index, xp), _height(given)
-    mapping, activation = record_of(given.mapping, given.parameter), Activation(given.temperature, given.softcap)
-    sums = Accumulator(*tensors, _wanted_of(given), height, is_wide=given.wide_scores)
-    for block in scores_of_blocks(*tensors, height, tail=lambda: sums.tail, is_wide=given.wide_scores):
-        upstream = tuple(getattr(given, name)[block.place][:, None] for name in _UPSTREAM)
-        slopes = _slopes(of_rows(mapping, block.place), block, labels[block.place], ignore_index, activation, upstream)
-        sums.add(block, slopes)
+    labels, mapping = plain_labels(given.labels, ignore_index, xp), record_of(given.mapping, given.parameter)
+    activation, height, rows = (
+        Activation(given.temperature, given.softcap),
+        _height(given, mapping),
+        _visited(labels, given),
+    )
+    sums = Accumulator(*tensors, _wanted_of(given), height, rows, is_wide=given.wide_scores)
+    for block in scores_of_blocks(*tensors, height, rows, lambda: sums.tail, is_wide=given.wide_scores):
+        upstream = tuple(getattr(given, name)[block.place] for name in _UPSTREAM)
+        some = labels[block.place]
+        is_live = some != ignore_index
+        if is_softmax(mapping):
+            softmax_slopes(block.scores, some, is_live, activation, upstream)
+            sums.add(block, block.scores)
+        else:
+            slopes = _slopes(of_rows(mapping, block.place), block, some, is_live, activation, upstream)
+            sums.add(block, slopes)
     return tuple(total.to(x.dtype) if x is not None else total for total, x in zip(sums.finish(), tensors, strict=True))
 
 
-def _height(head: Any) -> int:
-    return block_height(head.input, head.weight, head.max_memory, _BUFFERS, head.wide_scores)
+def softmax_slopes(
+    scores: Tensor, labels: Tensor, is_live: Tensor, activation: Activation, upstream: tuple[Tensor, ...]
+) -> None:
+    """Replace scores by the gradient of Σ upstream · statistic in them."""
+    sums = row_sums(scores, labels, activation)
+    log_prob, entropy, _ = statistics_of_sums(sums, labels, scores.shape[1])
+    numbers = slopes_of_statistics(sums.largest, sums.others, log_prob, entropy, *(u.double() for u in upstream))
+    row_slopes(scores, labels, numbers, is_live, activation)
+
+
+def _height(head: Any, mapping: ProbabilityMapping) -> int:
+    buffers = 1 if is_softmax(mapping) else _BUFFERS
+    return block_height(head.input, head.weight, head.max_memory, buffers, head.wide_scores)
 
 
 def _wanted_of(given: Any) -> Wanted:
@@ -109,53 +157,25 @@ def _slopes(
     mapping: ProbabilityMapping,
     block: Block,
     labels: Tensor,
-    ignore_index: int,
+    is_live: Tensor,
     activation: Activation,
     upstream: tuple[Tensor, ...],
 ) -> Tensor:
     """The gradient of Σ upstream · statistic in one block's scores, of their dtype."""
     raw = block.scores.to(loss_dtype(block.scores, xp))
     scores, classes = activation(raw, xp), raw.shape[1]
-    in_log_prob = torch.where((labels == ignore_index)[:, None], 0.0, upstream[0])
-    in_log_prob = torch.where(
-        ((labels < 0) | (labels >= classes))[:, None] & (labels != ignore_index)[:, None], float("nan"), in_log_prob
-    )
+    in_log_prob = torch.where(is_out_of_range(labels, classes), float("nan"), upstream[0])
+    # An infinite or NaN gradient from upstream reaches no row that does not count.
+    each = tuple(torch.where(is_live, u, 0.0)[:, None] for u in (in_log_prob, *upstream[1:]))
     place = labels.clamp(0, classes - 1)[:, None]
-    if mapping.name == "softmax":
-        slopes = _of_softmax(mapping, scores, place, in_log_prob, *upstream[1:])
-    else:
-        slopes = torch.cat(
-            [
-                _of_formulas(
-                    of_rows(mapping, part),
-                    scores[part],
-                    place[part],
-                    in_log_prob[part],
-                    *(u[part] for u in upstream[1:]),
-                )
-                for part in (slice(i, i + _FORMULA_ROWS) for i in range(0, scores.shape[0], _FORMULA_ROWS))
-            ]
-        )
-    pulled: Tensor = activation.pull_back(raw, slopes, xp)
+    slopes = torch.cat(
+        [
+            _of_formulas(of_rows(mapping, part), scores[part], place[part], *(u[part] for u in each))
+            for part in (slice(i, i + _FORMULA_ROWS) for i in range(0, scores.shape[0], _FORMULA_ROWS))
+        ]
+    )
+    pulled: Tensor = torch.where(is_live[:, None], activation.pull_back(raw, slopes, xp), 0.0)
     return pulled.to(block.scores.dtype)
-
-
-def _of_softmax(
-    mapping: ProbabilityMapping,
-    scores: Tensor,
-    place: Tensor,
-    in_log_prob: Tensor,
-    in_entropy: Tensor,
-    in_partition: Tensor,
-) -> Tensor:
-    """p · (c − a − b (log p + H)), and a · (1 − p) at the label through expm1, since 1 − p rounds to zero."""
-    logs = evaluate_rows(mapping, scores, "log_probabilities")
-    p = torch.exp(logs)
-    spread = torch.where(p == 0.0, 0.0, in_entropy * (logs + _entropy(logs)[:, None]))
-    at_label = logs.gather(1, place)
-    slopes = p * (in_partition - in_log_prob - spread)
-    at_label_slope = p.gather(1, place) * (in_partition - spread.gather(1, place)) - in_log_prob * torch.expm1(at_label)
-    return slopes.scatter_(1, place, at_label_slope)
 
 
 def _of_formulas(
@@ -216,16 +236,22 @@ def _second(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
     parameter, key, ignore_index = given.parameter, given.mapping, given.ignore_index
     activation, labels = Activation(given.temperature, given.softcap), plain_labels(given.labels, ignore_index, xp)
 
+    counted = labels != ignore_index
+
     def total(upstream: tuple[Tensor, ...], *head: Tensor) -> Tensor:
-        scores = activation(torch.nn.functional.linear(*(x.double() for x in head)), xp)
+        input, *others = (x.double() for x in head)
+        # Nothing of ignored rows reaches a derivative, not even NaN; a score of 1 is in every mapping's domain.
+        scores = torch.nn.functional.linear(torch.where(counted[:, None], input, 0.0), *others)
+        scores = activation(torch.where(counted[:, None], scores, 1.0), xp)
         p, logs, partition = (
             quantity_of_rows(scores, parameter, key, quantity)
             for quantity in ("probabilities", "log_probabilities", "log_partition")
         )
         # From the probabilities: a zero adds nothing, and its logarithm has no derivative.
         p = torch.where(p == 0.0, 1.0, p)
-        found = (_at_labels(logs, labels, ignore_index), -(p * torch.log(p)).sum(1), partition)
-        return sum(((u * s).sum() for u, s in zip(upstream, found, strict=True)), scores.new_zeros(()))
+        found = (_at_labels(logs, labels), -(p * torch.log(p)).sum(1), partition)
+        terms = (torch.where(counted, u * s, 0.0).sum() for u, s in zip(upstream, found, strict=True))
+        return sum(terms, scores.new_zeros(()))
 
     names = ("input", "weight", *(("bias",) if given.bias is not None else ()))
     wanted = [i for i, is_wanted in enumerate(_wanted_of(given)) if is_wanted]

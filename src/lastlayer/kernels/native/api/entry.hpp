@@ -31,6 +31,9 @@ namespace lastlayer::LASTLAYER_ISA {
 // Float64 has a unit of its own, which is this file with LASTLAYER_FLOAT64: units of half the size compile in parallel.
 void evaluate_float64(const Evaluation& request, int64_t begin, int64_t end, double* workspace);
 void loss_float64(const Loss& request, int64_t begin, int64_t end, double* workspace);
+// In the unit of statistics_entry.hpp.
+void row_sums(const RowSums& request, int64_t begin, int64_t end);
+void row_slopes(const RowSlopes& request, int64_t begin, int64_t end);
 
 namespace {
 
@@ -150,7 +153,8 @@ int64_t count_labels(const int64_t* labels, int64_t rows, int64_t classes, int64
 
 }  // namespace
 
-const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss, sum, count_labels, transpose_rows, vjp};
+const InstructionSet kernels = {LASTLAYER_ISA_NAME, evaluate, loss,     sum,       count_labels,
+                                transpose_rows,     vjp,      row_sums, row_slopes};
 
 #endif
 

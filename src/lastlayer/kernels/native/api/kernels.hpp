@@ -18,6 +18,8 @@ struct InstructionSet {
   int64_t (*count_labels)(const int64_t* labels, int64_t rows, int64_t classes, int64_t ignore_index);
   void (*transpose)(const Transposition& request);
   void (*vjp)(const VjpRequest& request, int64_t begin, int64_t end);
+  void (*row_sums)(const RowSums& request, int64_t begin, int64_t end);
+  void (*row_slopes)(const RowSlopes& request, int64_t begin, int64_t end);
 };
 
 namespace baseline { extern const InstructionSet kernels; }

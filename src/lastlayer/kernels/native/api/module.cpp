@@ -21,6 +21,9 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using namespace lastlayer;
 
+// In statistics.cpp.
+void define_statistics(nb::module_& m);
+
 namespace {
 
 template <class T>
@@ -274,6 +277,7 @@ NB_MODULE(native, m) {
   define<float>(m);
   define<double>(m);
   define<uint16_t>(m);
+  define_statistics(m);
   nb::list names;
   for (const char* name : mapping_names) names.append(nb::str(name));
   m.attr("MAPPINGS") = nb::tuple(names);

@@ -147,4 +147,34 @@ struct VjpRequest {
   int64_t classes;
 };
 
+// Rows of scores of one softmax, or of the classes of one slice of it: (N, K) with `stride` numbers from row to row.
+struct ScoreRows {
+  Element element;
+  void* scores;
+  int64_t rows, classes, stride;
+  const int64_t* places;       // (N,): the label's place among these classes; another number if it is not here
+  const double* class_weight;  // (K,), or null for 1 everywhere
+  double temperature, softcap;
+  bool has_activation() const { return temperature != 1.0 || softcap != 0.0; }
+};
+
+// One reading of the rows. The sums are relative to m, the largest score after softcap and temperature.
+struct RowSums : ScoreRows {
+  enum { largest, others, spread, at_label, raw_largest, distances, count };
+  double* numbers;       // (count, N): m, the sum of e^(x - m) without the largest term, the sum of e^(x - m) (m - x),
+                         // the label's score, the largest score before softcap, and the weighted sum of m - x
+  int64_t* argmax;       // (N,): the first class with the largest score
+  bool wants_distances;  // else that number is 0
+  double* row(int number) const { return numbers + number * rows; }
+};
+
+// The slopes p (factor - slope log p) - share w in the place of the scores, with p = e^(x - largest) / (1 + others),
+// and a given number at the label; then the derivative of softcap and temperature.
+struct RowSlopes : ScoreRows {
+  enum { largest, others, factor, slope, at_label, share, count };
+  const double* numbers;  // (count, N)
+  const bool* is_live;    // (N,): the slopes of other rows are 0
+  const double* row(int number) const { return numbers + number * rows; }
+};
+
 }  // namespace lastlayer

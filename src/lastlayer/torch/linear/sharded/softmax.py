@@ -4,25 +4,24 @@ A slice r has m_r = max x and o_r = Σ e^(x − m_r) without the largest term. W
 
     others = o_d + Σ_{r ≠ d} e^(m_r − M) (1 + o_r),    Z = M + log1p(others),    log p = (x − M) − log1p(others).
 
-So 1 − p of a confident class comes from the others, in whatever slice they are. Computed in float64, some rows at a time.
+So 1 − p of a confident class comes from the others, in whatever slice they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
-import array_api_compat.torch as xp
 import torch
 
+from lastlayer.backends.torch.softmax_rows import RowSlopes, RowSums, row_slopes, row_sums
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Block
 from lastlayer.torch.linear.sharded.call import Call
+from lastlayer.torch.linear.softmax_statistics import is_out_of_range
 
 Tensor = torch.Tensor
 
-#: Bytes of the float64 copy of some rows: it stays in a core's cache.
-_CHUNK = 2**19
 #: Rows with infinite scores at one time.
 _FORMULA_ROWS = 16
 
@@ -32,12 +31,17 @@ class Partition(NamedTuple):
 
     #: M, the largest score.
     largest: Tensor
-    #: log Σ e^(x − M) = log1p(others).
-    log_sum: Tensor
+    #: Σ e^(x − M) of all classes without the largest term.
+    others: Tensor
     #: log p of the label; NaN if it is out of range.
     log_prob: Tensor
     #: What the slices have gathered, (processes, numbers, n): m, o, the label's score, and what was asked for besides.
     gathered: Tensor
+
+    @property
+    def log_sum(self) -> Tensor:
+        """log Σ e^(x − M)."""
+        return torch.log1p(self.others)
 
     @property
     def log_partition(self) -> Tensor:
@@ -62,36 +66,37 @@ def is_softmax(mapping: ProbabilityMapping) -> bool:
 def partition_of(
     call: Call,
     block: Block,
-    more: Callable[[Tensor, Tensor], tuple[Tensor, ...]] | None = None,
+    more: Callable[[RowSums], tuple[Tensor, ...]] = lambda sums: (),
     of_nothing: tuple[float, ...] = (),
+    distance_weights: Tensor | None = None,
 ) -> Partition:
     """The partition of a block's rows.
 
-    `more`(raw scores, x − m) gives further numbers per row and slice to gather; `of_nothing` are those of a slice without classes.
+    `more`(sums) chooses further numbers per row and slice to gather; `of_nothing` are those of a slice without classes. With
+    `distance_weights` the sums have distances.
     """
-    rows, labels = block.scores.shape[0], call.targets[block.place]
-    neutral = torch.tensor([-float("inf"), 0.0, 0.0, *of_nothing], dtype=torch.float64)
-    own = neutral.to(labels.device)[:, None].repeat(1, rows)
-    for place, raw, x in chunks(call, block):
-        m, first = x.max(1)
-        difference = x - _finite_or_zero(m)[:, None]
-        local = labels[place] - call.offset
-        is_mine = (local >= 0) & (local < call.size)
-        at_label = x.gather(1, local.clamp(0, call.size - 1)[:, None])[:, 0]
-        extra = more(raw, difference) if more is not None else ()
-        terms = difference.exp_().scatter_(1, first[:, None], 0.0)
-        for number, values in zip(own, (m, terms.sum(1), torch.where(is_mine, at_label, 0.0), *extra), strict=True):
-            number[place] = values
+    labels = call.targets[block.place]
+    if call.size:
+        sums = row_sums(
+            block.scores,
+            labels - call.offset,
+            call.options.activation,
+            class_weight=distance_weights,
+            wants_distances=distance_weights is not None,
+        )
+        own = torch.stack([sums.largest, sums.others, sums.at_label, *more(sums)])
+    else:
+        neutral = torch.tensor([-float("inf"), 0.0, 0.0, *of_nothing], dtype=torch.float64, device=labels.device)
+        own = neutral[:, None].repeat(1, len(labels))
     gathered = call.wire.gather(own)
     largest, winner = gathered[:, 0].max(0)
     others = slice_sums(gathered, largest)
     # The largest term is 1; its slice counts with the others alone.
     is_winner = torch.arange(len(gathered), device=winner.device)[:, None] == winner
     others = torch.where(is_winner, gathered[:, 1], others).sum(0) + largest * 0.0
-    log_sum = torch.log1p(others)
-    log_prob = (gathered[:, 2].sum(0) - largest) - log_sum
-    is_bad = (labels < 0) | (labels >= call.classes)
-    return Partition(largest, log_sum, torch.where(is_bad, float("nan"), log_prob), gathered)
+    log_prob = (gathered[:, 2].sum(0) - largest) - torch.log1p(others)
+    is_bad = is_out_of_range(labels, call.classes)
+    return Partition(largest, others, torch.where(is_bad, float("nan"), log_prob), gathered)
 
 
 def slice_sums(gathered: Tensor, largest: Tensor) -> Tensor:
@@ -99,15 +104,13 @@ def slice_sums(gathered: Tensor, largest: Tensor) -> Tensor:
     return torch.exp(gathered[:, 0] - largest) * (1.0 + gathered[:, 1])
 
 
-def chunks(call: Call, block: Block) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Some rows at a time: their place in the block, their scores, and those after softcap and temperature, in float64."""
-    if not call.size:
-        return
-    activation, height = call.options.activation, max(1, _CHUNK // (8 * call.size))
-    for start in range(0, block.scores.shape[0], height):
-        place = slice(start, start + height)
-        raw = block.scores[place].double()
-        yield place, raw, activation(raw, xp)
+def store_slopes(
+    call: Call, block: Block, numbers: RowSlopes, is_live: Tensor, class_weight: Tensor | None = None
+) -> None:
+    """Replace the scores of this slice by their slopes."""
+    if call.size:
+        places = call.targets[block.place] - call.offset
+        row_slopes(block.scores, places, numbers, is_live, call.options.activation, class_weight=class_weight)
 
 
 def _finite_or_zero(x: Tensor) -> Tensor:

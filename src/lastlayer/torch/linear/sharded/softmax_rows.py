@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import array_api_compat.torch as xp
 import torch
 
+from lastlayer.backends.torch.softmax_rows import RowSlopes, RowSums
 from lastlayer.losses import LossOptions
 from lastlayer.torch.linear.blocks import Block
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.facts import RowFacts
 from lastlayer.torch.linear.sharded.facts import of_rows as options_of_rows
 from lastlayer.torch.linear.sharded.formula_rows import formula_rows
-from lastlayer.torch.linear.sharded.softmax import Partition, chunks, infinite_rows, part_of, partition_of
+from lastlayer.torch.linear.sharded.softmax import Partition, infinite_rows, part_of, partition_of, store_slopes
 
 Tensor = torch.Tensor
 
@@ -26,33 +26,27 @@ class SoftmaxRows:
     def __init__(self, call: Call, facts: RowFacts, options: LossOptions) -> None:
         self._call, self._facts, self._options = call, facts, options
         self._spread = options.label_smoothing / call.classes
-        self._weights = None if options.weight is None else options.weight.double()
         ones = torch.ones(call.size, dtype=torch.float64, device=facts.targets.device)
-        total = (ones if self._weights is None else self._weights).sum()
+        self._weights = ones if options.weight is None else options.weight.double()
+        total = self._weights.sum()
         #: Σ w_i of each slice, (processes, 1).
         self._totals = call.wire.gather(total.reshape(1)) if self._spread else total.new_zeros(call.wire.size, 1)
 
     def __call__(self, block: Block, with_gradient: bool) -> Tensor:
         """The losses (n,) of whole rows, float64. With a gradient, the slopes of this slice replace its scores."""
-        found = partition_of(self._call, block, *((self._distances, (0.0,)) if self._spread else ()))
+        distances = (_distances, (0.0,), self._weights) if self._spread else ()
+        found = partition_of(self._call, block, *distances)
         infinite = infinite_rows(found.largest)
         others = [part_of(block, rows, len(self._facts.targets)) for rows in infinite]
-        losses = self._losses(block.place, found, block.scores if with_gradient else None, block)
+        losses = self._losses(block, found, with_gradient)
         for rows, part in zip(infinite, others, strict=True):
             options = options_of_rows(self._options, part.place)
             losses[rows] = formula_rows(self._call, self._facts, options, part, with_gradient)
             block.scores[rows] = part.scores
         return losses
 
-    def _distances(self, raw: Tensor, difference: Tensor) -> tuple[Tensor, ...]:
-        """Σ w_i (m − x_i), whose terms are not negative."""
-        terms = -difference
-        if self._weights is not None:
-            terms = torch.where(self._weights == 0, 0.0, self._weights * terms)
-        return (terms.sum(1),)
-
-    def _losses(self, place: slice | Tensor, found: Partition, slopes: Tensor | None, block: Block) -> Tensor:
-        options, facts = self._options, self._facts
+    def _losses(self, block: Block, found: Partition, with_gradient: bool) -> Tensor:
+        options, facts, place = self._options, self._facts, block.place
         labels = facts.targets[place]
         one = torch.ones_like(found.largest)
         row = one if options.sample_weight is None else options.sample_weight[place].double()
@@ -72,30 +66,23 @@ class SoftmaxRows:
             losses = losses + torch.where(in_mean != 0, in_mean * (options.z_loss * z * z), 0.0)
         is_live = is_counted & ((total != 0) | (in_mean * options.z_loss != 0))
         losses = torch.where(is_live, losses, 0.0)
-        if slopes is not None:
+        if with_gradient:
             # NaN in one slice, or a label out of range, makes the whole row NaN.
             total = torch.where(found.log_prob.isnan(), float("nan"), total)
-            self._store_slopes(
-                block, found, slopes, torch.where(in_mean != 0, z_slope, 0.0) + total, at_label, row, is_live
-            )
+            total = torch.where(in_mean != 0, z_slope, 0.0) + total
+            self._store_slopes(block, found, total, at_label, row, is_live)
         return losses
 
     def _store_slopes(
-        self, block: Block, found: Partition, out: Tensor, total: Tensor, at_label: Tensor, row: Tensor, is_live: Tensor
+        self, block: Block, found: Partition, total: Tensor, at_label: Tensor, row: Tensor, is_live: Tensor
     ) -> None:
         """p · total − ε/K w − (1 − ε) w_l at the label, whose p − 1 is −(1 − p) by expm1."""
-        call = self._call
-        labels = call.targets[block.place]
-        for place, raw, x in chunks(call, block):
-            slopes = (x - found.largest[place, None]).sub_(found.log_sum[place, None]).exp_().mul_(total[place, None])
-            local = labels[place] - call.offset
-            is_mine = (local >= 0) & (local < call.size)
-            log_prob = found.log_prob[place]
-            own = torch.exp(log_prob) * (total - at_label)[place] + at_label[place] * torch.expm1(log_prob)
-            index = local.clamp(0, call.size - 1)[:, None]
-            slopes.scatter_(1, index, torch.where(is_mine[:, None], own[:, None], slopes.gather(1, index)))
-            if self._spread:
-                share = self._spread * row[place, None]
-                slopes -= share if self._weights is None else share * self._weights
-            slopes = call.options.activation.pull_back(raw, slopes, xp)
-            out[place] = torch.where(is_live[place, None], slopes, 0.0)
+        own = torch.exp(found.log_prob) * (total - at_label) + at_label * torch.expm1(found.log_prob)
+        share = row * self._spread if self._spread else None
+        numbers = RowSlopes(found.largest, found.others, total, torch.zeros_like(total), own, share)
+        store_slopes(self._call, block, numbers, is_live, self._weights if self._spread else None)
+
+
+def _distances(sums: RowSums) -> tuple[Tensor, ...]:
+    """Σ w_i (m − x_i), whose terms are not negative."""
+    return (sums.distances,)

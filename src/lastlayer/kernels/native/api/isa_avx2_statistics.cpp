@@ -1,0 +1,2 @@
+#define LASTLAYER_ISA avx2
+#include "statistics_entry.hpp"

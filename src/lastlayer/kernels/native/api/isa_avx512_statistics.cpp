@@ -1,0 +1,2 @@
+#define LASTLAYER_ISA avx512
+#include "statistics_entry.hpp"

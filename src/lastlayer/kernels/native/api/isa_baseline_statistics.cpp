@@ -1,0 +1,2 @@
+#define LASTLAYER_ISA baseline
+#include "statistics_entry.hpp"
