@@ -45,3 +45,14 @@ def test_head_in_slices_has_the_loss_of_the_whole_head():
     assert "2 processes, 500 of 1000 classes" in shown[0]
     sliced, whole = map(float, re.search(r"slices (\S+), of the whole head (\S+)", shown[0]).groups())
     assert abs(sliced - whole) < 1e-5
+
+
+def test_distil_has_the_dense_curve_in_less_memory():
+    command = [sys.executable, str(EXAMPLES / "distil.py"), "--steps", "3"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(re.search(r"dense and teacher: (\S+) of the loss", shown).group(1)) < 1e-4
+    dense, few, teacher = map(float, re.search(r"memory +(\d+) MiB +(\d+) MiB +(\d+) MiB", shown).groups())
+    assert few < dense / 2
+    assert teacher < dense / 4
+    first, last = (float(line.split()[2]) for line in re.findall(r"^ +[13] .*", shown, re.MULTILINE))
+    assert last < first
