@@ -40,10 +40,10 @@ def train(way: str, classes: int, steps: int, k: int, divergence: str) -> dict[s
 
     torch.manual_seed(0)
     # A teacher with a few likely words per row: what it knows is in its scores.
-    taught, words = torch.randn(INPUTS, WIDE), 0.6 * torch.randn(classes, WIDE)
+    taught, words = torch.randn(INPUTS, WIDE), 0.3 * torch.randn(classes, WIDE)
     student = torch.nn.Sequential(torch.nn.Linear(INPUTS, WIDE), torch.nn.Tanh(), torch.nn.Linear(WIDE, NARROW))
     head = torch.nn.Linear(NARROW, classes)
-    optimiser = torch.optim.Adam([*student.parameters(), *head.parameters()], lr=1e-2)
+    optimiser = torch.optim.Adam([*student.parameters(), *head.parameters()], lr=3e-2)
 
     def teacher(rows: torch.Tensor) -> torch.Tensor:
         return torch.tanh(rows @ taught / INPUTS**0.5)

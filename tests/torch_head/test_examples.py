@@ -56,3 +56,14 @@ def test_policy_gradient_has_the_same_curve_and_learns():
     assert float(re.search(r"largest difference: (\S+) of the value", shown).group(1)) < 1e-4
     rewards = [float(reward) for reward in re.findall(r"^ +\d+ +(\d\.\d{3})", shown, re.MULTILINE)]
     assert rewards[0] < 0.6 < 0.7 < rewards[-1]
+
+
+def test_distil_has_the_dense_curve_in_less_memory():
+    command = [sys.executable, str(EXAMPLES / "distil.py"), "--steps", "3"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(re.search(r"dense and teacher: (\S+) of the loss", shown).group(1)) < 1e-4
+    dense, few, teacher = map(float, re.search(r"memory +(\d+) MiB +(\d+) MiB +(\d+) MiB", shown).groups())
+    assert few < dense / 2
+    assert teacher < dense / 4
+    first, last = (float(line.split()[2]) for line in re.findall(r"^ +[13] .*", shown, re.MULTILINE))
+    assert last < first

@@ -3,7 +3,7 @@
 from lastlayer.losses.counting import counted_rows
 from lastlayer.losses.options import REDUCTIONS, HeadKeywords, LossKeywords, LossOptions, refuse_unknown
 from lastlayer.losses.reduction import divisor, reduce_losses, reduce_total, reduction_scale
-from lastlayer.losses.rows import RowLosses, losses_of_targets, row_losses, weighted_targets
+from lastlayer.losses.rows import RowLosses, losses_of_targets, partition_penalty, row_losses, weighted_targets
 from lastlayer.losses.signatures import with_loss_options
 from lastlayer.losses.targets import Targets, check_labels, check_soft_targets, dense_targets, plain_labels
 
@@ -20,6 +20,7 @@ __all__ = [
     "dense_targets",
     "divisor",
     "losses_of_targets",
+    "partition_penalty",
     "plain_labels",
     "reduce_losses",
     "reduce_total",

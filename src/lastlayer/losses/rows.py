@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lastlayer.losses.options import LossOptions
@@ -82,6 +83,14 @@ def _where_rows(condition: Array, values: Array, xp: Namespace) -> Array:
 def _times(slopes: Array, factor: Array, xp: Namespace) -> Array:
     """slopes · factor. Zero where the slope is zero, even if the factor (and Z) is infinite."""
     return xp.where(slopes == 0, slopes, slopes * factor)
+
+
+def partition_penalty(partition: Callable[[], Array], options: LossOptions) -> tuple[Array, Array] | None:
+    """The z-loss λ·Z² and its slope 2λ·Z in Z = `partition`(); None without one."""
+    if not options.z_loss:
+        return None
+    z = partition()
+    return options.z_loss * z * z, 2.0 * options.z_loss * z
 
 
 def weighted_targets(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lastlayer.losses import LossOptions
+from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.mappings import Point, ProbabilityMapping
 from lastlayer.torch.linear.blocks import Block, of_rows
 from lastlayer.torch.linear.distillation.divergences import (
@@ -20,7 +20,7 @@ from lastlayer.torch.linear.distillation.problem import Problem
 
 Tensor = torch.Tensor
 
-#: Numbers that the formulas hold at one time on one process: a few dozen copies of so many scores.
+#: Scores that the formulas work on at one time, on one process. They hold a few dozen numbers per score.
 _CHUNK = 2**17
 
 
@@ -71,11 +71,10 @@ def _rows(problem: Problem, options: LossOptions, block: Block, teacher: Tensor 
     found = _fenchel_young if is_bregman else _divergence
     losses, slopes = found(problem.divergence, point, target, _has_spare(record), xp, with_gradient)
     weight, is_counted = problem.weights(block.place, options)
-    if options.z_loss:
-        z = point.log_partition()
-        losses = losses + options.z_loss * z * z
+    if penalty := partition_penalty(point.log_partition, options):
+        losses = losses + penalty[0]
         if slopes is not None:
-            slopes = slopes + (2.0 * options.z_loss * z)[:, None] * point.partition_gradient()
+            slopes = slopes + penalty[1][:, None] * point.partition_gradient()
     if slopes is not None:
         slopes = call.options.activation.pull_back(raw, weight[:, None] * slopes, xp)
         block.scores.copy_(torch.where(is_counted[:, None], slopes, 0.0)[:, : call.size])

@@ -30,7 +30,7 @@ class SparseGoal:
         return (self.indices, self.probabilities)
 
     def indices_of(self, place: slice | Tensor) -> Tensor:
-        """Classes (n, k) as int64, `ignore_index` where there is none."""
+        """Classes (n, k) as int64, `ignore_index` for padding."""
         return plain_labels(self.indices[place], self.ignore_index, xp)
 
     def logs(self, place: slice | Tensor, classes: int) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array_api_compat.torch as xp
 import torch
 
-from lastlayer.losses import LossOptions
+from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.torch.linear.blocks import Block
 from lastlayer.torch.linear.distillation.divergences import Distribution, divergence_terms, softmax_slopes
 from lastlayer.torch.linear.distillation.formulas import formula_rows, local_indices
@@ -84,10 +84,9 @@ class SparseSoftmaxRows:
         target = Distribution.of_logs(self._goal.logs(place, problem.call.classes))
         losses = divergence_terms(problem.divergence, student, target).sum(1)
         slopes = softmax_slopes(problem.divergence, student, target, None)
-        if options.z_loss:
-            z = point.log_partition()
-            losses = losses + options.z_loss * z * z
-            slopes = slopes + student.p * (2.0 * options.z_loss * z)[:, None]
+        if penalty := partition_penalty(point.log_partition, options):
+            losses = losses + penalty[0]
+            slopes = slopes + student.p * penalty[1][:, None]
         weight, is_counted = problem.weights(place, options)
         return (
             torch.where(is_counted, weight * losses, 0.0),

@@ -10,7 +10,7 @@ import torch
 
 from lastlayer.activation import Activation
 from lastlayer.backends.torch.rows import evaluate_rows
-from lastlayer.losses import LossOptions
+from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.torch.linear.blocks import Block
 from lastlayer.torch.linear.distillation.divergences import (
     Distribution,
@@ -47,22 +47,22 @@ class TeacherSoftmaxChunks:
     def _losses(
         self, scores: Tensor, teacher: Tensor, weight: Tensor, is_counted: Tensor, with_gradient: bool
     ) -> Tensor:
-        options, kind, activation = self._options, self._problem.divergence, self._problem.call.options.activation
+        kind, activation = self._problem.divergence, self._problem.call.options.activation
         # One dtype for both: a wider teacher is rounded no more than the student is.
         dtype = torch.promote_types(torch.promote_types(scores.dtype, teacher.dtype), torch.float32)
         raw = scores.to(dtype)
         x = _activated(raw, activation)
-        z = self._evaluate(x, "log_partition").double() if options.z_loss else None
+        penalty = partition_penalty(lambda: self._evaluate(x, "log_partition").double(), self._options)
         # Not into the scores themselves, whose slopes under a softcap need them.
         log_p = self._evaluate(x, "log_probabilities", None if x is scores else x)
         target = _activated(teacher.to(dtype), self._goal.activation)
         log_y = self._evaluate(target, "log_probabilities", target)
         losses, slopes = _losses_and_slopes(kind, log_p, log_y, with_gradient)
-        if z is not None:
-            losses += options.z_loss * z * z
+        if penalty:
+            losses += penalty[0]
         if slopes is not None:
-            if z is not None:
-                slopes += torch.exp(log_p) * (2.0 * options.z_loss * z)[:, None].to(dtype)
+            if penalty:
+                slopes += torch.exp(log_p) * penalty[1][:, None].to(dtype)
             slopes = activation.pull_back(raw, slopes.mul_(weight[:, None].to(dtype)), xp)
             # On the CPU only rows that count are visited. The scores of others may be NaN.
             scores.copy_(slopes if scores.is_cpu else torch.where(is_counted, slopes, 0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array_api_compat.torch as xp
 import torch
 
-from lastlayer.losses import LossOptions
+from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.torch.linear.blocks import Block
 from lastlayer.torch.linear.distillation.divergences import (
     Distribution,
@@ -72,7 +72,7 @@ class TeacherSoftmaxRows:
     ) -> Tensor:
         options, kind, wire = self._options, self._problem.divergence, self._problem.call.wire
         weight, is_counted = self._problem.weights(block.place, options)
-        z = student.largest + student.log_sum
+        penalty = partition_penalty(lambda: student.largest + student.log_sum, options)
         rows = len(teacher)
         own = torch.zeros((2, rows), dtype=torch.float64, device=teacher.device)
 
@@ -82,8 +82,8 @@ class TeacherSoftmaxRows:
 
         def store(some: slice, raw: Tensor, p: Distribution, y: Distribution, mean: Tensor | None) -> None:
             slopes = softmax_slopes(kind, p, y, mean)
-            if options.z_loss:
-                slopes += p.p * (2.0 * options.z_loss * z[some, None])
+            if penalty:
+                slopes += p.p * penalty[1][some, None]
             pulled = self._problem.call.options.activation.pull_back(raw, weight[some, None] * slopes, xp)
             block.scores[some] = torch.where(is_counted[some, None], pulled, 0.0)
 
@@ -100,8 +100,8 @@ class TeacherSoftmaxRows:
         if with_gradient and not is_forward:
             for some in chunks(teacher):
                 store(some, *both(some), mean[some, None])
-        if options.z_loss:
-            losses = losses + options.z_loss * z * z
+        if penalty:
+            losses = losses + penalty[0]
         return torch.where(is_counted, weight * losses, 0.0)
 
 
