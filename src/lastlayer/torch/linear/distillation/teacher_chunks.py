@@ -53,8 +53,8 @@ class TeacherSoftmaxChunks:
         raw = scores.to(dtype)
         x = _activated(raw, activation)
         penalty = partition_penalty(lambda: self._evaluate(x, "log_partition").double(), self._options)
-        # Not into the scores themselves, whose slopes under a softcap need them.
-        log_p = self._evaluate(x, "log_probabilities", None if x is scores else x)
+        # In place: x may be the scores themselves, but not under a softcap, whose slope needs them.
+        log_p = self._evaluate(x, "log_probabilities", x)
         target = _activated(teacher.to(dtype), self._goal.activation)
         log_y = self._evaluate(target, "log_probabilities", target)
         losses, slopes = _losses_and_slopes(kind, log_p, log_y, with_gradient)
