@@ -1,9 +1,11 @@
 """Times the linear head, forward and backward, against its peers and the bare matrix products, and measures peak memory.
 
-python benchmarks/linear.py [--quick] [--device cpu|cuda] [--dtype float32] [--rounds 5] [--out FILE]
+python benchmarks/linear.py [--quick] [--device cpu|cuda] [--dtype float32] [--scores random|peaked] [--rounds 5] [--out FILE]
 
 Every contender computes the mean loss of random labels and the gradients of input and weight. "products" are the three matrix
-products that any method must do, on whole matrices, into preallocated buffers. Contenders run in turns in one process; the
+products that any method must do, on whole matrices, into preallocated buffers. Random scores leave no class out. Peaked scores are those of a
+trained model: inputs lean towards the weights of their labels, so that most other classes have a probability near 0; a method that
+skips such classes gains there, and its errors say what it leaves out. Contenders run in turns in one process; the
 figures are medians and their ratios. Correctness is measured first: loss and gradients of 64 rows against float64. Peak memory
 is the most that a step holds in addition to inputs, weights and the gradients that it returns (CPU: the resident set of a
 fresh process, sampled every millisecond; CUDA: the allocator's count). The record is benchmarks/results/linear-<device>.json,
@@ -57,7 +59,7 @@ def chunked(x: Tensor, w: Tensor, y: Tensor) -> Tensor:
     return F.linear_cross_entropy(x, w, y, options=torch.nn.LinearCrossEntropyOptions())
 
 
-def contenders(device: str) -> tuple[dict[str, Loss], dict[str, str]]:
+def contenders(device: str, dtype: torch.dtype = torch.float32) -> tuple[dict[str, Loss], dict[str, str]]:
     """Name → loss of (input, weight, labels); and name → reason for contenders that are not installed."""
     found: dict[str, Loss] = {
         "lastlayer": lambda x, w, y: linear_loss(x, w, y),
@@ -65,6 +67,8 @@ def contenders(device: str) -> tuple[dict[str, Loss], dict[str, str]]:
         "lastlayer entmax-1.5": lambda x, w, y: linear_loss(x, w, y, mapping="entmax"),
         "torch unfused": unfused,
     }
+    if dtype.itemsize == 2:
+        found["lastlayer float32 scores"] = lambda x, w, y: linear_loss(x, w, y, scores_dtype=torch.float32)
     left_out = {}
     if hasattr(F, "linear_cross_entropy"):
         found["torch chunked"] = chunked
@@ -82,18 +86,34 @@ def contenders(device: str) -> tuple[dict[str, Loss], dict[str, str]]:
             from cut_cross_entropy import linear_cross_entropy
 
             found["cut-cross-entropy"] = lambda x, w, y: linear_cross_entropy(x, w, y)
+            found["cut-cross-entropy, all classes"] = lambda x, w, y: linear_cross_entropy(x, w, y, filter_eps=None)
         except ImportError:
             left_out["cut-cross-entropy"] = "pip install cut-cross-entropy"
+        try:
+            from quack.linear_cross_entropy import chunked_linear_cross_entropy
+
+            found["quack"] = lambda x, w, y: chunked_linear_cross_entropy(x, w, y)
+        except ImportError:
+            left_out["quack"] = "pip install quack-kernels"
     return found, left_out
 
 
-def problem(shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs, weights for which scores spread like those of a model in training, and labels."""
+def problem(
+    shape: tuple[int, int, int], device: str, dtype: torch.dtype, scores: str = "random"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs, weights for which scores spread like those of a model in training, and labels.
+
+    Peaked scores: the label's is 8 to 24 higher than that of a random class, so its probability is anything from nearly 0 to 1.
+    """
     rows, features, classes = shape
     generator = torch.Generator(device).manual_seed(0)
     x = torch.randn(rows, features, device=device, generator=generator).to(dtype)
     w = (torch.randn(classes, features, device=device, generator=generator) * (2.0 / features**0.5)).to(dtype)
     y = torch.randint(0, classes, (rows,), device=device, generator=generator)
+    if scores == "peaked":
+        # The squared norm of a row of the weight is about 4.
+        lean = 2.0 + 4.0 * torch.rand(rows, 1, device=device, generator=generator)
+        x = (x.float() + lean * w[y].float()).to(dtype)
     return x.requires_grad_(), w.requires_grad_(), y
 
 
@@ -124,9 +144,11 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def errors(shape: tuple[int, int, int], device: str, dtype: torch.dtype, loss: Loss) -> dict[str, float]:
+def errors(
+    shape: tuple[int, int, int], device: str, dtype: torch.dtype, loss: Loss, scores: str = "random"
+) -> dict[str, float]:
     """The largest errors of loss and gradients on the first 64 rows, relative to the largest entry, against float64."""
-    x, w, y = problem(shape, device, dtype)
+    x, w, y = problem(shape, device, dtype, scores)
     x = x.detach()[:64].requires_grad_()
     wide = [t.detach().double().requires_grad_() for t in (x, w)]
     got, truth = step(loss, x, w, y[:64]), step(unfused, *wide, y[:64])
@@ -157,13 +179,15 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> int:
+def peak_above_gradients(
+    who: str, shape: tuple[int, int, int], device: str, dtype: torch.dtype, scores: str = "random"
+) -> int:
     """The most bytes that a step holds in addition to the gradients it returns and to what was there before.
 
     On the CPU it must be the first step of a process.
     """
-    loss = contenders(device)[0][who]
-    x, w, y = problem(shape, device, dtype)
+    loss = contenders(device, dtype)[0][who]
+    x, w, y = problem(shape, device, dtype, scores)
     gradients = (x.numel() + w.numel()) * x.element_size()
     if device == "cuda":
         torch.cuda.synchronize()
@@ -188,9 +212,9 @@ def peak_above_gradients(who: str, shape: tuple[int, int, int], device: str, dty
     return max(most) - before - gradients
 
 
-def peak_in_fresh_process(who: str, shape: tuple[int, int, int], device: str, dtype: str) -> int:
+def peak_in_fresh_process(who: str, shape: tuple[int, int, int], device: str, dtype: str, scores: str) -> int:
     """`peak_above_gradients` in a process where nothing was computed before."""
-    options = ["--device", device, "--dtype", dtype, "--peak", who, "--shape", *map(str, shape)]
+    options = ["--device", device, "--dtype", dtype, "--scores", scores, "--peak", who, "--shape", *map(str, shape)]
     done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=True)
     return int(done.stdout.strip().splitlines()[-1])
 
@@ -200,20 +224,22 @@ def calls_of(found: dict[str, Loss], x: Tensor, w: Tensor, y: Tensor) -> dict[st
     return {"products": products(x, w)} | {who: (lambda loss=loss: step(loss, x, w, y)) for who, loss in found.items()}
 
 
-def compare(shape: tuple[int, int, int], device: str, dtype: str, rounds: int) -> dict[str, Any]:
+def compare(shape: tuple[int, int, int], device: str, dtype: str, rounds: int, scores: str) -> dict[str, Any]:
     """The record of one shape."""
     kind = getattr(torch, dtype)
-    found, _ = contenders(device)
-    wrong = {who: errors(shape, device, kind, loss) for who, loss in found.items() if who in _cross_entropies(found)}
-    taken = timings(calls_of(found, *problem(shape, device, kind)), rounds, device)
+    found, _ = contenders(device, kind)
+    compared = _cross_entropies(found)
+    wrong = {who: errors(shape, device, kind, loss, scores) for who, loss in found.items() if who in compared}
+    taken = timings(calls_of(found, *problem(shape, device, kind, scores)), rounds, device)
     if device == "cuda":
-        peaks = {who: peak_above_gradients(who, shape, device, kind) for who in found}
+        peaks = {who: peak_above_gradients(who, shape, device, kind, scores) for who in found}
     else:
-        peaks = {who: peak_in_fresh_process(who, shape, device, dtype) for who in found}
+        peaks = {who: peak_in_fresh_process(who, shape, device, dtype, scores) for who in found}
     plan = linear_loss.plan(*shape, kind, device=device)  # type: ignore[attr-defined]
     return {
         "shape": shape,
         "dtype": dtype,
+        "scores": scores,
         "plan": str(plan),
         "seconds": {who: {"median": statistics.median(t), "best": min(t)} for who, t in taken.items()},
         "peak_bytes": peaks,
@@ -229,7 +255,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     """Print the tables."""
     for row in rows:
         rows_, features, classes = row["shape"]
-        table = Table(title=f"N {rows_}, D {features}, K {classes}, {row['dtype']}")
+        table = Table(title=f"N {rows_}, D {features}, K {classes}, {row['dtype']}, {row['scores']} scores")
         for column in ("", "seconds", "÷ products", "MiB above gradients", "error of grad_weight"):
             table.add_column(column, justify="right" if column else "left")
         base = row["seconds"]["products"]["median"]
@@ -265,22 +291,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small shape, to see that it works; nothing is recorded")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--scores", choices=["random", "peaked"], default="random")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--shape", type=int, nargs=3, default=None)
     given = parser.parse_args()
     if given.peak is not None:
-        print(peak_above_gradients(given.peak, tuple(given.shape), given.device, getattr(torch, given.dtype)))
+        kind = getattr(torch, given.dtype)
+        print(peak_above_gradients(given.peak, tuple(given.shape), given.device, kind, given.scores))
         return
     shapes = [tuple(given.shape)] if given.shape else QUICK if given.quick else SHAPES[given.device]
     rows = []
     for shape in shapes:
-        rows.append(compare(shape, given.device, given.dtype, given.rounds))
+        rows.append(compare(shape, given.device, given.dtype, given.rounds, given.scores))
         show(rows[-1:])
     if not given.quick:
-        out = given.out or RESULTS / f"linear-{given.device}.json"
-        record = {"facts": facts(given.device, contenders(given.device)[1]), "rows": rows}
+        out = given.out or RESULTS / f"linear-{given.device}{'-peaked' * (given.scores == 'peaked')}.json"
+        record = {"facts": facts(given.device, contenders(given.device, getattr(torch, given.dtype))[1]), "rows": rows}
         out.write_text(json.dumps(record, indent=1) + "\n")
 
 

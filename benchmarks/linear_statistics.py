@@ -1,15 +1,15 @@
-"""Times `linear_statistics` against its matrix products, and the head on two processes against one, on the CPU.
+"""Times `linear_statistics` against its matrix products, and the head on two processes against one.
 
-python benchmarks/linear_statistics.py [--quick] [--rounds 5] [--out FILE]
+python benchmarks/linear_statistics.py [--quick] [--device cpu|cuda] [--dtype float32] [--rounds 5] [--out FILE]
 
 - Statistics: all four numbers per row of random labels; forward against one product, and forward with the gradients of
   log-probability and entropy against the four products that any method must do (the scores are computed twice). The products are on
   whole matrices, into preallocated buffers. Contenders run in turns in one process.
 - Slices: `linear_loss` with its gradients, on one process of two threads, and on two processes of one thread that hold half of the
-  classes each (gloo, loopback). Each runs in fresh processes, in turns.
+  classes each (gloo, loopback). Each runs in fresh processes, in turns. On the CPU only.
 
 Figures are medians and their ratios. Correctness is measured first: the statistics of 64 rows against float64. The record is
-benchmarks/results/linear-statistics-cpu.json, with the facts of the machine.
+benchmarks/results/linear-statistics-<device>.json, with the facts of the machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ import torch.nn.functional as F
 
 from lastlayer.torch import linear_loss, linear_statistics
 
-SHAPES, QUICK = [(4096, 512, 32000)], [(256, 64, 1000)]
+SHAPES = {"cpu": [(4096, 512, 32000)], "cuda": [(8192, 4096, 151936)]}
+QUICK = [(256, 64, 1000)]
 
 Tensor = torch.Tensor
 
@@ -47,7 +48,7 @@ def with_gradients(x: Tensor, w: Tensor, y: Tensor) -> None:
     """And the gradients of the sum of log-probabilities and entropies."""
     x.grad = w.grad = None
     found = linear_statistics(x, w, y)
-    torch.autograd.backward([found.log_prob, found.entropy], [torch.ones(len(x))] * 2)
+    torch.autograd.backward([found.log_prob, found.entropy], [torch.ones_like(found.entropy)] * 2)
 
 
 def one_product(x: Tensor, w: Tensor) -> Any:
@@ -56,9 +57,9 @@ def one_product(x: Tensor, w: Tensor) -> Any:
     return lambda: torch.mm(a, b.T, out=scores)
 
 
-def errors(shape: tuple[int, int, int]) -> dict[str, float]:
+def errors(shape: tuple[int, int, int], device: str, dtype: torch.dtype) -> dict[str, float]:
     """The largest absolute errors on the first 64 rows, against float64."""
-    x, w, y = (t.detach() for t in linear.problem(shape, "cpu", torch.float32))
+    x, w, y = (t.detach() for t in linear.problem(shape, device, dtype))
     found = linear_statistics(x[:64], w, y[:64])
     logs = F.log_softmax(F.linear(x[:64].double(), w.double()), 1)
     exact = logs.gather(1, y[:64, None])[:, 0], -(logs.exp() * logs).sum(1)
@@ -68,9 +69,9 @@ def errors(shape: tuple[int, int, int]) -> dict[str, float]:
     }
 
 
-def compare_statistics(shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
+def compare_statistics(shape: tuple[int, int, int], device: str, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
     """The record of the statistics at one shape."""
-    x, w, y = linear.problem(shape, "cpu", torch.float32)
+    x, w, y = linear.problem(shape, device, dtype)
     product, three = one_product(x, w), linear.products(x, w)
     calls = {
         "one product": product,
@@ -78,13 +79,14 @@ def compare_statistics(shape: tuple[int, int, int], rounds: int) -> dict[str, An
         "four products": lambda: (product(), three()),
         "forward and backward": lambda: with_gradients(x, w, y),
     }
-    seconds = {who: statistics.median(taken) for who, taken in linear.timings(calls, rounds, "cpu").items()}
+    seconds = {who: statistics.median(taken) for who, taken in linear.timings(calls, rounds, device).items()}
     return {
         "shape": shape,
+        "dtype": str(dtype).removeprefix("torch."),
         "seconds": seconds,
         "forward / one product": seconds["forward"] / seconds["one product"],
         "forward and backward / four products": seconds["forward and backward"] / seconds["four products"],
-        "errors": errors(shape),
+        "errors": errors(shape, device, dtype),
     }
 
 
@@ -136,23 +138,26 @@ def main() -> None:
     """Compare on every shape, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small shape, to see that it works; nothing is recorded")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=linear.RESULTS / "linear-statistics-cpu.json")
+    parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--shape", type=int, nargs=3, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--worker", nargs=3, default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker is not None:
         folder, size, rank = given.worker
         work(int(rank), int(size), folder, tuple(given.shape))
-    shapes = QUICK if given.quick else SHAPES
-    rows = [
-        {"statistics": compare_statistics(shape, given.rounds), "slices": compare_slices(shape, given.rounds)}
-        for shape in shapes
-    ]
+    rows = []
+    for shape in QUICK if given.quick else SHAPES[given.device]:
+        rows.append({"statistics": compare_statistics(shape, given.device, getattr(torch, given.dtype), given.rounds)})
+        if given.device == "cpu":
+            rows[-1]["slices"] = compare_slices(shape, given.rounds)
     print(json.dumps(rows, indent=1))
     if not given.quick:
-        record = {"facts": linear.facts("cpu", {}), "rows": rows}
-        given.out.write_text(json.dumps(record, indent=1) + "\n")
+        record = {"facts": linear.facts(given.device, {}), "rows": rows}
+        out = given.out or linear.RESULTS / f"linear-statistics-{given.device}.json"
+        out.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -88,3 +88,23 @@ def test_a_compiled_graph_has_no_breaks():
     compiled = torch.autograd.grad(torch.compile(both, fullgraph=True)(*tensors), tensors)
     for mine, theirs in zip(compiled, eager, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_statistics_and_wide_scores_are_those_of_the_cpu(dtype):
+    labels = torch.arange(50, device="cuda")
+    labels[::7] = -100
+    options = {} if dtype == torch.float32 else {"scores_dtype": torch.float32}
+    found = []
+    for place in ("cuda", "cpu"):
+        tensors = [part.detach().to(place).requires_grad_() for part in head(50, dtype)]
+        some = {"bias": tensors[2], **options}
+        statistics = linear_statistics(tensors[0], tensors[1], labels.to(place), **some)
+        total = linear_loss(tensors[0], tensors[1], labels.to(place), **some) - statistics.entropy.sum()
+        found.append([*statistics[:3], total, *torch.autograd.grad(total, tensors), statistics.argmax])
+    *mine, my_argmax = (part.cpu() for part in found[0])
+    *theirs, argmax = found[1]
+    assert torch.equal(my_argmax, argmax)
+    for a, b in zip(mine, theirs, strict=True):
+        limit = 1e-5 if a.dtype == torch.float32 else 4.0 * torch.finfo(a.dtype).eps
+        assert float((a.double() - b.double()).abs().max()) <= limit * float(b.double().abs().max()), a.dtype
