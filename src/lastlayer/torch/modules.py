@@ -22,6 +22,7 @@ from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.distillation import DistillationTargets
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.wire import GroupOfLayer
 from lastlayer.torch.mapping_module import MappingModule
 
@@ -297,7 +298,10 @@ class LinearLoss(torch.nn.Module):
         if type(input) is Tensor:
             refuse_sharded("weight", self.weight)
         scoring = read_scoring(self.normalize, self.scale)
-        return torch.nn.functional.linear(*scoring.rows(input, self.weight, self.bias), self.bias)
+        rows, classes = scoring.rows(input, self.weight, self.bias)
+        if type(rows) is not Tensor or rows.ndim <= 2:
+            return torch.nn.functional.linear(rows, classes, self.bias)
+        return as_rows(torch.nn.functional.linear(rows.flatten(0, -2), classes, self.bias), rows.shape[:-1])
 
     def extra_repr(self) -> str:
         """The arguments, as `print(model)` shows them."""

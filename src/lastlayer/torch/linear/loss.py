@@ -25,6 +25,7 @@ from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.margins.scoring import divisor_of, read_scoring, with_prior
 from lastlayer.torch.linear.mesh import is_on_mesh, loss_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded import classes_that_exist, plan_in_slices, sliced_loss
 
 Tensor = torch.Tensor
@@ -100,10 +101,6 @@ def linear_loss(
     0.583612
     """
     scoring = {"normalize": normalize, "scale": scale, "margin": margin, "class_prior": class_prior}
-    if isinstance(targets, DistillationTargets):
-        return distillation_loss(
-            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
-        )
     if is_on_mesh(input, weight, bias, targets):
         given: dict[str, Any] = {
             "bias": bias,
@@ -113,6 +110,10 @@ def linear_loss(
         }
         given |= {**scoring, "n_classes": n_classes, **options}
         return loss_on_mesh(linear_loss, input, weight, targets, group, given)
+    if isinstance(targets, DistillationTargets):
+        return distillation_loss(
+            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
+        )
     if group is not None:
         return sliced_loss(
             input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
@@ -145,7 +146,7 @@ def linear_loss(
     )
     if checked.reduction == "parts":
         return value, denominator.detach()
-    return value.reshape(head.shape) if checked.reduction == "none" else value
+    return as_rows(value, head.shape) if checked.reduction == "none" else value
 
 
 linear_loss.plan = plan  # type: ignore[attr-defined]

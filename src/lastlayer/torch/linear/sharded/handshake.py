@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
 import torch
 
-from lastlayer.torch.linear.sharded.prints import SKETCHES, is_near
+from lastlayer.torch.linear.sharded.prints import SKETCHES, Sketch, is_near
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
@@ -25,7 +25,7 @@ _HEADER = struct.Struct(f"<qq?32s{2 * SKETCHES}f")
 _ROOM = SIZE - _HEADER.size
 #: How errors begin that are the same on every process.
 _DIFFERS, _STOPS = "the processes of the group do not make the same call", "every process of the group stops in"
-_NO_SKETCH = (0.0,) * (2 * SKETCHES)
+_NO_SKETCH = Sketch((0.0,) * (2 * SKETCHES), 0.0)
 _LARGEST = 3e38
 
 
@@ -66,7 +66,7 @@ def agree(
     facts: Mapping[str, object],
     height: int,
     classes: int,
-    sketch: Sequence[float] = _NO_SKETCH,
+    sketch: Sketch = _NO_SKETCH,
 ) -> Agreement:
     """Tell all processes the facts of this call and a sketch of its inputs, and compare.
 
@@ -81,7 +81,7 @@ def agree(
             # Processes of another dimension of a mesh have found it, and say it to these.
             raise ValueError(words)
         raise ValueError(f"{_STOPS} {wire.call}, for one refused its arguments: rank {rank}: {words}")
-    differences = _differences(wire, said)
+    differences = _differences(wire, said, sketch.tolerance)
     if differences:
         raise ValueError(
             f"{_DIFFERS} of {wire.call}: {differences}. Every process must give the same rows, targets, options and dtypes; "
@@ -104,11 +104,11 @@ def _exchange(
     classes: int,
     is_error: bool,
     text: str,
-    sketch: Sequence[float] = _NO_SKETCH,
+    sketch: Sketch = _NO_SKETCH,
 ) -> list[Message]:
     encoded = text.encode()
     # struct refuses a number that float32 cannot hold.
-    numbers = [x if abs(x) < _LARGEST else float("nan") for x in sketch]
+    numbers = [x if abs(x) < _LARGEST else float("nan") for x in sketch.numbers]
     header = _HEADER.pack(height, classes, is_error, hashlib.sha256(encoded).digest(), *numbers)
     sent = torch.frombuffer(bytearray((header + encoded[:_ROOM]).ljust(SIZE, b"\0")), dtype=torch.uint8)
     return [_read(bytes(row)) for row in wire.gather(sent.to(device)).tolist()]
@@ -120,18 +120,19 @@ def _read(received: bytes) -> Message:
     return Message(height, classes, is_error, digest, tuple(sketch), text)
 
 
-def _differences(wire: Wire, said: list[Message]) -> str:
+def _differences(wire: Wire, said: list[Message], tolerance: float) -> str:
     """Each fact that is not the same everywhere, with what every rank has; empty if all is."""
     found = []
     if len({message.digest for message in said}) > 1:
         each = [dict(line.partition("=")[::2] for line in message.text.splitlines()) for message in said]
-        names = [name for name in each[0] if len({facts.get(name) for facts in each}) > 1]
+        every = {name: None for facts in each for name in facts}
+        names = [name for name in every if len({facts.get(name) for facts in each}) > 1]
         found = [
             f"{name} ({', '.join(f'rank {rank}: {facts.get(name)}' for rank, facts in zip(wire.ranks, each, strict=True))})"
             for name in names
         ] or ["their descriptions differ where they are too long to be sent"]
     pairs = zip(wire.ranks, said, strict=True)
-    others = [str(rank) for rank, message in pairs if not is_near(said[0].sketch, message.sketch)]
+    others = [str(rank) for rank, message in pairs if not is_near(said[0].sketch, message.sketch, tolerance)]
     if others and not found:
         found = [f"input (its values on rank {', '.join(others)} are not those on rank {wire.ranks[0]})"]
     return "; ".join(found)

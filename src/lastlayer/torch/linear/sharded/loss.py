@@ -13,6 +13,7 @@ from lastlayer.torch.linear.arguments import options_of_head, prepare_mapping, p
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.margins import Scoring, read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.autograd import SlicedLoss
 from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
 from lastlayer.torch.linear.sharded.preparation import (
@@ -71,4 +72,4 @@ def sliced_loss(
     value, denominator = SlicedLoss.apply(call, wanted, *head[:3], *labels)  # type: ignore[no-untyped-call]
     if call.options.reduction == "parts":
         return value, denominator.detach()
-    return value.reshape(head.shape) if call.options.reduction == "none" else value
+    return as_rows(value, head.shape) if call.options.reduction == "none" else value

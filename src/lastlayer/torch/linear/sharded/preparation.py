@@ -106,7 +106,7 @@ def facts_of(
     for name in ("label_smoothing", "z_loss", "temperature", "softcap", "ignore_index", "reduction"):
         facts[name] = getattr(options, name)
     if sample_weight is not None:
-        facts["rows of sample weight 0"] = print_of_rows(sample_weight == 0)
+        facts["sample_weight, as a fingerprint"] = print_of_rows(sample_weight)
     if not is_soft and isinstance(targets, torch.Tensor) and not targets.is_complex():
         facts["labels, as a fingerprint"] = print_of_rows(targets)
     for name, value in mapping.values.items():

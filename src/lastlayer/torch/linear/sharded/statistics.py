@@ -13,6 +13,7 @@ from lastlayer.torch.linear.arguments import prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
@@ -70,4 +71,4 @@ def sliced_statistics(
     is_tracking = torch.is_grad_enabled()
     wanted = Wanted(*(x is not None and x.requires_grad and is_tracking for x in head[:3]))
     found = SlicedStatistics.apply(call, wanted, *head[:3])  # type: ignore[no-untyped-call]
-    return tuple(part.reshape(head.shape) for part in found)
+    return tuple(as_rows(part, head.shape) for part in found)

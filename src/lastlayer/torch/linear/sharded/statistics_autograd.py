@@ -62,7 +62,7 @@ class SlicedStatistics(torch.autograd.Function):
         refuse_second_derivative("linear_statistics")
         call, (input, weight, bias, kept) = ctx.call, ctx.saved_tensors
         height, rows = call.agreement.height, _visited(call)
-        agree_on_backward(call, input)
+        agree_on_backward(call, input, *upstream[:3])
         sums = SliceGradients(input, weight, bias, ctx.wanted, height, rows, call.is_wide)
         for block in scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail, is_wide=call.is_wide):
             is_live = call.targets[block.place] != call.options.ignore_index
