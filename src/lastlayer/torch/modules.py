@@ -278,8 +278,8 @@ class LinearLoss(torch.nn.Module):
         return found
 
     def _given(self) -> dict[str, Any]:
-        names = ("bias", "mapping", "group", "n_classes", "normalize", "scale")
-        return {name: getattr(self, name) for name in names}
+        names = ("bias", "mapping", "n_classes", "normalize", "scale")
+        return {"group": self._group, **{name: getattr(self, name) for name in names}}
 
     @property
     def group(self) -> Any:

@@ -19,6 +19,7 @@ from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
+    fact_of_temperature,
     facts_of,
     height_of,
     or_tell,
@@ -62,6 +63,7 @@ def sliced_loss(
         side.check_targets(is_soft)
         height = height_of(head, max_memory, is_wide, buffers_of_loss(record, is_soft, head.input.dtype))
         facts = {**facts_of(head, record, checked, goal, is_soft), "scores_dtype": scores_dtype, **side.facts()}
+        facts |= fact_of_temperature(options.get("temperature"))
         return Sliced(head, record, checked, goal, is_soft, is_wide, height, facts), side
 
     sliced, side = or_tell(wire, weight, prepare)

@@ -18,6 +18,7 @@ from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
+    fact_of_temperature,
     facts_of,
     height_of,
     or_tell,
@@ -64,6 +65,7 @@ def sliced_statistics(
         buffers = 1 if is_softmax(record) else buffers_of(head.input.dtype)
         height = height_of(head, max_memory, is_wide, buffers)
         facts = {**facts_of(head, record, options, goal, False), "scores_dtype": scores_dtype, **side.facts()}
+        facts |= fact_of_temperature(temperature)
         return Sliced(head, record, options, goal, False, is_wide, height, facts)
 
     sliced = or_tell(wire, weight, prepare)
