@@ -32,6 +32,7 @@ def calls_of(mesh, line):
     by_features, by_classes = (place(tensors[1], line, [Shard(axis)]) for axis in (1, 0))
     sums = DTensor.from_local(tensors[1], line, [Partial()], run_check=False)
     twice, on_another = place(tensors[1], mesh, [Shard(0), Shard(0)]), place(tensors[0], line, [Replicate()])
+    in_parts, labels_in_parts = (place(x, line, [Shard(0)]) for x in (tensors[0], labels))
     calls = {
         "features": lambda: linear_loss(tensors[0], by_features, labels),
         "sums": lambda: linear_loss(tensors[0], sums, labels),
@@ -43,6 +44,7 @@ def calls_of(mesh, line):
         "group": lambda: linear_loss(input, weight, labels, bias=bias, group=dist.group.WORLD),
         "temperature": lambda: linear_loss(input, weight, rows, temperature=learned),
         "labels": lambda: linear_loss(input, weight, labels),
+        "gathered": lambda: linear_loss(in_parts, by_classes, labels[: len(in_parts.to_local())]),
     }
 
     def right(**options):
@@ -52,6 +54,7 @@ def calls_of(mesh, line):
         "features": lambda: linear_loss(tensors[0], by_classes, labels),
         "sums": lambda: linear_loss(tensors[0], by_classes, labels),
         "plain weight": lambda: linear_statistics(input, weight, rows),
+        "gathered": lambda: linear_loss(in_parts, by_classes, labels_in_parts),
         "plain bias": right(bias=bias),
         "group": right(bias=bias),
         "temperature": right(temperature=shared),

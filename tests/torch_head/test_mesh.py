@@ -91,6 +91,7 @@ REFUSED = {
     "another mesh": "ValueError: input is on the mesh",
     "group": "TypeError: weight is a DTensor, whose mesh says who holds which classes; leave out group=.",
     "temperature": "TypeError: temperature is a plain tensor that requires a gradient, and the rows lie on several",
+    "gathered": "ValueError: targets is a plain tensor of shape (",
     "labels": "ValueError: targets have shape (19,) for rows of shape (",
 }
 

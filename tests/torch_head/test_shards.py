@@ -114,8 +114,8 @@ def test_what_is_refused_is_refused_everywhere(found_by):
         assert "function (rank 0: linear_loss, rank 1: linear_statistics)" in message
     assert found["an error of one"] == [
         "ValueError: every process of the group stops in linear_loss, for one refused its arguments: rank 1: ValueError: bias has "
-        "shape (21,); give one number per class, (22,).",
-        "ValueError: bias has shape (21,); give one number per class, (22,).",
+        "shape (21,); give this process's slice of it, (22,), as of weight.",
+        "ValueError: bias has shape (21,); give this process's slice of it, (22,), as of weight.",
     ]
     for what, words in {
         "a label": "IndexError: label 30 at position 0 is outside 0..29",

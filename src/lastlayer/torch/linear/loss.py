@@ -65,9 +65,9 @@ def linear_loss(
         scores_dtype: torch.float32 keeps the scores of bfloat16 and float16 inputs in float32: the sums of the product are not
             rounded to the half type before the loss. A block takes three times the memory. Weights stay as they are.
         group: a process group of torch.distributed whose processes hold the classes in slices: `weight` and all else that has an
-            entry per class (bias, class_weight, soft targets) are this process's slice, in the order of the ranks; slices may be
+            entry per class (bias, class_weight, class_prior, soft targets) are this process's slice, in the order of the ranks; slices may be
             uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
-            Instead of group=, weight (and bias, class_weight) may be DTensors: Shard(0) over one dimension of a mesh says who holds
+            Instead of group=, weight (and bias, class_weight, class_prior) may be DTensors: Shard(0) over one dimension of a mesh says who holds
             which classes, Replicate() over the others. If input is a DTensor too, it says which rows are where, and so does the loss.
         n_classes: the classes that exist, if `weight` is padded with more rows (of all slices together).
         normalize: scores are cosines: scale · cos(h, w) + bias, by unit rows of input and weight. A row of zeros has scores 0.

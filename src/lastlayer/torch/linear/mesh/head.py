@@ -23,6 +23,7 @@ from lastlayer.torch.linear.mesh.parts import (
     place_parameter,
     place_rows,
     place_teacher,
+    refuse_parts,
 )
 from lastlayer.torch.linear.sharded.wire import GroupOfMesh
 
@@ -119,6 +120,7 @@ def _place(layout: Layout, input: Any, weight: Any, targets: Any, keywords: dict
         options["sample_weight"] = place_rows("sample_weight", keywords["sample_weight"], layout, layout.rows)
     for name in [name for name in ("temperature", "scale") if name in keywords]:
         options[name] = place_number(name, keywords[name], layout)
+    refuse_parts(layout, input, targets=targets, sample_weight=keywords.get("sample_weight"))
     mapping = resolve_mapping(keywords["mapping"])
     is_teacher = isinstance(targets, DistillationTargets)
     return _Checked(

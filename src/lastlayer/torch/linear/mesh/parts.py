@@ -130,6 +130,21 @@ def shared(value: Tensor, layout: Layout, placements: Sequence[Any], shape: torc
     return DTensor.from_local(value, layout.mesh, placements, run_check=False, shape=shape, stride=stride)
 
 
+def refuse_parts(layout: Layout, input: Any, **of_rows: Any) -> None:
+    """Raise ValueError for plain tensors of a process's part of the rows where the head gathers them."""
+    if not isinstance(input, DTensor) or layout.classes is None or tuple(input.placements) == layout.rows:
+        return
+    part = input.to_local().shape[:-1]
+    for name, tensor in of_rows.items():
+        is_plain = isinstance(tensor, torch.Tensor) and not isinstance(tensor, DTensor)
+        if is_plain and part != input.shape[:-1] and tensor.shape[: len(part)] == part:
+            raise ValueError(
+                f"{name} is a plain tensor of shape {tuple(tensor.shape)}, one entry per row of this process; but input lies in parts over "
+                "the dimension of the mesh that holds the classes, where every process needs all rows, so they are gathered: pass "
+                f"DTensor.from_local({name}, input.device_mesh, input.placements)."
+            )
+
+
 def _check_mesh(name: str, tensor: DTensor, layout: Layout) -> None:
     if tensor.device_mesh != layout.mesh:
         raise ValueError(

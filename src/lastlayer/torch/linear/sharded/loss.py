@@ -19,6 +19,7 @@ from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
+    check_slices_of,
     fact_of_temperature,
     facts_of,
     height_of,
@@ -50,6 +51,8 @@ def sliced_loss(
     wire = Wire(group, "linear_loss")
 
     def prepare() -> tuple[Sliced, Scoring]:
+        prior = scoring["class_prior"]
+        check_slices_of(weight, bias=bias, class_weight=options.get("class_weight"), class_prior=prior)
         refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
         check_max_memory(max_memory)
         side = read_scoring(**scoring, softcap=options.get("softcap"))

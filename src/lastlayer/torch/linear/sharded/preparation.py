@@ -117,6 +117,17 @@ def facts_of(
     return facts
 
 
+def check_slices_of(weight: Any, **per_class: Any) -> None:
+    """Raise ValueError for a tensor that has not one entry per class of this process."""
+    if not isinstance(weight, torch.Tensor) or weight.ndim != 2:
+        return
+    for name, value in per_class.items():
+        if isinstance(value, torch.Tensor) and value.shape != weight.shape[:1]:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}; give this process's slice of it, ({weight.shape[0]},), as of weight."
+            )
+
+
 def fact_of_temperature(temperature: Any) -> dict[str, object]:
     """The values of a temperature that inputs have been divided by; empty for a number."""
     if not isinstance(temperature, torch.Tensor) or temperature.is_complex():

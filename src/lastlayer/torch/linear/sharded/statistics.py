@@ -18,6 +18,7 @@ from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
+    check_slices_of,
     fact_of_temperature,
     facts_of,
     height_of,
@@ -52,6 +53,7 @@ def sliced_statistics(
     wire = Wire(group, "linear_statistics")
 
     def prepare() -> Sliced:
+        check_slices_of(weight, bias=bias)
         refuse_gradients(softcap=softcap)
         check_max_memory(max_memory)
         side = read_scoring(**scoring)
