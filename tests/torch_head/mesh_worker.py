@@ -37,6 +37,7 @@ def main(rank, size, folder):
         "bytes": lambda: mesh_cases.sent_bytes(mesh),
         "fsdp": lambda: mesh_company.under_fsdp(mesh),
         "others": lambda: mesh_company.distributed_module(line),
+        "usual": lambda: mesh_company.data_parallel_body(line),
         "refused": lambda: mesh_faults.refused(mesh, line),
         "refused by one": lambda: mesh_faults.refused_by_one(mesh, line),
         "differing": lambda: mesh_faults.differing(mesh, line),

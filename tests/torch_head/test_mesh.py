@@ -75,6 +75,11 @@ def test_a_module_distributed_by_torch(found):
     assert [facts["others"]["distribute_module"] for facts in found] == [True] * SIZE
 
 
+@pytest.mark.parametrize("what", ["loss and gradients", "prediction"])
+def test_a_data_parallel_body_and_classes_on_the_same_processes(found, what):
+    assert [facts["usual"][what] for facts in found] == [True] * SIZE
+
+
 def test_bytes_of_a_mesh_do_not_depend_on_the_number_of_classes(found):
     """Two handshakes for each dimension of the mesh, three numbers per local row; the gradient of the input, total and denominator."""
     for facts in found:
