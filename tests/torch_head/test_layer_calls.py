@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 
@@ -72,3 +74,15 @@ def test_a_layer_that_peft_trains_whole():
     # Its scores would be added to a loss: peft refuses it, since it is no torch.nn.Linear.
     with pytest.raises(ValueError, match="LinearLoss"):
         peft.get_peft_model(Network(), peft.LoraConfig(target_modules=["head"]))
+
+
+def test_scores_are_no_view_and_a_trace_takes_other_shapes():
+    """Of a view FSDP2 warns; a trace must not keep the shape of the first call."""
+    layer, inputs = LinearLoss(4, 6), torch.randn(2, 3, 4)
+    assert layer.scores(inputs)._base is None
+    assert layer(inputs, torch.zeros(2, 3).long(), output="statistics").log_prob._base is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(layer, (inputs,))
+    other = torch.randn(5, 7, 4)
+    assert torch.equal(traced(other), layer(other))

@@ -300,7 +300,7 @@ class LinearLoss(torch.nn.Module):
             refuse_sharded("weight", self.weight)
         scoring = read_scoring(self.normalize, self.scale)
         rows, classes = scoring.rows(input, self.weight, self.bias)
-        if type(rows) is not Tensor or rows.ndim <= 2:
+        if type(rows) is not Tensor or rows.ndim <= 2 or torch.jit.is_tracing():
             return torch.nn.functional.linear(rows, classes, self.bias)
         return as_rows(torch.nn.functional.linear(rows.flatten(0, -2), classes, self.bias), rows.shape[:-1])
 

@@ -12,5 +12,8 @@ def as_rows(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
 
     Of a view FSDP2 warns that an operation in place would drop its hook.
     """
+    if torch.jit.is_tracing():
+        # A trace would keep the numbers of this call's shape.
+        return flat.reshape(*shape, *flat.shape[1:])
     found: Tensor = torch.ops.aten._unsafe_view(flat, [*shape, *flat.shape[1:]])
     return found
