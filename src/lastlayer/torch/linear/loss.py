@@ -118,8 +118,9 @@ def linear_loss(
             input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
         )
     if n_classes is not None:
-        weight, bias, targets, options = classes_that_exist(n_classes, weight, bias, targets, options)
-        class_prior = class_prior[:n_classes] if isinstance(class_prior, torch.Tensor) else class_prior
+        weight, bias, targets, options, class_prior = classes_that_exist(
+            n_classes, weight, bias, targets, options, class_prior
+        )
     # A tensor as temperature is divided by here; the numbers that the kernels take have no gradient.
     temperature, softcap = options.get("temperature", 1.0), options.get("softcap")
     refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})

@@ -107,7 +107,7 @@ def linear_statistics(
         )
         return LinearStatistics(*shared)
     if n_classes is not None:
-        weight, bias, labels, _ = classes_that_exist(n_classes, weight, bias, labels, {})
+        weight, bias, labels, *_ = classes_that_exist(n_classes, weight, bias, labels, {})
     refuse_gradients(softcap=softcap)
     check_max_memory(max_memory)
     rows = read_scoring(normalize, scale).rows(input, weight, bias)
