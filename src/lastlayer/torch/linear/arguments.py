@@ -15,6 +15,7 @@ from lastlayer.losses import LossOptions, check_soft_targets, refuse_unknown
 from lastlayer.losses.options import DEFAULTS
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.labels import prepare_labels
+from lastlayer.torch.linear.row_factors import over
 
 Tensor = torch.Tensor
 
@@ -207,5 +208,5 @@ def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[H
         input = torch.cat([input, input.new_ones(input.shape[0], 1)], 1)
         weight, bias = torch.cat([weight, bias[:, None]], 1), None
     elif bias is not None:
-        bias = (bias / temperature.reshape(())).to(bias.dtype)
-    return Head((input / divisor[:, None]).to(input.dtype), weight, bias, head.shape), 1.0
+        bias = over(bias, temperature.reshape(())).to(bias.dtype)
+    return Head(over(input, divisor[:, None]).to(input.dtype), weight, bias, head.shape), 1.0
