@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 import torch
+import torch.fx
 
-from lastlayer.arguments import describe
+from lastlayer.arguments import as_integer, describe
 from lastlayer.losses import LossOptions, refuse_unknown, with_loss_options
 from lastlayer.losses.options import ARRAYS, DEFAULTS
 from lastlayer.mappings import ProbabilityMapping
@@ -17,7 +18,7 @@ from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.distillation import DistillationTargets
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory
-from lastlayer.torch.linear.sharded.wire import GroupOfLayer
+from lastlayer.torch.linear.sharded.wire import GroupOfLayer, Wire
 
 Tensor = torch.Tensor
 
@@ -86,7 +87,8 @@ class LinearLoss(torch.nn.Module):
         refuse_unknown("LinearLoss", options, _OPTIONS)
         LossOptions(**options, temperature=1.0 if isinstance(temperature, Tensor) else temperature)
         check_max_memory(max_memory)
-        read_scoring(normalize, scale, margin, class_prior, options.get("softcap")).prior_of(out_features)
+        read_scoring(normalize, scale, margin, class_prior, options.get("softcap")).check_prior_of(out_features)
+        _check_n_classes(n_classes, None if group is not None else out_features)
         self.normalize, self.margin = normalize, margin
         if max_memory is not None:
             options["max_memory"] = max_memory
@@ -125,7 +127,9 @@ class LinearLoss(torch.nn.Module):
         Without targets the scores, as torch.nn.Linear. `output` says which: "loss", "scores" or "statistics" (of labels), for
         instance through a wrapper such as DDP.
         """
-        output = output or ("scores" if targets is None else "loss")
+        if output is None or isinstance(output, torch.fx.Proxy):
+            # A trace of torch.fx makes a proxy of it, and has no other output.
+            output = "scores" if targets is None else "loss"
         if output == "scores":
             return self._scores(input)
         if targets is None or output not in ("loss", "statistics"):
@@ -162,7 +166,8 @@ class LinearLoss(torch.nn.Module):
     def scores(self, input: Tensor) -> Tensor:
         """The scores themselves (..., K) for inference, before softcap and temperature, without margin and class prior.
 
-        With a group they are those of this process's classes.
+        With a group they are those of this process's classes. Classes from n_classes on are left out; with a group as well, all its
+        processes must then make the call, since they tell each other how many classes each has.
         """
         found: Tensor = self(input, output="scores")
         return found
@@ -170,28 +175,67 @@ class LinearLoss(torch.nn.Module):
     def _scores(self, input: Tensor) -> Tensor:
         if type(input) is Tensor:
             refuse_sharded("weight", self.weight)
-        scoring = read_scoring(self.normalize, self.scale)
-        return torch.nn.functional.linear(*scoring.rows(input, self.weight, self.bias), self.bias)
+        weight: Tensor = self.weight
+        bias: Tensor | None = self.bias
+        count = self._classes_here()
+        # To cut a DTensor would gather it.
+        is_cut_after = count is not None and hasattr(weight, "device_mesh")
+        if count is not None and not is_cut_after:
+            weight, bias = weight[:count], None if bias is None else bias[:count]
+        rows = read_scoring(self.normalize, self.scale).rows(input, weight, bias)
+        scores = torch.nn.functional.linear(*rows, bias)
+        return scores[..., :count] if is_cut_after else scores
+
+    def _classes_here(self) -> int | None:
+        """How many of the weight's rows are classes that exist; None for all."""
+        if self.n_classes is None or self.group is None:
+            return self.n_classes
+        wire = Wire(self.group, "LinearLoss.scores")
+        rows = torch.tensor(self.weight.shape[0], device=self.weight.device)
+        return max(0, self.n_classes - int(wire.gather(rows)[: wire.rank].sum()))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        prior = self.class_prior
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if prior is not None and self.class_prior is not None and self.class_prior.dtype != prior.dtype:
+            # `layer.half()` is about scores: counts above 65504 have no place in float16.
+            self.class_prior = prior.to(self.class_prior.device)
+        return self
 
     def extra_repr(self) -> str:
         """The arguments, as `print(model)` shows them."""
         options = self.options
-        if not isinstance(self.temperature, torch.nn.Parameter) and self.temperature != 1.0:
+        if isinstance(self.temperature, Tensor) or self.temperature != 1.0:
             options = {"temperature": self.temperature, **options}
         if self.normalize:
             options = {**options, "normalize": True}
         for name in ("scale", "margin"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, torch.nn.Parameter):
+            if value is not None:
                 options = {**options, name: value}
         if self.class_prior is not None:
-            options = {**options, "class_prior": f"tensor of shape {tuple(self.class_prior.shape)}"}
+            options = {**options, "class_prior": self.class_prior}
         if self.n_classes is not None:
             options = {**options, "n_classes": self.n_classes}
         if self.group is not None:
             options = {**options, "group": self.group}
-        changed = "".join(f", {name}={value!r}" for name, value in options.items())
+        shown = {name: value for name, value in options.items() if not isinstance(value, torch.nn.Parameter)}
+        changed = "".join(f", {name}={_in_words(value)!r}" for name, value in shown.items())
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}, "
             f"mapping={self.mapping.label!r}{changed}"
+        )
+
+
+def _in_words(value: Any) -> Any:
+    return f"tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else value
+
+
+def _check_n_classes(n_classes: Any, rows: int | None) -> None:
+    if n_classes is None:
+        return
+    count = as_integer("n_classes", n_classes, "the number of classes that exist")
+    if count < 1 or (rows is not None and count > rows):
+        raise ValueError(
+            f"n_classes is {n_classes}; give {'1 or more' if rows is None else f'1..{rows}, the rows of weight'}."
         )

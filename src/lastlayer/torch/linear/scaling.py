@@ -52,6 +52,8 @@ class Upstream:
     gradients are multiplied by that.
     """
 
+    _unit: Tensor | None
+
     def __init__(self, parts: tuple[Tensor, ...], is_live: Tensor, dtype: torch.dtype) -> None:
         live = torch.stack([torch.where(is_live, part, 0.0) for part in parts])
         self._rows, self._unit = in_units(live) if dtype == torch.float16 else (live, None)

@@ -39,8 +39,8 @@ BACKWARD = Arguments(
 )
 #: Buffers of a block's size that exist at one time without kernels for softmax: scores, log-probabilities, terms of the entropy.
 _BUFFERS = 3
-#: Rows whose formulas, in float64 and with a dozen temporaries, are held at one time in backward.
-_FORMULA_ROWS = 32
+#: Rows, and scores, whose formulas in float64 and with a dozen temporaries are held at one time in backward.
+_FORMULA_ROWS, _FORMULA_SCORES = 32, 2**19
 
 
 @torch.library.custom_op(
@@ -169,10 +169,11 @@ def _slopes(
     in_log_prob = torch.where(is_out_of_range(labels, classes), float("nan"), upstream[0])
     each = tuple(torch.where(is_live, u, 0.0)[:, None] for u in (in_log_prob, *upstream[1:]))
     place = labels.clamp(0, classes - 1)[:, None]
+    step = max(1, min(_FORMULA_ROWS, _FORMULA_SCORES // classes))
     slopes = torch.cat(
         [
             _of_formulas(of_rows(mapping, part), scores[part], place[part], *(u[part] for u in each))
-            for part in (slice(i, i + _FORMULA_ROWS) for i in range(0, scores.shape[0], _FORMULA_ROWS))
+            for part in (slice(i, i + step) for i in range(0, scores.shape[0], step))
         ]
     )
     pulled: Tensor = torch.where(is_live[:, None], activation.pull_back(raw, slopes, xp), 0.0)

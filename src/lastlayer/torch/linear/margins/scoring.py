@@ -64,18 +64,21 @@ class Scoring:
             raise ValueError(f"class_prior has shape {tuple(prior.shape)}; give one number per class, ({classes},).")
         return prior.double()
 
+    def check_prior_of(self, classes: int) -> None:
+        """Raise TypeError or ValueError for a class prior that `log_prior` refuses."""
+        prior = self.prior_of(classes)
+        if prior is not None and classes and is_eager(prior):
+            check_prior(prior.amin(), prior.sum())
+
     def log_prior(self, classes: int) -> Tensor | None:
         """log π in float64, of all classes.
 
         Raises:
             ValueError: an entry that is not positive and finite (on the CPU; elsewhere it makes scores infinite or NaN).
         """
+        self.check_prior_of(classes)
         prior = self.prior_of(classes)
-        if prior is None:
-            return None
-        if is_eager(prior):
-            check_prior(prior.amin(), prior.sum())
-        return prior.log() - prior.sum().log()
+        return None if prior is None else prior.log() - prior.sum().log()
 
     def at_labels(
         self,
