@@ -126,8 +126,10 @@ def test_second_derivatives(kind):
     assert torch.autograd.gradgradcheck(value, leaves)
 
 
-def test_a_scale_that_cannot_be_read_and_is_not_positive():
+@pytest.mark.parametrize("options", [{"normalize": True}, {}], ids=["scale", "temperature"])
+def test_a_factor_that_cannot_be_read_and_is_not_positive(options):
     compiled = torch.compile(linear_loss, fullgraph=True, backend="aot_eager")
-    for scale in (-2.0, 0.0):
+    for factor in (-2.0, 0.0):
         given = drawn(ROWS, FEATURES), drawn(CLASSES, FEATURES, seed=1), LABELS
-        assert compiled(*given, normalize=True, scale=torch.tensor(scale)).isnan()
+        name = "scale" if options else "temperature"
+        assert compiled(*given, **{name: torch.tensor(factor)}, **options).isnan()

@@ -201,6 +201,8 @@ def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[H
             "temperature is a tensor and there is a softcap; give one number without a gradient, such as temperature.item(), or "
             "leave out the softcap."
         )
+    if not is_eager(temperature):
+        temperature = torch.where((temperature > 0) & temperature.isfinite(), temperature, float("nan"))
     divisor = per_row("temperature", temperature, head)
     input, weight, bias = head.input, head.weight, head.bias
     if bias is not None and temperature.numel() != 1:
