@@ -122,18 +122,6 @@ def test_plan_counts_the_sums():
         assert plan.gradient_bytes == (1024 + 128256) * 768 * (2 + 4)
 
 
-@pytest.fixture(params=["whole", "in slices"])
-def group(request):
-    """No group, or one of this process alone."""
-    if request.param == "whole":
-        yield None
-        return
-    distributed = pytest.importorskip("torch.distributed")
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    yield distributed.group.WORLD
-    distributed.destroy_process_group()
-
-
 @pytest.mark.parametrize("scores_dtype", [None, torch.float32])
 @pytest.mark.parametrize("mapping", ["softmax", "softplus_ratio"])
 @pytest.mark.parametrize("upstream", [2.0**-13, 2.0**-20, 1e5])
