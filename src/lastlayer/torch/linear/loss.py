@@ -63,6 +63,8 @@ def linear_loss(
             512 MiB and eight fifths of it.
         scores_dtype: torch.float32 keeps the scores of bfloat16 and float16 inputs in float32: the sums of the product are not
             rounded to the half type before the loss. A block takes three times the memory. Weights stay as they are.
+            Give the temperature as a number then: a tensor per row, or one that is learned, divides the inputs, which are rounded to
+            the half type again, as the unit rows of `normalize` are.
         group: a process group of torch.distributed whose processes hold the classes in slices: `weight` and all else that has an
             entry per class (bias, class_weight, soft targets) are this process's slice, in the order of the ranks; slices may be
             uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
