@@ -11,8 +11,9 @@ from lastlayer.torch.linear.blocks import Block
 
 Tensor = torch.Tensor
 
-#: Scores of some rows that are worked on at one time: their copies stay in cache. On a device it is enough that they are small.
-_CHUNK, _CHUNK_ON_DEVICE = 2**17, 2**24
+#: Scores per thread that are worked on at one time: their copies stay in cache, and each is worth the start of an operation that
+#: waits for all threads. On a device it is enough that they are small.
+_CHUNK, _CHUNK_ON_DEVICE = 2**18, 2**24
 #: Rows with infinite scores at one time.
 _FORMULA_ROWS = 16
 
@@ -28,7 +29,8 @@ class Partition(NamedTuple):
 def chunks(scores: Tensor) -> Iterator[slice]:
     """Slices of the rows of a block; none of a slice without classes."""
     rows, classes = scores.shape
-    height = max(1, (_CHUNK if scores.is_cpu else _CHUNK_ON_DEVICE) // max(1, classes))
+    size = _CHUNK * torch.get_num_threads() if scores.is_cpu else _CHUNK_ON_DEVICE
+    height = max(1, size // max(1, classes))
     for start in range(0, rows if classes else 0, height):
         yield slice(start, min(start + height, rows))
 
