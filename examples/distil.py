@@ -12,7 +12,7 @@ divergence: the last line shows how far each student is from its teacher at the 
 Each run has a separate process and the same seed, and shows its result as soon as it ends. The memory shown is the peak of the process minus its memory after a first step
 on two rows, which already holds all parameters, gradients and the state of the optimiser.
 
-    python examples/distil.py               # half a minute or less in all
+    python examples/distil.py               # half a minute or less in all, on one thread
     python examples/distil.py --k 8 --divergence reverse
 """
 
@@ -40,6 +40,8 @@ def train(way: str, classes: int, steps: int, k: int, divergence: str) -> dict[s
 
     from lastlayer.torch import SparseTargets, TeacherTargets, linear_loss
 
+    # One thread: on a busy machine the many small operations on blocks would wait for the other threads.
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     # A teacher with a few likely words per row: what it knows is in its scores.
     taught, words = torch.randn(INPUTS, WIDE), 0.3 * torch.randn(classes, WIDE)

@@ -93,4 +93,4 @@ def test_many_named_classes_count_in_the_memory():
         return buffers(resolve_mapping("softmax"), goal, head, True)
 
     assert found(32_000, 32) == 1
-    assert found(1024, 256) == 9
+    assert found(1024, 256) == 5

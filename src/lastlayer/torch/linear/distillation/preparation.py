@@ -150,5 +150,6 @@ def _print_of_floats(values: Tensor) -> str:
     """A fingerprint of the bits of every number at its place."""
     bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[values.dtype.itemsize]
     height = max(1, _PRINTED // max(1, values.shape[1]))
-    prints = [print_of_rows(part.contiguous().view(bits)) for part in values.split(height)]
+    parts = (values[start : start + height] for start in range(0, values.shape[0], height))
+    prints = [print_of_rows(part.contiguous().view(bits)) for part in parts]
     return print_of_rows(torch.tensor([int(x, 16) - 2**63 for x in prints]))

@@ -22,7 +22,7 @@ from lastlayer.torch.linear.sharded.softmax import is_softmax
 Tensor = torch.Tensor
 
 #: Tables of (n, k) numbers in float64 that exist at one time for sparse targets of a block.
-_COPIES = 16
+_COPIES = 8
 #: (block, the teacher's scores, with_gradient) → losses (n,) in float64; the slopes replace the scores of the block.
 Rows = Callable[[Block, Tensor | None, bool], Tensor]
 
