@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
+import copy
 
 import torch
-from mesh_cases import close, place
+from mesh_cases import close, place, whole
 from shards_cases import CLASSES, FEATURES, head
 from shards_faults import error_of
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import Shard, distribute_module
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Shard, distribute_module
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_, get_total_norm
 
 from lastlayer.torch import LinearLoss, linear_loss
 
@@ -33,15 +35,42 @@ def under_fsdp(mesh):
     facts = {
         "gradients": close([x.grad.full_tensor() for x in (layer.weight, layer.bias)], [x.grad for x in plain[1:]])
     }
-    facts["outside"] = error_of(lambda: layer.statistics(tensors[0][mine], labels[mine]))
-    register_fsdp_forward_method(layer, "statistics")
-    with warnings.catch_warnings():
-        # Only in-place operations on a view would be wrong.
-        warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
-        found = layer.statistics(tensors[0][mine], labels[mine]).log_prob
+    facts["outside"] = error_of(lambda: linear_loss(tensors[0][mine], layer.weight, labels[mine], bias=layer.bias))
+    found = layer.statistics(tensors[0][mine], labels[mine]).log_prob
     mean = found.sum() / (labels[mine] >= 0).sum()
-    facts["registered"] = close([-mean], [halves[mesh.get_local_rank("data")]])
+    facts["statistics"] = close([-mean], [halves[mesh.get_local_rank("data")]])
     return facts
+
+
+def data_parallel_body(line):
+    """A body under DDP with its own rows, the classes in slices on the same processes, gradients clipped: one step as in one process."""
+    tensors, labels = head("softmax", torch.float64)
+    rows, goal = tensors[0][:16], labels[:16]
+    torch.manual_seed(0)
+    body = torch.nn.Linear(FEATURES, FEATURES, dtype=torch.float64)
+    wrapped, layer = DistributedDataParallel(copy.deepcopy(body)), layer_on(line, tensors)
+    mine = slice(4 * line.get_rank(), 4 * line.get_rank() + 4)
+    hidden = wrapped(rows[mine])
+    hidden.register_hook(lambda g: g * line.size())
+    found = layer(*(DTensor.from_local(x, line, [Shard(0)]) for x in (hidden, goal[mine])))
+    found.backward()
+    plain = [x.clone().requires_grad_() for x in tensors[1:]]
+    want = linear_loss(body(rows), plain[0], goal, bias=plain[1])
+    want.backward()
+    norms = [get_total_norm([p.grad for p in part.parameters()]) for part in (wrapped, layer)]
+    total = torch.stack([whole(norm) for norm in norms]).norm()
+    for part in (wrapped, layer):
+        clip_grads_with_norm_(part.parameters(), 0.1, total)
+    clip_grad_norm_([*body.parameters(), *plain], 0.1)
+    ours, theirs = [*wrapped.parameters(), *layer.parameters()], [*body.parameters(), *plain]
+    predicted = layer.statistics(
+        DTensor.from_local(hidden.detach(), line, [Shard(0)]), DTensor.from_local(goal[mine] * 0, line, [Shard(0)])
+    )
+    right = torch.nn.functional.linear(body(rows), *tensors[1:]).argmax(1)
+    return {
+        "loss and gradients": close([whole(found), *(whole(p.grad) for p in ours)], [want, *(p.grad for p in theirs)]),
+        "prediction": bool((whole(predicted.argmax) == right).all()),
+    }
 
 
 def distributed_module(line):

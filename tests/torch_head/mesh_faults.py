@@ -17,8 +17,8 @@ from lastlayer.torch import linear_loss, linear_statistics
 ACROSS, ALONG = [Shard(0), Replicate()], [Replicate(), Shard(0)]
 
 
-def refused(mesh, line):
-    """What no head takes."""
+def calls_of(mesh, line):
+    """Calls that no head takes, and for each one that is right on the same mesh."""
     tensors, labels = head("softmax", torch.float32)
     input, weight, bias = (
         place(tensors[0], mesh, ACROSS),
@@ -26,19 +26,52 @@ def refused(mesh, line):
         place(tensors[2], mesh, ALONG),
     )
     learned = torch.tensor(1.3, requires_grad=True)
+    rows = place(labels, mesh, ACROSS)
+    shared = place(learned.detach(), mesh, [Replicate()] * 2).requires_grad_()
+    # Made by all processes, since they send.
+    by_features, by_classes = (place(tensors[1], line, [Shard(axis)]) for axis in (1, 0))
+    sums = DTensor.from_local(tensors[1], line, [Partial()], run_check=False)
+    twice, on_another = place(tensors[1], mesh, [Shard(0), Shard(0)]), place(tensors[0], line, [Replicate()])
+    in_parts, labels_in_parts = (place(x, line, [Shard(0)]) for x in (tensors[0], labels))
     calls = {
-        "features": lambda: linear_loss(tensors[0], place(tensors[1], line, [Shard(1)]), labels),
-        "sums": lambda: linear_loss(tensors[0], DTensor.from_local(tensors[1], line, [Partial()]), labels),
-        "twice": lambda: linear_loss(input, place(tensors[1], mesh, [Shard(0), Shard(0)]), labels),
+        "features": lambda: linear_loss(tensors[0], by_features, labels),
+        "sums": lambda: linear_loss(tensors[0], sums, labels),
+        "twice": lambda: linear_loss(input, twice, labels),
         "plain input": lambda: linear_loss(tensors[0], weight, labels),
         "plain weight": lambda: linear_statistics(input, tensors[1], labels),
         "plain bias": lambda: linear_loss(input, weight, labels, bias=tensors[2]),
-        "another mesh": lambda: linear_loss(place(tensors[0], line, [Replicate()]), weight, labels),
+        "another mesh": lambda: linear_loss(on_another, weight, labels),
         "group": lambda: linear_loss(input, weight, labels, bias=bias, group=dist.group.WORLD),
-        "temperature": lambda: linear_loss(input, weight, place(labels, mesh, ACROSS), temperature=learned),
+        "temperature": lambda: linear_loss(input, weight, rows, temperature=learned),
         "labels": lambda: linear_loss(input, weight, labels),
+        "gathered": lambda: linear_loss(in_parts, by_classes, labels[: len(in_parts.to_local())]),
     }
-    return {name: error_of(call) for name, call in calls.items()}
+
+    def right(**options):
+        return lambda: linear_loss(input, weight, rows, **options)
+
+    others = {
+        "features": lambda: linear_loss(tensors[0], by_classes, labels),
+        "sums": lambda: linear_loss(tensors[0], by_classes, labels),
+        "plain weight": lambda: linear_statistics(input, weight, rows),
+        "gathered": lambda: linear_loss(in_parts, by_classes, labels_in_parts),
+        "plain bias": right(bias=bias),
+        "group": right(bias=bias),
+        "temperature": right(temperature=shared),
+    }
+    return {name: others.get(name, right()) for name in calls}, calls
+
+
+def refused(mesh, line):
+    """What no head takes."""
+    return {name: error_of(call) for name, call in calls_of(mesh, line)[1].items()}
+
+
+def refused_by_one(mesh, line):
+    """The last process alone makes such a call: what everybody raises."""
+    is_odd = dist.get_rank() == dist.get_world_size() - 1
+    right, calls = calls_of(mesh, line)
+    return {name: everywhere(error_of(call if is_odd else right[name])) for name, call in calls.items()}
 
 
 def differing(mesh, line):
@@ -60,12 +93,14 @@ def differing(mesh, line):
         return error_of(lambda: linear_loss(input, weight, rows, **(options if is_last else {})))
 
     local = tensors[0].flip(0) if mesh.get_local_rank(0) else tensors[0]
+    ones = torch.ones(ROWS + 1 if is_odd else len(input.to_local()))
     drifted = DTensor.from_local(local, mesh, [Replicate()] * 2, run_check=False)
     calls = {
         "a process": lambda: odd(mapping="sparsemax"),
         "a row": lambda: row_of_mesh(mapping="sparsemax"),
         "reduction": lambda: row_of_mesh(reduction="none"),
-        "an argument": lambda: odd(sample_weight=torch.ones(ROWS + 1)),
+        "an argument": lambda: error_of(lambda: linear_loss(input, weight, rows, sample_weight=ones)),
+        "placements": lambda: odd(class_weight=torch.ones(len(weight.to_local()))),
         "bad label": lambda: error_of(
             lambda: linear_loss(input, weight, place(labels + 1000 * (labels == labels[-1]), mesh, ACROSS))
         ),

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import mesh_cases
 import mesh_company
 import mesh_faults
+import mesh_teachers
 import torch
 import torch.distributed as dist
 
@@ -31,11 +32,14 @@ def main(rank, size, folder):
         "losses": lambda: mesh_cases.losses(mesh),
         "statistics": lambda: mesh_cases.statistics(mesh),
         "line": lambda: mesh_cases.of_a_line(line),
+        "teachers": lambda: mesh_teachers.losses(mesh, line),
         "uneven": lambda: mesh_cases.uneven(mesh),
         "bytes": lambda: mesh_cases.sent_bytes(mesh),
         "fsdp": lambda: mesh_company.under_fsdp(mesh),
         "others": lambda: mesh_company.distributed_module(line),
+        "usual": lambda: mesh_company.data_parallel_body(line),
         "refused": lambda: mesh_faults.refused(mesh, line),
+        "refused by one": lambda: mesh_faults.refused_by_one(mesh, line),
         "differing": lambda: mesh_faults.differing(mesh, line),
     }
     found, seconds = {}, {}

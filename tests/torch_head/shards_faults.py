@@ -13,7 +13,9 @@ import torch
 import torch.distributed as dist
 from shards_cases import CLASSES, FEATURES, ROWS, head, loss_case, mine
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Shard, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from lastlayer.mappings import MAPPINGS
 from lastlayer.torch import LinearLoss, linear_loss, linear_statistics
@@ -69,6 +71,9 @@ def mismatches():
         "z_loss": odd(z_loss=0.1),
         "class_weight": odd(class_weight=torch.ones(len(weight))),
         "scores_dtype": odd(scores_dtype=torch.float32),
+        "temperature per row": call(temperature=torch.linspace(1.0, 1.0001 + 1e-5 * is_odd, ROWS)),
+        "learned temperature": call(temperature=torch.tensor(1.3 + 1e-5 * is_odd, requires_grad=True)),
+        "weights": call(sample_weight=torch.linspace(0.5, 1.0 + 0.5 * is_odd, ROWS)),
         "alpha": call(mapping=MAPPINGS["entmax"].replace(alpha=torch.linspace(1.0, 2.0 + 0.1 * is_odd, ROWS))),
         "input": odd(input=input.flip(0)),
         "one row": odd(input=torch.where(torch.arange(ROWS)[:, None] == 3, 2.0 * input, input)),
@@ -85,10 +90,44 @@ def mismatches():
     soft = torch.full((ROWS, cut.stop - cut.start), 0.5)
     found["rounding"] = odd(input=input * (1.0 + 1e-6))
     found["max_memory"] = odd(max_memory=1)
+    found["integers"] = odd(temperature=1, z_loss=0, label_smoothing=0)
+    rows = call_with_upstream(input, weight, labels, is_odd)
+    found |= rows
     found["soft targets"] = call(labels=soft)
     # After all of that the group still works.
     found["nothing"] = call()
     return {name: everywhere(message) for name, message in found.items()}
+
+
+def call_with_upstream(input, weight, labels, is_odd):
+    """One process has another gradient from upstream in one row."""
+    leaf, upstream = input.clone().requires_grad_(), torch.linspace(-1.0, 1.0, ROWS)
+    upstream[2] += is_odd
+    given = {"group": dist.group.WORLD}
+    losses = linear_loss(leaf, weight, labels, reduction="none", **given)
+    found = linear_statistics(leaf, weight, labels, **given)
+    calls = {"upstream": lambda: losses.backward(upstream), "entropies": lambda: found.entropy.backward(upstream)}
+    return {name: error_of(call) for name, call in calls.items()}
+
+
+def wrapped():
+    """A layer with group= whose slices DDP or FSDP take for copies of one weight, and layers drawn with one seed."""
+    tensors, labels = head("softmax", torch.float32)
+    found = {}
+    for name, wrap in {"same seed": lambda x: x, "DDP": DistributedDataParallel, "FSDP": fully_shard}.items():
+        torch.manual_seed(0 if name == "same seed" else dist.get_rank())
+        layer = LinearLoss(FEATURES, CLASSES // 2, group=dist.group.WORLD)
+        if name == "DDP":
+            found["alone"] = error_of(lambda: layer(tensors[0], labels))
+        model = wrap(layer)
+        found[name] = everywhere(error_of(lambda: model(tensors[0], labels)))
+    torch.manual_seed(dist.get_rank())
+    layer = LinearLoss(FEATURES, CLASSES // 2, group=dist.group.WORLD)
+    model = torch.nn.Sequential(torch.nn.Linear(FEATURES, FEATURES), layer)
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, ["1.weight", "1.bias"])
+    body = DistributedDataParallel(model).module[0]
+    found["ignored"] = everywhere(error_of(lambda: layer(body(tensors[0]), labels)))
+    return found
 
 
 def derivatives():

@@ -27,6 +27,7 @@ def work(size, is_all):
     if size == 2:
         yield "mismatches", shards_faults.mismatches
         yield "derivatives", shards_faults.derivatives
+        yield "wrapped", shards_faults.wrapped
         yield "bytes", shards_costs.sent_bytes
         yield "mutants", shards_faults.mutants
         yield "late", shards_faults.late

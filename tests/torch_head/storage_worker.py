@@ -229,6 +229,7 @@ def gathers(mesh):
 
 def main(rank, store, results):
     warnings.simplefilter("ignore")
+    warnings.filterwarnings("error", message=r"FSDP2-wrapped module .*(LinearLoss|Network|Tied)")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     mesh = init_device_mesh("cpu", (2,))

@@ -66,7 +66,7 @@ def test_uneven_rows(found, what):
 def test_fsdp_over_the_other_dimension(found):
     for facts in found:
         assert facts["fsdp"]["gradients"]
-        assert facts["fsdp"]["registered"]
+        assert facts["fsdp"]["statistics"]
         assert facts["fsdp"]["outside"].startswith("TypeError: weight has the placement _S(0, 2) along dimension 0")
         assert "Under FSDP call the layer's forward" in facts["fsdp"]["outside"]
 
@@ -75,10 +75,15 @@ def test_a_module_distributed_by_torch(found):
     assert [facts["others"]["distribute_module"] for facts in found] == [True] * SIZE
 
 
+@pytest.mark.parametrize("what", ["loss and gradients", "prediction"])
+def test_a_data_parallel_body_and_classes_on_the_same_processes(found, what):
+    assert [facts["usual"][what] for facts in found] == [True] * SIZE
+
+
 def test_bytes_of_a_mesh_do_not_depend_on_the_number_of_classes(found):
-    """Two handshakes, three numbers per local row; the gradient of the input, total and denominator."""
+    """Two handshakes for each dimension of the mesh, three numbers per local row; the gradient of the input, total and denominator."""
     for facts in found:
-        assert facts["bytes"] == [[2 * 1024 + 6 * 24, 6 * 8 * 4 + 2 * 8]] * 2
+        assert facts["bytes"] == [[4 * 1024 + 6 * 24, 6 * 8 * 4 + 2 * 8]] * 2
 
 
 REFUSED = {
@@ -91,6 +96,7 @@ REFUSED = {
     "another mesh": "ValueError: input is on the mesh",
     "group": "TypeError: weight is a DTensor, whose mesh says who holds which classes; leave out group=.",
     "temperature": "TypeError: temperature is a plain tensor that requires a gradient, and the rows lie on several",
+    "gathered": "ValueError: targets is a plain tensor of shape (",
     "labels": "ValueError: targets have shape (19,) for rows of shape (",
 }
 
@@ -101,10 +107,33 @@ def test_what_no_head_takes_is_refused(found, what):
         assert facts["refused"][what].startswith(REFUSED[what]), facts["refused"][what]
 
 
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_one_process_refuses_stops_all(found, what):
+    """Nobody waits for a timeout."""
+    *others, own = found[0]["refused by one"][what]
+    if what == "labels":
+        # Plain labels are the process's own: it has 9 or 10 rows.
+        assert own.startswith(
+            "ValueError: the processes of the group do not make the same call of linear_loss: placements of targets"
+        )
+        return
+    assert own.startswith(REFUSED[what])
+    for message in others:
+        assert message.startswith("ValueError: every process of the group stops in linear_")
+        assert f"one refused its arguments: rank 3: {own}"[:300] in message
+
+
+def test_targets_of_a_teacher(found):
+    for facts in found:
+        assert facts["teachers"]["wrong"] == {}
+        assert facts["teachers"]["plain student"].startswith("TypeError: weight is a plain tensor next to a DTensor")
+
+
 DIFFERENCES = {
     "a process": "mapping (rank 2: softmax, rank 3: sparsemax)",
     "a row": "mapping (rank 0: softmax, rank 2: sparsemax)",
     "reduction": "reduction (rank 0: parts, rank 2: none)",
+    "placements": "placements of class_weight (rank 1: None, rank 3: plain)",
     "replicas": "input (its values on rank 2 are not those on rank 0)",
     "storage": "input (its values on rank 1, 2, 3 are not those on rank 0). Every process must give the same rows",
 }

@@ -89,6 +89,9 @@ DIFFERENCES = {
     "z_loss": "z_loss (rank 0: 0.0, rank 1: 0.1)",
     "class_weight": "class_weight (rank 0: False, rank 1: True)",
     "scores_dtype": "scores_dtype (rank 0: None, rank 1: torch.float32)",
+    "temperature per row": "temperature (rank 0: a tensor,",
+    "learned temperature": "temperature (rank 0: 1.2999999523162842, rank 1: 1.30000",
+    "weights": "sample_weight, as a fingerprint (rank 0:",
     "alpha": "alpha of each row, as a fingerprint (rank 0:",
     "input": "input (its values on rank 1 are not those on rank 0)",
     "one row": "input (its values on rank 1",
@@ -111,8 +114,8 @@ def test_what_is_refused_is_refused_everywhere(found_by):
         assert "function (rank 0: linear_loss, rank 1: linear_statistics)" in message
     assert found["an error of one"] == [
         "ValueError: every process of the group stops in linear_loss, for one refused its arguments: rank 1: ValueError: bias has "
-        "shape (21,); give one number per class, (22,).",
-        "ValueError: bias has shape (21,); give one number per class, (22,).",
+        "shape (21,); give this process's slice of it, (22,), as of weight.",
+        "ValueError: bias has shape (21,); give this process's slice of it, (22,), as of weight.",
     ]
     for what, words in {
         "a label": "IndexError: label 30 at position 0 is outside 0..29",
@@ -122,9 +125,30 @@ def test_what_is_refused_is_refused_everywhere(found_by):
         "soft targets": "ValueError: row 0 has soft targets that sum to 15 over all slices",
         "rounding": "no error",
         "max_memory": "no error",
+        "integers": "no error",
         "nothing": "no error",
     }.items():
         assert [message.startswith(words) for message in found[what]] == [True, True], found[what]
+
+
+def test_gradients_from_upstream_that_differ(found_by):
+    found = found_by(2)[0]["mismatches"]
+    for what, function in (("upstream", "linear_loss"), ("entropies", "linear_statistics")):
+        for message in found[what]:
+            assert message.startswith(
+                f"ValueError: the processes of the group do not make the same call of {function}:"
+            )
+            assert "upstream gradients, as fingerprints (rank 0:" in message
+
+
+@pytest.mark.parametrize("what", ["same seed", "DDP", "FSDP"])
+def test_slices_that_are_copies_are_refused(found_by, what):
+    """DDP and FSDP over the processes of the group take the slices for one weight."""
+    facts = found_by(2)[0]["wrapped"]
+    for message in facts[what]:
+        assert message.startswith("ValueError: the slices of the weight on ranks 0, 1 have the same values. Does Distr")
+    assert facts["alone"] == "no error"
+    assert facts["ignored"] == ["no error"] * 2
 
 
 def test_backward(found_by):

@@ -18,6 +18,7 @@ from lastlayer.torch.linear.arguments import refuse_sharded
 from lastlayer.torch.linear.distillation import DistillationTargets
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.wire import GroupOfLayer, Wire
 
 Tensor = torch.Tensor
@@ -155,8 +156,8 @@ class LinearLoss(torch.nn.Module):
         return found
 
     def _given(self) -> dict[str, Any]:
-        names = ("bias", "mapping", "group", "n_classes", "normalize", "scale")
-        return {name: getattr(self, name) for name in names}
+        names = ("bias", "mapping", "n_classes", "normalize", "scale")
+        return {"group": self._group, **{name: getattr(self, name) for name in names}}
 
     @property
     def group(self) -> Any:
@@ -182,8 +183,11 @@ class LinearLoss(torch.nn.Module):
         is_cut_after = count is not None and hasattr(weight, "device_mesh")
         if count is not None and not is_cut_after:
             weight, bias = weight[:count], None if bias is None else bias[:count]
-        rows = read_scoring(self.normalize, self.scale).rows(input, weight, bias)
-        scores = torch.nn.functional.linear(*rows, bias)
+        rows, classes = read_scoring(self.normalize, self.scale).rows(input, weight, bias)
+        if type(rows) is not Tensor or rows.ndim <= 2:
+            scores = torch.nn.functional.linear(rows, classes, bias)
+        else:
+            scores = as_rows(torch.nn.functional.linear(rows.flatten(0, -2), classes, bias), rows.shape[:-1])
         return scores[..., :count] if is_cut_after else scores
 
     def _classes_here(self) -> int | None:

@@ -25,6 +25,7 @@ from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.margins.scoring import divisor_of, read_scoring, with_prior
 from lastlayer.torch.linear.mesh import is_on_mesh, loss_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded import classes_that_exist, plan_in_slices, sliced_loss
 
 Tensor = torch.Tensor
@@ -66,9 +67,9 @@ def linear_loss(
             Give the temperature as a number then: a tensor per row, or one that is learned, divides the inputs, which are rounded to
             the half type again, as the unit rows of `normalize` are.
         group: a process group of torch.distributed whose processes hold the classes in slices: `weight` and all else that has an
-            entry per class (bias, class_weight, soft targets) are this process's slice, in the order of the ranks; slices may be
+            entry per class (bias, class_weight, class_prior, soft targets) are this process's slice, in the order of the ranks; slices may be
             uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
-            Instead of group=, weight (and bias, class_weight) may be DTensors: Shard(0) over one dimension of a mesh says who holds
+            Instead of group=, weight (and bias, class_weight, class_prior) may be DTensors: Shard(0) over one dimension of a mesh says who holds
             which classes, Replicate() over the others. If input is a DTensor too, it says which rows are where, and so does the loss.
         n_classes: the classes that exist, if `weight` is padded with more rows (of all slices together).
         normalize: scores are cosines: scale · cos(h, w) + bias, by unit rows of input and weight. A row of zeros has scores 0.
@@ -102,10 +103,6 @@ def linear_loss(
     0.583612
     """
     scoring = {"normalize": normalize, "scale": scale, "margin": margin, "class_prior": class_prior}
-    if isinstance(targets, DistillationTargets):
-        return distillation_loss(
-            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
-        )
     if is_on_mesh(input, weight, bias, targets):
         given: dict[str, Any] = {
             "bias": bias,
@@ -115,6 +112,10 @@ def linear_loss(
         }
         given |= {**scoring, "n_classes": n_classes, **options}
         return loss_on_mesh(linear_loss, input, weight, targets, group, given)
+    if isinstance(targets, DistillationTargets):
+        return distillation_loss(
+            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
+        )
     if group is not None:
         return sliced_loss(
             input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
@@ -148,7 +149,7 @@ def linear_loss(
     )
     if checked.reduction == "parts":
         return value, denominator.detach()
-    return value.reshape(head.shape) if checked.reduction == "none" else value
+    return as_rows(value, head.shape) if checked.reduction == "none" else value
 
 
 linear_loss.plan = plan  # type: ignore[attr-defined]

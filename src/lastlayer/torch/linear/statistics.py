@@ -15,6 +15,7 @@ from lastlayer.torch.linear.labels import prepare_labels
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.mesh import is_on_mesh, statistics_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded import classes_that_exist, sliced_statistics
 from lastlayer.torch.linear.statistics_operator import head_statistics
 
@@ -129,4 +130,4 @@ def linear_statistics(
         max_memory,
         has_wide_scores(scores_dtype, head.input.dtype),
     )
-    return LinearStatistics(*(part.reshape(head.shape) for part in found))
+    return LinearStatistics(*(as_rows(part, head.shape) for part in found))

@@ -14,6 +14,7 @@ from lastlayer.torch.linear.distillation.preparation import prepare_problem
 from lastlayer.torch.linear.distillation.problem import Problem
 from lastlayer.torch.linear.distillation.targets import DistillationTargets
 from lastlayer.torch.linear.scaling import weighted_rows
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.autograd import agree_on_backward, scale_gradients
 
 Tensor = torch.Tensor
@@ -43,7 +44,7 @@ def distillation_loss(
     reduction = problem.call.options.reduction
     if reduction == "parts":
         return value, denominator.detach()
-    return value.reshape(head.shape) if reduction == "none" else value
+    return as_rows(value, head.shape) if reduction == "none" else value
 
 
 class DistillationLoss(torch.autograd.Function):

@@ -33,7 +33,15 @@ from lastlayer.torch.linear.margins.scoring import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.handshake import Agreement
-from lastlayer.torch.linear.sharded.preparation import Sliced, agree_on, facts_of, height_of, or_tell, prepare_slices
+from lastlayer.torch.linear.sharded.preparation import (
+    Sliced,
+    agree_on,
+    fact_of_temperature,
+    facts_of,
+    height_of,
+    or_tell,
+    prepare_slices,
+)
 from lastlayer.torch.linear.sharded.prints import print_of_rows
 from lastlayer.torch.linear.sharded.wire import Wire
 
@@ -76,6 +84,7 @@ def prepare_problem(
         facts = (
             {} if group is None else _facts(head, record, checked, labels, targets, goal, scores_dtype) | side.facts()
         )
+        facts |= fact_of_temperature(options.get("temperature"))
         checked = replace(checked, ignore_index=IGNORED)
         return Sliced(head, record, checked, labels, False, is_wide, height, facts), goal
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
+from torch.distributed.device_mesh import DeviceMesh
 
 from lastlayer.torch.linear.mesh.layout import Layout
 from lastlayer.torch.linear.sharded.handshake import agree, refuse
@@ -13,6 +14,8 @@ from lastlayer.torch.linear.sharded.prints import print_of_rows, sketch_of_input
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
+#: Options that have an entry per class.
+PER_CLASS = ("class_weight", "class_prior")
 Result = TypeVar("Result")
 
 
@@ -37,6 +40,35 @@ def sum_of_parts(part: Tensor, layout: Layout, call: str) -> Tensor:
     return total
 
 
+def check_everywhere(
+    mesh: DeviceMesh,
+    call: str,
+    device: torch.device,
+    check: Callable[[], Result],
+    facts: Callable[[Result], dict[str, object]],
+) -> Result:
+    """What `check` returns, if no process of the mesh refuses its arguments and all say the same of them; else all raise.
+
+    One exchange per dimension of the mesh, before anything else is sent.
+
+    Raises:
+        Exception: that of `check`, or ValueError about another process's error or about what differs.
+    """
+    error: Exception | None = None
+    said: dict[str, object] = {}
+    try:
+        result = check()
+        said = facts(result)
+    except Exception as raised:
+        error = raised
+    dimensions = [i for i in range(mesh.ndim) if mesh.size(i) > 1]
+    words = "each tensor must lie in the same way on all"
+    error = _tell_all(mesh, dimensions, call, device, error, lambda _: said, lambda _: words)
+    if error is not None:
+        raise error
+    return result
+
+
 def run_everywhere(
     layout: Layout, call: str, device: torch.device, run: Callable[[], Result], facts: Callable[[], dict[str, object]]
 ) -> Result:
@@ -55,16 +87,38 @@ def run_everywhere(
         said = facts()
     except Exception as raised:
         error = raised
-    for dimension in layout.other_dimensions:
-        wire = Wire(layout.mesh.get_group(dimension), call)
-        wire.sliced = f"only the rows may differ along dimension {dimension} of the mesh, where input says Shard"
-        try:
-            _tell(wire, device, error, _facts_along(said, dimension in layout.row_dimensions))
-        except Exception as heard:
-            error = error or heard
+    error = _tell_all(
+        layout.mesh,
+        layout.other_dimensions,
+        call,
+        device,
+        error,
+        lambda dimension: _facts_along(said, dimension in layout.row_dimensions),
+        lambda dimension: f"only the rows may differ along dimension {dimension} of the mesh, where input says Shard",
+    )
     if error is not None:
         raise error
     return result
+
+
+def _tell_all(
+    mesh: DeviceMesh,
+    dimensions: Sequence[int],
+    call: str,
+    device: torch.device,
+    error: Exception | None,
+    facts: Callable[[int], Mapping[str, Any]],
+    words: Callable[[int], str],
+) -> Exception | None:
+    """One exchange per dimension: the error that this process has, or has heard by the last of them."""
+    for dimension in dimensions:
+        wire = Wire(mesh.get_group(dimension), call)
+        wire.sliced = words(dimension)
+        try:
+            _tell(wire, device, error, facts(dimension))
+        except Exception as heard:
+            error = error or heard
+    return error
 
 
 def _tell(wire: Wire, device: torch.device, error: Exception | None, facts: Mapping[str, Any]) -> None:
@@ -77,10 +131,13 @@ def _tell(wire: Wire, device: torch.device, error: Exception | None, facts: Mapp
 
 #: What differs where the rows do.
 _OF_ROWS = ("rows", "labels, as a fingerprint", "sketch")
+_EACH = "each row's "
 
 
 def _facts_along(facts: dict[str, object], has_other_rows: bool) -> dict[str, object]:
-    return {name: value for name, value in facts.items() if not (has_other_rows and name in _OF_ROWS)}
+    if not has_other_rows:
+        return facts
+    return {name: value for name, value in facts.items() if name not in _OF_ROWS and not name.startswith(_EACH)}
 
 
 def facts_across(
@@ -105,12 +162,23 @@ def facts_across(
         "targets": f"{targets.dtype}, {targets.ndim} axes" if is_tensor else type(targets).__name__,
         "gradients for": ", ".join(asked) or "nothing",
     }
+    facts |= {name: getattr(targets, name) for name in ("divergence", "rest") if hasattr(targets, name)}
     for name, value in options.items():
-        if name != "max_memory" and value is not None:
-            facts[name] = "a tensor" if isinstance(value, torch.Tensor) else value
+        if name == "max_memory" or value is None:
+            continue
+        is_one = not isinstance(value, torch.Tensor) or name in PER_CLASS or (value.numel() == 1 and value.ndim <= 1)
+        facts[name if is_one else _EACH + name] = _in_words(value)
     if set(layout.other_dimensions) - set(layout.row_dimensions):
         flat = input.reshape(-1, input.shape[-1]) if input.numel() else input.reshape(0, input.shape[-1])
         facts["sketch"] = sketch_of_inputs(flat)
         if is_tensor and not targets.dtype.is_floating_point:
             facts["labels, as a fingerprint"] = print_of_rows(targets)
+        of_rows = () if is_tensor else ("indices", "probabilities", "input")
+        each = {f"targets.{name}": getattr(targets, name) for name in of_rows if hasattr(targets, name)}
+        each |= {name: value for name, value in getattr(mapping, "values", {}).items() if value is not None}
+        facts |= {_EACH + name: _in_words(value) for name, value in each.items() if isinstance(value, torch.Tensor)}
     return facts
+
+
+def _in_words(value: Any) -> object:
+    return f"tensor with the fingerprint {print_of_rows(value)}" if isinstance(value, torch.Tensor) else value

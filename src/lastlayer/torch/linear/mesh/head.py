@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 
+from lastlayer.mappings import ProbabilityMapping
 from lastlayer.mappings.resolve import resolve_mapping
-from lastlayer.torch.linear.mesh.across import facts_across, run_everywhere
+from lastlayer.torch.linear.distillation import DistillationTargets
+from lastlayer.torch.linear.mesh.across import PER_CLASS, check_everywhere, facts_across, run_everywhere
+from lastlayer.torch.linear.mesh.detection import on_mesh
 from lastlayer.torch.linear.mesh.layout import Layout, layout_of
 from lastlayer.torch.linear.mesh.parts import (
-    mapping_of_part,
-    part_of_bias,
-    part_of_number,
-    part_of_parameter,
-    part_of_rows,
-    part_of_targets,
-    part_of_weight,
+    Placed,
+    place_bias,
+    place_labels,
+    place_number,
+    place_parameter,
+    place_rows,
+    place_teacher,
+    refuse_parts,
 )
 from lastlayer.torch.linear.sharded.wire import GroupOfMesh
 
 Tensor = torch.Tensor
-
-#: Options that have an entry per class.
-_PER_CLASS = ("class_weight", "class_prior")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class HeadOfPart:
     layout: Layout
     input: Tensor
     weight: Tensor
-    targets: Tensor
+    targets: Any
     keywords: dict[str, Any]
     #: The shape of all rows.
     shape: torch.Size
@@ -54,30 +56,80 @@ class HeadOfPart:
         )
 
 
-def part_of_head(input: Any, weight: Any, targets: Any, group: Any, keywords: dict[str, Any]) -> HeadOfPart:
+def part_of_head(call: str, input: Any, weight: Any, targets: Any, group: Any, keywords: dict[str, Any]) -> HeadOfPart:
     """This process's part of a head; `keywords` are the other arguments of the call.
+
+    The processes tell each other what they refuse, and where their tensors lie, before anything is gathered.
 
     Raises:
         TypeError: group= next to DTensors, or what `layout_of` refuses.
+        ValueError: another process has refused its arguments, or has other placements.
     """
-    if group is not None:
-        raise TypeError("weight is a DTensor, whose mesh says who holds which classes; leave out group=.")
-    layout = layout_of(input, weight)
-    parts = {**keywords, "bias": part_of_bias(keywords["bias"], layout)}
-    parts["mapping"] = mapping_of_part(resolve_mapping(keywords["mapping"]), layout)
+    known = on_mesh(weight, input, keywords["bias"], targets)[0]
+
+    def check() -> _Checked:
+        if group is not None:
+            raise TypeError("weight is a DTensor, whose mesh says who holds which classes; leave out group=.")
+        layout = layout_of(input, weight)
+        return _place(layout, input, weight, targets, keywords)
+
+    found = check_everywhere(known.device_mesh, call, known.device, check, lambda found: found.said)
     # In one order on every process, since a gather may be behind each.
-    for name in [name for name in _PER_CLASS if name in parts]:
-        parts[name] = part_of_parameter(name, parts[name], layout, layout.per_class)
-    if "sample_weight" in parts:
-        parts["sample_weight"] = part_of_rows("sample_weight", parts["sample_weight"], layout, layout.rows)
-    for name in ("temperature", "scale"):
-        if name in parts:
-            parts[name] = part_of_number(name, parts[name], layout)
+    parts = {name: placed.part() for name, placed in found.options.items()}
+    values = {name: placed.part() for name, placed in found.of_mapping.items()}
+    teacher = {name: placed.part() for name, placed in found.of_targets.items()}
     return HeadOfPart(
-        layout,
-        part_of_rows("input", input, layout, layout.rows),
-        part_of_weight(weight, layout),
-        part_of_targets(targets, layout, input.ndim),
-        parts,
+        found.layout,
+        found.input.part(),
+        found.weight.part(),
+        replace(targets, **teacher) if found.targets is None else found.targets.part(),
+        {**keywords, **parts, "mapping": found.mapping.replace(**values)},
         input.shape[:-1],
+    )
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A call's arguments, each with where it is to lie."""
+
+    layout: Layout
+    input: Placed
+    weight: Placed
+    #: None for a teacher's, whose tensors are in `of_targets`.
+    targets: Placed | None
+    of_targets: dict[str, Placed]
+    options: dict[str, Placed]
+    mapping: ProbabilityMapping
+    of_mapping: dict[str, Placed]
+
+    @property
+    def said(self) -> dict[str, object]:
+        """Where each tensor lies, the same on every process."""
+        found = {"input": self.input, "weight": self.weight, **self.options, **self.of_mapping}
+        found |= {f"targets.{name}": placed for name, placed in self.of_targets.items()}
+        found |= {} if self.targets is None else {"targets": self.targets}
+        said = {f"placements of {name}": placed.said for name, placed in found.items()}
+        return {name: words for name, words in said.items() if words != "no tensor"}
+
+
+def _place(layout: Layout, input: Any, weight: Any, targets: Any, keywords: dict[str, Any]) -> _Checked:
+    options = {"bias": place_bias(keywords["bias"], layout)}
+    for name in [name for name in PER_CLASS if name in keywords]:
+        options[name] = place_parameter(name, keywords[name], layout, layout.per_class)
+    if "sample_weight" in keywords:
+        options["sample_weight"] = place_rows("sample_weight", keywords["sample_weight"], layout, layout.rows)
+    for name in [name for name in ("temperature", "scale") if name in keywords]:
+        options[name] = place_number(name, keywords[name], layout)
+    refuse_parts(layout, input, targets=targets, sample_weight=keywords.get("sample_weight"))
+    mapping = resolve_mapping(keywords["mapping"])
+    is_teacher = isinstance(targets, DistillationTargets)
+    return _Checked(
+        layout,
+        place_rows("input", input, layout, layout.rows),
+        place_parameter("weight", weight, layout, layout.per_class),
+        None if is_teacher else place_labels(targets, layout, input.ndim),
+        place_teacher(targets, layout) if is_teacher else {},
+        options,
+        mapping,
+        {name: place_number(name, x, layout) for name, x in mapping.values.items() if isinstance(x, DTensor)},
     )

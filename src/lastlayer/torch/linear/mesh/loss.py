@@ -19,7 +19,7 @@ def loss_on_mesh(
     function: Callable[..., Any], input: Any, weight: Any, targets: Any, group: Any, keywords: dict[str, Any]
 ) -> Any:
     """The loss of all rows and classes; a DTensor if the input is one."""
-    part = part_of_head(input, weight, targets, group, keywords)
+    part = part_of_head(function.__name__, input, weight, targets, group, keywords)
     layout, reduction = part.layout, keywords.get("reduction", "mean")
     whole = [Replicate()] * layout.mesh.ndim
     if not layout.row_dimensions or reduction not in ("mean", "sum", "parts"):

@@ -16,6 +16,6 @@ def statistics_on_mesh(
     function: Callable[..., Any], input: Any, weight: Any, labels: Any, group: Any, keywords: dict[str, Any]
 ) -> Any:
     """The statistics of all rows; DTensors that lie as the rows do, if the input is one."""
-    part = part_of_head(input, weight, labels, group, keywords)
+    part = part_of_head(function.__name__, input, weight, labels, group, keywords)
     found = part.call(function)
     return type(found)(*(shared(value, part.layout, part.layout.rows, part.shape) for value in found))

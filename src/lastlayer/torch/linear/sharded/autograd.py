@@ -85,10 +85,10 @@ def agree_on_backward(call: Call, input: Tensor, *upstream: Tensor | None) -> No
     """The handshake before a backward pass that sends something.
 
     Raises:
-        ValueError: the processes do not run backward through the same call, or their upstream gradients differ in which are 0.
+        ValueError: the processes do not run backward through the same call, or their upstream gradients differ.
     """
-    prints = [print_of_rows(u != 0) for u in upstream if u is not None]
-    facts = {**call.facts, "pass": "backward", "rows with a gradient from upstream": prints}
+    prints = " ".join(print_of_rows(u) for u in upstream if u is not None)
+    facts = {**call.facts, "pass": "backward", "upstream gradients, as fingerprints": prints}
     agree(call.wire, input.device, facts, call.agreement.height, call.size)
 
 

@@ -62,9 +62,13 @@ class SlicedPlan:
     def __str__(self) -> str:
         return (
             f"{self.of_slice.rows} × {self.of_slice.features} inputs, {self.of_slice.classes} classes on each of {self.processes} "
-            f"processes: {self.memory_bytes / 2**20:.4g} MiB of weight, gradients and workspace; {self.collectives} collectives, "
+            f"processes: {_in_words(self.memory_bytes)} of weight, gradients and workspace; {self.collectives} collectives, "
             f"{self.sent_bytes / max(1, self.of_slice.rows):.4g} bytes sent per row; {self.of_slice.operations / 1e12:.3g} Tflop"
         )
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.4g} MiB"
 
 
 def plan_in_slices(

@@ -13,11 +13,14 @@ from lastlayer.torch.linear.arguments import options_of_head, prepare_mapping, p
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.margins import Scoring, read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.autograd import SlicedLoss
 from lastlayer.torch.linear.sharded.blocks import buffers_of_loss
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
+    check_slices_of,
+    fact_of_temperature,
     facts_of,
     height_of,
     or_tell,
@@ -48,6 +51,8 @@ def sliced_loss(
     wire = Wire(group, "linear_loss")
 
     def prepare() -> tuple[Sliced, Scoring]:
+        prior = scoring["class_prior"]
+        check_slices_of(weight, bias=bias, class_weight=options.get("class_weight"), class_prior=prior)
         refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
         check_max_memory(max_memory)
         side = read_scoring(**scoring, softcap=options.get("softcap"))
@@ -61,6 +66,7 @@ def sliced_loss(
         side.check_targets(is_soft)
         height = height_of(head, max_memory, is_wide, buffers_of_loss(record, is_soft, head.input.dtype))
         facts = {**facts_of(head, record, checked, goal, is_soft), "scores_dtype": scores_dtype, **side.facts()}
+        facts |= fact_of_temperature(options.get("temperature"))
         return Sliced(head, record, checked, goal, is_soft, is_wide, height, facts), side
 
     sliced, side = or_tell(wire, weight, prepare)
@@ -71,4 +77,4 @@ def sliced_loss(
     value, denominator = SlicedLoss.apply(call, wanted, *head[:3], *labels)  # type: ignore[no-untyped-call]
     if call.options.reduction == "parts":
         return value, denominator.detach()
-    return value.reshape(head.shape) if call.options.reduction == "none" else value
+    return as_rows(value, head.shape) if call.options.reduction == "none" else value

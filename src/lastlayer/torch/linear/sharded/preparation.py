@@ -19,7 +19,7 @@ from lastlayer.torch.linear.plan import block_rows
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.facts import check_slices
 from lastlayer.torch.linear.sharded.handshake import Agreement, agree, refuse
-from lastlayer.torch.linear.sharded.prints import print_of_rows, sketch_of_inputs
+from lastlayer.torch.linear.sharded.prints import mark_of, print_of_rows, sketch_of_inputs
 from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
@@ -103,16 +103,39 @@ def facts_of(
         "class_weight": options.weight is not None,
         "sample_weight": sample_weight is not None,
     }
-    for name in ("label_smoothing", "z_loss", "temperature", "softcap", "ignore_index", "reduction"):
-        facts[name] = getattr(options, name)
+    for name in ("label_smoothing", "z_loss", "temperature", "softcap"):
+        value = getattr(options, name)
+        facts[name] = float(value) if isinstance(value, int) else value
+    facts |= {"ignore_index": options.ignore_index, "reduction": options.reduction}
     if sample_weight is not None:
-        facts["rows of sample weight 0"] = print_of_rows(sample_weight == 0)
+        facts["sample_weight, as a fingerprint"] = print_of_rows(sample_weight)
     if not is_soft and isinstance(targets, torch.Tensor) and not targets.is_complex():
         facts["labels, as a fingerprint"] = print_of_rows(targets)
     for name, value in mapping.values.items():
         if isinstance(value, torch.Tensor):
             facts[f"{name} of each row, as a fingerprint"] = print_of_rows(value)
     return facts
+
+
+def check_slices_of(weight: Any, **per_class: Any) -> None:
+    """Raise ValueError for a tensor that has not one entry per class of this process."""
+    if not isinstance(weight, torch.Tensor) or weight.ndim != 2:
+        return
+    for name, value in per_class.items():
+        if isinstance(value, torch.Tensor) and value.shape != weight.shape[:1]:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}; give this process's slice of it, ({weight.shape[0]},), as of weight."
+            )
+
+
+def fact_of_temperature(temperature: Any) -> dict[str, object]:
+    """The values of a temperature that inputs have been divided by; empty for a number."""
+    if not isinstance(temperature, torch.Tensor) or temperature.is_complex():
+        return {}
+    is_one = temperature.numel() == 1
+    return {
+        "temperature": float(temperature.detach()) if is_one else f"a tensor, {print_of_rows(temperature.detach())}"
+    }
 
 
 def agree_on(wire: Wire, sliced: Sliced, n_classes: int | None) -> tuple[Call, Head]:
@@ -126,7 +149,8 @@ def agree_on(wire: Wire, sliced: Sliced, n_classes: int | None) -> tuple[Call, H
     head, targets, options = sliced.head, sliced.targets, sliced.options
     facts = {"function": wire.call, **sliced.facts, "n_classes": n_classes}
     sketch = sketch_of_inputs(head.input)
-    agreement = agree(wire, head.input.device, facts, sliced.height, head.weight.shape[0], sketch)
+    mark = mark_of(head.weight) if wire.is_of_layer else 0
+    agreement = agree(wire, head.input.device, facts, sliced.height, head.weight.shape[0], sketch, mark)
     agreement = _that_exist(agreement, n_classes)
     size, classes = agreement.sizes[wire.rank], sum(agreement.sizes)
     if size < head.weight.shape[0]:

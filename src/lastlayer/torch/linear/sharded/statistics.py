@@ -13,10 +13,13 @@ from lastlayer.torch.linear.arguments import prepare_mapping, refuse_gradients
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.formula_rows import buffers_of
 from lastlayer.torch.linear.sharded.preparation import (
     Sliced,
     agree_on,
+    check_slices_of,
+    fact_of_temperature,
     facts_of,
     height_of,
     or_tell,
@@ -50,6 +53,7 @@ def sliced_statistics(
     wire = Wire(group, "linear_statistics")
 
     def prepare() -> Sliced:
+        check_slices_of(weight, bias=bias)
         refuse_gradients(softcap=softcap)
         check_max_memory(max_memory)
         side = read_scoring(**scoring)
@@ -63,6 +67,7 @@ def sliced_statistics(
         buffers = 1 if is_softmax(record) else buffers_of(head.input.dtype)
         height = height_of(head, max_memory, is_wide, buffers)
         facts = {**facts_of(head, record, options, goal, False), "scores_dtype": scores_dtype, **side.facts()}
+        facts |= fact_of_temperature(temperature)
         return Sliced(head, record, options, goal, False, is_wide, height, facts)
 
     sliced = or_tell(wire, weight, prepare)
@@ -70,4 +75,4 @@ def sliced_statistics(
     is_tracking = torch.is_grad_enabled()
     wanted = Wanted(*(x is not None and x.requires_grad and is_tracking for x in head[:3]))
     found = SlicedStatistics.apply(call, wanted, *head[:3])  # type: ignore[no-untyped-call]
-    return tuple(part.reshape(head.shape) for part in found)
+    return tuple(as_rows(part, head.shape) for part in found)

@@ -63,7 +63,7 @@ class SlicedStatistics(torch.autograd.Function):
         refuse_second_derivative("linear_statistics")
         call, (input, weight, bias, kept) = ctx.call, ctx.saved_tensors
         height, rows = call.agreement.height, _visited(call)
-        agree_on_backward(call, input)
+        agree_on_backward(call, input, *upstream[:3])
         is_live = call.targets != call.options.ignore_index
         arriving = Upstream(tuple(part.double() for part in upstream[:3]), is_live, input.dtype)
         sums = SliceGradients(input, weight, bias, ctx.wanted, height, rows, call.is_wide)

@@ -38,12 +38,16 @@ class Wire:
     """
 
     #: What need not be the same on every process, and what to do if the rest is not; both end an error's message.
-    sliced = "only the classes of weight, bias, class_weight and soft targets are sliced"
+    sliced = "only the classes of weight, bias, class_weight, class_prior and soft targets are sliced"
     remedy = ""
 
     def __init__(self, group: Any, call: str) -> None:
+        #: Whether a layer keeps the slices, so that they are compared too.
+        self.is_of_layer = isinstance(group, GroupOfLayer)
         if isinstance(group, GroupOfMesh):
             self.remedy, group = group.remedy, group.group
+        elif isinstance(group, GroupOfLayer):
+            group = group.group
         if not dist.is_available() or not dist.is_initialized():
             raise ValueError(f"{call} got a group, but torch.distributed is not initialized; call init_process_group.")
         if not isinstance(group, dist.ProcessGroup):

@@ -1,0 +1,16 @@
+"""Results per row in the shape of the rows."""
+
+from __future__ import annotations
+
+import torch
+
+Tensor = torch.Tensor
+
+
+def as_rows(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(N, ...) in the shape (*rows, ...), without a copy and no view for autograd.
+
+    Of a view FSDP2 warns that an operation in place would drop its hook.
+    """
+    found: Tensor = torch.ops.aten._unsafe_view(flat, [*shape, *flat.shape[1:]])
+    return found
