@@ -85,7 +85,7 @@ def peak_of(run):
 
 def memory():
     """Peak bytes of loss and backward by the number of processes: measured, and by the plan."""
-    rows, features, classes, found = 256, 64, 32768, {}
+    rows, features, classes, found = 64, 64, 131072, {}
     # Large results in torch's memory too, which the profiler sees.
     before, memory_of_results.LARGE = memory_of_results.LARGE, 2**62
     for size, group in first_groups().items():

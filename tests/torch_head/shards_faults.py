@@ -18,7 +18,7 @@ from torch.distributed.tensor import Shard, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from lastlayer.mappings import MAPPINGS
-from lastlayer.torch import LinearLoss, linear_loss, linear_statistics
+from lastlayer.torch import LinearLoss, SparseTargets, linear_loss, linear_statistics
 from lastlayer.torch.linear.sharded import formula_rows
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.softmax_rows import SoftmaxRows
@@ -126,6 +126,13 @@ def wrapped():
     model = torch.nn.Sequential(torch.nn.Linear(FEATURES, FEATURES), layer)
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, ["1.weight", "1.bias"])
     body = DistributedDataParallel(model).module[0]
+    sparse = SparseTargets(labels[:, None], torch.ones(ROWS, 1))
+    odd = {
+        "no targets": lambda: layer(tensors[0], output="loss"),
+        "sparse": lambda: layer.statistics(tensors[0], sparse),
+    }
+    right = {"no targets": lambda: layer(tensors[0], labels), "sparse": lambda: layer.statistics(tensors[0], labels)}
+    found |= {name: everywhere(error_of((odd if dist.get_rank() else right)[name])) for name in odd}
     found["ignored"] = everywhere(error_of(lambda: layer(body(tensors[0]), labels)))
     return found
 

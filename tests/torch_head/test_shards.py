@@ -151,6 +151,17 @@ def test_slices_that_are_copies_are_refused(found_by, what):
     assert facts["ignored"] == ["no error"] * 2
 
 
+def test_what_one_layer_refuses_stops_all(found_by):
+    facts = found_by(2)[0]["wrapped"]
+    for what, words in (
+        ("no targets", "ValueError: output is 'loss', targets are"),
+        ("sparse", "TypeError: statistics are"),
+    ):
+        first, second = facts[what]
+        assert second.startswith(words)
+        assert first.endswith(f"one refused its arguments: rank 1: {second}")
+
+
 def test_backward(found_by):
     for found in found_by(2):
         facts = found["derivatives"]
@@ -194,9 +205,10 @@ def test_memory_falls_with_the_number_of_processes(found_by):
     whole = found[0]["1"]
     for facts in found:
         for size, (peak, planned, weight, planned_weight) in facts.items():
+            # The slack below is a small part of a slice.
             assert weight == planned_weight == whole[2] // int(size)
-            assert planned <= peak <= planned + 2.5 * 2**20, (size, peak, planned)
-            assert peak <= whole[0] / int(size) + 2.5 * 2**20
+            assert planned <= peak <= planned + 1.5 * 2**20, (size, peak, planned)
+            assert peak <= whole[0] / int(size) + 1.5 * 2**20
 
 
 def test_the_comparison_rejects_wrong_heads(found_by):

@@ -19,6 +19,7 @@ from lastlayer.torch.linear.distillation import DistillationTargets
 from lastlayer.torch.linear.margins import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory
 from lastlayer.torch.linear.shapes import as_rows
+from lastlayer.torch.linear.sharded.preparation import told
 from lastlayer.torch.linear.sharded.wire import GroupOfLayer, Wire
 
 Tensor = torch.Tensor
@@ -134,12 +135,12 @@ class LinearLoss(torch.nn.Module):
         if output == "scores":
             return self._scores(input)
         if targets is None or output not in ("loss", "statistics"):
-            raise ValueError(
-                f"output is {output!r}, targets are {describe(targets)}; choose 'scores', or 'loss' or 'statistics' with targets."
-            )
+            words = f"output is {output!r}, targets are {describe(targets)}; choose 'scores', or 'loss' or 'statistics' with targets."
+            raise told(self._group, self.weight, ValueError(words))
         if output == "statistics":
             if isinstance(targets, DistillationTargets):
-                raise TypeError(f"statistics are those of labels; targets are {type(targets).__name__}.")
+                words = f"statistics are those of labels; targets are {type(targets).__name__}."
+                raise told(self._group, self.weight, TypeError(words))
             shared = ("ignore_index", "softcap", "max_memory", "scores_dtype")
             given = {**self._given(), **{name: value for name, value in self.options.items() if name in shared}}
             return linear_statistics(input, self.weight, targets, temperature=self.temperature, **given)

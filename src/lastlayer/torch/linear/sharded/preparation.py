@@ -51,6 +51,13 @@ def or_tell(wire: Wire, weight: Any, prepare: Callable[[], Result]) -> Result:
         raise
 
 
+def told(group: Any, weight: Any, error: Exception) -> Exception:
+    """The error to raise, of which the other processes of the group, if there is one, hear now."""
+    if group is not None:
+        refuse(Wire(group, "LinearLoss"), weight.device, error)
+    return error
+
+
 def prepare_slices(
     input: Tensor, weight: Tensor, bias: Tensor | None, temperature: Any, softcap: Any
 ) -> tuple[Head, Any]:
