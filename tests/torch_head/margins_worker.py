@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import margins_reference
 import torch
 import torch.distributed as dist
-from shards_faults import Counted
+from shards_costs import Counted
 
 from lastlayer.torch import LinearLoss, linear_loss, linear_statistics
 
