@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import lastlayer as ll
-from lastlayer.benchmark import Record, classifier_fits, device_rows, figure, head_cases, linear, temperatures
+from lastlayer.benchmark import (
+    Record,
+    classifier_fits,
+    device_rows,
+    figure,
+    head_cases,
+    head_statistics,
+    linear,
+    temperatures,
+)
 from lastlayer.benchmark.page import figure_name
 from lastlayer.benchmark.page import page as benchmark_page
 from lastlayer.benchmark.summary import summary
@@ -58,13 +67,15 @@ def benchmarks(root: Path) -> dict[Path, str]:
     records = {
         name: Record.from_json(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()
     }
-    heads = stored(root, "linear-cpu", "linear-cuda")
+    heads, peaked = stored(root, "linear-cpu", "linear-cuda"), stored(root, "linear-cuda-peaked")
+    statistics = stored(root, "linear-statistics-cpu", "linear-statistics-cuda")
     rows = stored(root, "rows-cuda-float32", "rows-cuda-bfloat16")
     fits = stored(root, "fit")
     calibrations = stored(root, "temperature")
     conformance = stored(root, "heads-cpu", "heads-cuda")
     sections = [
-        *map(linear.section, heads),
+        *map(linear.section, [*heads, *peaked]),
+        *map(head_statistics.section, statistics),
         *map(head_cases.section, conformance),
         *map(device_rows.section, rows),
         *map(classifier_fits.section, fits),

@@ -93,13 +93,32 @@ def load(folder: Path, model: Classifier, optimiser: torch.optim.Optimizer) -> i
             shutil.rmtree(unfinished)
     dist.barrier()
     found = sorted(folder.glob("step-*"), key=number)
+    start = number(found[-1]) if found else 0
+    if dist.get_rank() == 0:
+        keep_curve(folder / "curve.jsonl", start)
     if not found:
         return 0
     parameters, averages = get_state_dict(model, optimiser)
     state = {"model": parameters, "optimiser": averages}
     dcp.load(state, checkpoint_id=found[-1])
     set_state_dict(model, optimiser, model_state_dict=state["model"], optim_state_dict=state["optimiser"])
-    return number(found[-1])
+    return start
+
+
+def keep_curve(path: Path, start: int) -> None:
+    """Leave out the steps after the checkpoint: they are taken again."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= start]
+    path.write_text("".join(kept))
+
+
+def same_classes(folder: Path, classes: int) -> bool:
+    """Whether a run in this folder has as many classes; the first run writes the number down."""
+    path = folder / "classes.txt"
+    if not path.exists() and dist.get_rank() == 0:
+        path.write_text(str(classes))
+    dist.barrier()
+    return path.read_text() == str(classes)
 
 
 def show(step: int, steps: int, loss: float, seconds: float) -> None:
@@ -121,6 +140,8 @@ def train(classes: int, steps: int, every: int, folder: Path) -> None:
     if dist.get_rank() == 0:
         mine, size = len(model.head.weight.to_local()), dist.get_world_size()  # type: ignore[operator]
         print(f"{classes} classes on {size} processes, {mine} on this one; {start} of {steps} steps done", flush=True)
+        if start >= steps:
+            print("nothing is left to do; give more --steps")
     begun = time.perf_counter()
     for step in range(start, steps):
         loss = model(*batch(step, classes))
@@ -146,9 +167,20 @@ def main() -> None:
     parser.add_argument("--save-every", type=int, default=10)
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and the curve are")
     given = parser.parse_args()
+    for name, least in (("classes", 1), ("steps", 1), ("save_every", 1)):
+        if getattr(given, name) < least:
+            parser.error(f"--{name.replace('_', '-')} is {getattr(given, name)}; give at least {least}.")
+    if given.classes > 2**BITS:
+        parser.error(f"--classes is {given.classes}; the features have {BITS} bits: give at most {2**BITS}.")
+    if "RANK" not in os.environ:
+        parser.error(f"start it by torchrun: torchrun --nproc-per-node 2 {sys.argv[0]} --folder {given.folder}")
     dist.init_process_group("gloo")
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // dist.get_world_size()))
     given.folder.mkdir(parents=True, exist_ok=True)
+    if not same_classes(given.folder, given.classes):
+        parser.error(
+            f"{given.folder} has a run with another number of classes; give its --classes, or another --folder."
+        )
     train(given.classes, given.steps, given.save_every, given.folder)
     dist.barrier()
     dist.destroy_process_group()

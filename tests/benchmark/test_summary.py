@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from synthetic_record import synthetic_record
 
-from lastlayer.benchmark import Record, classifier_fits, head_cases, temperatures
+from lastlayer.benchmark import Record, classifier_fits, head_cases, head_statistics, temperatures
 from lastlayer.benchmark.summary import summary
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -99,3 +99,13 @@ def test_heads_are_said_as_they_were_recorded() -> None:
                 number = cells[result["name"]][place].removeprefix("wrong by ")
                 assert float(number) == pytest.approx(result["error"], rel=0.1)
     assert all(result["outcome"] == "passed" for result in record["heads"]["lastlayer"])
+
+
+def test_statistics_of_heads_are_said_as_they_were_recorded() -> None:
+    record = stored("linear-statistics-cpu")
+    page = head_statistics.section(record)
+    for found in record["rows"]:
+        for name in ("forward / one product", "forward and backward / four products"):
+            assert f"| statistics, {name} |" in page
+            assert f"| {found['statistics'][name]:.2f} |" in page
+        assert f"| {found['slices']['ratio']:.2f} |" in page

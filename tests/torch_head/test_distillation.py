@@ -171,9 +171,9 @@ def test_all_classes_named_and_one_class():
         found = linear_loss(input, weight, SparseTargets(order, y.gather(1, order), **options))
         torch.testing.assert_close(found, exact)
     reverse = F.kl_div(y.log(), F.linear(input, weight).softmax(1), reduction="batchmean")
-    targets = SparseTargets(order, y.gather(1, order) * 0.999, divergence="reverse")
+    targets = SparseTargets(order, y.gather(1, order), divergence="reverse")
     torch.testing.assert_close(linear_loss(input, weight, targets), reverse)
-    one = SparseTargets(torch.zeros(3, 1, dtype=torch.uint8), torch.full((3, 1), 0.7))
+    one = SparseTargets(torch.zeros(3, 1, dtype=torch.uint8), torch.ones(3, 1))
     leaf = weight[:1].clone().requires_grad_()
     loss = linear_loss(input, leaf, one)
     loss.backward()
@@ -366,8 +366,37 @@ REFUSALS = {
         r"index 30 at position \(0, 1\) .* outside 0..29",
     ),
     "twice": (lambda s, t: sparse(((4, 4),)), {}, ValueError, "names class 4 twice"),
-    "negative": (lambda s, t: sparse(probabilities=((0.5, -0.1),)), {}, ValueError, "give numbers ≥ 0"),
-    "too much": (lambda s, t: sparse(probabilities=((0.9, 0.9),)), {}, ValueError, "sum 1.79.*at most 1"),
+    "negative": (
+        lambda s, t: sparse(probabilities=((0.5, -0.1),)),
+        {},
+        ValueError,
+        r"probability -0.1 at position \(0, 1\) is negative; give probabilities, not log-probabilities or scores",
+    ),
+    "not a number": (
+        lambda s, t: sparse(probabilities=((0.5, float("nan")),)),
+        {},
+        ValueError,
+        "probability nan .* is not a number; give probabilities",
+    ),
+    "all classes": (
+        lambda s, t: SparseTargets(torch.arange(CLASSES).expand(ROWS, -1), torch.full((ROWS, CLASSES), 0.02)),
+        {},
+        ValueError,
+        "row 0 names all 30 classes with probabilities of sum 0.59",
+    ),
+    "meta teacher": (
+        lambda s, t: TeacherTargets(*(x.to("meta") for x in t)),
+        {},
+        ValueError,
+        "the teacher's input: on meta, but the student's input is on cpu",
+    ),
+    "meta targets": (
+        lambda s, t: SparseTargets(torch.zeros(ROWS, 1, dtype=torch.int64, device="meta"), torch.ones(ROWS, 1)),
+        {},
+        ValueError,
+        "indices: on meta",
+    ),
+    "too much": (lambda s, t: sparse(probabilities=((0.9, 0.9),)), {}, ValueError, "sum 1.79.*not log-prob"),
     "zero": (lambda s, t: sparse(probabilities=((0.0, 0.0),), rest="nothing"), {}, ValueError, "positive and finite"),
     "reverse of zero": (
         lambda s, t: sparse(probabilities=((0.5, 0.5),), divergence="reverse"),
@@ -382,7 +411,12 @@ REFUSALS = {
         "indices are torch.float32; give a torch tensor of integers",
     ),
     "integers": (lambda s, t: sparse(probabilities=((1, 0),)), {}, TypeError, "probabilities are torch.int64"),
-    "shape": (lambda s, t: SparseTargets(torch.zeros(3, 1).long(), torch.ones(3, 1)), {}, ValueError, "give .19, 'k'."),
+    "shape": (
+        lambda s, t: SparseTargets(torch.zeros(3, 1).long(), torch.ones(3, 1)),
+        {},
+        ValueError,
+        r"give \(19, k\) with",
+    ),
     "two shapes": (
         lambda s, t: SparseTargets(torch.zeros(ROWS, 1).long(), torch.ones(ROWS, 2)),
         {},
@@ -424,7 +458,7 @@ REFUSALS = {
         lambda s, t: SparseTargets(torch.zeros(ROWS, 1).long(), torch.ones(ROWS, 1).requires_grad_()),
         {},
         TypeError,
-        "probabilities requires a gradient",
+        "targets.probabilities requires a gradient",
     ),
 }
 

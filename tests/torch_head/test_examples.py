@@ -61,6 +61,8 @@ def test_policy_gradient_has_the_same_curve_and_learns():
 def test_distil_has_the_dense_curve_in_less_memory():
     command = [sys.executable, str(EXAMPLES / "distil.py"), "--steps", "3"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Each way has a line as soon as it is done, before the table of all.
+    assert re.findall(r"^ +(\S+)(?:: loss|  +dense)", shown, re.MULTILINE) == ["dense", "top-k", "teacher", "step"]
     assert float(re.search(r"dense and teacher: (\S+) of the loss", shown).group(1)) < 1e-4
     dense, few, teacher = map(float, re.search(r"memory +(\d+) MiB +(\d+) MiB +(\d+) MiB", shown).groups())
     assert few < dense / 2

@@ -120,3 +120,26 @@ def test_plan_counts_the_sums():
     for device in ("cpu", "cuda"):
         plan = linear_loss.plan(1024, 768, 128256, torch.float16, device=device)
         assert plan.gradient_bytes == (1024 + 128256) * 768 * (2 + 4)
+
+
+@pytest.mark.parametrize("scores_dtype", [None, torch.float32])
+@pytest.mark.parametrize("mapping", ["softmax", "softplus_ratio"])
+@pytest.mark.parametrize("upstream", [2.0**-13, 2.0**-20, 1e5])
+def test_statistics_under_any_scale(upstream, mapping, scores_dtype, group):
+    generator = torch.Generator().manual_seed(0)
+    input, weight = (torch.randn(n, 16, generator=generator).half() for n in (32, 4000))
+    weight, labels = 0.1 * weight, torch.randint(4000, (32,), generator=generator)
+    labels[5] = -100
+    found = []
+    for dtype in (torch.float16, torch.float64):
+        leaves = [x.to(dtype).requires_grad_() for x in (input, weight)]
+        wide = scores_dtype if dtype == torch.float16 else None
+        some = linear_statistics(*leaves, labels, mapping=mapping, scores_dtype=wide, group=group)
+        # The infinite one arrives in a row that does not count.
+        arriving = torch.where(labels == -100, float("inf"), upstream).to(some.log_prob.dtype)
+        scaled = torch.autograd.grad((some.log_prob, some.entropy), leaves, (arriving, arriving))
+        found.append([g.double() for g in scaled])
+    for got, expected in zip(*found, strict=True):
+        expected = expected.half().double()  # what float16 can say
+        error = (got - expected)[expected.isfinite()].abs().max()
+        assert error <= 0.01 * expected[expected.isfinite()].abs().max() + 2.0**-24

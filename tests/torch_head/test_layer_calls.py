@@ -86,3 +86,56 @@ def test_scores_are_no_view_and_a_trace_takes_other_shapes():
         traced = torch.jit.trace(layer, (inputs,))
     other = torch.randn(5, 7, 4)
     assert torch.equal(traced(other), layer(other))
+
+
+def test_classes_that_do_not_exist_have_no_scores():
+    head = layer(n_classes=7)
+    assert head(INPUT).shape == head.scores(INPUT).shape == (5, 7)
+    assert torch.equal(head(INPUT), torch.nn.functional.linear(INPUT, head.weight[:7], head.bias[:7]))
+    assert layer(n_classes=7, bias=False, normalize=True)(INPUT).shape == (5, 7)
+
+
+def test_scores_of_a_padded_slice():
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        assert layer(n_classes=7, group=torch.distributed.group.WORLD)(INPUT).shape == (5, 7)
+        assert layer(n_classes=12, group=torch.distributed.group.WORLD)(INPUT).shape == (5, 9)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    "temperature", [torch.tensor(2.0), torch.full((3,), 2.0), torch.nn.Parameter(torch.tensor(2.0)), 2.0], ids=repr
+)
+def test_it_is_shown_with_any_temperature(temperature):
+    text = repr(layer(temperature=temperature).to("meta"))
+    is_learned = isinstance(temperature, torch.nn.Parameter)
+    assert ("temperature=" in text) is not is_learned
+
+
+def test_a_cast_leaves_the_prior_alone():
+    counts = torch.tensor([1.0, 1e6, 3, 4, 5, 6, 7, 8, 9])
+    head = layer(class_prior=counts).half()
+    assert torch.equal(head.class_prior, counts)
+    loss = head(INPUT.half(), LABELS)
+    assert loss.isfinite()
+    assert layer(class_prior=counts).to("meta").class_prior.is_meta
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_classes": 0}, "n_classes is 0"),
+        ({"n_classes": 10}, r"give 1\.\.9"),
+        ({"class_prior": torch.zeros(9)}, "class_prior has the smallest entry 0"),
+    ],
+)
+def test_a_wrong_option_is_refused_when_it_is_made(options, message):
+    with pytest.raises(ValueError, match=message):
+        layer(**options)
+
+
+def test_a_trace_of_its_scores():
+    for head in (layer(), layer(n_classes=7)):
+        traced = torch.fx.symbolic_trace(head, concrete_args={"targets": None})
+        torch.testing.assert_close(traced(INPUT), head(INPUT))

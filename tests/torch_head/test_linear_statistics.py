@@ -134,3 +134,15 @@ def test_of_a_layer():
     losses = layer(input, labels)
     counted = found.log_prob[labels >= 0]
     assert float(-counted.mean().detach()) == pytest.approx(float(losses.detach()), rel=1e-12)
+
+
+def test_formulas_hold_few_scores_at_a_time(monkeypatch):
+    from lastlayer.torch.linear import statistics_operator as operator
+
+    heights, whole = [], operator._of_formulas
+    monkeypatch.setattr(operator, "_of_formulas", lambda *given: heights.append(len(given[1])) or whole(*given))
+    for classes in (50, 120_000):
+        weight = torch.randn(classes, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        found = linear_statistics(torch.ones(9, 2), weight, torch.arange(9), mapping="sparsemax", max_memory=2**26)
+        found.entropy.sum().backward()
+    assert heights == [9, 4, 4, 1]

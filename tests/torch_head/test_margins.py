@@ -1,4 +1,4 @@
-"""`normalize`, `scale`, `margin` and `class_prior`: against plain torch in float64, at angles of 0 and π, and what is refused."""
+"""`normalize`, `scale`, `margin` and `class_prior`: against plain torch in float64, and at angles of 0 and π."""
 
 from __future__ import annotations
 
@@ -311,46 +311,6 @@ def test_the_layer():
     constant = LinearLoss(FEATURES, CLASSES, normalize=True, scale=torch.tensor(6.0))
     assert "scale" in dict(constant.named_buffers())
     assert "scale" not in constant.state_dict()
-
-
-REFUSED = {
-    "margin without cosines": ({"margin": ANGULAR}, ValueError, "without normalize"),
-    "scale without cosines": ({"scale": 3.0}, ValueError, "scale is 3.0 without normalize"),
-    "prior and softcap": ({"class_prior": PRIOR, "softcap": 3.0}, ValueError, "together with a softcap"),
-    "a kind": ({"normalize": True, "margin": ("cosine", 0.1)}, ValueError, "choose one of additive, angular"),
-    "no pair": ({"normalize": True, "margin": 0.3}, TypeError, "give a pair"),
-    "a negative margin": ({"normalize": True, "margin": ("additive", -0.1)}, ValueError, "a finite number ≥ 0"),
-    "a wide angle": ({"normalize": True, "margin": ("angular", 1.6)}, ValueError, "an angle from 0 to π/2"),
-    "a word": ({"normalize": True, "margin": ("angular", "0.5")}, TypeError, "the size of margin is '0.5'"),
-    "a scale of 0": ({"normalize": True, "scale": 0.0}, ValueError, "scale is 0.0; give a positive finite number"),
-    "a tensor of 0": ({"normalize": True, "scale": torch.tensor(0.0)}, ValueError, "scale is 0.0"),
-    "scales": ({"normalize": True, "scale": torch.ones(2)}, ValueError, "a tensor of one floating-point number"),
-    "no truth value": ({"normalize": 1}, TypeError, "normalize is 1; give True or False"),
-    "a short prior": ({"class_prior": PRIOR[:3]}, ValueError, r"class_prior has shape \(3,\)"),
-    "a prior of 0": ({"class_prior": PRIOR - 0.5}, ValueError, "the smallest entry 0"),
-    "a prior of NaN": ({"class_prior": PRIOR * float("nan")}, ValueError, "give positive finite numbers"),
-    "a list": ({"class_prior": [1.0] * CLASSES}, TypeError, "give a tensor of one positive number per class"),
-    "a learned prior": ({"class_prior": PRIOR.clone().requires_grad_()}, TypeError, "class_prior requires a gradient"),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused(what):
-    (input, weight, _), labels = head(torch.float32)
-    options, kind, words = REFUSED[what]
-    with pytest.raises(kind, match=words):
-        linear_loss(input, weight, labels, **options)
-    if what not in ("a learned prior", "a prior of 0", "a prior of NaN"):
-        with pytest.raises(kind, match=words):
-            LinearLoss(FEATURES, CLASSES, **options)
-
-
-def test_a_margin_needs_labels():
-    (input, weight, _), _ = head()
-    soft = torch.full((ROWS, CLASSES), 1.0 / CLASSES).double()
-    with pytest.raises(TypeError, match="margin needs labels"):
-        linear_loss(input, weight, soft, normalize=True, margin=ADDITIVE)
-    assert linear_loss(input, weight, soft, normalize=True, class_prior=PRIOR).ndim == 0
 
 
 @pytest.mark.parametrize("frozen", list(itertools.product([False, True], repeat=2)), ids=str)

@@ -78,9 +78,29 @@ def test_killed_and_continued_on_another_number_of_processes(tmp_path):
     codes, outputs = end_of(start(1, whole, steps))
     assert codes == [0], outputs
 
-    after = curve(folder)[len(before) :]
-    assert [step for step, *_ in after] == list(range(saved + 1, steps + 1))
-    truth = {step: loss for step, loss, _ in curve(whole)}
-    for step, loss, _ in before + after:
-        assert step > steps or loss == pytest.approx(truth[step], rel=1e-4)
-    assert truth[steps] < 0.9 * truth[1]
+    # As if nothing had happened: every step once.
+    after = curve(folder)
+    assert [step for step, *_ in after] == list(range(1, steps + 1))
+    assert [processes for *_, processes in after] == [2] * saved + [3] * 5
+    truth = [loss for _, loss, _ in curve(whole)]
+    assert [loss for _, loss, _ in after] == pytest.approx(truth, rel=1e-4)
+    assert truth[-1] < 0.9 * truth[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--save-every", "0"], "--save-every is 0; give at least 1"),
+        (["--classes", "0"], "--classes is 0; give at least 1"),
+        (["--classes", str(2**24 + 1)], "the features have 24 bits"),
+        ([], "start it by torchrun"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_starts(tmp_path, options, words):
+    command = [sys.executable, str(EXAMPLE), "--folder", str(tmp_path / "run"), *options]
+    environment = {name: value for name, value in os.environ.items() if name != "RANK"}
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert found.returncode == 2
+    assert words in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "run").exists()

@@ -164,6 +164,14 @@ def test_margins(dtype, margin):
     opcheck(OPERATORS.label_cosines_backward.default, (drawn(ROWS), *arguments), test_utils=WITH_DERIVATIVES)
 
 
+@pytest.mark.parametrize("divides", [False, True])
+@pytest.mark.parametrize("shape", [(), (ROWS, 1)])
+def test_learned_factors(shape, divides):
+    input, factor = head_for("softmax")[0], (drawn(ROWS, seed=2).abs() + 1.0)
+    factor = (factor[:, None] if shape else factor[0]).detach().requires_grad_()
+    opcheck(OPERATORS.scaled.default, (input, factor, divides))
+
+
 @pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
 def test_linear_loss_with_parts_frozen(wanted):
     tensors = (t.detach().requires_grad_(w) for t, w in zip(head_for("sparsemax"), wanted, strict=True))

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+PEAKED = """\
+Peaked scores are those of a trained model: most classes have a probability near 0. A method that leaves such classes out is faster
+there, and its errors say what that costs."""
+
 
 def section(record: dict[str, Any]) -> str:
     """A section of the benchmarks page: one table per shape, times as ratios to the three bare matrix products."""
     facts = record["facts"]
     where = "CPU" if facts["device"] == "cpu" else facts["device"]
     lines = [
-        f"## The linear head, forward and backward ({where})",
+        f"## The linear head, forward and backward ({where}{', peaked scores' * _is_peaked(record)})",
         "",
         f"Recorded {facts['date']} with torch {facts['versions']['torch']}, {facts['threads']} threads, by "
         "`python benchmarks/linear.py`. Time over the three matrix products that any method must do, whole and into "
         f"existing buffers, in the same run; peak memory above inputs, weights and returned gradients{_fresh(facts)}; "
         "largest errors of the gradients relative to their largest entry, against float64.",
     ]
+    if _is_peaked(record):
+        lines += ["", PEAKED]
     for row in record["rows"]:
         lines += ["", *_table(row)]
     for who, remedy in facts["left_out"].items():
         lines += ["", f"{who} was left out: {remedy}."]
     return "\n".join(lines) + "\n"
+
+
+def _is_peaked(record: dict[str, Any]) -> bool:
+    return any(row.get("scores") == "peaked" for row in record["rows"])
 
 
 def _fresh(facts: dict[str, Any]) -> str:

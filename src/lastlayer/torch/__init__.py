@@ -3,6 +3,7 @@
 from lastlayer.backends.torch.export import decompositions
 from lastlayer.torch.calibrator import Calibrator
 from lastlayer.torch.check_head import HeadReport, check_head
+from lastlayer.torch.layer import LinearLoss
 from lastlayer.torch.linear import (
     LinearPlan,
     LinearStatistics,
@@ -15,7 +16,6 @@ from lastlayer.torch.linear import (
 from lastlayer.torch.modules import (
     MODULES,
     CrossEntropyLoss,
-    LinearLoss,
     LogProbabilities,
     LogSoftmax,
     MappingLoss,

@@ -15,6 +15,7 @@ from lastlayer.losses import LossOptions, check_soft_targets, refuse_unknown
 from lastlayer.losses.options import DEFAULTS
 from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.labels import prepare_labels
+from lastlayer.torch.linear.row_factors import over
 
 Tensor = torch.Tensor
 
@@ -200,6 +201,8 @@ def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[H
             "temperature is a tensor and there is a softcap; give one number without a gradient, such as temperature.item(), or "
             "leave out the softcap."
         )
+    if not is_eager(temperature):
+        temperature = torch.where((temperature > 0) & temperature.isfinite(), temperature, float("nan"))
     divisor = per_row("temperature", temperature, head)
     input, weight, bias = head.input, head.weight, head.bias
     if bias is not None and temperature.numel() != 1:
@@ -207,5 +210,5 @@ def divide_by_temperature(head: Head, temperature: Any, softcap: Any) -> tuple[H
         input = torch.cat([input, input.new_ones(input.shape[0], 1)], 1)
         weight, bias = torch.cat([weight, bias[:, None]], 1), None
     elif bias is not None:
-        bias = (bias / temperature.reshape(())).to(bias.dtype)
-    return Head((input / divisor[:, None]).to(input.dtype), weight, bias, head.shape), 1.0
+        bias = over(bias, temperature.reshape(())).to(bias.dtype)
+    return Head(over(input, divisor[:, None]).to(input.dtype), weight, bias, head.shape), 1.0

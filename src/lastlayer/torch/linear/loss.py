@@ -64,6 +64,8 @@ def linear_loss(
             512 MiB and eight fifths of it.
         scores_dtype: torch.float32 keeps the scores of bfloat16 and float16 inputs in float32: the sums of the product are not
             rounded to the half type before the loss. A block takes three times the memory. Weights stay as they are.
+            Give the temperature as a number then: a tensor per row, or one that is learned, divides the inputs, which are rounded to
+            the half type again, as the unit rows of `normalize` are.
         group: a process group of torch.distributed whose processes hold the classes in slices: `weight` and all else that has an
             entry per class (bias, class_weight, class_prior, soft targets) are this process's slice, in the order of the ranks; slices may be
             uneven or empty. Input, labels and options are the same on all. The loss is that of the whole head, on every process.
@@ -119,8 +121,9 @@ def linear_loss(
             input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
         )
     if n_classes is not None:
-        weight, bias, targets, options = classes_that_exist(n_classes, weight, bias, targets, options)
-        class_prior = class_prior[:n_classes] if isinstance(class_prior, torch.Tensor) else class_prior
+        weight, bias, targets, options, class_prior = classes_that_exist(
+            n_classes, weight, bias, targets, options, class_prior
+        )
     # A tensor as temperature is divided by here; the numbers that the kernels take have no gradient.
     temperature, softcap = options.get("temperature", 1.0), options.get("softcap")
     refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})

@@ -9,6 +9,7 @@ import torch
 
 from lastlayer.backends.torch import gpu
 from lastlayer.losses import LossOptions, counted_rows
+from lastlayer.torch.linear.blocks import Gradients, in_units
 
 Tensor = torch.Tensor
 
@@ -42,3 +43,25 @@ def weighted_rows(upstream: Tensor, options: LossOptions) -> Tensor:
     """Row weights for losses that are not reduced: upstream · sample weight, 0 where the sample weight is 0."""
     weight = options.sample_weight
     return upstream if weight is None else torch.where(weight != 0, upstream * weight, 0.0)
+
+
+class Upstream:
+    """What arrives from upstream in the statistics of each row, 0 in rows that do not count.
+
+    float16 slopes of a block would overflow or vanish with it: it is then divided by its largest number, and the float32 sums of the
+    gradients are multiplied by that.
+    """
+
+    _unit: Tensor | None
+
+    def __init__(self, parts: tuple[Tensor, ...], is_live: Tensor, dtype: torch.dtype) -> None:
+        live = torch.stack([torch.where(is_live, part, 0.0) for part in parts])
+        self._rows, self._unit = in_units(live) if dtype == torch.float16 else (live, None)
+
+    def __getitem__(self, place: slice | Tensor) -> tuple[Tensor, ...]:
+        """One tensor per statistic, of some rows."""
+        return tuple(self._rows[:, place])
+
+    def scale(self, sums: Gradients) -> Gradients:
+        """The gradients from their sums."""
+        return sums if self._unit is None else Gradients(*(total * self._unit for total in sums))

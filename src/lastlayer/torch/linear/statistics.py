@@ -59,7 +59,8 @@ def linear_statistics(
         ignore_index: rows with this label have log_prob, entropy and logsumexp 0, argmax −1, and gradient exactly 0, whatever
             arrives from upstream. On the CPU their scores are not computed.
         temperature, softcap: as for `linear_loss`.
-        scores_dtype: torch.float32 for float32 scores of bfloat16 and float16 inputs, as for `linear_loss`.
+        scores_dtype: torch.float32 for float32 scores of bfloat16 and float16 inputs, as for `linear_loss`, with a temperature that is a
+            number: a tensor per row, or one that is learned, rounds the inputs to the half type again.
         group, n_classes: classes in slices on the processes of a group, and classes that exist; as for `linear_loss`.
         normalize, scale: scores are scale · cos(h, w), as for `linear_loss`.
         max_memory: bytes for a block's buffers; as for `linear_loss` by default. Backward computes the scores again.
@@ -108,7 +109,7 @@ def linear_statistics(
         )
         return LinearStatistics(*shared)
     if n_classes is not None:
-        weight, bias, labels, _ = classes_that_exist(n_classes, weight, bias, labels, {})
+        weight, bias, labels, *_ = classes_that_exist(n_classes, weight, bias, labels, {})
     refuse_gradients(softcap=softcap)
     check_max_memory(max_memory)
     rows = read_scoring(normalize, scale).rows(input, weight, bias)

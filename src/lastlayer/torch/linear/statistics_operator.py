@@ -21,6 +21,7 @@ from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Accumulator, Block, Wanted, of_rows, rows_that_count, scores_of_blocks
 from lastlayer.torch.linear.flops import products, register_flops
 from lastlayer.torch.linear.plan import block_height
+from lastlayer.torch.linear.scaling import Upstream
 from lastlayer.torch.linear.softmax_statistics import is_out_of_range, slopes_of_statistics, statistics_of_sums
 
 Tensor = torch.Tensor
@@ -38,8 +39,8 @@ BACKWARD = Arguments(
 )
 #: Buffers of a block's size that exist at one time without kernels for softmax: scores, log-probabilities, terms of the entropy.
 _BUFFERS = 3
-#: Rows whose formulas, in float64 and with a dozen temporaries, are held at one time in backward.
-_FORMULA_ROWS = 32
+#: Rows, and scores, whose formulas in float64 and with a dozen temporaries are held at one time in backward.
+_FORMULA_ROWS, _FORMULA_SCORES = 32, 2**19
 
 
 @torch.library.custom_op(
@@ -120,10 +121,10 @@ def linear_statistics_backward(*arguments: Any) -> tuple[Tensor, ...]:
         _height(given, mapping),
         _visited(labels, given),
     )
+    arriving = Upstream(tuple(getattr(given, name) for name in _UPSTREAM), labels != ignore_index, given.input.dtype)
     sums = Accumulator(*tensors, _wanted_of(given), height, rows, is_wide=given.wide_scores)
     for block in scores_of_blocks(*tensors, height, rows, lambda: sums.tail, is_wide=given.wide_scores):
-        upstream = tuple(getattr(given, name)[block.place] for name in _UPSTREAM)
-        some = labels[block.place]
+        upstream, some = arriving[block.place], labels[block.place]
         is_live = some != ignore_index
         if is_softmax(mapping):
             softmax_slopes(block.scores, some, is_live, activation, upstream)
@@ -131,7 +132,8 @@ def linear_statistics_backward(*arguments: Any) -> tuple[Tensor, ...]:
         else:
             slopes = _slopes(of_rows(mapping, block.place), block, some, is_live, activation, upstream)
             sums.add(block, slopes)
-    return tuple(total.to(x.dtype) if x is not None else total for total, x in zip(sums.finish(), tensors, strict=True))
+    found = arriving.scale(sums.finish())
+    return tuple(total.to(x.dtype) if x is not None else total for total, x in zip(found, tensors, strict=True))
 
 
 def softmax_slopes(
@@ -165,13 +167,13 @@ def _slopes(
     raw = block.scores.to(loss_dtype(block.scores, xp))
     scores, classes = activation(raw, xp), raw.shape[1]
     in_log_prob = torch.where(is_out_of_range(labels, classes), float("nan"), upstream[0])
-    # An infinite or NaN gradient from upstream reaches no row that does not count.
     each = tuple(torch.where(is_live, u, 0.0)[:, None] for u in (in_log_prob, *upstream[1:]))
     place = labels.clamp(0, classes - 1)[:, None]
+    step = max(1, min(_FORMULA_ROWS, _FORMULA_SCORES // classes))
     slopes = torch.cat(
         [
             _of_formulas(of_rows(mapping, part), scores[part], place[part], *(u[part] for u in each))
-            for part in (slice(i, i + _FORMULA_ROWS) for i in range(0, scores.shape[0], _FORMULA_ROWS))
+            for part in (slice(i, i + step) for i in range(0, scores.shape[0], step))
         ]
     )
     pulled: Tensor = torch.where(is_live[:, None], activation.pull_back(raw, slopes, xp), 0.0)

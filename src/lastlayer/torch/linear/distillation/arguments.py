@@ -20,11 +20,12 @@ Tensor = torch.Tensor
 
 
 def refuse_transforms(*tensors: Any) -> None:
-    if all(is_untransformed(x) for x in tensors if isinstance(x, torch.Tensor) and not hasattr(x, "device_mesh")):
+    given = [x for x in tensors if isinstance(x, torch.Tensor) and not hasattr(x, "device_mesh")]
+    if all(is_untransformed(x) and not x.is_meta for x in given):
         return
     raise TypeError(
-        "SparseTargets and TeacherTargets work on plain tensors in eager calls: not inside of torch.func, fake tensors, export or a "
-        "dispatch mode. torch.compile leaves its graph for this call."
+        "SparseTargets and TeacherTargets work on plain tensors in eager calls: not inside of torch.func, meta and fake tensors, "
+        "export or a dispatch mode. torch.compile leaves its graph for this call."
     )
 
 
@@ -82,11 +83,13 @@ def _sparse_goal(targets: SparseTargets, head: Head, ignore_index: int) -> Spars
         if _kind_of(value) != kind:
             what = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
             raise TypeError(f"{name} are {what}; give a torch tensor of {kind}.")
-    refuse_gradients(probabilities=probabilities)
+    _refuse_elsewhere(head, indices=indices, probabilities=probabilities)
+    refuse_gradients(**{"targets.probabilities": probabilities})
     k = indices.shape[-1] if indices.ndim else 0
     if indices.shape not in ((*head.shape, k), (head.input.shape[0], k)) or k < 1:
         raise ValueError(
-            f"indices have shape {tuple(indices.shape)} for rows of shape {tuple(head.shape)}; give {(*head.shape, 'k')} with k ≥ 1."
+            f"indices have shape {tuple(indices.shape)} for rows of shape {tuple(head.shape)}; give "
+            f"({', '.join(map(str, (*head.shape, 'k')))}) with k ≥ 1."
         )
     if probabilities.shape != indices.shape:
         raise ValueError(
@@ -107,6 +110,7 @@ def _teacher_goal(targets: TeacherTargets, head: Head, classes: int, scores_dtyp
         activation = Activation(temperature, targets.softcap)
     except (TypeError, ValueError) as error:
         raise type(error)(f"the teacher's {error}") from error
+    _refuse_elsewhere(head, **{f"the teacher's {name}": value for name, value in given.items()})
     if teacher.input.shape[0] != head.input.shape[0] or teacher.shape not in (head.shape, head.input.shape[:1]):
         raise ValueError(
             f"the teacher's input has rows of shape {tuple(teacher.shape)} and the student's {tuple(head.shape)}; give one row each."
@@ -119,6 +123,16 @@ def _teacher_goal(targets: TeacherTargets, head: Head, classes: int, scores_dtyp
     is_half = teacher.input.dtype.itemsize <= 2
     is_wide = has_wide_scores(scores_dtype if is_half else None, teacher.input.dtype)
     return TeacherGoal(teacher.input, teacher.weight, teacher.bias, activation, is_wide)
+
+
+def _refuse_elsewhere(head: Head, **tensors: Any) -> None:
+    """Raise ValueError for a tensor on another device than the student's."""
+    device = head.input.device
+    for name, tensor in tensors.items():
+        if tensor is not None and tensor.device != device:
+            raise ValueError(
+                f"{name}: on {tensor.device}, but the student's input is on {device}; move it with .to(input.device)."
+            )
 
 
 def _kind_of(value: Any) -> str:

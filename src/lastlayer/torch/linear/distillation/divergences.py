@@ -68,7 +68,7 @@ def are_close(d: Tensor) -> bool:
 def close_losses_and_slopes(kind: str, log_p: Tensor, log_y: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
     """The forward or reverse KL (n,) of rows that `are_close`, and its gradient in the scores of softmax, in few passes.
 
-    d = log p − log y. The gradient is p − y = y·(e^d − 1), or p·(d − KL).
+    d = log p − log y. The gradient is p − y = y·(e^d − 1), or p·(d − Σ p d).
     """
     if kind == "forward":
         y = torch.exp(log_y)
@@ -76,7 +76,7 @@ def close_losses_and_slopes(kind: str, log_p: Tensor, log_y: Tensor, d: Tensor) 
         return terms.mul_(y).sum(1, dtype=torch.float64), difference.mul_(y)
     p = torch.exp(log_p)
     losses = exponentials(-d)[1].mul_(p).sum(1, dtype=torch.float64)
-    return losses, (d - losses[:, None].to(d.dtype)).mul_(p)
+    return losses, _centred(p, d)
 
 
 def divergence_terms(kind: str, student: Distribution, target: Distribution) -> Tensor:
@@ -139,6 +139,17 @@ def softmax_slopes(kind: str, student: Distribution, target: Distribution, mean:
     if kind == "forward":
         return difference(student, target)
     c = slope_in_p(kind, student, target)
-    if mean is None:
-        mean = (student.p * c).sum(-1, keepdim=True)
-    return torch.where(student.p == 0, 0.0, student.p * (c - mean))
+    slopes = _centred(student.p, c) if mean is None else _product(student.p, c, mean)
+    return torch.where(student.p == 0, 0.0, slopes)
+
+
+def _centred(p: Tensor, c: Tensor) -> Tensor:
+    """p·(c − Σ p c), with c relative to that of the likeliest class, whose slope would be lost in the rounding of c − Σ p c."""
+    at_largest = c.gather(-1, p.argmax(-1, keepdim=True))
+    c = c - torch.where(at_largest.isinf(), 0.0, at_largest)
+    return _product(p, c, (p * c).sum(-1, keepdim=True))
+
+
+def _product(p: Tensor, c: Tensor, mean: Tensor) -> Tensor:
+    """p·(c − mean); 0 where the mean is infinite: then so is the reverse KL, and its gradient has no limit."""
+    return torch.where(mean == float("inf"), 0.0, p * (c - mean))

@@ -145,7 +145,8 @@ def _divergence(
             c = torch.where(target.is_rest, of_rest, c)
         # All outcomes sum to one: a constant changes nothing, and this one leaves no slope for the spare outcome.
         c = c - of_rest if has_spare else c
-    return losses, point.vjp(c)
+    # An infinite reverse KL has no gradient: 0, so that other rows keep theirs.
+    return losses, point.vjp(torch.where((losses == float("inf"))[:, None], 0.0, c))
 
 
 def _forward_slopes(

@@ -47,6 +47,9 @@ from lastlayer.torch.linear.sharded.wire import Wire
 
 Tensor = torch.Tensor
 
+#: Numbers of a fingerprint at one time, each with a few integers.
+_PRINTED = 2**20
+
 
 def prepare_problem(
     input: Tensor,
@@ -77,7 +80,7 @@ def prepare_problem(
         is_wide = has_wide_scores(scores_dtype, head.input.dtype)
         goal = goal_of(targets, head, weight.shape[0], checked, scores_dtype)
         labels = _stand_in(goal, head)
-        height = height_of(head, max_memory, is_wide, buffers(record, goal, head.input.dtype, group is None))
+        height = height_of(head, max_memory, is_wide, buffers(record, goal, head, group is None))
         facts = (
             {} if group is None else _facts(head, record, checked, labels, targets, goal, scores_dtype) | side.facts()
         )
@@ -153,6 +156,9 @@ def _facts(
 
 
 def _print_of_floats(values: Tensor) -> str:
-    """A fingerprint of the bits of every row."""
+    """A fingerprint of the bits of every number at its place."""
     bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[values.dtype.itemsize]
-    return print_of_rows(values.contiguous().view(bits).sum(-1, dtype=torch.int64))
+    height = max(1, _PRINTED // max(1, values.shape[1]))
+    parts = (values[start : start + height] for start in range(0, values.shape[0], height))
+    prints = [print_of_rows(part.contiguous().view(bits)) for part in parts]
+    return print_of_rows(torch.tensor([int(x, 16) - 2**63 for x in prints]))

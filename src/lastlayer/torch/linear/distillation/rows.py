@@ -8,6 +8,7 @@ import torch
 
 from lastlayer.losses import LossOptions
 from lastlayer.mappings import ProbabilityMapping
+from lastlayer.torch.linear.arguments import Head
 from lastlayer.torch.linear.blocks import Block
 from lastlayer.torch.linear.distillation.formulas import formula_rows
 from lastlayer.torch.linear.distillation.goals import SparseGoal, TeacherGoal
@@ -20,6 +21,8 @@ from lastlayer.torch.linear.sharded.softmax import is_softmax
 
 Tensor = torch.Tensor
 
+#: Tables of (n, k) numbers in float64 that exist at one time for sparse targets of a block.
+_COPIES = 8
 #: (block, the teacher's scores, with_gradient) → losses (n,) in float64; the slopes replace the scores of the block.
 Rows = Callable[[Block, Tensor | None, bool], Tensor]
 
@@ -33,7 +36,14 @@ def rows_of(problem: Problem, options: LossOptions) -> Rows:
     return TeacherSoftmaxChunks(problem, options) if problem.is_alone else TeacherSoftmaxRows(problem, options)
 
 
-def buffers(mapping: ProbabilityMapping, goal: SparseGoal | TeacherGoal, dtype: torch.dtype, is_alone: bool) -> int:
-    """How many buffers of a block's size the loss needs: one per head, and the formulas' if they take a block at a time."""
+def buffers(mapping: ProbabilityMapping, goal: SparseGoal | TeacherGoal, head: Head, is_alone: bool) -> int:
+    """How many buffers of a block's size the loss needs: one per head, and the formulas' if they take a block at a time.
+
+    The problem of k + 1 classes of sparse targets counts as well, where k is no longer small.
+    """
     heads = 2 if isinstance(goal, TeacherGoal) else 1
-    return heads if is_alone or is_softmax(mapping) else heads * buffers_of(dtype)
+    found = heads if is_alone or is_softmax(mapping) else heads * buffers_of(head.input.dtype)
+    if isinstance(goal, TeacherGoal):
+        return found
+    row_bytes = max(1, head.weight.shape[0]) * head.input.dtype.itemsize
+    return found + round(_COPIES * 8 * goal.indices.shape[1] / row_bytes)

@@ -11,11 +11,12 @@ import torch
 
 from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.torch.linear.blocks import Block
+from lastlayer.torch.linear.distillation.chunks import chunks
 from lastlayer.torch.linear.distillation.divergences import Distribution, divergence_terms, softmax_slopes
 from lastlayer.torch.linear.distillation.formulas import formula_rows, local_indices
 from lastlayer.torch.linear.distillation.goals import SparseGoal
 from lastlayer.torch.linear.distillation.problem import Problem
-from lastlayer.torch.linear.distillation.softmax_sums import chunks, copy_of, finite_or_zero, infinite_rows
+from lastlayer.torch.linear.sharded.softmax import finite_or_zero, infinite_rows, part_of
 
 Tensor = torch.Tensor
 
@@ -36,7 +37,7 @@ class SparseSoftmaxRows:
         rest = anchor + torch.log(total)
         # With infinite scores the formulas of the record decide.
         infinite = infinite_rows(torch.maximum(largest, named.amax(1)))
-        others = [copy_of(block, rows, len(problem.call.targets)) for rows in infinite]
+        others = [part_of(block, rows, len(problem.call.targets)) for rows in infinite]
         losses, slopes = self._of_few(block.place, torch.cat([named, rest[:, None]], 1))
         if with_gradient:
             share = slopes[:, -1] * torch.exp(anchor - finite_or_zero(rest))

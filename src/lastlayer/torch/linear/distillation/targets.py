@@ -26,13 +26,13 @@ class SparseTargets(DistillationTargets):
 
         forward: KL(y ‖ p) = Σ yᵢ log(yᵢ / pᵢ),    reverse: KL(p ‖ y) = Σ pᵢ log(pᵢ / yᵢ)
 
-    The loss is a sum of terms ≥ 0, so it is never negative. If teacher and student have a temperature T, multiply it by T² to keep
-    the size of the gradient; that is left to you.
+    The loss is never negative: a sum of terms ≥ 0, or, for a Fenchel–Young loss, set to 0 where rounding leaves less. If teacher and
+    student have a temperature T, multiply it by T² to keep the size of the gradient; that is left to you.
 
     Args:
         indices: (..., k) classes, of any integer dtype, different within a row. With `group=` they are the classes of the whole head.
             An index equal to `ignore_index` is padding: its probability is not read. A row of padding alone does not count.
-        probabilities: (..., k) their probabilities, ≥ 0, of sum at most 1.
+        probabilities: (..., k) their probabilities (no logarithms), ≥ 0, of sum at most 1, and 1 if all classes are named.
         rest: "tail": what the k probabilities leave of 1 is the target of one class made of all other classes, whose probability is
             the sum of theirs. "nothing": the probabilities are divided by their sum, and all other classes have the target 0.
         divergence: "forward" or "reverse". Under a mapping of the regularized family, "forward" is its Fenchel–Young loss.
@@ -72,8 +72,9 @@ class TeacherTargets(DistillationTargets):
         forward: KL(y ‖ p),    reverse: KL(p ‖ y),    js: ½ KL(p ‖ m) + ½ KL(y ‖ m) with m = (p + y)/2
 
     The mapping is the student's. The teacher has the same K classes in the same order; its D may be another. It is a constant:
-    a tensor that requires a gradient is refused. Neither side's scores are stored. If both have a temperature T,
-    multiply the loss by T² to keep the size of the gradient; that is left to you.
+    a tensor that requires a gradient is refused, so give `head.weight.detach()`. Rows that must not count have `sample_weight` 0.
+    Neither side's scores are stored. If both have a temperature T, multiply the loss by T² to keep the size of the gradient; that is
+    left to you.
 
     Args:
         input: (..., D of the teacher), one row per row of the student's input.
@@ -81,7 +82,8 @@ class TeacherTargets(DistillationTargets):
         bias: (K,) or None.
         temperature: the teacher's: a number, or a tensor with one number or one per row. The student's is `temperature=` of the loss.
         softcap: the teacher's.
-        divergence: "forward", "reverse" or "js". Under a mapping of the regularized family, "forward" is its Fenchel–Young loss.
+        divergence: "forward", "reverse" or "js". A reverse KL that is infinite has the gradient 0 in its row.
+            Under a mapping of the regularized family, "forward" is its Fenchel–Young loss.
 
     Raises:
         ValueError: another word.

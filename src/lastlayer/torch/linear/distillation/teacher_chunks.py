@@ -12,6 +12,7 @@ from lastlayer.activation import Activation
 from lastlayer.backends.torch.rows import evaluate_rows
 from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.torch.linear.blocks import Block
+from lastlayer.torch.linear.distillation.chunks import chunks
 from lastlayer.torch.linear.distillation.divergences import (
     Distribution,
     are_close,
@@ -21,7 +22,6 @@ from lastlayer.torch.linear.distillation.divergences import (
 )
 from lastlayer.torch.linear.distillation.goals import TeacherGoal
 from lastlayer.torch.linear.distillation.problem import Problem
-from lastlayer.torch.linear.distillation.softmax_sums import chunks
 
 Tensor = torch.Tensor
 

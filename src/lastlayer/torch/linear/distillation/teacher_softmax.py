@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import array_api_compat.torch as xp
 import torch
 
+from lastlayer.backends.torch.softmax_rows import row_sums
 from lastlayer.losses import LossOptions, partition_penalty
 from lastlayer.torch.linear.blocks import Block
+from lastlayer.torch.linear.distillation.chunks import chunks
 from lastlayer.torch.linear.distillation.divergences import (
     Distribution,
+    are_close,
+    close_losses_and_slopes,
     divergence_terms,
     slope_in_p,
     softmax_slopes,
@@ -16,16 +22,16 @@ from lastlayer.torch.linear.distillation.divergences import (
 from lastlayer.torch.linear.distillation.formulas import formula_rows
 from lastlayer.torch.linear.distillation.goals import TeacherGoal
 from lastlayer.torch.linear.distillation.problem import Problem
-from lastlayer.torch.linear.distillation.softmax_sums import (
-    Partition,
-    chunks,
-    copy_of,
-    infinite_rows,
-    partition_of,
-    sums_of,
-)
+from lastlayer.torch.linear.sharded.softmax import infinite_rows, part_of, whole_rows
 
 Tensor = torch.Tensor
+
+
+class Partition(NamedTuple):
+    """Per row (n,), float64, the same on every process: log p = (x − largest) − log_sum."""
+
+    largest: Tensor
+    log_sum: Tensor
 
 
 class TeacherSoftmaxRows:
@@ -41,7 +47,7 @@ class TeacherSoftmaxRows:
         assert teacher is not None
         student, target = self._partitions(block, teacher)
         infinite = infinite_rows(torch.maximum(student.largest, target.largest))
-        others = [(rows, copy_of(block, rows, len(problem.call.targets)), teacher[rows]) for rows in infinite]
+        others = [(rows, part_of(block, rows, len(problem.call.targets)), teacher[rows]) for rows in infinite]
         losses = self._losses(block, teacher, student, target, with_gradient)
         for rows, part, scores in others:
             losses[rows] = formula_rows(problem, self._options, part, scores, with_gradient)
@@ -49,14 +55,18 @@ class TeacherSoftmaxRows:
         return losses
 
     def _partitions(self, block: Block, teacher: Tensor) -> tuple[Partition, Partition]:
-        rows = len(teacher)
-        own = torch.zeros((4, rows), dtype=torch.float64, device=teacher.device)
-        own[::2] = -float("inf")
-        for some in chunks(teacher):
-            own[0, some], own[1, some] = sums_of(self._student(block.scores[some])[1])
-            own[2, some], own[3, some] = sums_of(self._target(teacher[some]))
-        gathered = self._problem.call.wire.gather(own)
-        return partition_of(gathered[:, 0], gathered[:, 1]), partition_of(gathered[:, 2], gathered[:, 3])
+        call = self._problem.call
+        if call.size:
+            nowhere = torch.full((len(teacher),), -1, device=teacher.device)
+            heads = ((block.scores, call.options.activation), (teacher, self._goal.activation))
+            sums = [row_sums(scores, nowhere, activation) for scores, activation in heads]
+            own = torch.stack([number for each in sums for number in (each.largest, each.others)])
+        else:
+            own = torch.zeros((4, len(teacher)), dtype=torch.float64, device=teacher.device)
+            own[::2] = -float("inf")
+        gathered = call.wire.gather(own)
+        student, target = whole_rows(gathered[:, :2]), whole_rows(gathered[:, 2:])
+        return Partition(student[0], torch.log1p(student[1])), Partition(target[0], torch.log1p(target[1]))
 
     def _student(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Scores in float64, before and after softcap and temperature."""
@@ -80,10 +90,9 @@ class TeacherSoftmaxRows:
             raw, x = self._student(block.scores[some])
             return raw, _distribution(x, student, some), _distribution(self._target(teacher[some]), target, some)
 
-        def store(some: slice, raw: Tensor, p: Distribution, y: Distribution, mean: Tensor | None) -> None:
-            slopes = softmax_slopes(kind, p, y, mean)
+        def store(some: slice, raw: Tensor, p: Distribution, slopes: Tensor) -> None:
             if penalty:
-                slopes += p.p * penalty[1][some, None]
+                slopes = slopes + p.p * penalty[1][some, None]
             pulled = self._problem.call.options.activation.pull_back(raw, weight[some, None] * slopes, xp)
             block.scores[some] = torch.where(is_counted[some, None], pulled, 0.0)
 
@@ -91,18 +100,31 @@ class TeacherSoftmaxRows:
         is_forward = kind == "forward"
         for some in chunks(teacher):
             raw, p, y = both(some)
+            if is_forward:
+                own[0, some], slopes = _forward(p, y, with_gradient)
+                if slopes is not None:
+                    store(some, raw, p, slopes)
+                continue
             own[0, some] = divergence_terms(kind, p, y).sum(1)
-            if with_gradient and is_forward:
-                store(some, raw, p, y, None)
-            elif with_gradient:
+            if with_gradient:
                 own[1, some] = (p.p * slope_in_p(kind, p, y)).sum(1)
         losses, mean = wire.gather(own).sum(0)
         if with_gradient and not is_forward:
             for some in chunks(teacher):
-                store(some, *both(some), mean[some, None])
+                raw, p, y = both(some)
+                store(some, raw, p, softmax_slopes(kind, p, y, mean[some, None]))
         if penalty:
             losses = losses + penalty[0]
         return torch.where(is_counted, weight * losses, 0.0)
+
+
+def _forward(p: Distribution, y: Distribution, with_gradient: bool) -> tuple[Tensor, Tensor | None]:
+    """The sum of this slice's terms, and p − y if asked for."""
+    d = p.log - y.log
+    if are_close(d):
+        return close_losses_and_slopes("forward", p.log, y.log, d)
+    losses = divergence_terms("forward", p, y).sum(1)
+    return losses, softmax_slopes("forward", p, y, None) if with_gradient else None
 
 
 def _distribution(x: Tensor, row: Partition, some: slice) -> Distribution:

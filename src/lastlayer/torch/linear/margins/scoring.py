@@ -14,6 +14,7 @@ from lastlayer.torch.linear.arguments import Head, check_head_tensors, per_row, 
 from lastlayer.torch.linear.margins.label_cosines import angle_between, is_class, label_cosines, value_and_factors
 from lastlayer.torch.linear.margins.margin import Margin, read_margin
 from lastlayer.torch.linear.margins.unit_rows import chunks, unit_rows
+from lastlayer.torch.linear.row_factors import over, times
 
 Tensor = torch.Tensor
 
@@ -36,7 +37,7 @@ class Scoring:
         if not self.normalize:
             return input, weight
         check_head_tensors(input, weight, bias, may_be_empty=True)
-        scaled = unit_rows(input, is_wide=True) * self.scale
+        scaled = times(unit_rows(input, is_wide=True), self.scale)
         return scaled.to(input.dtype), unit_rows(weight)
 
     def check_targets(self, is_soft: bool) -> None:
@@ -63,18 +64,21 @@ class Scoring:
             raise ValueError(f"class_prior has shape {tuple(prior.shape)}; give one number per class, ({classes},).")
         return prior.double()
 
+    def check_prior_of(self, classes: int) -> None:
+        """Raise TypeError or ValueError for a class prior that `log_prior` refuses."""
+        prior = self.prior_of(classes)
+        if prior is not None and classes and is_eager(prior):
+            check_prior(prior.amin(), prior.sum())
+
     def log_prior(self, classes: int) -> Tensor | None:
         """log π in float64, of all classes.
 
         Raises:
             ValueError: an entry that is not positive and finite (on the CPU; elsewhere it makes scores infinite or NaN).
         """
+        self.check_prior_of(classes)
         prior = self.prior_of(classes)
-        if prior is None:
-            return None
-        if is_eager(prior):
-            check_prior(prior.amin(), prior.sum())
-        return prior.log() - prior.sum().log()
+        return None if prior is None else prior.log() - prior.sum().log()
 
     def at_labels(
         self,
@@ -95,7 +99,7 @@ class Scoring:
             return None
         wanted = [x.requires_grad and torch.is_grad_enabled() for x in (input, weight)]
         rows, classes = input.reshape(labels.shape[0], input.shape[-1]), weight.shape[0]
-        found = self.scale * label_cosines(rows, weight, labels, self.margin.kind, self.margin.size, *wanted)
+        found = times(label_cosines(rows, weight, labels, self.margin.kind, self.margin.size, *wanted), self.scale)
         if not classes:
             return found
         index = labels.clamp(0, classes - 1)
@@ -103,7 +107,7 @@ class Scoring:
             # In float64, so that the gradients of many rows with the same label are added before they are rounded.
             found = found + bias.double()[index]
         if divisor is not None:
-            found = found / divisor
+            found = over(found, divisor)
         if log_prior is not None:
             found = found + log_prior[index]
         return torch.where(is_class(labels, classes), found, 0.0)
@@ -202,4 +206,6 @@ def _read_scale(scale: Any) -> float | Tensor:
         raise ValueError(f"scale is {describe(scale)}; give a number, or a tensor of one floating-point number.")
     if is_eager(scale) and not bool((scale > 0) & scale.isfinite()):
         raise ValueError(f"scale is {float(scale.detach())}; give a positive finite number.")
-    return scale.reshape(())
+    # Where the value cannot be read, one outside its range makes every score NaN.
+    known = scale if is_eager(scale) else torch.where((scale > 0) & scale.isfinite(), scale, float("nan"))
+    return known.reshape(())

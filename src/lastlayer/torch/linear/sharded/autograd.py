@@ -12,10 +12,11 @@ import torch
 from lastlayer.backends.torch import gpu
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.scaling import weighted_rows
-from lastlayer.torch.linear.sharded.blocks import Found, loss_of_slices
+from lastlayer.torch.linear.sharded.blocks import loss_of_slices
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.handshake import agree
 from lastlayer.torch.linear.sharded.prints import print_of_rows
+from lastlayer.torch.linear.sharded.row_pass import Found
 
 Tensor = torch.Tensor
 

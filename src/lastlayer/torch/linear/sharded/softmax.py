@@ -51,7 +51,7 @@ class Partition(NamedTuple):
     @property
     def anchors(self) -> Tensor:
         """The score that the sums of each slice are relative to, (processes, n): its maximum, and 0 if that is not finite."""
-        return _finite_or_zero(self.gathered[:, 0])
+        return finite_or_zero(self.gathered[:, 0])
 
     def rows(self, place: slice | Tensor) -> Partition:
         """The same of some rows."""
@@ -89,14 +89,19 @@ def partition_of(
         neutral = torch.tensor([-float("inf"), 0.0, 0.0, *of_nothing], dtype=torch.float64, device=labels.device)
         own = neutral[:, None].repeat(1, len(labels))
     gathered = call.wire.gather(own)
-    largest, winner = gathered[:, 0].max(0)
-    others = slice_sums(gathered, largest)
-    # The largest term is 1; its slice counts with the others alone.
-    is_winner = torch.arange(len(gathered), device=winner.device)[:, None] == winner
-    others = torch.where(is_winner, gathered[:, 1], others).sum(0) + largest * 0.0
+    largest, others = whole_rows(gathered)
     log_prob = (gathered[:, 2].sum(0) - largest) - torch.log1p(others)
     is_bad = is_out_of_range(labels, call.classes)
     return Partition(largest, others, torch.where(is_bad, float("nan"), log_prob), gathered)
+
+
+def whole_rows(gathered: Tensor) -> tuple[Tensor, Tensor]:
+    """M and the others (n,), from m and o of each slice, the first two of (processes, numbers, n)."""
+    largest, winner = gathered[:, 0].max(0)
+    # The largest term is 1; its slice counts with the others alone.
+    is_winner = torch.arange(len(gathered), device=winner.device)[:, None] == winner
+    others = torch.where(is_winner, gathered[:, 1], slice_sums(gathered, largest))
+    return largest, others.sum(0) + largest * 0.0
 
 
 def slice_sums(gathered: Tensor, largest: Tensor) -> Tensor:
@@ -113,7 +118,8 @@ def store_slopes(
         row_slopes(block.scores, places, numbers, is_live, call.options.activation, class_weight=class_weight)
 
 
-def _finite_or_zero(x: Tensor) -> Tensor:
+def finite_or_zero(x: Tensor) -> Tensor:
+    """What scores may be relative to."""
     return torch.where(x.isfinite(), x, 0.0)
 
 

@@ -10,6 +10,7 @@ import torch
 from lastlayer.backends import loss_dtype
 from lastlayer.losses import LossOptions
 from lastlayer.torch.linear.blocks import Wanted, rows_that_count, scores_of_blocks
+from lastlayer.torch.linear.scaling import Upstream
 from lastlayer.torch.linear.sharded.autograd import agree_on_backward, refuse_second_derivative
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.formula_statistics import argmax_of, formula_slopes, formula_statistics
@@ -63,14 +64,15 @@ class SlicedStatistics(torch.autograd.Function):
         call, (input, weight, bias, kept) = ctx.call, ctx.saved_tensors
         height, rows = call.agreement.height, _visited(call)
         agree_on_backward(call, input, *upstream[:3])
+        is_live = call.targets != call.options.ignore_index
+        arriving = Upstream(tuple(part.double() for part in upstream[:3]), is_live, input.dtype)
         sums = SliceGradients(input, weight, bias, ctx.wanted, height, rows, call.is_wide)
         for block in scores_of_blocks(input, weight, bias, height, rows, lambda: sums.tail, is_wide=call.is_wide):
-            is_live = call.targets[block.place] != call.options.ignore_index
-            some = tuple(torch.where(is_live, part[block.place].double(), 0.0) for part in upstream[:3])
+            some = arriving[block.place]
             if len(kept):
                 softmax_slopes(call, block, kept[:, block.place], *some)
             else:
                 formula_slopes(call, block, *some)
             sums.add(block, block.scores)
-        each = zip(sums.finish(call.wire), (input, weight, bias), ctx.wanted, strict=True)
+        each = zip(arriving.scale(sums.finish(call.wire)), (input, weight, bias), ctx.wanted, strict=True)
         return None, None, *(total.to(x.dtype) if is_wanted and x is not None else None for total, x, is_wanted in each)
