@@ -122,7 +122,7 @@ class LinearLoss(torch.nn.Module):
                 torch.nn.init.uniform_(parameter, -bound, bound)
 
     def forward(
-        self, input: Tensor, targets: Tensor | DistillationTargets | None = None, *, output: str | None = None
+        self, input: Tensor, targets: Tensor | DistillationTargets | None = None, output: str | None = None
     ) -> Any:
         """The loss of inputs (..., D) with labels (...) or soft targets (..., K), `SparseTargets` or `TeacherTargets`.
 
