@@ -29,6 +29,11 @@ def stored(name: str) -> dict[str, Any]:
 
 
 @cache
+def statistics_record() -> dict[str, Any]:
+    (row,) = stored("linear-statistics-cpu")["rows"]
+    return row
+
+
 def run(name: str) -> Record:
     return Record.from_json((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -138,6 +143,13 @@ CLAIMS: dict[str, list[tuple[str, Callable[[], Any]]]] = {
     ],
     "docs/torch.md": [
         (
+            "the forward pass takes {:.2f} times as long as its product, and with the gradients {:.2f} times as long as the four",
+            lambda: (
+                statistics_record()["statistics"]["forward / one product"],
+                statistics_record()["statistics"]["forward and backward / four products"],
+            ),
+        ),
+        (
             "On an H200 (bfloat16, 8192 inputs of 4096 features, 151936 classes) the head takes {:.2f} times the bare matrix products "
             "and {:.1f} GiB in addition to the gradients; torch's two functions take {:.2f} and {:.1f} GiB",
             lambda: (
@@ -155,6 +167,12 @@ CLAIMS: dict[str, list[tuple[str, Callable[[], Any]]]] = {
             "Softmax runs at {} % of the speed of a copy or more, in float32 and in bfloat16 (at {} % or more up to 65536 classes), and "
             "log_softmax at {} % or more in float32 and {} % or more in bfloat16",
             lambda: (min(of_a_copy("softmax")), min(of_a_copy("softmax", 65536)), *of_a_copy("log_softmax")),
+        ),
+    ],
+    "docs/how-to/train-across-processes.md": [
+        (
+            "two processes of one thread take {:.2f} times as long as one process of two threads",
+            lambda: (statistics_record()["slices"]["ratio"],),
         ),
     ],
     "docs/accuracy.md": [
@@ -175,6 +193,8 @@ OTHERS = {
     # The short answer, whose figures tests/docs/test_lesson_numbers.py holds, and the output that test_readme.py holds.
     "README.md": ("Python 3.11", "1.39 times"),
     "docs/torch.md": ("2 MiB and more",),
+    # Its other figures are those of plans, whose code runs as a test.
+    "docs/how-to/train-across-processes.md": None,
     "docs/accuracy.md": None,
 }
 #: A number before a word of speed or memory, or with two decimals.
