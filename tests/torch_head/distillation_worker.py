@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
 import sys
-import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import processes
 import torch
 import torch.distributed as dist
 from distilled_heads import KINDS, MAPPINGS, errors, head, is_refused, named_classes, targets_of, tensors, truth
@@ -151,28 +148,12 @@ def sent_bytes():
     return found
 
 
-def main(rank, size, folder):
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/store",
-        rank=rank,
-        world_size=size,
-        timeout=datetime.timedelta(seconds=300),
-    )
+def main(size, write):
     found = {"losses": losses(size)}
     if size == 2:
         found |= {"edges": edges(size), "mismatches": mismatches(), "derivatives": derivatives(), "bytes": sent_bytes()}
-    Path(folder, f"{rank}.json").write_text(json.dumps(found))
-    # No process takes its connections down while another still uses them.
-    dist.barrier()
-    dist.destroy_process_group()
+    return found
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
-    # As in sharded_worker.py: threads of gloo may outlive the group.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    processes.work(main)

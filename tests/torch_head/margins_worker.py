@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
 import sys
-import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import margins_reference
+import processes
 import torch
 import torch.distributed as dist
 from shards_costs import Counted
@@ -186,29 +183,13 @@ def ignored(size):
     return is_right and all(bool((g[labels == -100] == 0).all()) for g in (leaves[0].grad, under_mean))
 
 
-def main(rank, size, folder):
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/store",
-        rank=rank,
-        world_size=size,
-        timeout=datetime.timedelta(seconds=300),
-    )
+def main(size, write):
     found = {"cases": {name: case(size, **options) for name, options in CASES.items()}}
     found |= {"statistics": statistics(size), "layer": layer(size), "ignored": ignored(size)}
     if size == 2:
         found |= {"mismatches": mismatches(size), "bytes": sent_bytes(size)}
-    Path(folder, f"{rank}.json").write_text(json.dumps(found))
-    # Neither process takes its connections down while another still uses them.
-    dist.barrier()
-    dist.destroy_process_group()
+    return found
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
-    # As in sharded_worker.py: threads of gloo may outlive the group.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    processes.work(main)

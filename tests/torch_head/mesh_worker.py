@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
 import sys
 import time
-import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -16,17 +12,10 @@ import mesh_cases
 import mesh_company
 import mesh_faults
 import mesh_teachers
-import torch
-import torch.distributed as dist
+import processes
 
 
-def main(rank, size, folder):
-    warnings.simplefilter("error")
-    torch.set_num_threads(1)
-    store = f"file://{folder}/store"
-    dist.init_process_group(
-        "gloo", init_method=store, rank=rank, world_size=size, timeout=datetime.timedelta(seconds=100)
-    )
+def main(size, write):
     mesh, line = mesh_faults.meshes()
     work = {
         "losses": lambda: mesh_cases.losses(mesh),
@@ -47,16 +36,11 @@ def main(rank, size, folder):
         started = time.perf_counter()
         found[name] = run()
         seconds[name] = time.perf_counter() - started
-    results = Path(folder, f"{rank}.json")
-    results.write_text(json.dumps({**found, "seconds": seconds}))
+    write({**found, "seconds": seconds})
     # The last one ends here.
     found["killed"] = mesh_faults.killed(mesh)
-    results.write_text(json.dumps({**found, "seconds": seconds}))
+    write({**found, "seconds": seconds})
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
-    # As in sharded_worker.py: threads of gloo may outlive the group.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    processes.work(main, timeout=100)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from processes import found_by_all
 
 if not torch.distributed.is_available():
     pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
-
-WORKER = Path(__file__).with_name("distillation_worker.py")
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +18,7 @@ def found_by(tmp_path_factory):
 
     @functools.cache
     def run(size):
-        folder = tmp_path_factory.mktemp("distillation")
-        # The loopback interface, since gloo looks up the machine's name otherwise.
-        setting = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-        started = [
-            subprocess.Popen(
-                [sys.executable, str(WORKER), str(rank), str(size), str(folder)],
-                env=setting,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for rank in range(size)
-        ]
-        try:
-            outputs = [process.communicate(timeout=600)[0] for process in started]
-        finally:
-            for process in started:
-                process.kill()
-        assert [process.returncode for process in started] == [0] * size, "\n".join(outputs)
-        return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(size)]
+        return found_by_all("distillation_worker.py", tmp_path_factory.mktemp("distillation"), size)
 
     return run
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from processes import found_by_all
 
 if not torch.distributed.is_available():
     pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
-
-WORKER = Path(__file__).with_name("margins_worker.py")
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +18,7 @@ def found_by(tmp_path_factory):
 
     @functools.cache
     def run(size):
-        folder = tmp_path_factory.mktemp("margins")
-        # The loopback interface, since gloo looks up the machine's name otherwise.
-        setting = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-        started = [
-            subprocess.Popen(
-                [sys.executable, str(WORKER), str(rank), str(size), str(folder)],
-                env=setting,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for rank in range(size)
-        ]
-        try:
-            outputs = [process.communicate(timeout=600)[0] for process in started]
-        finally:
-            for process in started:
-                process.kill()
-        assert [process.returncode for process in started] == [0] * size, "\n".join(outputs)
-        return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(size)]
+        return found_by_all("margins_worker.py", tmp_path_factory.mktemp("margins"), size)
 
     return run
 
@@ -85,7 +60,7 @@ def test_processes_that_differ_raise_the_same_error(found_by, what):
 
 def test_a_process_that_refuses_its_arguments_says_so_to_all(found_by):
     first, second = (found["mismatches"]["shape"] for found in found_by(2))
-    assert first == "ValueError: class_prior has shape (1,); give one number per class, (5,)."
+    assert first == "ValueError: class_prior has shape (1,); give this process's slice of it, (5,), as of weight."
     assert second.endswith(f"one refused its arguments: rank 0: {first}")
 
 

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from processes import found_by_all
 
 if not torch.distributed.is_available():
     pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
 
-WORKER, SIZE = Path(__file__).with_name("mesh_worker.py"), 4
+SIZE = 4
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What each of four processes found; they are started once for all tests."""
-    folder = tmp_path_factory.mktemp("mesh")
-    # The loopback interface, since gloo looks up the machine's name otherwise.
-    setting = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(SIZE), str(folder)],
-            env=setting,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(SIZE)
-    ]
-    try:
-        outputs = [process.communicate(timeout=300)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert [process.returncode for process in started] == [0] * SIZE, "\n".join(outputs)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(SIZE)]
+    return found_by_all("mesh_worker.py", tmp_path_factory.mktemp("mesh"), SIZE, timeout=300)
 
 
 def test_losses_and_gradients(found):

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from processes import found_by_all
 from running import IS_NIGHTLY
 
 if not torch.distributed.is_available():
     pytest.skip("this build of torch has no torch.distributed", allow_module_level=True)
-
-WORKER = Path(__file__).with_name("shards_worker.py")
 
 
 @pytest.fixture(scope="module")
@@ -26,28 +20,10 @@ def found_by(tmp_path_factory):
     @functools.cache
     def run(size):
         folder = tmp_path_factory.mktemp("shards")
-        # The loopback interface, since gloo looks up the machine's name otherwise.
-        setting = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, str(WORKER)]
-        started = [
-            subprocess.Popen(
-                [*command, str(rank), str(size), str(folder), *(["all"] if IS_NIGHTLY else [])],
-                env=setting,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for rank in range(size)
-        ]
-        try:
-            outputs = [process.communicate(timeout=3000 if IS_NIGHTLY else 600)[0] for process in started]
-        finally:
-            for process in started:
-                process.kill()
-        assert [process.returncode for process in started] == [0] * size, "\n".join(outputs)
+        if IS_NIGHTLY:
+            return found_by_all("shards_worker.py", folder, size, "all", timeout=3000)
         # With three processes, the last one ends without a word.
-        ranks = range(size - 1 if size == 3 else size)
-        return [json.loads((folder / f"{rank}.json").read_text()) for rank in ranks]
+        return found_by_all("shards_worker.py", folder, size)
 
     return run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from two import found_by_two
+from processes import found_by_two
 
 pytest.importorskip("transformers", reason="pip install transformers")
 pytest.importorskip("peft", reason="pip install peft")
