@@ -131,7 +131,12 @@ def compare_slices(shape: tuple[int, int, int], rounds: int) -> dict[str, Any]:
         for size, found in taken.items():
             found.append(seconds_on(size, shape))
     one, two = (statistics.median(taken[size]) for size in (1, 2))
-    return {"shape": shape, "one process, two threads": one, "two processes, one thread": two, "ratio": two / one}
+    return {
+        "shape": shape,
+        "one process, two threads": one,
+        "two processes, one thread": two,
+        "two over one": two / one,
+    }
 
 
 def main() -> None:

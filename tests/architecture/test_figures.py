@@ -172,7 +172,7 @@ CLAIMS: dict[str, list[tuple[str, Callable[[], Any]]]] = {
     "docs/how-to/train-across-processes.md": [
         (
             "two processes of one thread take {:.2f} times as long as one process of two threads",
-            lambda: (statistics_record()["slices"]["ratio"],),
+            lambda: (statistics_record()["slices"]["two over one"],),
         ),
     ],
     "docs/accuracy.md": [

@@ -108,4 +108,4 @@ def test_statistics_of_heads_are_said_as_they_were_recorded() -> None:
         for name in ("forward / one product", "forward and backward / four products"):
             assert f"| statistics, {name} |" in page
             assert f"| {found['statistics'][name]:.2f} |" in page
-        assert f"| {found['slices']['ratio']:.2f} |" in page
+        assert f"| {found['slices']['two over one']:.2f} |" in page

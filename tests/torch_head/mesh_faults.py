@@ -68,7 +68,7 @@ def refused(mesh, line):
 
 
 def refused_by_one(mesh, line):
-    """The last process alone makes such a call: what everybody raises."""
+    """What everybody raises when the last process alone makes a call that is refused."""
     is_odd = dist.get_rank() == dist.get_world_size() - 1
     right, calls = calls_of(mesh, line)
     return {name: everywhere(error_of(call if is_odd else right[name])) for name, call in calls.items()}

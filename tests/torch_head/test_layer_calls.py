@@ -77,7 +77,7 @@ def test_a_layer_that_peft_trains_whole():
 
 
 def test_scores_are_no_view_and_a_trace_takes_other_shapes():
-    """Of a view FSDP2 warns; a trace must not keep the shape of the first call."""
+    """FSDP2 warns of a view, and a trace must not keep the shape of the first call."""
     layer, inputs = LinearLoss(4, 6), torch.randn(2, 3, 4)
     assert layer.scores(inputs)._base is None
     assert layer(inputs, torch.zeros(2, 3).long(), output="statistics").log_prob._base is None

@@ -21,7 +21,7 @@ def section(record: Mapping[str, Any]) -> str:
         "Times are over the matrix products that any method must do, whole and into existing buffers, in the same run: one for the "
         "forward pass, four with the gradients, since the scores are computed twice. Errors are against float64, on 64 rows.",
         "",
-        table(["what", "shape, dtype", "ratio"], [row for found in record["rows"] for row in _rows(found)]),
+        table(["what", "shape, dtype", "time over time"], [row for found in record["rows"] for row in _rows(found)]),
         "",
     ]
     return "\n".join(lines)
@@ -39,5 +39,5 @@ def _rows(found: Mapping[str, Any]) -> list[list[str]]:
     rows += [[f"largest error of {name}", where, short(error, 2)] for name, error in errors.items()]
     if "slices" in found:
         words = "`linear_loss` with `group=` on two processes of one thread / one process of two threads"
-        rows.append([words, where, f"{found['slices']['ratio']:.2f}"])
+        rows.append([words, where, f"{found['slices']['two over one']:.2f}"])
     return rows

@@ -25,6 +25,7 @@ from lastlayer.torch.linear.eager import head_loss
 from lastlayer.torch.linear.margins.scoring import divisor_of, read_scoring, with_prior
 from lastlayer.torch.linear.mesh import is_on_mesh, loss_on_mesh
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores, plan
+from lastlayer.torch.linear.request import HeadRequest
 from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded import classes_that_exist, plan_in_slices, sliced_loss
 
@@ -112,14 +113,11 @@ def linear_loss(
         }
         given |= {**scoring, "n_classes": n_classes, **options}
         return loss_on_mesh(linear_loss, input, weight, targets, group, given)
-    if isinstance(targets, DistillationTargets):
-        return distillation_loss(
-            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
+    if isinstance(targets, DistillationTargets) or group is not None:
+        request = HeadRequest(
+            input, weight, targets, bias, mapping, max_memory, scores_dtype, group, n_classes, dict(options), scoring
         )
-    if group is not None:
-        return sliced_loss(
-            input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, dict(options), scoring
-        )
+        return distillation_loss(request) if isinstance(targets, DistillationTargets) else sliced_loss(request)
     if n_classes is not None:
         weight, bias, targets, options, class_prior = classes_that_exist(
             n_classes, weight, bias, targets, options, class_prior

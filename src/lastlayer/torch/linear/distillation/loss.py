@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 
-from lastlayer.mappings import ProbabilityMapping
 from lastlayer.torch.linear.blocks import Wanted
 from lastlayer.torch.linear.distillation.blocks import loss_of_problem
 from lastlayer.torch.linear.distillation.preparation import prepare_problem
 from lastlayer.torch.linear.distillation.problem import Problem
-from lastlayer.torch.linear.distillation.targets import DistillationTargets
+from lastlayer.torch.linear.request import HeadRequest
 from lastlayer.torch.linear.scaling import weighted_rows
 from lastlayer.torch.linear.shapes import as_rows
 from lastlayer.torch.linear.sharded.autograd import agree_on_backward, scale_gradients
@@ -21,23 +20,9 @@ Tensor = torch.Tensor
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def distillation_loss(
-    input: Tensor,
-    weight: Tensor,
-    targets: DistillationTargets,
-    group: Any,
-    n_classes: int | None,
-    bias: Tensor | None,
-    mapping: str | ProbabilityMapping,
-    max_memory: int | None,
-    scores_dtype: torch.dtype | None,
-    options: dict[str, Any],
-    scoring: dict[str, Any],
-) -> Any:
+def distillation_loss(given: HeadRequest) -> Any:
     """The loss of the whole head; with a group, on every process."""
-    problem, head = prepare_problem(
-        input, weight, targets, group, n_classes, bias, mapping, max_memory, scores_dtype, options, scoring
-    )
+    problem, head = prepare_problem(given)
     is_tracking = torch.is_grad_enabled()
     wanted = Wanted(*(x is not None and x.requires_grad and is_tracking for x in head[:3]))
     value, denominator = DistillationLoss.apply(problem, wanted, *head[:3])  # type: ignore[no-untyped-call]

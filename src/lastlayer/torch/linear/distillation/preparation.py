@@ -31,6 +31,7 @@ from lastlayer.torch.linear.distillation.rows import buffers
 from lastlayer.torch.linear.distillation.targets import DistillationTargets
 from lastlayer.torch.linear.margins.scoring import read_scoring
 from lastlayer.torch.linear.plan import check_max_memory, has_wide_scores
+from lastlayer.torch.linear.request import HeadRequest
 from lastlayer.torch.linear.sharded.call import Call
 from lastlayer.torch.linear.sharded.handshake import Agreement
 from lastlayer.torch.linear.sharded.preparation import (
@@ -51,50 +52,42 @@ Tensor = torch.Tensor
 _PRINTED = 2**20
 
 
-def prepare_problem(
-    input: Tensor,
-    weight: Tensor,
-    targets: DistillationTargets,
-    group: Any,
-    n_classes: int | None,
-    bias: Tensor | None,
-    mapping: str | ProbabilityMapping,
-    max_memory: int | None,
-    scores_dtype: torch.dtype | None,
-    options: dict[str, Any],
-    scoring: dict[str, Any],
-) -> tuple[Problem, Head]:
+def prepare_problem(given: HeadRequest) -> tuple[Problem, Head]:
     """The problem, and the student's head of this process's classes."""
 
     def prepare() -> tuple[Sliced, SparseGoal | TeacherGoal]:
-        refuse_gradients(**{name: options.get(name) for name in NUMBERS if name != "temperature"})
-        check_max_memory(max_memory)
-        refuse_transforms(input, weight)
-        side = read_scoring(**scoring, softcap=options.get("softcap"))
+        refuse_gradients(**{name: given.options.get(name) for name in NUMBERS if name != "temperature"})
+        check_max_memory(given.max_memory)
+        refuse_transforms(given.input, given.weight)
+        side = read_scoring(**given.scoring, softcap=given.options.get("softcap"))
         refuse_label_options(side)
-        rows = side.rows(input, weight, bias)
-        head, number = prepare_slices(*rows, bias, options.get("temperature", 1.0), options.get("softcap"))
-        record = prepare_mapping(resolve_mapping(mapping), head)
-        checked = prepare_weights(options_of_head("linear_loss", {**options, "temperature": number}), head)
-        refuse_combinations(targets, record, checked)
-        is_wide = has_wide_scores(scores_dtype, head.input.dtype)
-        goal = goal_of(targets, head, weight.shape[0], checked, scores_dtype)
-        labels = _stand_in(goal, head)
-        height = height_of(head, max_memory, is_wide, buffers(record, goal, head, group is None))
-        facts = (
-            {} if group is None else _facts(head, record, checked, labels, targets, goal, scores_dtype) | side.facts()
+        rows = side.rows(given.input, given.weight, given.bias)
+        head, number = prepare_slices(
+            *rows, given.bias, given.options.get("temperature", 1.0), given.options.get("softcap")
         )
-        facts |= fact_of_temperature(options.get("temperature"))
+        record = prepare_mapping(resolve_mapping(given.mapping), head)
+        checked = prepare_weights(options_of_head("linear_loss", {**given.options, "temperature": number}), head)
+        refuse_combinations(given.targets, record, checked)
+        is_wide = has_wide_scores(given.scores_dtype, head.input.dtype)
+        goal = goal_of(given.targets, head, given.weight.shape[0], checked, given.scores_dtype)
+        labels = _stand_in(goal, head)
+        height = height_of(head, given.max_memory, is_wide, buffers(record, goal, head, given.group is None))
+        facts = (
+            {}
+            if given.group is None
+            else _facts(head, record, checked, labels, given.targets, goal, given.scores_dtype) | side.facts()
+        )
+        facts |= fact_of_temperature(given.options.get("temperature"))
         checked = replace(checked, ignore_index=IGNORED)
         return Sliced(head, record, checked, labels, False, is_wide, height, facts), goal
 
-    if group is None:
+    if given.group is None:
         sliced, goal = prepare()
-        call, head = _alone(sliced, n_classes)
+        call, head = _alone(sliced, given.n_classes)
     else:
-        wire = Wire(group, "linear_loss")
-        sliced, goal = or_tell(wire, weight, prepare)
-        call, head = agree_on(wire, sliced, n_classes)
+        wire = Wire(given.group, "linear_loss")
+        sliced, goal = or_tell(wire, given.weight, prepare)
+        call, head = agree_on(wire, sliced, given.n_classes)
     if isinstance(goal, TeacherGoal):
         goal = replace(
             goal, weight=goal.weight[: call.size], bias=None if goal.bias is None else goal.bias[: call.size]
@@ -102,8 +95,10 @@ def prepare_problem(
     else:
         is_counted = call.targets != IGNORED
         weights = call.options.sample_weight
-        goal.check(is_counted if weights is None else is_counted & (weights != 0), call.classes, targets.divergence)
-    return Problem(call, goal, targets.divergence), head
+        goal.check(
+            is_counted if weights is None else is_counted & (weights != 0), call.classes, given.targets.divergence
+        )
+    return Problem(call, goal, given.targets.divergence), head
 
 
 def _alone(sliced: Sliced, n_classes: int | None) -> tuple[Call, Head]:

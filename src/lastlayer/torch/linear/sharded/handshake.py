@@ -54,7 +54,7 @@ class Message(NamedTuple):
 
     height: int
     classes: int
-    #: Of the values of its slice (`mark_of`); 0: not compared.
+    #: What `mark_of` makes of the values of its slice; 0: not compared.
     mark: int
     is_error: bool
     digest: bytes

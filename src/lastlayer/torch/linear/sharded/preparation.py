@@ -52,7 +52,7 @@ def or_tell(wire: Wire, weight: Any, prepare: Callable[[], Result]) -> Result:
 
 
 def told(group: Any, weight: Any, error: Exception) -> Exception:
-    """The error to raise, of which the other processes of the group, if there is one, hear now."""
+    """The error to raise; the other processes of the group, if there is one, hear of it now."""
     if group is not None:
         refuse(Wire(group, "LinearLoss"), weight.device, error)
     return error
