@@ -433,7 +433,8 @@ def check_statistics(
     counted = flat != options["ignore_index"]
     exact_log = log_p.gather(1, torch.where(counted, flat, 0)[:, None])[:, 0]
     exact_log = torch.where(counted, exact_log, 0.0)
-    entropy = -torch.where(p > 0, p * log_p, 0.0).sum(-1)
+    # Ignored rows are zeros, and their argmax is −1.
+    entropy = torch.where(counted, -torch.where(p > 0, p * log_p, 0.0).sum(-1), 0.0)
     largest = float(x.detach().abs().max()) if x.numel() else 1.0
     unit = 32 * EPS[dtype] * (1 + largest) / min(1.0, options.get("temperature", 1.0)) + 1e-9 * (1 + largest)
     if mapping in reference.LOG_G:
@@ -449,11 +450,13 @@ def check_statistics(
             unit * 4 if mapping != "entmax:alpha=2.5" else (4 * unit) ** 0.5 + unit,
             f"exp(log_prob) of {mapping}",
         )
-    z = reference.log_partition(mapping, x)
+    z = torch.where(counted, reference.log_partition(mapping, x), 0.0)
     close(got.logsumexp.reshape(-1), z, unit * (1 + z.detach().abs()), f"logsumexp of {mapping}")
     if EPS[dtype] < 1e-5 and x.numel():
-        chosen = x.detach().gather(1, got.argmax.reshape(-1, 1))[:, 0]
-        close(chosen, x.detach().amax(-1), unit, "argmax")
+        first = got.argmax.reshape(-1)
+        assert bool((first[~counted] == -1).all())
+        chosen = x.detach()[counted].gather(1, first[counted, None])[:, 0]
+        close(chosen, x.detach()[counted].amax(-1), unit, "argmax")
     if mapping in reference.LOG_G and len(flat):
         v = torch.from_numpy(draw.rng.normal(size=len(flat)))
         got.log_prob.reshape(-1).backward(v.to(got.log_prob.dtype))

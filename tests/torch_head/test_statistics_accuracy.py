@@ -14,7 +14,7 @@ from lastlayer.backends import instruction_set
 from lastlayer.torch import linear_statistics
 
 INF, NAN = float("inf"), float("nan")
-#: ULP of the result; of logsumexp, of the largest score if that is larger. As docs/accuracy.md says.
+#: ULP of the result; of logsumexp, of the largest score if that is larger. As docs/torch.md says.
 BOUNDS = {"log_prob": 2.0, "entropy": 4.0, "logsumexp": 1.0}
 
 
