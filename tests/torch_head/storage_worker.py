@@ -15,7 +15,6 @@ import transformers
 from gathering import Gathering
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
 
@@ -137,6 +136,9 @@ def steps_of(network, optimiser, call, count=3):
 def zero_optimiser(rank):
     """Three steps of Adam whose state is sharded, against one process with all rows."""
     plain, network = Network(), DistributedDataParallel(Network())
+    # Imported here: its module warns of torch.jit, and pytest reads this file too.
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
     optimiser = ZeroRedundancyOptimizer(network.parameters(), torch.optim.Adam, lr=1e-2)
     call = of_head("loss")
     got = steps_of(network, optimiser, lambda n: call(n, rank))
